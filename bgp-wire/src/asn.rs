@@ -1,0 +1,121 @@
+//! `Asn`: an autonomous system number (RFC 6793), asplain or asdot in text (RFC 5396).
+
+use core::fmt;
+use core::str::FromStr;
+
+/// An autonomous system number of four octets.
+///
+/// ```
+/// use bgp_wire::Asn;
+/// assert_eq!("64512".parse(), Ok(Asn::new(64512)));
+/// assert_eq!("AS1.10".parse(), Ok(Asn::new(65546)));
+/// assert_eq!(Asn::new(65546).to_string(), "65546");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asn(u32);
+
+impl Asn {
+    /// What a speaker writes into a two-octet field for a number that does not fit (RFC 6793 section 9).
+    pub const TRANS: Self = Self(23456);
+
+    /// The number with this value. All values exist; which of them a session accepts is the session's matter.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number as an integer.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The number for a two-octet field: itself, or [`Asn::TRANS`].
+    #[must_use]
+    pub fn to_two_octets(self) -> u16 {
+        u16::try_from(self.0).unwrap_or(23456)
+    }
+}
+
+impl fmt::Display for Asn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl From<u32> for Asn {
+    fn from(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+/// The text is not an AS number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseAsnError;
+
+impl fmt::Display for ParseAsnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an AS number is 0 to 4294967295 (64512, AS64512) or two 16-bit halves (1.10)")
+    }
+}
+
+impl core::error::Error for ParseAsnError {}
+
+impl FromStr for Asn {
+    type Err = ParseAsnError;
+
+    fn from_str(text: &str) -> Result<Self, ParseAsnError> {
+        let digits = text
+            .strip_prefix("AS")
+            .or_else(|| text.strip_prefix("as"))
+            .unwrap_or(text);
+        if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(ParseAsnError);
+        }
+        let Some((high, low)) = digits.split_once('.') else {
+            return digits.parse().map(Self).map_err(|_| ParseAsnError);
+        };
+        if !low.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(ParseAsnError);
+        }
+        let half = |text: &str| {
+            text.parse::<u16>()
+                .map(u32::from)
+                .map_err(|_| ParseAsnError)
+        };
+        Ok(Self(half(high)? << 16 | half(low)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text() {
+        for (text, number) in [
+            ("0", 0),
+            ("4294967295", u32::MAX),
+            ("as7", 7),
+            ("0.65535", 65535),
+            ("AS65535.65535", u32::MAX),
+        ] {
+            assert_eq!(text.parse(), Ok(Asn::new(number)), "{text}");
+        }
+        for text in [
+            "",
+            "AS",
+            "4294967296",
+            "-1",
+            "+1",
+            "1.65536",
+            "1.",
+            ".1",
+            "1.+2",
+            "1.2.3",
+            " 1",
+        ] {
+            assert_eq!(text.parse::<Asn>(), Err(ParseAsnError), "{text}");
+        }
+    }
+}

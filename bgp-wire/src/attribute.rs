@@ -1,0 +1,101 @@
+//! Path attributes: one file per attribute family, and the rules of RFC 7606 as a table.
+
+mod aggregator;
+mod as_path;
+mod list;
+mod mp;
+mod raw;
+pub(crate) mod rules;
+mod set;
+
+pub use aggregator::Aggregator;
+pub use as_path::{AsPath, AsPathBuf, Segment, SegmentBuf};
+pub use list::{ClusterList, Communities, LargeCommunities};
+pub use mp::{MpPrefixes, MpReach, MpUnreach};
+pub use raw::{AttributeFlags, RawAttribute, RawAttributeBuf};
+pub use rules::Treatment;
+pub use set::AttributeSet;
+
+use core::net::Ipv4Addr;
+
+use crate::context::Context;
+use crate::iana::{AttributeCode, Origin};
+use crate::parse::{Parsed, be_u32};
+
+/// A path attribute that was checked (RFC 7606).
+#[derive(Clone, Copy, Debug)]
+pub enum Attribute<'a> {
+    /// RFC 4271 section 5.1.1.
+    Origin(Origin),
+    /// RFC 4271 section 5.1.2.
+    AsPath(AsPath<'a>),
+    /// RFC 4271 section 5.1.3.
+    NextHop(Ipv4Addr),
+    /// RFC 4271 section 5.1.4.
+    MultiExitDisc(u32),
+    /// RFC 4271 section 5.1.5.
+    LocalPref(u32),
+    /// RFC 4271 section 5.1.6.
+    AtomicAggregate,
+    /// RFC 4271 section 5.1.7.
+    Aggregator(Aggregator),
+    /// RFC 1997.
+    Communities(Communities<'a>),
+    /// RFC 4456 section 8.
+    OriginatorId(Ipv4Addr),
+    /// RFC 4456 section 8.
+    ClusterList(ClusterList<'a>),
+    /// RFC 4760 section 3.
+    MpReach(MpReach<'a>),
+    /// RFC 4760 section 4.
+    MpUnreach(MpUnreach<'a>),
+    /// RFC 6793 section 3.
+    As4Path(AsPath<'a>),
+    /// RFC 6793 section 3.
+    As4Aggregator(Aggregator),
+    /// RFC 8092.
+    LargeCommunities(LargeCommunities<'a>),
+    /// Any other attribute, as it stands in the message.
+    Unknown(RawAttribute<'a>),
+}
+
+impl<'a> Attribute<'a> {
+    /// `raw` has passed the rules of its code.
+    pub(crate) fn decode(raw: RawAttribute<'a>, context: &Context) -> Self {
+        Self::known(raw, context).unwrap_or(Self::Unknown(raw))
+    }
+
+    fn known(raw: RawAttribute<'a>, context: &Context) -> Option<Self> {
+        let value = raw.value;
+        Some(match raw.code {
+            AttributeCode::ORIGIN => Self::Origin(Origin(*value.first()?)),
+            AttributeCode::AS_PATH => Self::AsPath(AsPath::new(value, context.four_octet_as)),
+            AttributeCode::NEXT_HOP => Self::NextHop(exactly(be_u32(value))?.into()),
+            AttributeCode::MULTI_EXIT_DISC => Self::MultiExitDisc(exactly(be_u32(value))?),
+            AttributeCode::LOCAL_PREF => Self::LocalPref(exactly(be_u32(value))?),
+            AttributeCode::ATOMIC_AGGREGATE => Self::AtomicAggregate,
+            AttributeCode::AGGREGATOR => Self::Aggregator(Aggregator::decode(value)?),
+            AttributeCode::COMMUNITIES => Self::Communities(Communities::new(value)),
+            AttributeCode::ORIGINATOR_ID => Self::OriginatorId(exactly(be_u32(value))?.into()),
+            AttributeCode::CLUSTER_LIST => Self::ClusterList(ClusterList::new(value)),
+            AttributeCode::MP_REACH_NLRI => Self::MpReach(MpReach::decode(raw, context).ok()?),
+            AttributeCode::MP_UNREACH_NLRI => {
+                Self::MpUnreach(MpUnreach::decode(raw, context).ok()?)
+            }
+            AttributeCode::AS4_PATH => Self::As4Path(AsPath::new(value, true)),
+            AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::decode(value)?),
+            AttributeCode::LARGE_COMMUNITIES => {
+                Self::LargeCommunities(LargeCommunities::new(value))
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The item of a parser that took all of its input.
+pub(crate) fn exactly<T>(parsed: Parsed<'_, T>) -> Option<T> {
+    match parsed {
+        Ok(([], item)) => Some(item),
+        _ => None,
+    }
+}

@@ -1,0 +1,283 @@
+//! AS_PATH and AS4_PATH (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::{BufMut, BytesMut};
+
+use crate::asn::Asn;
+use crate::error::EncodeError;
+use crate::iana::SegmentType;
+use crate::parse::{Parsed, octet, take};
+
+/// An AS path that was checked: whole segments of known types, none empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsPath<'a> {
+    value: &'a [u8],
+    four_octet_as: bool,
+}
+
+/// One segment of an AS path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// Its type.
+    pub segment_type: SegmentType,
+    asns: &'a [u8],
+    four_octet_as: bool,
+}
+
+impl<'a> AsPath<'a> {
+    pub(crate) fn new(value: &'a [u8], four_octet_as: bool) -> Self {
+        Self {
+            value,
+            four_octet_as,
+        }
+    }
+
+    /// Whether the path is empty: the route originated in the peer's own AS.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.value.is_empty()
+    }
+
+    /// The segments, nearest AS first.
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> + use<'a> {
+        let Self {
+            mut value,
+            four_octet_as,
+        } = *self;
+        core::iter::from_fn(move || {
+            let (rest, segment) = segment(value, four_octet_as).ok()?;
+            value = rest;
+            Some(segment)
+        })
+    }
+
+    /// Every AS number of every segment, nearest first.
+    pub fn asns(&self) -> impl Iterator<Item = Asn> + use<'a> {
+        self.segments().flat_map(|segment| segment.asns())
+    }
+
+    /// RFC 7606 section 7.2 and RFC 7607 section 2: known types, no segment empty or cut, no AS 0.
+    pub(super) fn is_well_formed(&self, confederation: bool) -> bool {
+        let mut rest = self.value;
+        while !rest.is_empty() {
+            let Ok((after, segment)) = segment(rest, self.four_octet_as) else {
+                return false;
+            };
+            let known = match segment.segment_type {
+                SegmentType::AS_SET | SegmentType::AS_SEQUENCE => true,
+                SegmentType::AS_CONFED_SEQUENCE | SegmentType::AS_CONFED_SET => confederation,
+                _ => false,
+            };
+            if !known || segment.asns.is_empty() || segment.asns().any(|asn| asn.number() == 0) {
+                return false;
+            }
+            rest = after;
+        }
+        true
+    }
+}
+
+impl<'a> Segment<'a> {
+    /// The AS numbers, in order.
+    pub fn asns(&self) -> impl Iterator<Item = Asn> + use<'a> {
+        let (wide, narrow): (&[[u8; 4]], &[[u8; 2]]) = if self.four_octet_as {
+            (self.asns.as_chunks().0, &[])
+        } else {
+            (&[], self.asns.as_chunks().0)
+        };
+        let wide = wide
+            .iter()
+            .map(|octets| Asn::new(u32::from_be_bytes(*octets)));
+        wide.chain(
+            narrow
+                .iter()
+                .map(|octets| Asn::new(u16::from_be_bytes(*octets).into())),
+        )
+    }
+}
+
+fn segment(input: &[u8], four_octet_as: bool) -> Parsed<'_, Segment<'_>> {
+    let (rest, segment_type) = octet(input)?;
+    let (rest, count) = octet(rest)?;
+    let (rest, asns) = take(rest, usize::from(count) * if four_octet_as { 4 } else { 2 })?;
+    Ok((
+        rest,
+        Segment {
+            segment_type: SegmentType(segment_type),
+            asns,
+            four_octet_as,
+        },
+    ))
+}
+
+impl fmt::Display for AsPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        AsPathBuf::from(*self).fmt(f)
+    }
+}
+
+/// An AS path to send.
+///
+/// ```
+/// use bgp_wire::{AsPathBuf, Asn};
+/// let path = AsPathBuf::sequence([64512, 64513].map(Asn::new));
+/// assert_eq!(path.prepend(Asn::new(1), 2).to_string(), "1 1 64512 64513");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AsPathBuf {
+    /// The segments, nearest AS first. Empty segments are not sent.
+    pub segments: Vec<SegmentBuf>,
+}
+
+/// One segment of an [`AsPathBuf`]. More than 255 AS numbers are sent as several segments of its type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SegmentBuf {
+    /// Its type.
+    pub segment_type: SegmentType,
+    /// The AS numbers, in order.
+    pub asns: Vec<Asn>,
+}
+
+impl AsPathBuf {
+    /// The path of one AS_SEQUENCE; empty for no AS number.
+    #[must_use]
+    pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> Self {
+        let asns: Vec<_> = asns.into_iter().collect();
+        let segment = SegmentBuf {
+            segment_type: SegmentType::AS_SEQUENCE,
+            asns,
+        };
+        Self {
+            segments: if segment.asns.is_empty() {
+                Vec::new()
+            } else {
+                [segment].into()
+            },
+        }
+    }
+
+    /// The path with `asn` in front `times` times (RFC 4271 section 5.1.2 (b)).
+    #[must_use]
+    pub fn prepend(mut self, asn: Asn, times: usize) -> Self {
+        match self.segments.first_mut() {
+            Some(first) if first.segment_type == SegmentType::AS_SEQUENCE => {
+                first.asns.splice(0..0, core::iter::repeat_n(asn, times));
+                self
+            }
+            _ => {
+                let mut path = Self::sequence(core::iter::repeat_n(asn, times));
+                path.segments.append(&mut self.segments);
+                path
+            }
+        }
+    }
+
+    /// Whether every AS number fits into two octets.
+    #[must_use]
+    pub fn fits_two_octets(&self) -> bool {
+        self.segments
+            .iter()
+            .flat_map(|segment| &segment.asns)
+            .all(|asn| asn.number() <= u16::MAX.into())
+    }
+
+    /// Appends the value of the attribute.
+    pub(super) fn encode(
+        &self,
+        four_octet_as: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        for SegmentBuf { segment_type, asns } in &self.segments {
+            for part in asns.chunks(255) {
+                let too_long = |_| EncodeError::PartTooLong {
+                    part: "a segment of an AS_PATH",
+                    length: part.len(),
+                };
+                out.put_slice(&[segment_type.0, u8::try_from(part.len()).map_err(too_long)?]);
+                for asn in part {
+                    if four_octet_as {
+                        out.put_u32(asn.number());
+                    } else {
+                        out.put_u16(asn.to_two_octets());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<AsPath<'_>> for AsPathBuf {
+    fn from(path: AsPath<'_>) -> Self {
+        let owned = |segment: Segment<'_>| SegmentBuf {
+            segment_type: segment.segment_type,
+            asns: segment.asns().collect(),
+        };
+        Self {
+            segments: path.segments().map(owned).collect(),
+        }
+    }
+}
+
+impl fmt::Display for AsPathBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, SegmentBuf { segment_type, asns }) in self.segments.iter().enumerate() {
+            let (open, separator, close) = match *segment_type {
+                SegmentType::AS_SET => ("{", ",", "}"),
+                SegmentType::AS_CONFED_SEQUENCE => ("(", " ", ")"),
+                SegmentType::AS_CONFED_SET => ("[", ",", "]"),
+                _ => ("", " ", ""),
+            };
+            write!(f, "{}{open}", if position == 0 { "" } else { " " })?;
+            for (position, asn) in asns.iter().enumerate() {
+                write!(f, "{}{asn}", if position == 0 { "" } else { separator })?;
+            }
+            f.write_str(close)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+
+    #[test]
+    fn faults() {
+        let verdict = |octets: &[u8]| AsPath::new(octets, false).is_well_formed(false);
+        for (octets, legal) in [
+            (&[][..], true),
+            (&[2, 1, 0xfc, 0], true),
+            (&[1, 1, 0xfc, 0, 2, 1, 0, 1], true),
+            (&[2, 0], false),
+            (&[2], false),
+            (&[0, 1, 0, 1], false),
+            (&[5, 1, 0, 1], false),
+            (&[3, 1, 0, 1], false),
+            (&[2, 2, 0, 1], false),
+            (&[2, 1, 0, 1, 2], false),
+            (&[2, 1, 0, 0], false),
+        ] {
+            assert_eq!(verdict(octets), legal, "{octets:?}");
+        }
+        assert!(AsPath::new(&[3, 1, 0, 1], false).is_well_formed(true));
+    }
+
+    #[test]
+    fn long_sequences_are_split() {
+        let path = AsPathBuf::sequence((0..300).map(|_| Asn::new(70_000)));
+        let mut out = BytesMut::new();
+        path.encode(true, &mut out).unwrap();
+        assert_eq!(
+            (out.len(), out[1], out[2 + 255 * 4 + 1]),
+            (2 + 255 * 4 + 2 + 45 * 4, 255, 45)
+        );
+        let view = AsPath::new(&out, true);
+        assert!(view.is_well_formed(false));
+        assert_eq!(view.asns().count(), 300);
+    }
+}

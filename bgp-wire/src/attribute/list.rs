@@ -1,0 +1,53 @@
+//! Attributes that are lists of items of one size: communities, large communities, cluster identifiers.
+
+use core::net::Ipv4Addr;
+
+use crate::community::{Community, LargeCommunity};
+
+macro_rules! list {
+    ($(#[$meta:meta])* $name:ident, $octets:literal, $item:ty, $decode:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name<'a> {
+            items: &'a [[u8; $octets]],
+        }
+
+        impl<'a> $name<'a> {
+            pub(crate) fn new(value: &'a [u8]) -> Self {
+                Self { items: value.as_chunks().0 }
+            }
+
+            /// How many there are.
+            #[must_use]
+            pub const fn len(&self) -> usize {
+                self.items.len()
+            }
+
+            /// Whether there are none.
+            #[must_use]
+            pub const fn is_empty(&self) -> bool {
+                self.items.is_empty()
+            }
+
+            /// The items, in the order of the message.
+            pub fn iter(&self) -> impl ExactSizeIterator<Item = $item> + use<'a> {
+                self.items.iter().copied().map($decode)
+            }
+        }
+    };
+}
+
+list! {
+    /// COMMUNITIES (RFC 1997).
+    Communities, 4, Community, |octets| Community(u32::from_be_bytes(octets))
+}
+
+list! {
+    /// LARGE_COMMUNITIES (RFC 8092).
+    LargeCommunities, 12, LargeCommunity, LargeCommunity::from_octets
+}
+
+list! {
+    /// CLUSTER_LIST (RFC 4456 section 8).
+    ClusterList, 4, Ipv4Addr, Ipv4Addr::from
+}

@@ -1,0 +1,396 @@
+//! `Update::check`: applies the rules of RFC 7606 once; what comes out can be used without further thought.
+
+use core::net::Ipv4Addr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::attribute::rules::{INDEXED, verdict};
+use crate::attribute::{
+    AsPath, Attribute, Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach, RawAttribute,
+    Treatment,
+};
+use crate::error::DecodeError;
+use crate::family::Family;
+use crate::iana::{AttributeCode, Origin};
+use crate::message::{RawAttributes, Update};
+use crate::nlri::{Nlri, Prefixes};
+use crate::reason::Reason;
+
+/// An UPDATE that was checked (RFC 7606).
+///
+/// A discarded attribute is not there, and after treat-as-withdraw every announced prefix comes out of
+/// [`Checked::withdrawn`]: an application cannot forget it. Apply what is withdrawn before what is announced.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked<'a> {
+    update: Update<'a>,
+    /// Where the surviving attribute of each code stands in the message; 0 where there is none.
+    index: [u16; INDEXED],
+    withdraw: bool,
+    fault: Option<Fault>,
+    withdrawn: Prefixes<'a, Ipv4Net>,
+    announced: Prefixes<'a, Ipv4Net>,
+}
+
+/// The strongest fault of an UPDATE that the session survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What was done.
+    pub treatment: Treatment,
+    /// Why.
+    pub error: DecodeError,
+}
+
+impl<'a> Update<'a> {
+    /// Checks every attribute and every prefix by the rules of RFC 7606, without allocation.
+    ///
+    /// # Errors
+    ///
+    /// The session must be reset. Weaker faults are in [`Checked::fault`] and already acted on.
+    pub fn check(&self) -> Result<Checked<'a>, DecodeError> {
+        let add_path = self.context().add_path.contains(Family::IPV4_UNICAST);
+        let network_field = |span| DecodeError {
+            reason: Reason::INVALID_NETWORK_FIELD,
+            span,
+        };
+        let withdrawn = Prefixes::check(self.withdrawn_octets(), add_path, self.withdrawn_start());
+        let announced = Prefixes::check(self.nlri_octets(), add_path, self.nlri_start());
+        let mut checked = Checked {
+            update: *self,
+            index: [0; INDEXED],
+            withdraw: false,
+            fault: None,
+            withdrawn: withdrawn.map_err(network_field)?,
+            announced: announced.map_err(network_field)?,
+        };
+        checked.check_attributes();
+        checked.check_mandatory();
+        match checked.fault {
+            Some(Fault {
+                treatment: Treatment::Reset,
+                error,
+            }) => return Err(error),
+            // RFC 7606 section 5.2: there is nothing to withdraw, or it cannot be found.
+            Some(Fault {
+                treatment: Treatment::Withdraw,
+                error,
+            }) if !checked.reaches() => return Err(error),
+            Some(Fault {
+                treatment: Treatment::Withdraw,
+                ..
+            }) => checked.withdraw = true,
+            Some(Fault {
+                treatment: Treatment::Discard,
+                ..
+            })
+            | None => {}
+        }
+        Ok(checked)
+    }
+}
+
+impl<'a> Checked<'a> {
+    fn check_attributes(&mut self) {
+        let mut seen = Seen::default();
+        for item in self.update.raw_attributes() {
+            let raw = match item {
+                Ok(raw) => raw,
+                Err(error) => return self.note(Treatment::Withdraw, error),
+            };
+            let error = |reason| DecodeError {
+                reason,
+                span: raw.span,
+            };
+            if !seen.insert(raw.code) {
+                // RFC 7606 section 3 (g).
+                if matches!(
+                    raw.code,
+                    AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI
+                ) {
+                    self.note(Treatment::Reset, error(Reason::MALFORMED_ATTRIBUTE_LIST));
+                } else {
+                    self.note(Treatment::Discard, error(Reason::MALFORMED_ATTRIBUTE_LIST));
+                }
+                continue;
+            }
+            match verdict(&raw, self.update.context()) {
+                Some((treatment, reason)) => self.note(treatment, error(reason)),
+                None => {
+                    if let Some(slot) = self.index.get_mut(usize::from(raw.code.0)) {
+                        *slot = raw.span.start;
+                    }
+                }
+            }
+        }
+    }
+
+    /// RFC 7606 section 3 (d): what a route cannot be without.
+    fn check_mandatory(&mut self) {
+        let nlri = !self.update.nlri_octets().is_empty();
+        let reaches = self
+            .mp_reach()
+            .is_some_and(|reach| !reach.nlri_octets().is_empty());
+        if !nlri && !reaches {
+            return;
+        }
+        let missing = (!self.has(AttributeCode::ORIGIN))
+            || (!self.has(AttributeCode::AS_PATH))
+            || (nlri && !self.has(AttributeCode::NEXT_HOP));
+        if missing {
+            let start = self.update.withdrawn_start() + self.update.withdrawn_octets().len();
+            let error = DecodeError::new(
+                Reason::MISSING_WELL_KNOWN_ATTRIBUTE,
+                start,
+                self.update.nlri_start(),
+            );
+            self.note(Treatment::Withdraw, error);
+        }
+    }
+
+    /// RFC 7606 section 3 (h): of several faults the strongest counts; of equals the first.
+    fn note(&mut self, treatment: Treatment, error: DecodeError) {
+        if self.fault.is_none_or(|fault| fault.treatment < treatment) {
+            self.fault = Some(Fault { treatment, error });
+        }
+    }
+
+    fn has(&self, code: AttributeCode) -> bool {
+        self.position(code).is_some()
+    }
+
+    fn position(&self, code: AttributeCode) -> Option<u16> {
+        self.index
+            .get(usize::from(code.0))
+            .copied()
+            .filter(|position| *position != 0)
+    }
+
+    fn raw(&self, code: AttributeCode) -> Option<RawAttribute<'a>> {
+        self.update.raw_attributes().at(self.position(code)?.into())
+    }
+
+    fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
+        self.raw(code).map(|raw| raw.value)
+    }
+
+    fn word(&self, code: AttributeCode) -> Option<[u8; 4]> {
+        self.value(code)?.first_chunk().copied()
+    }
+
+    /// Whether the message announces any route.
+    fn reaches(&self) -> bool {
+        !self.update.nlri_octets().is_empty()
+            || self
+                .mp_reach()
+                .is_some_and(|reach| !reach.nlri_octets().is_empty())
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn update(&self) -> &Update<'a> {
+        &self.update
+    }
+
+    /// The strongest fault that was acted on, for logs and counters.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// The attributes that survive, in the order of the message; the first of duplicates.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes {
+            raw: self.update.raw_attributes(),
+            checked: *self,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Every prefix that is announced, of all families. Nothing after treat-as-withdraw.
+    #[must_use]
+    pub fn announced(&self) -> Routes<'a> {
+        if self.withdraw {
+            Routes::none()
+        } else {
+            self.reachable()
+        }
+    }
+
+    /// Every prefix that is withdrawn, of all families, and after treat-as-withdraw those that were announced.
+    pub fn withdrawn(&self) -> impl Iterator<Item = Nlri<IpNet>> + use<'a> {
+        let unreachable = Routes {
+            ipv4: self.withdrawn,
+            multiprotocol: self
+                .mp_unreach()
+                .map_or(MpPrefixes::None, |unreach| unreach.prefixes()),
+        };
+        unreachable.chain(if self.withdraw {
+            self.reachable()
+        } else {
+            Routes::none()
+        })
+    }
+
+    fn reachable(&self) -> Routes<'a> {
+        Routes {
+            ipv4: self.announced,
+            multiprotocol: self
+                .mp_reach()
+                .map_or(MpPrefixes::None, |reach| reach.prefixes()),
+        }
+    }
+
+    /// The family that an End-of-RIB marker ends (RFC 4724 section 2).
+    #[must_use]
+    pub fn end_of_rib(&self) -> Option<Family> {
+        let update = &self.update;
+        if !update.nlri_octets().is_empty() || !update.withdrawn_octets().is_empty() {
+            return None;
+        }
+        let mut attributes = update.raw_attributes();
+        if attributes.is_empty() {
+            return Some(Family::IPV4_UNICAST);
+        }
+        let unreach = self
+            .mp_unreach()
+            .filter(|unreach| unreach.nlri_octets().is_empty())?;
+        (attributes.by_ref().count() == 1).then(|| unreach.family())
+    }
+
+    /// ORIGIN. Every message that announces has one.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        Some(Origin(*self.value(AttributeCode::ORIGIN)?.first()?))
+    }
+
+    /// AS_PATH. Every message that announces has one.
+    #[must_use]
+    pub fn as_path(&self) -> Option<AsPath<'a>> {
+        Some(AsPath::new(
+            self.value(AttributeCode::AS_PATH)?,
+            self.update.context().four_octet_as,
+        ))
+    }
+
+    /// NEXT_HOP: that of the IPv4 routes outside MP_REACH_NLRI.
+    #[must_use]
+    pub fn next_hop(&self) -> Option<Ipv4Addr> {
+        self.word(AttributeCode::NEXT_HOP).map(Ipv4Addr::from)
+    }
+
+    /// MULTI_EXIT_DISC.
+    #[must_use]
+    pub fn multi_exit_disc(&self) -> Option<u32> {
+        self.word(AttributeCode::MULTI_EXIT_DISC)
+            .map(u32::from_be_bytes)
+    }
+
+    /// LOCAL_PREF, from internal peers.
+    #[must_use]
+    pub fn local_pref(&self) -> Option<u32> {
+        self.word(AttributeCode::LOCAL_PREF).map(u32::from_be_bytes)
+    }
+
+    /// COMMUNITIES.
+    #[must_use]
+    pub fn communities(&self) -> Option<Communities<'a>> {
+        self.value(AttributeCode::COMMUNITIES).map(Communities::new)
+    }
+
+    /// LARGE_COMMUNITIES.
+    #[must_use]
+    pub fn large_communities(&self) -> Option<LargeCommunities<'a>> {
+        self.value(AttributeCode::LARGE_COMMUNITIES)
+            .map(LargeCommunities::new)
+    }
+
+    /// MP_REACH_NLRI. Its prefixes are withdrawn after treat-as-withdraw: take them from [`Checked::announced`].
+    #[must_use]
+    pub fn mp_reach(&self) -> Option<MpReach<'a>> {
+        MpReach::decode(
+            self.raw(AttributeCode::MP_REACH_NLRI)?,
+            self.update.context(),
+        )
+        .ok()
+    }
+
+    /// MP_UNREACH_NLRI.
+    #[must_use]
+    pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
+        MpUnreach::decode(
+            self.raw(AttributeCode::MP_UNREACH_NLRI)?,
+            self.update.context(),
+        )
+        .ok()
+    }
+}
+
+/// The attributes of a checked UPDATE that survive.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    raw: RawAttributes<'a>,
+    checked: Checked<'a>,
+    seen: Seen,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+
+    fn next(&mut self) -> Option<Attribute<'a>> {
+        loop {
+            let raw = self.raw.next()?.ok()?;
+            let survives = match self.checked.index.get(usize::from(raw.code.0)) {
+                // Zero: discarded, as no attribute starts at the first octet of a message.
+                Some(position) => *position == raw.span.start,
+                None => self.seen.insert(raw.code),
+            };
+            if survives {
+                return Some(Attribute::decode(raw, self.checked.update.context()));
+            }
+        }
+    }
+}
+
+/// Prefixes of all families of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Routes<'a> {
+    ipv4: Prefixes<'a, Ipv4Net>,
+    multiprotocol: MpPrefixes<'a>,
+}
+
+impl Routes<'_> {
+    fn none() -> Self {
+        Self {
+            ipv4: Prefixes::empty(),
+            multiprotocol: MpPrefixes::None,
+        }
+    }
+}
+
+impl Iterator for Routes<'_> {
+    type Item = Nlri<IpNet>;
+
+    fn next(&mut self) -> Option<Nlri<IpNet>> {
+        self.ipv4
+            .next()
+            .map(Nlri::widen)
+            .or_else(|| self.multiprotocol.next())
+    }
+}
+
+/// The attribute codes that were met.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen([u64; 4]);
+
+impl Seen {
+    /// Whether the code is new.
+    fn insert(&mut self, code: AttributeCode) -> bool {
+        let Some(word) = self.0.get_mut(usize::from(code.0 >> 6)) else {
+            return false;
+        };
+        let bit = 1 << (code.0 & 63);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+}

@@ -1,0 +1,213 @@
+//! Communities (RFC 1997) and large communities (RFC 8092), with the text that operators write.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// A community: four octets, written `64512:100`, or a well-known name.
+///
+/// ```
+/// use bgp_wire::Community;
+/// let community: Community = "64512:100".parse()?;
+/// assert_eq!(community, Community::new(64512, 100));
+/// assert_eq!("no-export".parse(), Ok(Community::NO_EXPORT));
+/// # Ok::<(), bgp_wire::ParseCommunityError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Community(pub u32);
+
+macro_rules! well_known {
+    ($( $(#[$doc:meta])* $constant:ident = $value:literal, $text:literal; )+) => {
+        impl Community {
+            $( $(#[$doc])* pub const $constant: Self = Self($value); )+
+
+            /// The registered name of a well-known community.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self.0 {
+                    $( $value => Some($text), )+
+                    _ => None,
+                }
+            }
+
+            fn from_name(text: &str) -> Option<Self> {
+                match text {
+                    $( $text => Some(Self($value)), )+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+well_known! {
+    /// The peer shall drain traffic away from these routes (RFC 8326).
+    GRACEFUL_SHUTDOWN = 0xffff_0000, "graceful-shutdown";
+    /// Accept the route with its next hop as it is (RFC 7611).
+    ACCEPT_OWN = 0xffff_0001, "accept-own";
+    /// The route is stale (RFC 9494).
+    LLGR_STALE = 0xffff_0006, "llgr-stale";
+    /// The route is not to be kept as stale (RFC 9494).
+    NO_LLGR = 0xffff_0007, "no-llgr";
+    /// Discard traffic to these prefixes (RFC 7999).
+    BLACKHOLE = 0xffff_029a, "blackhole";
+    /// Not to leave the AS or confederation (RFC 1997).
+    NO_EXPORT = 0xffff_ff01, "no-export";
+    /// Not to be advertised at all (RFC 1997).
+    NO_ADVERTISE = 0xffff_ff02, "no-advertise";
+    /// Not to leave the member AS (RFC 1997).
+    NO_EXPORT_SUBCONFED = 0xffff_ff03, "no-export-subconfed";
+    /// Not to be advertised to bilateral peers (RFC 3765).
+    NO_PEER = 0xffff_ff04, "no-peer";
+}
+
+impl Community {
+    /// The community written `high:low`.
+    #[must_use]
+    pub const fn new(high: u16, low: u16) -> Self {
+        let [a, b] = high.to_be_bytes();
+        let [c, d] = low.to_be_bytes();
+        Self(u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+impl fmt::Display for Community {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}:{}", self.0 >> 16, self.0 & 0xffff),
+        }
+    }
+}
+
+impl fmt::Debug for Community {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Community({self})")
+    }
+}
+
+impl FromStr for Community {
+    type Err = ParseCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCommunityError> {
+        if let Some(community) = Self::from_name(text) {
+            return Ok(community);
+        }
+        let (high, low) = text.split_once(':').ok_or(ParseCommunityError)?;
+        Ok(Self::new(decimal(high)?, decimal(low)?))
+    }
+}
+
+/// A large community: three numbers of four octets, written `64512:1:2` or `large:64512:1:2`.
+///
+/// ```
+/// use bgp_wire::LargeCommunity;
+/// assert_eq!("large:64512:1:2".parse::<LargeCommunity>()?.to_string(), "64512:1:2");
+/// # Ok::<(), bgp_wire::ParseCommunityError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LargeCommunity {
+    /// Global Administrator: an AS number.
+    pub global: u32,
+    /// Local Data Part 1.
+    pub local1: u32,
+    /// Local Data Part 2.
+    pub local2: u32,
+}
+
+impl LargeCommunity {
+    pub(crate) fn from_octets([a, b, c, d, e, f, g, h, i, j, k, l]: [u8; 12]) -> Self {
+        Self {
+            global: u32::from_be_bytes([a, b, c, d]),
+            local1: u32::from_be_bytes([e, f, g, h]),
+            local2: u32::from_be_bytes([i, j, k, l]),
+        }
+    }
+}
+
+impl fmt::Display for LargeCommunity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.global, self.local1, self.local2)
+    }
+}
+
+impl FromStr for LargeCommunity {
+    type Err = ParseCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCommunityError> {
+        let mut parts = text
+            .strip_prefix("large:")
+            .unwrap_or(text)
+            .split(':')
+            .map(decimal);
+        let mut part = || parts.next().ok_or(ParseCommunityError)?;
+        let community = Self {
+            global: part()?,
+            local1: part()?,
+            local2: part()?,
+        };
+        if parts.next().is_none() {
+            Ok(community)
+        } else {
+            Err(ParseCommunityError)
+        }
+    }
+}
+
+/// The text is not a community.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseCommunityError;
+
+impl fmt::Display for ParseCommunityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a community is two numbers of 0 to 65535 (64512:100) or a well-known name (no-export); \
+             a large community is three numbers of 0 to 4294967295 (64512:1:2)",
+        )
+    }
+}
+
+impl core::error::Error for ParseCommunityError {}
+
+/// A decimal number without a sign.
+fn decimal<T: FromStr>(text: &str) -> Result<T, ParseCommunityError> {
+    if text.starts_with('+') {
+        return Err(ParseCommunityError);
+    }
+    text.parse().map_err(|_| ParseCommunityError)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+
+    #[test]
+    fn communities_in_text() {
+        for text in [
+            "0:0",
+            "65535:65000",
+            "graceful-shutdown",
+            "no-peer",
+            "blackhole",
+        ] {
+            assert_eq!(text.parse::<Community>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "1",
+            "1:",
+            ":1",
+            "65536:1",
+            "1:65536",
+            "+1:1",
+            "1:2:3",
+            "NO-EXPORT",
+        ] {
+            assert!(text.parse::<Community>().is_err(), "{text}");
+        }
+        for text in ["1:2", "1:2:3:4", "4294967296:1:1", "large:1:2", "1::2"] {
+            assert!(text.parse::<LargeCommunity>().is_err(), "{text}");
+        }
+    }
+}

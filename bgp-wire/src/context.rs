@@ -1,0 +1,113 @@
+//! `Context`: what negotiation changed about decoding and encoding.
+
+use crate::family::{Family, FamilySet};
+
+/// How long a message may be (RFC 4271 section 4.1, RFC 8654).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageLimit {
+    /// 4096 octets.
+    #[default]
+    Standard,
+    /// 65535 octets, except OPEN and KEEPALIVE: the Extended Message capability was exchanged.
+    Extended,
+}
+
+impl MessageLimit {
+    /// The limit in octets.
+    #[must_use]
+    pub const fn octets(self) -> usize {
+        match self {
+            Self::Standard => 4096,
+            Self::Extended => 65535,
+        }
+    }
+}
+
+/// Whether the peer is in our AS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PeerKind {
+    /// Another AS: eBGP.
+    #[default]
+    External,
+    /// The same AS: iBGP.
+    Internal,
+}
+
+/// What the two OPENs agreed on, as far as it changes the meaning of later messages.
+///
+/// The codec never looks at an OPEN to learn it: whoever negotiates says it.
+///
+/// ```
+/// use bgp_wire::{Context, Family, PeerKind};
+/// let context = Context::new(PeerKind::Internal).families([Family::IPV4_UNICAST]).four_octet_as(true);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    pub(crate) peer: PeerKind,
+    pub(crate) limit: MessageLimit,
+    pub(crate) four_octet_as: bool,
+    pub(crate) families: FamilySet,
+    pub(crate) add_path: FamilySet,
+}
+
+impl Context {
+    /// Four-octet AS numbers, IPv4 and IPv6 unicast, no ADD-PATH, 4096 octets.
+    #[must_use]
+    pub const fn new(peer: PeerKind) -> Self {
+        Self {
+            peer,
+            limit: MessageLimit::Standard,
+            four_octet_as: true,
+            families: FamilySet::EMPTY
+                .with(Family::IPV4_UNICAST)
+                .with(Family::IPV6_UNICAST),
+            add_path: FamilySet::EMPTY,
+        }
+    }
+
+    /// Whether AS numbers in AS_PATH and AGGREGATOR have four octets (RFC 6793).
+    #[must_use]
+    pub const fn four_octet_as(mut self, yes: bool) -> Self {
+        self.four_octet_as = yes;
+        self
+    }
+
+    /// How long messages may be.
+    #[must_use]
+    pub const fn limit(mut self, limit: MessageLimit) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The families that may be exchanged (RFC 4760). Routes of others are ignored, not parsed.
+    #[must_use]
+    pub fn families(mut self, families: impl IntoIterator<Item = Family>) -> Self {
+        self.families = families.into_iter().collect();
+        self
+    }
+
+    /// The families whose prefixes have a path identifier in front (RFC 7911), in this direction.
+    #[must_use]
+    pub fn add_path(mut self, families: impl IntoIterator<Item = Family>) -> Self {
+        self.add_path = families.into_iter().collect();
+        self
+    }
+
+    /// Whether the peer is in our AS.
+    #[must_use]
+    pub const fn peer(&self) -> PeerKind {
+        self.peer
+    }
+
+    /// How long messages may be.
+    #[must_use]
+    pub const fn message_limit(&self) -> MessageLimit {
+        self.limit
+    }
+
+    /// The families that may be exchanged.
+    #[must_use]
+    pub const fn family_set(&self) -> FamilySet {
+        self.families
+    }
+}

@@ -1,0 +1,164 @@
+//! The IANA registries that BGP messages draw on, each with the registry's name.
+//!
+//! <https://www.iana.org/assignments/bgp-parameters>,
+//! <https://www.iana.org/assignments/capability-codes>,
+//! <https://www.iana.org/assignments/address-family-numbers>, <https://www.iana.org/assignments/safi-namespace>.
+
+use crate::registry::registry;
+
+registry! {
+    /// BGP Message Types (RFC 4271 section 4.1, RFC 2918).
+    pub struct MessageType(u8);
+    /// Opens a session (RFC 4271 section 4.2).
+    OPEN = 1, "OPEN";
+    /// Announces and withdraws routes (RFC 4271 section 4.3).
+    UPDATE = 2, "UPDATE";
+    /// Ends a session and says why (RFC 4271 section 4.5).
+    NOTIFICATION = 3, "NOTIFICATION";
+    /// Keeps the hold timer from expiring (RFC 4271 section 4.4).
+    KEEPALIVE = 4, "KEEPALIVE";
+    /// Asks for the routes of a family once more (RFC 2918).
+    ROUTE_REFRESH = 5, "ROUTE-REFRESH";
+}
+
+registry! {
+    /// Capability Codes (RFC 5492).
+    pub struct CapabilityCode(u8);
+    /// Multiprotocol Extensions (RFC 4760 section 8).
+    MULTIPROTOCOL = 1, "Multiprotocol";
+    /// Route Refresh (RFC 2918).
+    ROUTE_REFRESH = 2, "Route Refresh";
+    /// BGP Extended Message (RFC 8654).
+    EXTENDED_MESSAGE = 6, "Extended Message";
+    /// Graceful Restart (RFC 4724 section 3, RFC 8538).
+    GRACEFUL_RESTART = 64, "Graceful Restart";
+    /// 4-octet AS numbers (RFC 6793 section 3).
+    FOUR_OCTET_AS = 65, "4-octet AS";
+    /// Enhanced Route Refresh (RFC 7313).
+    ENHANCED_ROUTE_REFRESH = 70, "Enhanced Route Refresh";
+}
+
+registry! {
+    /// BGP Path Attributes.
+    pub struct AttributeCode(u8);
+    /// RFC 4271 section 5.1.1.
+    ORIGIN = 1, "ORIGIN";
+    /// RFC 4271 section 5.1.2.
+    AS_PATH = 2, "AS_PATH";
+    /// RFC 4271 section 5.1.3.
+    NEXT_HOP = 3, "NEXT_HOP";
+    /// RFC 4271 section 5.1.4.
+    MULTI_EXIT_DISC = 4, "MULTI_EXIT_DISC";
+    /// RFC 4271 section 5.1.5.
+    LOCAL_PREF = 5, "LOCAL_PREF";
+    /// RFC 4271 section 5.1.6.
+    ATOMIC_AGGREGATE = 6, "ATOMIC_AGGREGATE";
+    /// RFC 4271 section 5.1.7.
+    AGGREGATOR = 7, "AGGREGATOR";
+    /// RFC 1997.
+    COMMUNITIES = 8, "COMMUNITIES";
+    /// RFC 4456 section 8.
+    ORIGINATOR_ID = 9, "ORIGINATOR_ID";
+    /// RFC 4456 section 8.
+    CLUSTER_LIST = 10, "CLUSTER_LIST";
+    /// RFC 4760 section 3.
+    MP_REACH_NLRI = 14, "MP_REACH_NLRI";
+    /// RFC 4760 section 4.
+    MP_UNREACH_NLRI = 15, "MP_UNREACH_NLRI";
+    /// RFC 4360.
+    EXTENDED_COMMUNITIES = 16, "EXTENDED COMMUNITIES";
+    /// RFC 6793 section 3.
+    AS4_PATH = 17, "AS4_PATH";
+    /// RFC 6793 section 3.
+    AS4_AGGREGATOR = 18, "AS4_AGGREGATOR";
+    /// RFC 8092.
+    LARGE_COMMUNITIES = 32, "LARGE_COMMUNITIES";
+}
+
+registry! {
+    /// Address Family Numbers.
+    pub struct Afi(u16);
+    /// IP, version 4.
+    IPV4 = 1, "ipv4";
+    /// IP, version 6.
+    IPV6 = 2, "ipv6";
+    /// Layer 2 virtual private networks.
+    L2VPN = 25, "l2vpn";
+}
+
+registry! {
+    /// Subsequent Address Family Identifiers.
+    pub struct Safi(u8);
+    /// Unicast forwarding (RFC 4760).
+    UNICAST = 1, "unicast";
+    /// Multicast forwarding (RFC 4760).
+    MULTICAST = 2, "multicast";
+    /// Prefixes with MPLS labels (RFC 8277).
+    LABELED = 4, "labeled-unicast";
+    /// Ethernet VPN (RFC 7432).
+    EVPN = 70, "evpn";
+    /// Labelled VPN addresses (RFC 4364).
+    VPN = 128, "vpn";
+    /// Route target constraint (RFC 4684).
+    ROUTE_TARGET = 132, "route-target";
+    /// Flow specification (RFC 8955).
+    FLOWSPEC = 133, "flowspec";
+    /// Flow specification in VPNs (RFC 8955).
+    FLOWSPEC_VPN = 134, "flowspec-vpn";
+}
+
+registry! {
+    /// BGP Origin Codes (RFC 4271 section 5.1.1). Only the three registered values are legal on the wire.
+    pub struct Origin(u8);
+    /// Interior to the originating AS; printed as `i`.
+    IGP = 0, "IGP";
+    /// Learned by the EGP protocol; printed as `e`.
+    EGP = 1, "EGP";
+    /// Learned by other means; printed as `?`.
+    INCOMPLETE = 2, "incomplete";
+}
+
+impl Origin {
+    /// The letter that routers print behind the AS path: `i`, `e` or `?`.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        match self {
+            Self::IGP => 'i',
+            Self::EGP => 'e',
+            _ => '?',
+        }
+    }
+}
+
+registry! {
+    /// BGP AS_PATH Segment Types (RFC 4271 section 4.3, RFC 5065 section 3).
+    pub struct SegmentType(u8);
+    /// Unordered set of ASes (deprecated by RFC 9774).
+    AS_SET = 1, "AS_SET";
+    /// Ordered list of ASes.
+    AS_SEQUENCE = 2, "AS_SEQUENCE";
+    /// Ordered list of member ASes of the local confederation.
+    AS_CONFED_SEQUENCE = 3, "AS_CONFED_SEQUENCE";
+    /// Unordered set of member ASes of the local confederation.
+    AS_CONFED_SET = 4, "AS_CONFED_SET";
+}
+
+registry! {
+    /// BGP OPEN Optional Parameter Types (RFC 5492, RFC 9072).
+    pub struct ParameterType(u8);
+    /// A list of capabilities (RFC 5492 section 4).
+    CAPABILITIES = 2, "Capabilities";
+    /// Marks the extended form of the parameters (RFC 9072 section 2).
+    EXTENDED_LENGTH = 255, "Extended Length";
+}
+
+registry! {
+    /// Route Refresh Subcodes (RFC 7313 section 3.2).
+    pub struct RefreshSubtype(u8);
+    /// An ordinary request.
+    REQUEST = 0, "request";
+    /// BoRR: the routes of the family follow.
+    BEGIN = 1, "BoRR";
+    /// EoRR: every route of the family was sent again.
+    END = 2, "EoRR";
+}

@@ -1,0 +1,81 @@
+//! A zero-copy BGP-4 message codec: octets to messages and back. No I/O, no clock, no runtime.
+//!
+//! Octets are split into a [`Frame`], a frame is decoded into a [`Message`] that borrows from it, and an [`Update`] is
+//! checked by the rules of RFC 7606 into a [`Checked`], which an application can use without further thought:
+//!
+//! ```
+//! use bgp_wire::{Context, Frame, Message, MessageLimit, PeerKind};
+//! use bytes::BytesMut;
+//!
+//! // What MetalLB sends for the first service of a pool.
+//! let octets = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x31\x02\x00\x00\x00\x15\
+//!     \x40\x01\x01\x02\x40\x02\x00\x40\x03\x04\xc0\xa8\x00\x6f\x40\x05\x04\x00\x00\x00\x00\x20\xc0\xa8\x0a\x01";
+//! let mut received = BytesMut::from(&octets[..]);
+//! let frame = Frame::split(&mut received, MessageLimit::Standard)?.expect("a whole message");
+//! let Message::Update(update) = frame.decode(&Context::new(PeerKind::Internal))? else { panic!("an UPDATE") };
+//! let checked = update.check()?;
+//! let announced: Vec<_> = checked.announced().map(|nlri| nlri.prefix.to_string()).collect();
+//! assert_eq!(announced, ["192.168.10.1/32"]);
+//! assert_eq!(checked.next_hop().unwrap().to_string(), "192.168.0.111");
+//! # Ok::<(), bgp_wire::DecodeError>(())
+//! ```
+//!
+//! No input panics, is read beyond its end, or makes the codec allocate: views borrow. What owns, for sending, is named
+//! `...Buf`. Values of IANA registries are open newtypes with named constants.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod asn;
+mod attribute;
+mod check;
+#[cfg(feature = "codec")]
+mod codec;
+mod community;
+mod context;
+mod encode;
+mod error;
+mod family;
+mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+mod hold_time;
+mod iana;
+mod message;
+mod nlri;
+mod parse;
+mod reason;
+mod registry;
+mod router_id;
+
+pub use asn::{Asn, ParseAsnError};
+pub use attribute::{
+    Aggregator, AsPath, AsPathBuf, Attribute, AttributeFlags, AttributeSet, ClusterList,
+    Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach, RawAttribute, RawAttributeBuf,
+    Segment, SegmentBuf, Treatment,
+};
+pub use check::{Attributes, Checked, Fault, Routes};
+#[cfg(feature = "codec")]
+pub use codec::{FrameCodec, FrameError};
+pub use community::{Community, LargeCommunity, ParseCommunityError};
+pub use context::{Context, MessageLimit, PeerKind};
+pub use encode::{NextHop, UpdateBuf, encode_announcements, encode_end_of_rib, encode_withdrawals};
+pub use error::{DecodeError, EncodeError, Span};
+pub use family::{Family, FamilySet};
+pub use frame::Frame;
+pub use hold_time::HoldTime;
+pub use iana::{
+    Afi, AttributeCode, CapabilityCode, MessageType, Origin, ParameterType, RefreshSubtype, Safi,
+    SegmentType,
+};
+pub use message::{
+    Capabilities, Capability, CapabilityBuf, GracefulRestart, GracefulRestartFamily, KEEPALIVE,
+    Message, Notification, NotificationBuf, Open, OpenBuf, RawAttributes, RouteRefresh, Update,
+};
+pub use nlri::{Nlri, PathId, Prefixes, UnicastPrefix};
+pub use reason::Reason;
+pub use router_id::{ParseRouterIdError, RouterId};

@@ -1,0 +1,105 @@
+//! The five messages, as views that borrow from a [`Frame`](crate::Frame).
+
+mod capability;
+mod notification;
+mod open;
+mod route_refresh;
+mod update;
+
+pub use capability::{
+    Capabilities, Capability, CapabilityBuf, GracefulRestart, GracefulRestartFamily,
+};
+pub use notification::{Notification, NotificationBuf};
+pub use open::{Open, OpenBuf};
+pub use route_refresh::RouteRefresh;
+pub use update::{RawAttributes, Update};
+
+use bytes::{BufMut, BytesMut};
+
+use crate::context::Context;
+use crate::error::{DecodeError, EncodeError};
+use crate::frame::Frame;
+use crate::iana::MessageType;
+use crate::reason::Reason;
+
+/// A decoded message (RFC 4271 section 4, RFC 2918).
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// Opens a session.
+    Open(Open<'a>),
+    /// Announces and withdraws routes.
+    Update(Update<'a>),
+    /// Ends a session and says why.
+    Notification(Notification<'a>),
+    /// Keeps the hold timer from expiring.
+    Keepalive,
+    /// Asks for the routes of a family once more.
+    RouteRefresh(RouteRefresh),
+}
+
+impl<'a> Message<'a> {
+    /// `message` is a whole message whose header was checked.
+    pub(crate) fn decode(
+        message_type: MessageType,
+        message: &'a [u8],
+        context: &Context,
+    ) -> Result<Self, DecodeError> {
+        match message_type {
+            MessageType::OPEN => Open::decode(message).map(Self::Open),
+            MessageType::UPDATE => Update::decode(message, *context).map(Self::Update),
+            MessageType::NOTIFICATION => Notification::decode(message).map(Self::Notification),
+            MessageType::KEEPALIVE => Ok(Self::Keepalive),
+            MessageType::ROUTE_REFRESH => RouteRefresh::decode(message).map(Self::RouteRefresh),
+            _ => Err(DecodeError::new(Reason::BAD_MESSAGE_TYPE, 18, 19)),
+        }
+    }
+}
+
+/// A whole KEEPALIVE (RFC 4271 section 4.4).
+pub const KEEPALIVE: [u8; Frame::HEADER_LENGTH] = {
+    let mut message = [0xff; Frame::HEADER_LENGTH];
+    [message[16], message[17], message[18]] = [0, 19, MessageType::KEEPALIVE.0];
+    message
+};
+
+/// Writes one message: the header first, its length once the body is there.
+///
+/// If `body` fails, `out` is as it was.
+pub(crate) fn write_message(
+    out: &mut BytesMut,
+    message_type: MessageType,
+    limit: usize,
+    body: impl FnOnce(&mut BytesMut) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    out.put_bytes(0xff, 16);
+    out.put_u16(0);
+    out.put_u8(message_type.0);
+    let written = body(out).and_then(|()| {
+        let length = out.len() - start;
+        match u16::try_from(length) {
+            Ok(field) if length <= limit => Ok(field),
+            _ => Err(EncodeError::PartTooLong {
+                part: "the message",
+                length,
+            }),
+        }
+    });
+    match written {
+        Ok(length) => {
+            patch_u16(out, start + 16, length);
+            Ok(())
+        }
+        Err(error) => {
+            out.truncate(start);
+            Err(error)
+        }
+    }
+}
+
+/// Overwrites two octets that were already written.
+pub(crate) fn patch_u16(out: &mut BytesMut, at: usize, value: u16) {
+    if let Some(field) = out.get_mut(at..at + 2) {
+        field.copy_from_slice(&value.to_be_bytes());
+    }
+}

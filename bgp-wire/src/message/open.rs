@@ -1,0 +1,277 @@
+//! OPEN (RFC 4271 section 4.2), with optional parameters in both lengths (RFC 5492, RFC 9072).
+
+use alloc::vec::Vec;
+
+use bytes::{BufMut, BytesMut};
+
+use super::capability::{Capabilities, Capability, CapabilityBuf};
+use super::write_message;
+use crate::asn::Asn;
+use crate::context::MessageLimit;
+use crate::error::{DecodeError, EncodeError};
+use crate::frame::Frame;
+use crate::hold_time::HoldTime;
+use crate::iana::{CapabilityCode, MessageType, ParameterType};
+use crate::parse::{Parsed, Short, array, be_u16, length_value_u8, length_value_u16, octet};
+use crate::reason::Reason;
+use crate::router_id::RouterId;
+
+/// A received OPEN. Version, hold time, identifier and the framing of every capability were checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Open<'a> {
+    my_as: u16,
+    hold_time: HoldTime,
+    router_id: RouterId,
+    parameters: Parameters<'a>,
+}
+
+/// The optional parameters without their own length field.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parameters<'a> {
+    octets: &'a [u8],
+    extended: bool,
+}
+
+type Parameter<'a> = (ParameterType, &'a [u8]);
+
+impl<'a> Open<'a> {
+    pub(super) fn decode(message: &'a [u8]) -> Result<Self, DecodeError> {
+        let body = message.get(Frame::HEADER_LENGTH..).unwrap_or_default();
+        let cut = || DecodeError::new(Reason::OPEN_UNSPECIFIC, Frame::HEADER_LENGTH, message.len());
+        let (parameters, (version, my_as, hold_time, router_id)) =
+            fixed_part(body).map_err(|_| cut())?;
+        if version != 4 {
+            return Err(DecodeError::new(Reason::UNSUPPORTED_VERSION_NUMBER, 19, 20));
+        }
+        let hold_time = HoldTime::new(hold_time)
+            .ok_or_else(|| DecodeError::new(Reason::UNACCEPTABLE_HOLD_TIME, 22, 24))?;
+        let router_id = RouterId::from_bits(u32::from_be_bytes(router_id))
+            .ok_or_else(|| DecodeError::new(Reason::BAD_BGP_IDENTIFIER, 24, 28))?;
+        let parameters = Parameters::decode(parameters, message.len())?;
+        Ok(Self {
+            my_as,
+            hold_time,
+            router_id,
+            parameters,
+        })
+    }
+
+    /// The two-octet My Autonomous System field: [`Asn::TRANS`] where the number does not fit.
+    #[must_use]
+    pub fn my_as(&self) -> u16 {
+        self.my_as
+    }
+
+    /// The AS number of the sender: the last 4-octet AS capability, else the two-octet field (RFC 6793).
+    #[must_use]
+    pub fn asn(&self) -> Asn {
+        let mut asn = Asn::new(self.my_as.into());
+        for capability in self.capabilities() {
+            if let Capability::FourOctetAs(number) = capability {
+                asn = number;
+            }
+        }
+        asn
+    }
+
+    /// The proposed hold time.
+    #[must_use]
+    pub fn hold_time(&self) -> HoldTime {
+        self.hold_time
+    }
+
+    /// The BGP Identifier.
+    #[must_use]
+    pub fn router_id(&self) -> RouterId {
+        self.router_id
+    }
+
+    /// Every capability of every Capabilities parameter, in order.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities<'a> {
+        Capabilities::new(self.parameters)
+    }
+}
+
+type FixedPart = (u8, u16, u16, [u8; 4]);
+
+fn fixed_part(body: &[u8]) -> Parsed<'_, FixedPart> {
+    let (rest, version) = octet(body)?;
+    let (rest, my_as) = be_u16(rest)?;
+    let (rest, hold_time) = be_u16(rest)?;
+    let (rest, router_id) = array(rest)?;
+    Ok((rest, (version, my_as, hold_time, router_id)))
+}
+
+impl<'a> Parameters<'a> {
+    /// `field` starts with the length of the parameters and ends with the message, at octet `end`.
+    fn decode(field: &'a [u8], end: usize) -> Result<Self, DecodeError> {
+        let start = end - field.len();
+        let cut = || DecodeError::new(Reason::OPEN_UNSPECIFIC, start, end);
+        let extended = match field {
+            // RFC 9072 section 2: the type says which form it is; the length is then not looked at, unless it is 0.
+            [length, parameter_type, ..] => {
+                *length != 0 && *parameter_type == ParameterType::EXTENDED_LENGTH.0
+            }
+            _ => false,
+        };
+        let parsed = match field {
+            [_, _, rest @ ..] if extended => length_value_u16(rest),
+            _ => length_value_u8(field),
+        };
+        let Ok(([], octets)) = parsed else {
+            return Err(cut());
+        };
+        let parameters = Self { octets, extended };
+        parameters.check(end)?;
+        Ok(parameters)
+    }
+
+    /// Walks every parameter and capability once; the iterators use the same steps.
+    fn check(self, end: usize) -> Result<(), DecodeError> {
+        let mut rest = self;
+        while !rest.octets.is_empty() {
+            let start = end - rest.octets.len();
+            let error = |reason| DecodeError::new(reason, start, end);
+            let (next, (parameter_type, mut value)) =
+                rest.split().map_err(|_| error(Reason::OPEN_UNSPECIFIC))?;
+            let parameter_end = end - next.octets.len();
+            if parameter_type != ParameterType::CAPABILITIES {
+                return Err(DecodeError::new(
+                    Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
+                    start,
+                    parameter_end,
+                ));
+            }
+            while !value.is_empty() {
+                let at = parameter_end - value.len();
+                let (after, (code, octets)) = capability(value)
+                    .map_err(|_| DecodeError::new(Reason::OPEN_UNSPECIFIC, at, parameter_end))?;
+                // Without its four octets there is no AS number; every other capability of a wrong length is ignored.
+                if code == CapabilityCode::FOUR_OCTET_AS && octets.len() != 4 {
+                    return Err(DecodeError::new(
+                        Reason::OPEN_UNSPECIFIC,
+                        at,
+                        parameter_end - after.len(),
+                    ));
+                }
+                value = after;
+            }
+            rest = next;
+        }
+        Ok(())
+    }
+
+    /// The first parameter, and the rest.
+    pub(super) fn split(self) -> Result<(Self, Parameter<'a>), nom::Err<Short>> {
+        let (rest, parameter_type) = octet(self.octets)?;
+        let (octets, value) = if self.extended {
+            length_value_u16(rest)?
+        } else {
+            length_value_u8(rest)?
+        };
+        Ok((
+            Self { octets, ..self },
+            (ParameterType(parameter_type), value),
+        ))
+    }
+}
+
+/// One capability TLV (RFC 5492 section 4).
+pub(super) fn capability(input: &[u8]) -> Parsed<'_, (CapabilityCode, &[u8])> {
+    let (rest, code) = octet(input)?;
+    let (rest, value) = length_value_u8(rest)?;
+    Ok((rest, (CapabilityCode(code), value)))
+}
+
+/// An OPEN to send.
+///
+/// ```
+/// use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, OpenBuf, RouterId};
+/// let open = OpenBuf {
+///     asn: Asn::new(64512),
+///     hold_time: HoldTime::DEFAULT,
+///     router_id: RouterId::new(192, 168, 0, 111).expect("not zero"),
+///     capabilities: vec![
+///         CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST),
+///         CapabilityBuf::FourOctetAs(Asn::new(64512)),
+///     ],
+/// };
+/// let mut octets = bytes::BytesMut::new();
+/// open.encode(&mut octets)?;
+/// assert_eq!(octets.len(), 43);
+/// # Ok::<(), bgp_wire::EncodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBuf {
+    /// The sender's AS, from which the two-octet field is made.
+    pub asn: Asn,
+    /// The proposed hold time.
+    pub hold_time: HoldTime,
+    /// The BGP Identifier.
+    pub router_id: RouterId,
+    /// The capabilities, sent in one parameter and in this order.
+    pub capabilities: Vec<CapabilityBuf>,
+}
+
+impl OpenBuf {
+    /// Appends the message to `out`. Capabilities of more than 253 octets take the form of RFC 9072.
+    ///
+    /// # Errors
+    ///
+    /// A capability is longer than 255 octets or the message longer than 4096; `out` is then as it was.
+    pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        let mut capabilities = BytesMut::new();
+        for capability in &self.capabilities {
+            capability.encode(&mut capabilities)?;
+        }
+        write_message(
+            out,
+            MessageType::OPEN,
+            MessageLimit::Standard.octets(),
+            |out| {
+                out.put_u8(4);
+                out.put_u16(self.asn.to_two_octets());
+                out.put_u16(self.hold_time.seconds());
+                out.put_u32(self.router_id.to_bits());
+                put_parameters(out, &capabilities)
+            },
+        )
+    }
+}
+
+impl From<Open<'_>> for OpenBuf {
+    fn from(open: Open<'_>) -> Self {
+        Self {
+            asn: open.asn(),
+            hold_time: open.hold_time,
+            router_id: open.router_id,
+            capabilities: open.capabilities().map(CapabilityBuf::from).collect(),
+        }
+    }
+}
+
+fn put_parameters(out: &mut BytesMut, capabilities: &[u8]) -> Result<(), EncodeError> {
+    if capabilities.is_empty() {
+        out.put_u8(0);
+    } else if let (Ok(parameters), Ok(value)) = (
+        u8::try_from(capabilities.len() + 2),
+        u8::try_from(capabilities.len()),
+    ) && parameters != u8::MAX
+    {
+        out.put_slice(&[parameters, ParameterType::CAPABILITIES.0, value]);
+    } else {
+        // RFC 9072 section 2.
+        let too_long = EncodeError::PartTooLong {
+            part: "the capabilities",
+            length: capabilities.len(),
+        };
+        let value = u16::try_from(capabilities.len()).map_err(|_| too_long)?;
+        out.put_slice(&[255, ParameterType::EXTENDED_LENGTH.0]);
+        out.put_u16(value.checked_add(3).ok_or(too_long)?);
+        out.put_u8(ParameterType::CAPABILITIES.0);
+        out.put_u16(value);
+    }
+    out.put_slice(capabilities);
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! The octets that MetalLB v0.12.1 sends, recorded from its own encoder: decoded, and encoded back to the same octets.
+
+#![cfg(test)]
+
+mod common;
+
+use bgp_wire::{
+    Asn, AttributeSet, Capability, CapabilityBuf, Context, Family, Frame, HoldTime, Message,
+    MessageLimit, Nlri, Open, OpenBuf, Origin, PeerKind, Reason, RouterId, UpdateBuf,
+};
+use bytes::{Bytes, BytesMut};
+use common::{frame, hex, message, update};
+
+const MARKER: &str = "ffffffffffffffffffffffffffffffff";
+
+fn recorded(rest: &str) -> Bytes {
+    hex(&format!("{MARKER}{rest}")).into()
+}
+
+fn open_of(frame: &Frame) -> Open<'_> {
+    match frame.decode(&Context::new(PeerKind::Internal)) {
+        Ok(Message::Open(open)) => open,
+        other => panic!("not an OPEN: {other:?}"),
+    }
+}
+
+#[test]
+fn opens() {
+    let vectors = [
+        (
+            "00310104fc00005ac0a8006f14021201040001000101040002000141040000fc00",
+            64512,
+            64512,
+            90,
+        ),
+        (
+            "003101045ba0005ac0a8006f1402120104000100010104000200014104fa56ea01",
+            23456,
+            4_200_000_001,
+            90,
+        ),
+        (
+            "00310104fc005180c0a8006f14021201040001000101040002000141040000fc00",
+            64512,
+            64512,
+            20864,
+        ),
+    ];
+    for (vector, my_as, asn, hold_time) in vectors {
+        let frame = frame(recorded(vector));
+        let open = open_of(&frame);
+        assert_eq!((open.my_as(), open.asn()), (my_as, Asn::new(asn)));
+        assert_eq!(open.hold_time(), HoldTime::new(hold_time).unwrap());
+        assert_eq!(open.router_id(), RouterId::new(192, 168, 0, 111).unwrap());
+        let capabilities: Vec<_> = open.capabilities().collect();
+        let expected = [
+            Capability::Multiprotocol(Family::IPV4_UNICAST),
+            Capability::Multiprotocol(Family::IPV6_UNICAST),
+            Capability::FourOctetAs(Asn::new(asn)),
+        ];
+        assert_eq!(capabilities, expected);
+
+        let built = OpenBuf {
+            asn: Asn::new(asn),
+            hold_time: HoldTime::new(hold_time).unwrap(),
+            router_id: RouterId::new(192, 168, 0, 111).unwrap(),
+            capabilities: expected.into_iter().map(CapabilityBuf::from).collect(),
+        };
+        assert_eq!(built, OpenBuf::from(open));
+        let mut out = BytesMut::new();
+        built.encode(&mut out).unwrap();
+        assert_eq!(out, recorded(vector));
+    }
+}
+
+struct Announcement {
+    octets: &'static str,
+    context: Context,
+    prefix: &'static str,
+    as_path: &'static str,
+    local_pref: Option<u32>,
+    communities: &'static [&'static str],
+}
+
+#[test]
+fn announcements() {
+    let vectors = [
+        Announcement {
+            octets: "0031020000001540010102400200400304c0a8006f4005040000000020c0a80a01",
+            context: Context::new(PeerKind::Internal),
+            prefix: "192.168.10.1/32",
+            as_path: "",
+            local_pref: Some(0),
+            communities: &[],
+        },
+        Announcement {
+            octets: "0037020000001b4001010240020602010000fc00400304c0a8006fc00804fc00000120c0a80a01",
+            context: Context::new(PeerKind::External),
+            prefix: "192.168.10.1/32",
+            as_path: "64512",
+            local_pref: None,
+            communities: &["64512:1"],
+        },
+        Announcement {
+            octets: "002d0200000012400101024002040201fc00400304c0a8006f18c0a80a",
+            context: Context::new(PeerKind::External).four_octet_as(false),
+            prefix: "192.168.10.0/24",
+            as_path: "64512",
+            local_pref: None,
+            communities: &[],
+        },
+    ];
+    for vector in vectors {
+        let frame = frame(recorded(vector.octets));
+        let checked = update(&frame, &vector.context).check().unwrap();
+        assert_eq!(checked.fault(), None);
+        assert_eq!(checked.origin(), Some(Origin::INCOMPLETE));
+        assert_eq!(checked.as_path().unwrap().to_string(), vector.as_path);
+        assert_eq!(checked.next_hop(), Some("192.168.0.111".parse().unwrap()));
+        assert_eq!(checked.local_pref(), vector.local_pref);
+        assert_eq!(checked.multi_exit_disc(), None);
+        let communities = checked
+            .communities()
+            .into_iter()
+            .flat_map(|list| list.iter())
+            .map(|item| item.to_string());
+        assert_eq!(communities.collect::<Vec<_>>(), vector.communities);
+        let announced: Vec<_> = checked.announced().collect();
+        assert_eq!(announced, [Nlri::new(vector.prefix.parse().unwrap())]);
+        assert_eq!(checked.withdrawn().count(), 0);
+
+        let mut built = UpdateBuf::new(AttributeSet::from(&checked));
+        built.next_hop_ipv4 = checked.next_hop();
+        built.announced = announced;
+        let mut out = BytesMut::new();
+        assert_eq!(built.encode(&vector.context, &mut out), Ok(1));
+        assert_eq!(out, recorded(vector.octets));
+    }
+}
+
+#[test]
+fn withdrawal() {
+    let vector = recorded("002002000920c0a80a0118c0a80a0000");
+    let context = Context::new(PeerKind::Internal);
+    let frame = frame(vector.clone());
+    let checked = update(&frame, &context).check().unwrap();
+    let withdrawn: Vec<_> = checked.withdrawn().collect();
+    assert_eq!(
+        withdrawn,
+        ["192.168.10.1/32", "192.168.10.0/24"].map(|text| Nlri::new(text.parse().unwrap()))
+    );
+    let mut built = UpdateBuf::new(AttributeSet::new(Origin::IGP));
+    built.withdrawn = withdrawn;
+    let mut out = BytesMut::new();
+    assert_eq!(built.encode(&context, &mut out), Ok(1));
+    assert_eq!(out, vector);
+}
+
+#[test]
+fn keepalive() {
+    let vector = recorded("001304");
+    assert_eq!(vector, bgp_wire::KEEPALIVE[..]);
+    assert!(matches!(
+        frame(vector).decode(&Context::new(PeerKind::Internal)),
+        Ok(Message::Keepalive)
+    ));
+}
+
+/// Over an IPv6 session MetalLB writes a next hop of sixteen octets under a length of four.
+#[test]
+fn update_over_ipv6_is_refused() {
+    let frame = frame(recorded(
+        "003d020000002140010102400200400304fd0000000000000000000000000000014005040000000020c0a80a01",
+    ));
+    let error = update(&frame, &Context::new(PeerKind::Internal))
+        .check()
+        .unwrap_err();
+    assert_eq!(error.reason, Reason::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE);
+    assert_eq!(
+        error.notification_data(frame.octets()),
+        [0, 0, 0],
+        "the twelve octets too many"
+    );
+}
+
+/// Of 900 withdrawn /32s MetalLB makes one message of 4523 octets, of 14000 one whose length field wraps to 1187.
+#[test]
+fn too_long_withdrawals_are_refused() {
+    let withdrawal = |length: u16, prefixes: usize| {
+        let field = u16::try_from(prefixes * 5 % 65536).unwrap().to_be_bytes();
+        let routes = [32, 192, 168, 10, 1].repeat(prefixes);
+        [
+            &hex(MARKER)[..],
+            &length.to_be_bytes(),
+            &[2],
+            &field,
+            &routes,
+            &[0, 0],
+        ]
+        .concat()
+    };
+    let long = withdrawal(4523, 900);
+    assert_eq!(long.len(), 4523);
+    let error = Frame::split(&mut BytesMut::from(&long[..]), MessageLimit::Standard).unwrap_err();
+    assert_eq!(error.reason, Reason::BAD_MESSAGE_LENGTH);
+
+    let mut wrapped = BytesMut::from(&withdrawal(1187, 14000)[..]);
+    let first = Frame::split(&mut wrapped, MessageLimit::Standard)
+        .unwrap()
+        .unwrap();
+    let error = first.decode(&Context::new(PeerKind::Internal)).unwrap_err();
+    assert_eq!(error.reason, Reason::MALFORMED_ATTRIBUTE_LIST);
+    let error = Frame::split(&mut wrapped, MessageLimit::Standard).unwrap_err();
+    assert_eq!(error.reason, Reason::CONNECTION_NOT_SYNCHRONIZED);
+}
+
+/// What MetalLB should have sent instead.
+#[test]
+fn many_withdrawals_take_several_messages() {
+    let mut built = UpdateBuf::new(AttributeSet::new(Origin::IGP));
+    let prefix = |number: u32| ipnet::Ipv4Net::new(number.into(), 32).unwrap();
+    built.withdrawn = (0..900)
+        .map(|number| Nlri::new(prefix(number).into()))
+        .collect();
+    let mut out = BytesMut::new();
+    assert_eq!(
+        built.encode(&Context::new(PeerKind::Internal), &mut out),
+        Ok(2)
+    );
+    let first = Frame::split(&mut out, MessageLimit::Standard)
+        .unwrap()
+        .unwrap();
+    assert_eq!(first.octets().len(), 23 + 814 * 5);
+    assert_eq!(message(2, first.body()), first.octets());
+}

@@ -1,0 +1,170 @@
+//! OPENs, legal and not, as a table of octets (RFC 4271 section 6.2, RFC 5492, RFC 9072).
+
+#![cfg(test)]
+
+mod common;
+
+use bgp_wire::{
+    Capability, CapabilityBuf, CapabilityCode, Context, Message, OpenBuf, PeerKind, Reason,
+};
+use bytes::BytesMut;
+use common::{frame, hex, message};
+
+const FIXED: &str = "04 fde9 005a 0a630102 ";
+
+fn open(body: &str) -> Result<OpenBuf, (Reason, Vec<u8>)> {
+    let frame = frame(message(1, &hex(body)));
+    match frame.decode(&Context::new(PeerKind::External)) {
+        Ok(Message::Open(open)) => Ok(open.into()),
+        Ok(other) => panic!("not an OPEN: {other:?}"),
+        Err(error) => Err((
+            error.reason,
+            error.notification_data(frame.octets()).to_vec(),
+        )),
+    }
+}
+
+#[test]
+fn refusals() {
+    let table = [
+        (
+            "05 fde9 005a 0a630102 00",
+            Reason::UNSUPPORTED_VERSION_NUMBER,
+            "0004",
+        ),
+        (
+            "04 fde9 0001 0a630102 00",
+            Reason::UNACCEPTABLE_HOLD_TIME,
+            "",
+        ),
+        (
+            "04 fde9 0002 0a630102 00",
+            Reason::UNACCEPTABLE_HOLD_TIME,
+            "",
+        ),
+        ("04 fde9 005a 00000000 00", Reason::BAD_BGP_IDENTIFIER, ""),
+        (
+            "04 fde9 005a 0a630102 00 02020200",
+            Reason::OPEN_UNSPECIFIC,
+            "",
+        ),
+        ("04 fde9 005a 0a630102 ff", Reason::OPEN_UNSPECIFIC, ""),
+        (
+            "04 fde9 005a 0a630102 ff ff 0002 0001",
+            Reason::OPEN_UNSPECIFIC,
+            "",
+        ),
+        (
+            "04 fde9 005a 0a630102 ff ff ffff",
+            Reason::OPEN_UNSPECIFIC,
+            "",
+        ),
+        (
+            "04 fde9 005a 0a630102 ff ff 00",
+            Reason::OPEN_UNSPECIFIC,
+            "",
+        ),
+        (
+            "04 fde9 005a 0a630102 04 02ff0104",
+            Reason::OPEN_UNSPECIFIC,
+            "",
+        ),
+        (
+            "04 fde9 005a 0a630102 04 fe020102",
+            Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
+            "fe020102",
+        ),
+        (
+            "04 fde9 005a 0a630102 06 0204 41040000",
+            Reason::OPEN_UNSPECIFIC,
+            "",
+        ),
+        (
+            "04 fde9 005a 0a630102 06 0204 4102fde9",
+            Reason::OPEN_UNSPECIFIC,
+            "",
+        ),
+    ];
+    for (body, reason, data) in table {
+        assert_eq!(open(body), Err((reason, hex(data))), "{body}");
+    }
+}
+
+#[test]
+fn odd_capabilities_are_kept() {
+    for parameters in [
+        "00",
+        "02 0200",
+        "07 0205 0103000100",
+        "05 0203 400180",
+        "09 0207 40050078000101",
+    ] {
+        for capability in open(&format!("{FIXED}{parameters}")).unwrap().capabilities {
+            assert!(
+                matches!(capability, CapabilityBuf::Unknown(..)),
+                "{capability:?}"
+            );
+        }
+    }
+    let long = format!("{FIXED} cc 02ca efc8 {}", "aa".repeat(200));
+    let unknown = CapabilityBuf::Unknown(CapabilityCode(239), vec![0xaa; 200]);
+    assert_eq!(open(&long).unwrap().capabilities, [unknown]);
+}
+
+#[test]
+fn capabilities_in_several_parameters() {
+    let one = open(&format!("{FIXED} 0c 0206 010400010001 0202 0200")).unwrap();
+    let two = open(&format!("{FIXED} 0a 0208 010400010001 0200")).unwrap();
+    assert_eq!(one, two);
+}
+
+#[test]
+fn extended_parameters() {
+    // RFC 9072: the one-octet length is not looked at once the type is 255.
+    for length in ["ff", "01"] {
+        let parsed = open(&format!("{FIXED} {length} ff 0009 02 0006 010400010001")).unwrap();
+        assert_eq!(parsed.capabilities.len(), 1);
+    }
+    let many = OpenBuf {
+        capabilities: vec![CapabilityBuf::Unknown(CapabilityCode(239), vec![7; 250]); 3],
+        ..open(&format!("{FIXED}00")).unwrap()
+    };
+    let mut out = BytesMut::new();
+    many.encode(&mut out).unwrap();
+    assert_eq!(out[28..35], [255, 255, 2, 247, 2, 2, 244]);
+    let frame = frame(out.freeze());
+    let Ok(Message::Open(view)) = frame.decode(&Context::new(PeerKind::External)) else {
+        panic!()
+    };
+    assert_eq!(OpenBuf::from(view), many);
+}
+
+#[test]
+fn graceful_restart() {
+    let frame = frame(message(
+        1,
+        &hex(&format!("{FIXED} 0e 020c 400a c078 00010180 00020100")),
+    ));
+    let Ok(Message::Open(open)) = frame.decode(&Context::new(PeerKind::External)) else {
+        panic!()
+    };
+    let Some(Capability::GracefulRestart(restart)) = open.capabilities().next() else {
+        panic!()
+    };
+    assert!(restart.restarted() && restart.notification());
+    assert_eq!(restart.restart_time(), 120);
+    let families: Vec<_> = restart
+        .families()
+        .map(|item| (item.family.to_string(), item.forwarding))
+        .collect();
+    assert_eq!(
+        families,
+        [
+            ("ipv4 unicast".into(), true),
+            ("ipv6 unicast".into(), false)
+        ]
+    );
+    let mut out = BytesMut::new();
+    OpenBuf::from(open).encode(&mut out).unwrap();
+    assert_eq!(out, frame.octets());
+}

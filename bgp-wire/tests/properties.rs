@@ -1,0 +1,171 @@
+//! Properties: what is built decodes to itself, in few and legal messages; nothing makes the decoder panic.
+
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+
+use bgp_wire::{
+    AsPathBuf, Asn, AttributeSet, Community, Context, Frame, LargeCommunity, Message, MessageLimit,
+    Nlri, Origin, PeerKind, UpdateBuf,
+};
+use bytes::{Bytes, BytesMut};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn prefix() -> impl Strategy<Value = IpNet> {
+    prop_oneof![
+        (any::<u32>(), 0..=32u8)
+            .prop_map(|(address, bits)| Ipv4Net::new(address.into(), bits).unwrap().trunc().into()),
+        (any::<u128>(), 0..=128u8)
+            .prop_map(|(address, bits)| Ipv6Net::new(address.into(), bits).unwrap().trunc().into()),
+    ]
+}
+
+prop_compose! {
+    fn attributes()(
+        origin in 0..3u8,
+        path in vec(1..u32::MAX, 0..=255),
+        med in any::<Option<u32>>(),
+        local_pref in any::<u32>(),
+        atomic in any::<bool>(),
+        communities in vec(any::<u32>(), 0..100),
+        large in vec(any::<[u32; 3]>(), 0..30),
+    ) -> AttributeSet {
+        AttributeSet {
+            as_path: AsPathBuf::sequence(path.into_iter().map(Asn::new)),
+            multi_exit_disc: med,
+            local_pref: Some(local_pref),
+            atomic_aggregate: atomic,
+            communities: communities.into_iter().map(Community).collect(),
+            large_communities: large
+                .into_iter()
+                .map(|[global, local1, local2]| LargeCommunity { global, local1, local2 })
+                .collect(),
+            ..AttributeSet::new(Origin(origin))
+        }
+    }
+}
+
+fn decode(
+    mut octets: BytesMut,
+    context: &Context,
+) -> (Vec<AttributeSet>, BTreeSet<IpNet>, BTreeSet<IpNet>) {
+    let (mut sets, mut announced, mut withdrawn) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    while let Some(frame) =
+        Frame::split(&mut octets, context.message_limit()).expect("a legal header")
+    {
+        let Ok(Message::Update(update)) = frame.decode(context) else {
+            panic!("not an UPDATE")
+        };
+        let checked = update.check().expect("legal");
+        assert_eq!(checked.fault(), None);
+        assert!(ascending(&update), "RFC 7606 section 5.1");
+        if checked.announced().next().is_some() {
+            sets.push(AttributeSet::from(&checked));
+        }
+        announced.extend(checked.announced().map(|nlri| nlri.prefix));
+        withdrawn.extend(checked.withdrawn().map(|nlri| nlri.prefix));
+    }
+    assert!(octets.is_empty());
+    (sets, announced, withdrawn)
+}
+
+/// Whether no message has room for the first prefix of the next one of its kind.
+fn packed(mut octets: BytesMut, limit: MessageLimit) -> bool {
+    let context = Context::new(PeerKind::Internal);
+    let mut previous = None;
+    while let Some(frame) = Frame::split(&mut octets, limit).unwrap() {
+        let Ok(Message::Update(update)) = frame.decode(&context) else {
+            return false;
+        };
+        let checked = update.check().unwrap();
+        let announces = checked.announced().next().is_some();
+        let first = if announces {
+            checked.announced().next()
+        } else {
+            checked.withdrawn().next()
+        }
+        .unwrap()
+        .prefix;
+        let kind = (announces, first.addr().is_ipv4());
+        let length = 1 + usize::from(first.prefix_len()).div_ceil(8);
+        if previous.is_some_and(|(other, octets): (_, usize)| {
+            other == kind && octets + length <= limit.octets()
+        }) {
+            return false;
+        }
+        previous = Some((kind, frame.octets().len()));
+    }
+    true
+}
+
+/// MP_REACH_NLRI or MP_UNREACH_NLRI first, then every attribute in the order of its code.
+fn ascending(update: &bgp_wire::Update<'_>) -> bool {
+    let codes: Vec<_> = update
+        .raw_attributes()
+        .map(|attribute| attribute.unwrap().code.0)
+        .collect();
+    codes.strip_prefix(&[14]).unwrap_or(&codes).is_sorted()
+}
+
+proptest! {
+    #[test]
+    fn what_is_built_decodes_to_itself(
+        attributes in attributes(),
+        announced in vec(prefix(), 0..3000),
+        withdrawn in vec(prefix(), 0..100),
+        extended in any::<bool>(),
+    ) {
+        let limit = if extended { MessageLimit::Extended } else { MessageLimit::Standard };
+        let context = Context::new(PeerKind::Internal).limit(limit);
+        let update = UpdateBuf {
+            next_hop_ipv4: Some([192, 0, 2, 1].into()),
+            next_hop_ipv6: Some("2001:db8::1".parse().unwrap()),
+            announced: announced.iter().copied().map(Nlri::new).collect(),
+            withdrawn: withdrawn.iter().copied().map(Nlri::new).collect(),
+            ..UpdateBuf::new(attributes.clone())
+        };
+        let mut octets = BytesMut::new();
+        update.encode(&context, &mut octets).unwrap();
+        prop_assert!(packed(octets.clone(), limit));
+        let (sets, decoded_announced, decoded_withdrawn) = decode(octets, &context);
+        prop_assert_eq!(decoded_announced, announced.into_iter().collect());
+        prop_assert_eq!(decoded_withdrawn, withdrawn.into_iter().collect());
+        prop_assert!(sets.iter().all(|set| *set == attributes));
+    }
+
+    #[test]
+    fn octets_never_panic(body in vec(any::<u8>(), 0..300), message_type in 1..6u8, internal in any::<bool>()) {
+        let length = u16::try_from(19 + body.len()).unwrap();
+        let octets: Bytes = [&[0xff; 16], length.to_be_bytes().as_slice(), &[message_type], &body].concat().into();
+        let peer = if internal { PeerKind::Internal } else { PeerKind::External };
+        if let Ok(frame) = Frame::from_bytes(octets, MessageLimit::Standard)
+            && let Ok(Message::Update(update)) = frame.decode(&Context::new(peer))
+            && let Ok(checked) = update.check()
+        {
+            prop_assert!(checked.attributes().count() <= body.len());
+            prop_assert!(checked.announced().count() + checked.withdrawn().count() <= body.len());
+        }
+    }
+}
+
+#[test]
+fn attributes_that_leave_no_room_are_refused() {
+    let mut attributes = AttributeSet::new(Origin::IGP);
+    attributes.communities = vec![Community::NO_EXPORT; 1100];
+    let mut update = UpdateBuf::new(attributes);
+    update.next_hop_ipv4 = Some([192, 0, 2, 1].into());
+    update.announced = vec![Nlri::new("10.0.0.0/8".parse().unwrap())];
+    let mut octets = BytesMut::from(&b"before"[..]);
+    let error = update
+        .encode(&Context::new(PeerKind::External), &mut octets)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("the message has 4443 octets, it may have 4096"),
+        "{error}"
+    );
+    assert_eq!(octets, b"before"[..], "nothing half-written");
+}

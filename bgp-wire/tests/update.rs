@@ -1,0 +1,326 @@
+//! UPDATEs and what RFC 7606 makes of them, as a table of octets.
+
+#![cfg(test)]
+
+mod common;
+
+use bgp_wire::{Context, Family, PeerKind, Reason, Treatment};
+use common::{frame, hex, message, update};
+
+/// What comes of an UPDATE.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    /// The session ends with this reason and Data.
+    Reset(Reason, Vec<u8>),
+    /// Treat-as-withdraw.
+    Withdraw(Reason),
+    /// An attribute was discarded.
+    Discard(Reason),
+    /// Nothing was wrong.
+    Clean,
+}
+
+fn outcome(attributes: &str, nlri: &str, peer: PeerKind) -> Outcome {
+    let (attributes, nlri) = (hex(attributes), hex(nlri));
+    let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+    let frame = frame(message(
+        2,
+        &[&[0, 0], &length[..], &attributes, &nlri].concat(),
+    ));
+    let checked = match update(&frame, &Context::new(peer)).check() {
+        Ok(checked) => checked,
+        Err(error) => {
+            return Outcome::Reset(
+                error.reason,
+                error.notification_data(frame.octets()).to_vec(),
+            );
+        }
+    };
+    match checked.fault() {
+        None => Outcome::Clean,
+        Some(fault) if fault.treatment == Treatment::Discard => {
+            assert_eq!(checked.withdrawn().count(), 0);
+            assert_ne!(checked.announced().count(), 0);
+            Outcome::Discard(fault.error.reason)
+        }
+        Some(fault) => {
+            assert_eq!(checked.announced().count(), 0);
+            assert_ne!(checked.withdrawn().count(), 0);
+            Outcome::Withdraw(fault.error.reason)
+        }
+    }
+}
+
+const ORIGIN: &str = "40010100 ";
+const AS_PATH: &str = "400206 0201 0000fde9 ";
+const NEXT_HOP: &str = "400304 0a630102 ";
+const GOOD: &str = "40010100 400206 0201 0000fde9 400304 0a630102 ";
+const PREFIX: &str = "180ac802";
+
+/// One attribute behind good ones, with a prefix.
+fn with(attribute: &str, peer: PeerKind) -> Outcome {
+    outcome(&format!("{GOOD}{attribute}"), PREFIX, peer)
+}
+
+#[test]
+fn attributes_from_external_peers() {
+    use Outcome::{Clean, Discard, Withdraw};
+    use Reason as R;
+    let table = [
+        ("", Clean),
+        ("80040400000001", Clean),
+        ("800403000000", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c0040400000001", Withdraw(R::ATTRIBUTE_FLAGS_ERROR)),
+        ("40050400000064", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        ("400503000000", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        ("400600", Clean),
+        ("40060100", Discard(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c007080000fde90a000001", Clean),
+        ("c00706fde90a000001", Discard(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("80070500000064 00", Withdraw(R::ATTRIBUTE_FLAGS_ERROR)),
+        ("c00804fde90001", Clean),
+        ("c00800", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c00805fde9000100", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("800804ffff0001", Withdraw(R::ATTRIBUTE_FLAGS_ERROR)),
+        ("800a00", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        ("c010087fff000000000001", Clean),
+        ("c01000", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c0110602010000fde9", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        ("c0110602ff0000fde9", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        ("c012070000fde90a0000", Discard(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c0200c0000fde90000000100000002", Clean),
+        (
+            "c0200d0000fde9000000010000000200",
+            Withdraw(R::ATTRIBUTE_LENGTH_ERROR),
+        ),
+        ("c0c80101 c0c80102", Discard(R::MALFORMED_ATTRIBUTE_LIST)),
+        ("40010107", Discard(R::MALFORMED_ATTRIBUTE_LIST)),
+        ("80040400000001 4f", Withdraw(R::MALFORMED_ATTRIBUTE_LIST)),
+        ("8004 0400", Withdraw(R::MALFORMED_ATTRIBUTE_LIST)),
+        ("d06300", Withdraw(R::MALFORMED_ATTRIBUTE_LIST)),
+        ("d0630001aa", Clean),
+        ("c0ff0100", Clean),
+    ];
+    for (attribute, expected) in table {
+        assert_eq!(with(attribute, PeerKind::External), expected, "{attribute}");
+    }
+    let unknown = Outcome::Reset(R::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE, hex("40c8020102"));
+    assert_eq!(with("40c8020102", PeerKind::External), unknown);
+}
+
+#[test]
+fn attributes_from_internal_peers() {
+    use Outcome::{Clean, Withdraw};
+    use Reason as R;
+    let table = [
+        ("40050400000064", Clean),
+        ("400503000000", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("8009040a000001", Clean),
+        ("8009030a0000", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("800a040a000001", Clean),
+        ("800a00", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+    ];
+    for (attribute, expected) in table {
+        assert_eq!(with(attribute, PeerKind::Internal), expected, "{attribute}");
+    }
+}
+
+#[test]
+fn mandatory_attributes() {
+    use Outcome::{Clean, Withdraw};
+    use Reason as R;
+    let table = [
+        (format!("{NEXT_HOP}{AS_PATH}{ORIGIN}"), Clean),
+        (String::new(), Withdraw(R::MISSING_WELL_KNOWN_ATTRIBUTE)),
+        (
+            format!("{AS_PATH}{NEXT_HOP}"),
+            Withdraw(R::MISSING_WELL_KNOWN_ATTRIBUTE),
+        ),
+        (
+            format!("{ORIGIN}{NEXT_HOP}"),
+            Withdraw(R::MISSING_WELL_KNOWN_ATTRIBUTE),
+        ),
+        (
+            format!("{ORIGIN}{AS_PATH}"),
+            Withdraw(R::MISSING_WELL_KNOWN_ATTRIBUTE),
+        ),
+        (format!("4f010100{AS_PATH}{NEXT_HOP}"), Clean),
+        (
+            format!("400100{AS_PATH}{NEXT_HOP}"),
+            Withdraw(R::ATTRIBUTE_LENGTH_ERROR),
+        ),
+        (
+            format!("40010103{AS_PATH}{NEXT_HOP}"),
+            Withdraw(R::INVALID_ORIGIN_ATTRIBUTE),
+        ),
+        (
+            format!("{ORIGIN}c0020602010000fde9{NEXT_HOP}"),
+            Withdraw(R::ATTRIBUTE_FLAGS_ERROR),
+        ),
+        (
+            format!("{ORIGIN}400206 02010000 0000{NEXT_HOP}"),
+            Withdraw(R::MALFORMED_AS_PATH),
+        ),
+        (
+            format!("{ORIGIN}40020603010000fde9{NEXT_HOP}"),
+            Withdraw(R::MALFORMED_AS_PATH),
+        ),
+        (
+            format!("{ORIGIN}{AS_PATH}4003030a6300"),
+            Withdraw(R::ATTRIBUTE_LENGTH_ERROR),
+        ),
+        (
+            format!("{ORIGIN}{AS_PATH}400304e0000001"),
+            Withdraw(R::INVALID_NEXT_HOP_ATTRIBUTE),
+        ),
+        (
+            format!("{ORIGIN}{AS_PATH}4003047f000001"),
+            Withdraw(R::INVALID_NEXT_HOP_ATTRIBUTE),
+        ),
+    ];
+    for (attributes, expected) in table {
+        assert_eq!(
+            outcome(&attributes, PREFIX, PeerKind::External),
+            expected,
+            "{attributes}"
+        );
+    }
+}
+
+#[test]
+fn faults_without_routes_reset() {
+    // RFC 7606 section 5.2.
+    let reset = outcome(&format!("{GOOD}800403000000"), "", PeerKind::External);
+    assert_eq!(
+        reset,
+        Outcome::Reset(Reason::ATTRIBUTE_LENGTH_ERROR, hex("800403000000"))
+    );
+    let cut = outcome("900effff0002011020010db8", "", PeerKind::External);
+    assert_eq!(
+        cut,
+        Outcome::Reset(Reason::MALFORMED_ATTRIBUTE_LIST, vec![])
+    );
+}
+
+#[test]
+fn multiprotocol() {
+    use Outcome::Clean;
+    let next_hop = "20010db8009900000000000000000002";
+    let reset = |attribute: &str| Outcome::Reset(Reason::OPTIONAL_ATTRIBUTE_ERROR, hex(attribute));
+    let both = format!("{ORIGIN}{AS_PATH}");
+    let table = [
+        (
+            format!("800e1c 0002011 0{next_hop} 00 3020010db80101"),
+            None,
+        ),
+        (format!("800e15 0002011 0{next_hop} 00"), None),
+        (
+            format!("800e2c 0002012 0{next_hop}{next_hop} 00 3020010db80101"),
+            None,
+        ),
+        (
+            format!("800e1c 0002011 0{next_hop} 01 3020010db80101"),
+            None,
+        ),
+        ("800e09 000000000a630232 00".replace(' ', ""), None),
+        ("800e06 000185000000".into(), None),
+        ("800e04 00020100".into(), Some(())),
+        ("800e0c 0002011020010db800000000".into(), Some(())),
+        ("800e0c 00020100003020010db800f3".into(), Some(())),
+        ("800f02 0002".into(), Some(())),
+        ("800f08 0002014020010db8".into(), Some(())),
+        (format!("800e19 0001011 0{next_hop} 00 180ac8fc"), Some(())),
+        (
+            format!("800e27 0002011 0{next_hop} 00 81{}", "20".repeat(17)),
+            Some(()),
+        ),
+    ];
+    for (attribute, fault) in table {
+        let expected = fault.map_or(Clean, |()| reset(&attribute));
+        assert_eq!(
+            outcome(&format!("{attribute}{both}"), "", PeerKind::External),
+            expected,
+            "{attribute}"
+        );
+    }
+    let twice = format!("800f03000201 800f03000201{both}");
+    assert!(matches!(
+        outcome(&twice, "", PeerKind::External),
+        Outcome::Reset(Reason::MALFORMED_ATTRIBUTE_LIST, _)
+    ));
+}
+
+#[test]
+fn withdrawal_of_what_cannot_be_used() {
+    // An MP_REACH_NLRI without ORIGIN: its prefixes count as withdrawn.
+    let attributes = hex("800e1c 00020110 20010db8009900000000000000000002 00 3020010db80103");
+    let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+    let frame = frame(message(
+        2,
+        &[&[0, 2, 8, 10], &length[..], &attributes].concat(),
+    ));
+    let checked = update(&frame, &Context::new(PeerKind::External))
+        .check()
+        .unwrap();
+    let withdrawn: Vec<_> = checked
+        .withdrawn()
+        .map(|nlri| nlri.prefix.to_string())
+        .collect();
+    assert_eq!(withdrawn, ["10.0.0.0/8", "2001:db8:103::/48"]);
+    assert_eq!(checked.announced().count(), 0);
+    assert_eq!(checked.fault().unwrap().treatment, Treatment::Withdraw);
+}
+
+#[test]
+fn end_of_rib() {
+    let context = Context::new(PeerKind::External);
+    let marker = |body: &str| {
+        let frame = frame(message(2, &hex(body)));
+        update(&frame, &context).check().unwrap().end_of_rib()
+    };
+    assert_eq!(marker("00000000"), Some(Family::IPV4_UNICAST));
+    assert_eq!(marker("00000006 800f03000201"), Some(Family::IPV6_UNICAST));
+    assert_eq!(
+        marker("00000007 800f0400020100"),
+        None,
+        "a withdrawal of ::/0"
+    );
+    assert_eq!(marker("0002080a 0000"), None);
+    for family in [Family::IPV4_UNICAST, Family::IPV6_UNICAST] {
+        let mut out = bytes::BytesMut::new();
+        bgp_wire::encode_end_of_rib(family, &mut out);
+        let frame = frame(out.freeze());
+        assert_eq!(
+            update(&frame, &context).check().unwrap().end_of_rib(),
+            Some(family)
+        );
+    }
+}
+
+#[test]
+fn network_fields() {
+    for nlri in ["ff00", "21 0a000001 00", "18 0a01", "20", "180ac802 180a"] {
+        let reset = outcome(GOOD, nlri, PeerKind::External);
+        assert_eq!(
+            reset,
+            Outcome::Reset(Reason::INVALID_NETWORK_FIELD, vec![]),
+            "{nlri}"
+        );
+    }
+    for nlri in ["00", "180ac8e9 170afdff", "04e0 087f"] {
+        assert_eq!(
+            outcome(GOOD, nlri, PeerKind::External),
+            Outcome::Clean,
+            "{nlri}"
+        );
+    }
+}
+
+#[test]
+fn section_lengths() {
+    for body in ["ffff0000", "0000ffff", "00000001", "00010000"] {
+        let frame = frame(message(2, &hex(body)));
+        let error = frame.decode(&Context::new(PeerKind::External)).unwrap_err();
+        assert_eq!(error.reason, Reason::MALFORMED_ATTRIBUTE_LIST, "{body}");
+    }
+}
