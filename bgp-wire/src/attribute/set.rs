@@ -192,7 +192,7 @@ impl From<&Checked<'_>> for AttributeSet {
                 Attribute::Aggregator(aggregator) => set.aggregator = Some(aggregator),
                 Attribute::Communities(communities) => set.communities.extend(communities.iter()),
                 Attribute::LargeCommunities(communities) => {
-                    set.large_communities.extend(communities.iter())
+                    set.large_communities.extend(communities.iter());
                 }
                 Attribute::Unknown(raw) => set.unknown.push(raw.into()),
                 Attribute::NextHop(_)

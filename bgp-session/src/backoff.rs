@@ -1,0 +1,83 @@
+//! How long to wait after a failure: growing, jittered, seeded (DampPeerOscillations, RFC 4271 sections 8.1 and 10).
+
+use std::time::Duration;
+
+/// Doubles from `initial` to `maximum` with every failure in a row.
+#[derive(Clone, Debug)]
+pub(crate) struct Backoff {
+    initial: Duration,
+    maximum: Duration,
+    failures: u32,
+    random: fastrand::Rng,
+}
+
+impl Backoff {
+    pub(crate) fn new(initial: Duration, maximum: Duration, seed: u64) -> Self {
+        Self {
+            initial,
+            maximum,
+            failures: 0,
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// The wait after one more failure.
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let doubled = 1u32
+            .checked_shl(self.failures)
+            .and_then(|factor| self.initial.checked_mul(factor));
+        self.failures = (self.failures + 1).min(u32::BITS);
+        let wait = doubled.unwrap_or(self.maximum).min(self.maximum);
+        self.jitter(wait)
+    }
+
+    /// The failures so far no longer count.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Between three quarters of `duration` and all of it (RFC 4271 section 10).
+    pub(crate) fn jitter(&mut self, duration: Duration) -> Duration {
+        duration.mul_f64(0.75 + 0.25 * self.random.f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_to_the_maximum() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(120), 7);
+        for full in [1, 2, 4, 8, 16, 32, 64, 120, 120] {
+            let (least, most) = (
+                Duration::from_secs(full).mul_f64(0.75),
+                Duration::from_secs(full),
+            );
+            let wait = backoff.next_wait();
+            assert!(
+                least <= wait && wait <= most,
+                "{wait:?} is not within 0.75 to 1 of {full} s"
+            );
+        }
+        for _ in 0..100 {
+            backoff.next_wait();
+        }
+        backoff.reset();
+        assert!(backoff.next_wait() <= Duration::from_secs(1));
+    }
+
+    #[test]
+    fn same_seed_same_waits() {
+        let waits = |seed| {
+            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(120), seed);
+            [
+                backoff.next_wait(),
+                backoff.next_wait(),
+                backoff.next_wait(),
+            ]
+        };
+        assert_eq!(waits(1), waits(1));
+        assert_ne!(waits(1), waits(2));
+    }
+}

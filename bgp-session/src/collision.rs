@@ -1,0 +1,104 @@
+//! Which of two connections to one peer is kept (RFC 4271 section 6.8, RFC 6286 section 2.3), as a pure function.
+
+use bgp_wire::{Asn, RouterId};
+
+use crate::fsm::State;
+
+/// Who made a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initiator {
+    /// We dialled.
+    Local,
+    /// The peer dialled.
+    Remote,
+}
+
+/// Which connection lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// The one that was there.
+    Existing,
+    /// The one on which an OPEN has just been received.
+    New,
+    /// Both, until the other has received its OPEN.
+    Both,
+}
+
+/// One speaker, as the comparison sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speaker {
+    pub(crate) router_id: RouterId,
+    pub(crate) asn: Asn,
+}
+
+/// Decides when an OPEN has been received on the connection that `new` made, and `existing` made the other one.
+pub(crate) fn resolve(
+    local: Speaker,
+    remote: Speaker,
+    (existing, state): (Initiator, State),
+    new: Initiator,
+) -> Keep {
+    match state {
+        State::Idle | State::Connect | State::Active | State::OpenSent => Keep::Both,
+        State::Established => Keep::Existing,
+        // Two from one side: no rule says which, and the older one is further.
+        State::OpenConfirm if existing == new => Keep::Existing,
+        State::OpenConfirm => {
+            // The connection made by the speaker with the higher identifier; of equal ones, with the higher AS number.
+            let local_is_higher =
+                (local.router_id.to_bits(), local.asn) > (remote.router_id.to_bits(), remote.asn);
+            let winner = if local_is_higher {
+                Initiator::Local
+            } else {
+                Initiator::Remote
+            };
+            if existing == winner {
+                Keep::Existing
+            } else {
+                Keep::New
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table() {
+        use Initiator::{Local, Remote};
+        let speaker = |id, asn| Speaker {
+            router_id: RouterId::from_bits(id).unwrap(),
+            asn: Asn::new(asn),
+        };
+        let table = [
+            ((1, 64512), (2, 64512), Local, Remote, Keep::New),
+            ((1, 64512), (2, 64512), Remote, Local, Keep::Existing),
+            ((2, 64512), (1, 64512), Local, Remote, Keep::Existing),
+            ((2, 64512), (1, 64512), Remote, Local, Keep::New),
+            // As unsigned integers, not as signed ones.
+            ((0xff00_0000, 1), (1, 1), Local, Remote, Keep::Existing),
+            // RFC 6286 section 2.3.
+            ((1, 64513), (1, 64512), Local, Remote, Keep::Existing),
+            ((1, 64512), (1, 64513), Local, Remote, Keep::New),
+            ((1, 1), (2, 1), Remote, Remote, Keep::Existing),
+            ((2, 1), (1, 1), Local, Local, Keep::Existing),
+        ];
+        for ((id, asn), (remote_id, remote_asn), existing, new, keep) in table {
+            let (local, remote) = (speaker(id, asn), speaker(remote_id, remote_asn));
+            assert_eq!(
+                resolve(local, remote, (existing, State::OpenConfirm), new),
+                keep
+            );
+            assert_eq!(
+                resolve(local, remote, (existing, State::Established), new),
+                Keep::Existing
+            );
+            assert_eq!(
+                resolve(local, remote, (existing, State::OpenSent), new),
+                Keep::Both
+            );
+        }
+    }
+}

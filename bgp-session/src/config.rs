@@ -1,0 +1,220 @@
+//! What a session is told: who we are, who the peer is, and how to behave. A value that exists is valid.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use bgp_wire::{Asn, Family, FamilySet, HoldTime, RouterId};
+
+/// Who we are towards every peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalConfig {
+    /// Our AS number.
+    pub asn: Asn,
+    /// Our BGP Identifier.
+    pub router_id: RouterId,
+}
+
+/// One peer: its address and AS number are required, the rest has defaults and is changed by setters.
+///
+/// ```
+/// use bgp_session::PeerConfig;
+/// use bgp_wire::{Asn, HoldTime};
+/// let router = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512))
+///     .hold_time(HoldTime::new(30).expect("legal"))
+///     .description("pfSense");
+/// assert_eq!(router.port(), 179);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerConfig {
+    pub(crate) address: IpAddr,
+    pub(crate) remote_as: Asn,
+    pub(crate) local_as: Option<Asn>,
+    pub(crate) router_id: Option<RouterId>,
+    pub(crate) port: u16,
+    pub(crate) passive: bool,
+    pub(crate) source_address: Option<IpAddr>,
+    pub(crate) hold_time: HoldTime,
+    pub(crate) keepalive_time: Option<Duration>,
+    pub(crate) connect_retry: Duration,
+    pub(crate) delay_open: Option<Duration>,
+    pub(crate) idle_hold: Duration,
+    pub(crate) idle_hold_maximum: Duration,
+    pub(crate) families: FamilySet,
+    pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
+    pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
+    pub(crate) deliver_updates: bool,
+    pub(crate) description: String,
+}
+
+impl PeerConfig {
+    /// A peer that is dialled on port 179 and may dial us, with a hold time of 90 s, for IPv4 and IPv6 unicast.
+    #[must_use]
+    pub fn new(address: IpAddr, remote_as: Asn) -> Self {
+        Self {
+            address,
+            remote_as,
+            local_as: None,
+            router_id: None,
+            port: 179,
+            passive: false,
+            source_address: None,
+            hold_time: HoldTime::DEFAULT,
+            keepalive_time: None,
+            connect_retry: Duration::from_secs(30),
+            delay_open: None,
+            idle_hold: Duration::from_secs(1),
+            idle_hold_maximum: Duration::from_secs(120),
+            families: FamilySet::EMPTY
+                .with(Family::IPV4_UNICAST)
+                .with(Family::IPV6_UNICAST),
+            next_hop_ipv4: None,
+            next_hop_ipv6: None,
+            deliver_updates: false,
+            description: String::new(),
+        }
+    }
+
+    /// Our AS number towards this peer, where it is not the speaker's.
+    #[must_use]
+    pub fn local_as(mut self, asn: Asn) -> Self {
+        self.local_as = Some(asn);
+        self
+    }
+
+    /// Our BGP Identifier towards this peer, where it is not the speaker's.
+    #[must_use]
+    pub fn router_id(mut self, router_id: RouterId) -> Self {
+        self.router_id = Some(router_id);
+        self
+    }
+
+    /// The port to dial.
+    #[must_use]
+    pub fn dial_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Waits for the peer to connect and never dials it.
+    #[must_use]
+    pub fn passive(mut self, passive: bool) -> Self {
+        self.passive = passive;
+        self
+    }
+
+    /// The local address to dial from.
+    #[must_use]
+    pub fn source_address(mut self, address: IpAddr) -> Self {
+        self.source_address = Some(address);
+        self
+    }
+
+    /// The hold time to propose.
+    #[must_use]
+    pub fn hold_time(mut self, hold_time: HoldTime) -> Self {
+        self.hold_time = hold_time;
+        self
+    }
+
+    /// The time between KEEPALIVEs, if it is less than a third of the negotiated hold time.
+    #[must_use]
+    pub fn keepalive_time(mut self, interval: Duration) -> Self {
+        self.keepalive_time = Some(interval.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// How long a TCP connection may take to come up (ConnectRetryTime); at least 1 s.
+    #[must_use]
+    pub fn connect_retry(mut self, time: Duration) -> Self {
+        self.connect_retry = time.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How long to wait for the peer's OPEN before sending ours (DelayOpenTime).
+    #[must_use]
+    pub fn delay_open(mut self, time: Duration) -> Self {
+        self.delay_open = Some(time);
+        self
+    }
+
+    /// How long to wait after the first failure, and how long at the most after many in a row; at least 10 ms.
+    #[must_use]
+    pub fn idle_hold(mut self, first: Duration, most: Duration) -> Self {
+        self.idle_hold = first.max(Duration::from_millis(10));
+        self.idle_hold_maximum = most.max(self.idle_hold);
+        self
+    }
+
+    /// The families to offer; IPv4 unicast where none is given.
+    #[must_use]
+    pub fn families(mut self, families: impl IntoIterator<Item = Family>) -> Self {
+        let families: FamilySet = families.into_iter().collect();
+        self.families = if families.is_empty() {
+            families.with(Family::IPV4_UNICAST)
+        } else {
+            families
+        };
+        self
+    }
+
+    /// The next hop of IPv4 routes that have none of their own, in place of the local address of the session.
+    #[must_use]
+    pub fn next_hop_ipv4(mut self, address: Ipv4Addr) -> Self {
+        self.next_hop_ipv4 = Some(address);
+        self
+    }
+
+    /// The next hop of IPv6 routes that have none of their own, in place of the local address of the session.
+    #[must_use]
+    pub fn next_hop_ipv6(mut self, address: Ipv6Addr) -> Self {
+        self.next_hop_ipv6 = Some(address);
+        self
+    }
+
+    /// Hands every received UPDATE to the application. Otherwise they are checked, counted and dropped.
+    #[must_use]
+    pub fn deliver_updates(mut self, deliver: bool) -> Self {
+        self.deliver_updates = deliver;
+        self
+    }
+
+    /// What people call this peer.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = text.into();
+        self
+    }
+
+    /// The peer's address.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The port to dial.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The peer's AS number.
+    #[must_use]
+    pub fn remote_as(&self) -> Asn {
+        self.remote_as
+    }
+
+    /// What people call this peer; empty if nothing.
+    #[must_use]
+    pub fn description_text(&self) -> &str {
+        &self.description
+    }
+
+    /// Who we are towards this peer.
+    pub(crate) fn local(&self, local: LocalConfig) -> LocalConfig {
+        LocalConfig {
+            asn: self.local_as.unwrap_or(local.asn),
+            router_id: self.router_id.unwrap_or(local.router_id),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! One TCP connection to the peer, or the place for one: its state, its timers, what it has agreed on.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bgp_wire::{MessageLimit, NotificationBuf};
+
+use crate::collision::Initiator;
+use crate::fsm::{Conditions, State};
+use crate::negotiate::Negotiated;
+use crate::output::ConnectionId;
+use crate::timer::{Timer, Timers};
+
+/// An instance of the state machine (RFC 4271 section 8: one for each connection).
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) state: State,
+    pub(crate) timers: Timers,
+    /// The TCP connection, if there is one or one is being made.
+    pub(crate) transport: Option<Transport>,
+    /// What the peer's OPEN said, once it is accepted.
+    pub(crate) negotiated: Option<Negotiated>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Transport {
+    pub(crate) id: ConnectionId,
+    pub(crate) initiator: Initiator,
+    /// Our address, once it is connected.
+    pub(crate) local_address: Option<IpAddr>,
+}
+
+impl Connection {
+    pub(crate) fn idle() -> Self {
+        Self {
+            state: State::Idle,
+            timers: Timers::default(),
+            transport: None,
+            negotiated: None,
+        }
+    }
+
+    pub(crate) fn is(&self, id: ConnectionId) -> bool {
+        self.transport.is_some_and(|transport| transport.id == id)
+    }
+
+    /// Whether there is a TCP connection, not only a dial.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.transport
+            .is_some_and(|transport| transport.local_address.is_some())
+    }
+
+    pub(crate) fn conditions(&self, passive: bool, delay_open: Option<Duration>) -> Conditions {
+        Conditions {
+            passive,
+            delay_open: delay_open.is_some(),
+            delay_open_running: self.timers.deadline(Timer::DelayOpen).is_some(),
+        }
+    }
+
+    pub(crate) fn message_limit(&self) -> MessageLimit {
+        self.negotiated
+            .map_or(MessageLimit::Standard, |negotiated| {
+                negotiated.context.message_limit()
+            })
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next().map(|(deadline, _)| deadline)
+    }
+}
+
+/// What came with an event: what it is about.
+#[derive(Debug, Default)]
+pub(crate) struct Cause {
+    /// The NOTIFICATION that the event stands for, received or to be sent.
+    pub(crate) notification: Option<NotificationBuf>,
+    /// The type of the message that did not fit (RFC 6608).
+    pub(crate) message_type: Option<u8>,
+    /// What an accepted OPEN agrees on.
+    pub(crate) negotiated: Option<Negotiated>,
+}

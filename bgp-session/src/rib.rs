@@ -1,0 +1,264 @@
+//! The routes that this speaker originates, and each peer's place in them.
+//!
+//! A compacted log with consumers: every change to a prefix takes the log's end and its older position is dead. A peer
+//! is an offset, nothing more: a slow one costs no memory and sees each prefix at most once, at its newest state.
+
+mod adj_rib_out;
+mod intern;
+mod log;
+
+pub use adj_rib_out::{AdjRibOut, Skipped};
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use bgp_wire::{AttributeSet, Community, LargeCommunity, Origin};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use intern::{Interner, PathKey};
+use log::Log;
+
+/// A route to announce.
+///
+/// ```
+/// use bgp_session::Route;
+/// use bgp_wire::Origin;
+/// let route = Route::new("192.168.10.1/32".parse()?).local_pref(0).origin(Origin::INCOMPLETE);
+/// assert_eq!(route.attributes().local_pref, Some(0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    prefix: IpNet,
+    path: Path,
+}
+
+/// What a route carries besides its prefix; shared by all routes that carry the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Path {
+    pub(crate) attributes: AttributeSet,
+    pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
+    pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
+}
+
+impl Route {
+    /// A route of origin IGP with the speaker itself as next hop. Host bits of the prefix are cleared.
+    #[must_use]
+    pub fn new(prefix: IpNet) -> Self {
+        let attributes = AttributeSet::new(Origin::IGP);
+        Self {
+            prefix: prefix.trunc(),
+            path: Path {
+                attributes,
+                next_hop_ipv4: None,
+                next_hop_ipv6: None,
+            },
+        }
+    }
+
+    /// The same route with these attributes.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: AttributeSet) -> Self {
+        self.path.attributes = attributes;
+        self
+    }
+
+    /// ORIGIN.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.path.attributes.origin = origin;
+        self
+    }
+
+    /// LOCAL_PREF, for internal peers.
+    #[must_use]
+    pub fn local_pref(mut self, preference: u32) -> Self {
+        self.path.attributes.local_pref = Some(preference);
+        self
+    }
+
+    /// MULTI_EXIT_DISC.
+    #[must_use]
+    pub fn multi_exit_disc(mut self, discriminator: u32) -> Self {
+        self.path.attributes.multi_exit_disc = Some(discriminator);
+        self
+    }
+
+    /// One more community.
+    #[must_use]
+    pub fn community(mut self, community: Community) -> Self {
+        self.path.attributes.communities.push(community);
+        self
+    }
+
+    /// One more large community.
+    #[must_use]
+    pub fn large_community(mut self, community: LargeCommunity) -> Self {
+        self.path.attributes.large_communities.push(community);
+        self
+    }
+
+    /// The next hop, in place of the speaker's own address. Its family must be the prefix's to be of use.
+    #[must_use]
+    pub fn next_hop(mut self, address: std::net::IpAddr) -> Self {
+        match address {
+            std::net::IpAddr::V4(address) => self.path.next_hop_ipv4 = Some(address),
+            std::net::IpAddr::V6(address) => self.path.next_hop_ipv6 = Some(address),
+        }
+        self
+    }
+
+    /// The prefix.
+    #[must_use]
+    pub fn prefix(&self) -> IpNet {
+        self.prefix
+    }
+
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &AttributeSet {
+        &self.path.attributes
+    }
+
+    /// The next hop that was given.
+    #[must_use]
+    pub fn explicit_next_hop(&self) -> Option<std::net::IpAddr> {
+        let ipv4 = self.path.next_hop_ipv4.map(Into::into);
+        ipv4.or_else(|| self.path.next_hop_ipv6.map(Into::into))
+    }
+}
+
+/// What a declarative [`Rib::replace`] changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Prefixes that are new or have other attributes.
+    pub announced: usize,
+    /// Prefixes that are gone.
+    pub withdrawn: usize,
+}
+
+/// The table of originated routes.
+///
+/// ```
+/// use bgp_session::{Rib, Route};
+/// let mut rib = Rib::new();
+/// let route = Route::new("192.168.10.1/32".parse()?);
+/// assert!(rib.announce(&route));
+/// assert!(!rib.announce(&route), "nothing has changed");
+/// assert_eq!(rib.routes().count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Rib {
+    pub(crate) ipv4: Log<Ipv4Net>,
+    pub(crate) ipv6: Log<Ipv6Net>,
+    pub(crate) paths: Interner,
+    version: u64,
+}
+
+impl Rib {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Announces a route, in place of one with the same prefix; whether that changes anything.
+    pub fn announce(&mut self, route: &Route) -> bool {
+        let key = self.paths.intern(&route.path);
+        let replaced = match route.prefix {
+            IpNet::V4(prefix) => self.ipv4.set(prefix, key),
+            IpNet::V6(prefix) => self.ipv6.set(prefix, key),
+        };
+        if let Some(previous) = replaced {
+            self.paths.release(previous);
+        }
+        let changed = replaced != Some(key);
+        self.version += u64::from(changed);
+        changed
+    }
+
+    /// Withdraws the route to this prefix; whether there was one.
+    pub fn withdraw(&mut self, prefix: IpNet) -> bool {
+        let previous = match prefix.trunc() {
+            IpNet::V4(prefix) => self.ipv4.remove(prefix),
+            IpNet::V6(prefix) => self.ipv6.remove(prefix),
+        };
+        if let Some(previous) = previous {
+            self.paths.release(previous);
+            self.version += 1;
+        }
+        previous.is_some()
+    }
+
+    /// Makes `routes` all there is: announces what is new or different, withdraws what is missing.
+    pub fn replace<'a>(&mut self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
+        let mut wanted = BTreeSet::new();
+        let mut replaced = Replaced::default();
+        for route in routes {
+            wanted.insert(route.prefix);
+            replaced.announced += usize::from(self.announce(route));
+        }
+        let missing: Vec<_> = self
+            .routes()
+            .map(|route| route.prefix)
+            .filter(|prefix| !wanted.contains(prefix))
+            .collect();
+        for prefix in missing {
+            replaced.withdrawn += usize::from(self.withdraw(prefix));
+        }
+        replaced
+    }
+
+    /// The route to exactly this prefix.
+    #[must_use]
+    pub fn route(&self, prefix: IpNet) -> Option<Route> {
+        let key = match prefix {
+            IpNet::V4(prefix) => self.ipv4.find(prefix),
+            IpNet::V6(prefix) => self.ipv6.find(prefix),
+        }?;
+        self.assemble(prefix, key)
+    }
+
+    /// Every route, oldest change first, IPv4 before IPv6.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        let ipv4 = self
+            .ipv4
+            .iter()
+            .map(|(prefix, key)| (IpNet::from(prefix), key));
+        let ipv6 = self
+            .ipv6
+            .iter()
+            .map(|(prefix, key)| (IpNet::from(prefix), key));
+        ipv4.chain(ipv6)
+            .filter_map(|(prefix, key)| self.assemble(prefix, key))
+    }
+
+    /// How many routes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ipv4.len() + self.ipv6.len()
+    }
+
+    /// Whether there is no route.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Counts changes; a peer that has sent up to a version has sent every change up to then.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn assemble(&self, prefix: IpNet, key: PathKey) -> Option<Route> {
+        Some(Route {
+            prefix,
+            path: self.paths.path(key)?.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

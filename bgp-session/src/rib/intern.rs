@@ -1,0 +1,139 @@
+//! Interned paths: a million routes that carry the same hold it once.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::Path;
+
+/// Names an interned path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PathKey(u32);
+
+impl PathKey {
+    /// Keys end here: what the log uses to mark positions without a path lies above.
+    pub(crate) const LIMIT: u32 = u32::MAX - 2;
+
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) const fn from_number(number: u32) -> Option<Self> {
+        if number < Self::LIMIT {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+}
+
+/// Paths by key, and keys by path.
+#[derive(Debug, Default)]
+pub(crate) struct Interner {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_path: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug)]
+struct Slot {
+    path: Option<Path>,
+    hash: u64,
+    references: usize,
+}
+
+impl Interner {
+    /// The key of `path`, with one more reference to it.
+    pub(crate) fn intern(&mut self, path: &Path) -> PathKey {
+        let hash = self.hash(path);
+        let slots = &self.slots;
+        let same = |number: &u32| {
+            slot(slots, *number).is_some_and(|slot| slot.path.as_ref() == Some(path))
+        };
+        if let Some(&number) = self.by_path.find(hash, same) {
+            if let Some(slot) = slot_mut(&mut self.slots, number) {
+                slot.references += 1;
+            }
+            return PathKey(number);
+        }
+        let new = Slot {
+            path: Some(path.clone()),
+            hash,
+            references: 1,
+        };
+        let number = self.free.pop().unwrap_or_else(|| {
+            // More distinct paths than `u32` can count do not fit into memory.
+            u32::try_from(self.slots.len()).unwrap_or(PathKey::LIMIT)
+        });
+        match slot_mut(&mut self.slots, number) {
+            Some(slot) => *slot = new,
+            None => self.slots.push(new),
+        }
+        let slots = &self.slots;
+        self.by_path.insert_unique(hash, number, |number| {
+            slot(slots, *number).map_or(0, |slot| slot.hash)
+        });
+        PathKey(number)
+    }
+
+    /// Gives up one reference; the last one frees the path.
+    pub(crate) fn release(&mut self, key: PathKey) {
+        let Some(slot) = slot_mut(&mut self.slots, key.0) else {
+            return;
+        };
+        slot.references -= 1;
+        if slot.references == 0 {
+            slot.path = None;
+            self.free.push(key.0);
+            if let Ok(entry) = self
+                .by_path
+                .find_entry(slot.hash, |number| *number == key.0)
+            {
+                entry.remove();
+            }
+        }
+    }
+
+    pub(crate) fn path(&self, key: PathKey) -> Option<&Path> {
+        slot(&self.slots, key.0)?.path.as_ref()
+    }
+
+    fn hash(&self, path: &Path) -> u64 {
+        self.hasher.hash_one(path)
+    }
+}
+
+fn slot(slots: &[Slot], number: u32) -> Option<&Slot> {
+    slots.get(usize::try_from(number).ok()?)
+}
+
+fn slot_mut(slots: &mut [Slot], number: u32) -> Option<&mut Slot> {
+    slots.get_mut(usize::try_from(number).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Route;
+    use super::*;
+
+    #[test]
+    fn paths_are_shared_and_freed() {
+        let mut interner = Interner::default();
+        let path = |preference| {
+            Route::new("10.0.0.0/8".parse().unwrap())
+                .local_pref(preference)
+                .path
+        };
+        let first = interner.intern(&path(1));
+        assert_eq!(interner.intern(&path(1)), first);
+        let second = interner.intern(&path(2));
+        assert_ne!(first, second);
+        interner.release(first);
+        assert!(interner.path(first).is_some(), "one reference is left");
+        interner.release(first);
+        assert_eq!(interner.path(first), None);
+        assert_eq!(interner.intern(&path(3)), first, "the slot is used again");
+        assert_eq!(interner.path(second), Some(&path(2)));
+    }
+}

@@ -1,0 +1,394 @@
+//! `Session`: the relation to one peer, with up to two connections at a time. Does no I/O and knows no clock.
+
+mod inbound;
+mod perform;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use bgp_wire::{Family, NotificationBuf, Reason, RefreshSubtype, RouteRefresh};
+use bytes::{Bytes, BytesMut};
+
+use crate::backoff::Backoff;
+use crate::collision::Initiator;
+use crate::config::{LocalConfig, PeerConfig};
+use crate::connection::{Cause, Connection, Transport};
+use crate::fsm::{Event, State};
+use crate::negotiate::Negotiated;
+use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
+use crate::stats::Statistics;
+use crate::timer::Timer;
+
+/// A BGP session without I/O: inputs are `handle_*` and commands, everything to be done comes out of
+/// [`Session::poll_output`].
+///
+/// The contract: after every `&mut self` call, drain `poll_output` until it returns [`Output::Wait`]; time never goes
+/// back; the same inputs give the same outputs. Input for a connection that has ended is ignored, so that no race
+/// between network and session needs care.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use bgp_session::{LocalConfig, Output, PeerConfig, Session, SessionEvent, State};
+/// use bgp_wire::Asn;
+///
+/// # #[allow(clippy::disallowed_methods)]
+/// let mut now = Instant::now();
+/// let local = LocalConfig { asn: Asn::new(64512), router_id: "192.168.0.111".parse()? };
+/// let mut session = Session::new(local, PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)), now, 7);
+/// session.start(now);
+/// let Output::Dial(connection) = session.poll_output() else { panic!("dial") };
+/// assert!(matches!(session.poll_output(), Output::Event(SessionEvent::StateChanged { to: State::Connect, .. })));
+/// assert!(matches!(session.poll_output(), Output::Wait(Some(_))));
+///
+/// // The driver could not connect: the session waits a while in Idle and dials again.
+/// session.handle_closed(now, connection);
+/// now = loop {
+///     if let Output::Wait(deadline) = session.poll_output() {
+///         break deadline.expect("a time to try again");
+///     }
+/// };
+/// session.handle_timeout(now);
+/// assert!(matches!(session.poll_output(), Output::Dial(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    local: LocalConfig,
+    config: PeerConfig,
+    /// Dials; the connection that the session's state is that of.
+    primary: Connection,
+    /// A connection that the peer made while the primary was busy.
+    secondary: Option<Connection>,
+    /// Whether the operator wants the session.
+    enabled: bool,
+    /// Whether the wait in Idle is for want of a connection only, so that the peer may end it by connecting.
+    admits_in_idle: bool,
+    backoff: Backoff,
+    outputs: VecDeque<Output>,
+    connections: u64,
+    sessions: u64,
+    /// Since when the session is Established.
+    established: Option<(SessionId, Instant)>,
+    statistics: Statistics,
+}
+
+/// A command that needs an Established session was given while there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotEstablished;
+
+impl std::fmt::Display for NotEstablished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the session is not Established")
+    }
+}
+
+impl std::error::Error for NotEstablished {}
+
+/// Why the operator ends a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    reason: Reason,
+    text: String,
+}
+
+impl Shutdown {
+    /// Until further notice, with a text for the other operator (RFC 9003); empty for none.
+    #[must_use]
+    pub fn administrative(text: impl Into<String>) -> Self {
+        Self {
+            reason: Reason::ADMINISTRATIVE_SHUTDOWN,
+            text: text.into(),
+        }
+    }
+
+    /// To be started again at once (RFC 9003).
+    #[must_use]
+    pub fn reset(text: impl Into<String>) -> Self {
+        Self {
+            reason: Reason::ADMINISTRATIVE_RESET,
+            text: text.into(),
+        }
+    }
+
+    /// The peer is no longer configured.
+    #[must_use]
+    pub fn deconfigured() -> Self {
+        Self {
+            reason: Reason::PEER_DECONFIGURED,
+            text: String::new(),
+        }
+    }
+
+    fn notification(&self) -> NotificationBuf {
+        NotificationBuf::with_text(self.reason, &self.text)
+    }
+}
+
+/// Which of the two connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Primary,
+    Secondary,
+}
+
+impl Session {
+    /// A session in Idle that does nothing until [`Session::start`]. `seed` decides its jitter.
+    #[must_use]
+    pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
+        let backoff = Backoff::new(config.idle_hold, config.idle_hold_maximum, seed);
+        Self {
+            local,
+            config,
+            primary: Connection::idle(),
+            secondary: None,
+            enabled: false,
+            admits_in_idle: false,
+            backoff,
+            outputs: VecDeque::new(),
+            connections: 0,
+            sessions: 0,
+            established: None,
+            statistics: Statistics::new(now),
+        }
+    }
+
+    /// Starts the session: dials the peer, or waits for it if it is passive.
+    pub fn start(&mut self, now: Instant) {
+        self.enabled = true;
+        self.backoff.reset();
+        self.primary.timers.stop(Timer::IdleHold);
+        self.step(now, Slot::Primary, Event::ManualStart, Cause::default());
+    }
+
+    /// Ends the session and leaves it in Idle.
+    pub fn stop(&mut self, now: Instant, why: &Shutdown) {
+        self.enabled = false;
+        let cause = || Cause {
+            notification: Some(why.notification()),
+            ..Cause::default()
+        };
+        self.step(now, Slot::Secondary, Event::ManualStop, cause());
+        self.step(now, Slot::Primary, Event::ManualStop, cause());
+        self.primary.timers.stop_all();
+    }
+
+    /// Asks the peer for its routes of `family` once more (RFC 2918).
+    ///
+    /// # Errors
+    ///
+    /// There is no Established session, or the peer does not understand the request.
+    pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
+        match self.primary.negotiated {
+            Some(negotiated) if negotiated.route_refresh => {
+                let mut octets = BytesMut::new();
+                RouteRefresh {
+                    family,
+                    subtype: RefreshSubtype::REQUEST,
+                }
+                .encode(&mut octets);
+                self.send(now, octets.freeze())
+            }
+            _ => Err(NotEstablished),
+        }
+    }
+
+    /// Sends whole messages, encoded for the context that was negotiated; counts as a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// There is no Established session: nothing is sent.
+    pub fn send(&mut self, now: Instant, messages: Bytes) -> Result<(), NotEstablished> {
+        let Some(transport) = self
+            .primary
+            .transport
+            .filter(|_| self.established.is_some())
+        else {
+            return Err(NotEstablished);
+        };
+        self.statistics.count_sent(&messages);
+        self.outputs
+            .push_back(Output::Transmit(transport.id, messages));
+        self.start_timer(now, Slot::Primary, Timer::Keepalive);
+        Ok(())
+    }
+
+    /// The peer has connected to us: whether this connection is wanted, and its name. `local_address` is our end.
+    pub fn accept(&mut self, now: Instant, local_address: IpAddr) -> Option<ConnectionId> {
+        let slot = match self.primary.state {
+            State::Idle if self.enabled && self.admits_in_idle => {
+                // Event 5: it is there before we have tried again.
+                self.primary.timers.stop(Timer::IdleHold);
+                self.enter(Slot::Primary, State::Active, Event::AutomaticStart);
+                Slot::Primary
+            }
+            State::Idle => return None,
+            State::Active if self.primary.transport.is_none() => Slot::Primary,
+            _ if self.secondary.is_some() => return None,
+            State::Connect
+            | State::Active
+            | State::OpenSent
+            | State::OpenConfirm
+            | State::Established => {
+                self.secondary = Some(Connection {
+                    state: State::Active,
+                    ..Connection::idle()
+                });
+                Slot::Secondary
+            }
+        };
+        let id = self.next_connection();
+        let transport = Transport {
+            id,
+            initiator: Initiator::Remote,
+            local_address: Some(local_address),
+        };
+        if let Some(connection) = self.connection(slot) {
+            connection.transport = Some(transport);
+        }
+        self.step(now, slot, Event::TcpConnected, Cause::default());
+        Some(id)
+    }
+
+    /// The connection that [`Output::Dial`] asked for is there. `local_address` is our end.
+    pub fn handle_connected(&mut self, now: Instant, id: ConnectionId, local_address: IpAddr) {
+        let Some(slot) = self.slot(id) else { return };
+        if let Some(transport) = self
+            .connection(slot)
+            .and_then(|connection| connection.transport.as_mut())
+        {
+            transport.local_address = Some(local_address);
+        }
+        self.step(now, slot, Event::TcpConnected, Cause::default());
+    }
+
+    /// The connection has ended, or the dial has failed.
+    pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        self.step(now, slot, Event::TcpConnectionFails, Cause::default());
+    }
+
+    /// Lets every timer expire whose time has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for slot in [Slot::Primary, Slot::Secondary] {
+            // Every pass stops or moves one timer; a timer that is started anew is due later.
+            for _ in Timer::ALL {
+                let due = self
+                    .connection(slot)
+                    .and_then(|connection| connection.timers.next());
+                let Some((deadline, timer)) = due else { break };
+                if deadline > now {
+                    break;
+                }
+                if let Some(connection) = self.connection(slot) {
+                    connection.timers.stop(timer);
+                }
+                self.step(now, slot, Event::TimerExpires(timer), Cause::default());
+            }
+        }
+    }
+
+    /// What is to be done next; [`Output::Wait`] when that is all.
+    pub fn poll_output(&mut self) -> Output {
+        self.outputs
+            .pop_front()
+            .unwrap_or_else(|| Output::Wait(self.next_deadline()))
+    }
+
+    /// The state of the foremost connection.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.primary.state
+    }
+
+    /// What the peer and we have agreed on, while the session is Established.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<&Negotiated> {
+        self.primary
+            .negotiated
+            .as_ref()
+            .filter(|_| self.established.is_some())
+    }
+
+    /// The connection that the session is Established on.
+    #[must_use]
+    pub fn connection_id(&self) -> Option<ConnectionId> {
+        self.primary
+            .transport
+            .filter(|_| self.established.is_some())
+            .map(|transport| transport.id)
+    }
+
+    /// Counters since the session was made.
+    #[must_use]
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &PeerConfig {
+        &self.config
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let secondary = self.secondary.as_ref().and_then(Connection::next_deadline);
+        [self.primary.next_deadline(), secondary]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn next_connection(&mut self) -> ConnectionId {
+        self.connections += 1;
+        ConnectionId(self.connections)
+    }
+
+    fn slot(&self, id: ConnectionId) -> Option<Slot> {
+        if self.primary.is(id) {
+            Some(Slot::Primary)
+        } else if self
+            .secondary
+            .as_ref()
+            .is_some_and(|connection| connection.is(id))
+        {
+            Some(Slot::Secondary)
+        } else {
+            None
+        }
+    }
+
+    fn connection(&mut self, slot: Slot) -> Option<&mut Connection> {
+        match slot {
+            Slot::Primary => Some(&mut self.primary),
+            Slot::Secondary => self.secondary.as_mut(),
+        }
+    }
+
+    fn emit(&mut self, event: SessionEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Ends a stay in Established, or an attempt at one.
+    fn emit_down(&mut self, now: Instant, reason: DownReason) {
+        match self.established.take() {
+            Some((session, since)) => {
+                // Only a session that stayed up shows that what failed before is mended.
+                if now.saturating_duration_since(since) >= STABLE {
+                    self.backoff.reset();
+                }
+                self.statistics.count_down(&reason);
+                self.emit(SessionEvent::Down { session, reason });
+            }
+            None => self.emit_failed(reason),
+        }
+    }
+
+    fn emit_failed(&mut self, reason: DownReason) {
+        self.statistics.count_down(&reason);
+        self.emit(SessionEvent::Failed { reason });
+    }
+}
+
+/// How long a session must stay up for earlier failures to be forgotten.
+const STABLE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,0 +1,214 @@
+//! What arrives on a connection: frames, decoded and turned into events.
+
+use std::time::Instant;
+
+use bgp_wire::{
+    Context, DecodeError, Frame, Message, MessageType, Notification, NotificationBuf, Open,
+    PeerKind, Reason, RefreshSubtype, RouteRefresh, Update,
+};
+use bytes::BytesMut;
+
+use super::{Session, Slot};
+use crate::collision::{Initiator, Keep, Speaker, resolve};
+use crate::connection::Cause;
+use crate::fsm::{Event, State};
+use crate::negotiate::negotiate;
+use crate::output::{ConnectionId, ReceivedUpdate, SessionEvent};
+
+impl Session {
+    /// Takes whole messages off `buffer`, which holds what the connection has received, and leaves the rest in it.
+    ///
+    /// Nothing is copied: a delivered UPDATE shares the buffer's memory. Octets of a connection that has ended are
+    /// discarded.
+    pub fn handle_bytes(&mut self, now: Instant, id: ConnectionId, buffer: &mut BytesMut) {
+        while let Some(slot) = self.slot(id) {
+            let limit = self
+                .connection(slot)
+                .map(|connection| connection.message_limit())
+                .unwrap_or_default();
+            match Frame::split(buffer, limit) {
+                Ok(Some(frame)) => self.handle_frame(now, slot, &frame),
+                Ok(None) => return,
+                Err(error) => self.step(now, slot, Event::BgpHeaderErr, failure(error, buffer)),
+            }
+        }
+        buffer.clear();
+    }
+
+    fn handle_frame(&mut self, now: Instant, slot: Slot, frame: &Frame) {
+        self.statistics.received.count(frame.message_type());
+        let negotiated = self
+            .connection(slot)
+            .and_then(|connection| connection.negotiated);
+        let context = negotiated.map_or(Context::new(PeerKind::External), |negotiated| {
+            negotiated.context
+        });
+        match frame.decode(&context) {
+            Ok(Message::Open(open)) => self.handle_open(now, slot, &open),
+            Ok(Message::Update(update)) => self.handle_update(now, slot, frame, &update),
+            Ok(Message::Notification(notification)) => {
+                self.handle_notification(now, slot, &notification)
+            }
+            Ok(Message::Keepalive) => self.step(
+                now,
+                slot,
+                Event::KeepaliveMsg,
+                message(MessageType::KEEPALIVE),
+            ),
+            Ok(Message::RouteRefresh(refresh)) => self.handle_refresh(now, slot, refresh),
+            Err(error) => {
+                let event = match frame.message_type() {
+                    MessageType::OPEN => Event::BgpOpenMsgErr,
+                    MessageType::UPDATE => Event::UpdateMsgErr,
+                    // RFC 7313 section 5, where a ROUTE-REFRESH is expected at all.
+                    MessageType::ROUTE_REFRESH if self.is_established(slot) => Event::UpdateMsgErr,
+                    MessageType::ROUTE_REFRESH => Event::RouteRefreshMsg,
+                    _ => Event::BgpHeaderErr,
+                };
+                self.step(now, slot, event, failure(error, frame.octets()));
+            }
+        }
+    }
+
+    fn is_established(&mut self, slot: Slot) -> bool {
+        self.connection(slot)
+            .is_some_and(|connection| connection.state == State::Established)
+    }
+
+    fn handle_open(&mut self, now: Instant, slot: Slot, open: &Open<'_>) {
+        let Some(transport) = self
+            .connection(slot)
+            .and_then(|connection| connection.transport)
+        else {
+            return;
+        };
+        let Some(local_address) = transport.local_address else {
+            return;
+        };
+        let mut cause = message(MessageType::OPEN);
+        match negotiate(self.local, &self.config, local_address, open) {
+            Ok(negotiated) => cause.negotiated = Some(negotiated),
+            Err(notification) => {
+                cause.notification = Some(notification);
+                return self.step(now, slot, Event::BgpOpenMsgErr, cause);
+            }
+        }
+        // RFC 4271 section 6.8: now the peer's identifier is known.
+        let (keep, other) = self.collide(slot, transport.initiator, open);
+        if keep == Keep::Existing {
+            return self.step(now, slot, Event::OpenCollisionDump, cause);
+        }
+        if let (Keep::New, Some(other)) = (keep, other) {
+            self.step(now, other, Event::OpenCollisionDump, Cause::default());
+        }
+        // If the primary went, this connection is in its place now.
+        let slot = self.slot(transport.id).unwrap_or(slot);
+        self.step(now, slot, Event::BgpOpen, cause);
+    }
+
+    /// Which connection lives on, and which is the other one.
+    fn collide(&mut self, slot: Slot, new: Initiator, open: &Open<'_>) -> (Keep, Option<Slot>) {
+        // A second OPEN on one connection is a fault, not a collision.
+        let first = self
+            .connection(slot)
+            .is_some_and(|connection| connection.negotiated.is_none());
+        let Some((other, connection)) = self.other(slot).filter(|_| first) else {
+            return (Keep::Both, None);
+        };
+        let Some(existing) = connection.transport else {
+            return (Keep::Both, None);
+        };
+        let local = self.config.local(self.local);
+        let local = Speaker {
+            router_id: local.router_id,
+            asn: local.asn,
+        };
+        let remote = Speaker {
+            router_id: open.router_id(),
+            asn: open.asn(),
+        };
+        (
+            resolve(local, remote, (existing.initiator, connection.state), new),
+            Some(other),
+        )
+    }
+
+    fn handle_update(&mut self, now: Instant, slot: Slot, frame: &Frame, update: &Update<'_>) {
+        if !self.is_established(slot) {
+            return self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
+        }
+        let checked = match update.check() {
+            Ok(checked) => checked,
+            Err(error) => {
+                return self.step(
+                    now,
+                    slot,
+                    Event::UpdateMsgErr,
+                    failure(error, frame.octets()),
+                );
+            }
+        };
+        self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
+        if let Some(fault) = checked.fault() {
+            self.statistics.count_fault(fault.treatment);
+            self.emit(SessionEvent::UpdateFault(fault));
+        }
+        if let Some(family) = checked.end_of_rib() {
+            return self.emit(SessionEvent::EndOfRib(family));
+        }
+        self.statistics
+            .count_prefixes(checked.announced().count(), checked.withdrawn().count());
+        if self.config.deliver_updates {
+            let received = ReceivedUpdate {
+                frame: frame.clone(),
+                context: *update.context(),
+            };
+            self.emit(SessionEvent::Update(received));
+        }
+    }
+
+    fn handle_notification(&mut self, now: Instant, slot: Slot, notification: &Notification<'_>) {
+        let event = match notification.reason() {
+            Reason::UNSUPPORTED_VERSION_NUMBER => Event::NotifMsgVerErr,
+            _ => Event::NotifMsg,
+        };
+        let cause = Cause {
+            notification: Some((*notification).into()),
+            ..Cause::default()
+        };
+        self.step(now, slot, event, cause);
+    }
+
+    fn handle_refresh(&mut self, now: Instant, slot: Slot, refresh: RouteRefresh) {
+        let established = self.is_established(slot);
+        self.step(
+            now,
+            slot,
+            Event::RouteRefreshMsg,
+            message(MessageType::ROUTE_REFRESH),
+        );
+        let negotiated = self.primary.negotiated.filter(|_| established);
+        // RFC 2918 section 4: a family that was not negotiated is ignored; RFC 7313 section 5: so is an unknown subtype.
+        let wanted =
+            negotiated.is_some_and(|negotiated| negotiated.families().contains(refresh.family));
+        if wanted && refresh.subtype == RefreshSubtype::REQUEST {
+            self.emit(SessionEvent::Refresh(refresh.family));
+        }
+    }
+}
+
+fn message(message_type: MessageType) -> Cause {
+    Cause {
+        message_type: Some(message_type.0),
+        ..Cause::default()
+    }
+}
+
+fn failure(error: DecodeError, octets: &[u8]) -> Cause {
+    let notification = Some(NotificationBuf::for_error(error, octets));
+    Cause {
+        notification,
+        message_type: octets.get(18).copied(),
+        ..Cause::default()
+    }
+}

@@ -1,0 +1,311 @@
+//! Performing what the table of the state machine asks for.
+
+use std::time::{Duration, Instant};
+
+use bgp_wire::{KEEPALIVE, NotificationBuf, Reason};
+use bytes::{Bytes, BytesMut};
+
+use super::{Session, Slot};
+use crate::collision::Initiator;
+use crate::connection::{Cause, Connection, Transport};
+use crate::fsm::{self, Action, Event, State};
+use crate::negotiate::our_open;
+use crate::output::{DownReason, Output, SessionEvent, SessionId};
+use crate::timer::Timer;
+
+impl Session {
+    /// One event on one connection.
+    pub(super) fn step(&mut self, now: Instant, slot: Slot, event: Event, cause: Cause) {
+        let (passive, delay_open) = (self.config.passive, self.config.delay_open);
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
+        let before = connection.state;
+        let transition = fsm::step(before, event, connection.conditions(passive, delay_open));
+        let mut sent = None;
+        for action in transition.actions {
+            sent = self
+                .perform(now, slot, *action, transition.state, &cause)
+                .or(sent);
+        }
+        if before != State::Idle && transition.state == State::Idle {
+            self.release(now, slot, event, sent, cause.notification);
+        } else if event == Event::TcpConnectionFails {
+            self.lose_transport(now, slot);
+        }
+        self.enter(slot, transition.state, event);
+        if before != State::Established && transition.state == State::Established {
+            self.establish(now, slot);
+        }
+        self.tidy(now);
+    }
+
+    /// Changes the state, and says so if it is the session's.
+    pub(super) fn enter(&mut self, slot: Slot, to: State, cause: Event) {
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
+        let from = std::mem::replace(&mut connection.state, to);
+        if slot == Slot::Primary {
+            self.emit_state(from, to, cause);
+        }
+    }
+
+    fn emit_state(&mut self, from: State, to: State, cause: Event) {
+        if from != to {
+            self.statistics.transitions += 1;
+            self.emit(SessionEvent::StateChanged { from, to, cause });
+        }
+    }
+
+    /// Performs one action; the NOTIFICATION that was sent, if one was.
+    fn perform(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        action: Action,
+        next: State,
+        cause: &Cause,
+    ) -> Option<NotificationBuf> {
+        match action {
+            Action::Dial => self.dial(slot),
+            Action::SendOpen => {
+                let mut octets = BytesMut::new();
+                // An OPEN of a few families and capabilities always fits.
+                if our_open(self.local, &self.config)
+                    .encode(&mut octets)
+                    .is_ok()
+                {
+                    self.transmit(slot, octets.freeze());
+                }
+            }
+            Action::SendKeepalive => self.transmit(slot, Bytes::from_static(&KEEPALIVE)),
+            Action::Notify(reason) => {
+                // RFC 6608 section 3: Data is the type of the message that did not fit.
+                let data = cause.message_type.filter(|_| is_unexpected_message(reason));
+                return self.notify(
+                    slot,
+                    NotificationBuf {
+                        reason,
+                        data: data.into_iter().collect(),
+                    },
+                );
+            }
+            Action::NotifyCause => {
+                let cease = || NotificationBuf {
+                    reason: Reason::ADMINISTRATIVE_SHUTDOWN,
+                    data: Vec::new(),
+                };
+                return self.notify(slot, cause.notification.clone().unwrap_or_else(cease));
+            }
+            Action::Start(Timer::ConnectRetry) if next == State::Active && !self.config.passive => {
+                let wait = self.backoff.next_wait();
+                self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
+            }
+            Action::Start(timer) => self.start_timer(now, slot, timer),
+            Action::Stop(timer) => {
+                if let Some(connection) = self.connection(slot) {
+                    connection.timers.stop(timer);
+                }
+            }
+            Action::Negotiate => {
+                if let Some(connection) = self.connection(slot) {
+                    connection.negotiated = cause.negotiated;
+                }
+            }
+            Action::CountRetry => self.statistics.connect_retries += 1,
+            Action::ClearRetries => self.statistics.connect_retries = 0,
+        }
+        None
+    }
+
+    fn dial(&mut self, slot: Slot) {
+        let id = self.next_connection();
+        let transport = Transport {
+            id,
+            initiator: Initiator::Local,
+            local_address: None,
+        };
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
+        if let Some(previous) = connection.transport.replace(transport) {
+            self.outputs.push_back(Output::Close(previous.id));
+        }
+        self.outputs.push_back(Output::Dial(id));
+    }
+
+    fn transmit(&mut self, slot: Slot, octets: Bytes) {
+        let Some(transport) = self
+            .connection(slot)
+            .and_then(|connection| connection.transport)
+        else {
+            return;
+        };
+        self.statistics.count_sent(&octets);
+        self.outputs
+            .push_back(Output::Transmit(transport.id, octets));
+    }
+
+    fn notify(&mut self, slot: Slot, notification: NotificationBuf) -> Option<NotificationBuf> {
+        if !self
+            .connection(slot)
+            .is_some_and(|connection| connection.is_connected())
+        {
+            return None;
+        }
+        let mut octets = BytesMut::new();
+        notification.encode(&mut octets);
+        self.transmit(slot, octets.freeze());
+        Some(notification)
+    }
+
+    /// Starts a timer with the time that is its own. HoldTimer and KeepaliveTimer stay off with a hold time of 0.
+    pub(super) fn start_timer(&mut self, now: Instant, slot: Slot, timer: Timer) {
+        let negotiated = self
+            .connection(slot)
+            .and_then(|connection| connection.negotiated);
+        let time = match timer {
+            Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
+            Timer::Hold => negotiated.map_or(LARGE_HOLD_TIME, |negotiated| {
+                negotiated.hold_time.duration()
+            }),
+            Timer::Keepalive => {
+                let interval = negotiated.map_or(Duration::ZERO, |negotiated| negotiated.keepalive);
+                self.backoff.jitter(interval)
+            }
+            Timer::DelayOpen => self.config.delay_open.unwrap_or_default(),
+            Timer::IdleHold => self.backoff.next_wait(),
+        };
+        if time.is_zero() && matches!(timer, Timer::Hold | Timer::Keepalive) {
+            if let Some(connection) = self.connection(slot) {
+                connection.timers.stop(timer);
+            }
+        } else {
+            self.start_timer_for(now, slot, timer, time);
+        }
+    }
+
+    fn start_timer_for(&mut self, now: Instant, slot: Slot, timer: Timer, time: Duration) {
+        if let Some(connection) = self.connection(slot) {
+            connection.timers.start(timer, now + time);
+        }
+    }
+
+    /// Entering Idle: stops the timers, closes the connection, says who ended it.
+    fn release(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        event: Event,
+        sent: Option<NotificationBuf>,
+        cause: Option<NotificationBuf>,
+    ) {
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
+        connection.timers.stop_all();
+        connection.negotiated = None;
+        let Some(transport) = connection.transport.take() else {
+            return;
+        };
+        self.outputs.push_back(Output::Close(transport.id));
+        let received = matches!(event, Event::NotifMsg | Event::NotifMsgVerErr);
+        let reason = match (sent, cause) {
+            (Some(sent), _) if event == Event::ManualStop => DownReason::Stopped(sent),
+            (Some(sent), _) => DownReason::Local(sent),
+            (None, Some(notification)) if received => DownReason::Remote(notification),
+            (None, _) => DownReason::Closed,
+        };
+        // What another connection is kept in place of, and a dial that the operator ends, is no failure.
+        let wanted = event == Event::OpenCollisionDump
+            || (event == Event::ManualStop && reason == DownReason::Closed);
+        match slot {
+            _ if wanted => {}
+            Slot::Primary => {
+                self.admits_in_idle = reason == DownReason::Closed;
+                self.emit_down(now, reason);
+            }
+            Slot::Secondary => self.emit_failed(reason),
+        }
+    }
+
+    /// The TCP connection has ended but the state is not Idle: waits for another.
+    fn lose_transport(&mut self, now: Instant, slot: Slot) {
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
+        connection.negotiated = None;
+        if let Some(transport) = connection.transport.take() {
+            self.outputs.push_back(Output::Close(transport.id));
+            if slot == Slot::Primary {
+                self.emit_down(now, DownReason::Closed);
+            }
+        }
+    }
+
+    /// One connection is Established: the other one goes.
+    fn establish(&mut self, now: Instant, slot: Slot) {
+        let other = if slot == Slot::Primary {
+            Slot::Secondary
+        } else {
+            Slot::Primary
+        };
+        self.step(now, other, Event::OpenCollisionDump, Cause::default());
+        // If the primary went, the secondary is in its place now.
+        let Some(negotiated) = self.primary.negotiated else {
+            return;
+        };
+        self.sessions += 1;
+        let session = SessionId(self.sessions);
+        self.established = Some((session, now));
+        self.statistics.established += 1;
+        self.statistics.last_established = Some(now);
+        self.emit(SessionEvent::Up {
+            session,
+            negotiated,
+        });
+    }
+
+    /// Drops a secondary that has no connection, puts one into the place of a primary that has none, and lets a
+    /// session that has ended wait for its next start.
+    fn tidy(&mut self, now: Instant) {
+        if self
+            .secondary
+            .as_ref()
+            .is_some_and(|secondary| secondary.transport.is_none())
+        {
+            self.secondary = None;
+        }
+        let forlorn = matches!(self.primary.state, State::Idle | State::Active)
+            && self.primary.transport.is_none();
+        if forlorn && let Some(secondary) = self.secondary.take() {
+            let from = self.primary.state;
+            self.primary = secondary;
+            self.emit_state(from, self.primary.state, Event::TcpConnected);
+        }
+        let waits = self.primary.timers.deadline(Timer::IdleHold).is_some();
+        if self.primary.state == State::Idle && self.enabled && !waits {
+            self.start_timer(now, Slot::Primary, Timer::IdleHold);
+        }
+    }
+
+    /// The other one of the two connections, if it is there.
+    pub(super) fn other(&self, slot: Slot) -> Option<(Slot, &Connection)> {
+        match slot {
+            Slot::Primary => self
+                .secondary
+                .as_ref()
+                .map(|secondary| (Slot::Secondary, secondary)),
+            Slot::Secondary => Some((Slot::Primary, &self.primary)),
+        }
+        .filter(|(_, connection)| connection.is_connected())
+    }
+}
+
+fn is_unexpected_message(reason: Reason) -> bool {
+    reason.code == Reason::FINITE_STATE_MACHINE_ERROR.code && reason.subcode != 0
+}
+
+/// The hold time until the peer's OPEN says another (RFC 4271 section 8.2.2 suggests 4 minutes).
+const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);

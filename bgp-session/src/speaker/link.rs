@@ -1,0 +1,107 @@
+//! One open connection of a peer: its stream, what was received and what is still to be sent.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::io::poll_read_buf;
+
+use super::transport::Transport;
+use crate::output::ConnectionId;
+
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    transport: Box<dyn Transport>,
+    pub(super) inbound: BytesMut,
+    outbound: VecDeque<Bytes>,
+    queued: usize,
+}
+
+/// What a link has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There are new octets in `inbound`.
+    Received,
+    /// Everything that was queued has been written.
+    Written,
+    /// The connection has ended.
+    Closed,
+}
+
+impl Link {
+    pub(super) fn new(id: ConnectionId, transport: Box<dyn Transport>) -> Self {
+        Self {
+            id,
+            transport,
+            inbound: BytesMut::new(),
+            outbound: VecDeque::new(),
+            queued: 0,
+        }
+    }
+
+    pub(super) fn queue(&mut self, octets: Bytes) {
+        self.queued += octets.len();
+        self.outbound.push_back(octets);
+    }
+
+    /// Octets that wait for room in the socket.
+    pub(super) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Octets that wait for the peer's acknowledgement or for room in the socket.
+    pub(super) fn unacknowledged(&self) -> usize {
+        // A connection that cannot say any more has nothing to wait for: it is about to be closed.
+        self.queued + self.transport.unacknowledged().unwrap_or(0)
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
+        while let Some(octets) = self.outbound.front_mut() {
+            match Pin::new(&mut self.transport).poll_write(context, octets) {
+                Poll::Ready(Ok(written)) if written > 0 => {
+                    octets.advance(written);
+                    self.queued -= written;
+                    if octets.is_empty() {
+                        self.outbound.pop_front();
+                    }
+                    if self.queued == 0 {
+                        return Poll::Ready(Progress::Written);
+                    }
+                }
+                Poll::Ready(_) => return Poll::Ready(Progress::Closed),
+                Poll::Pending => break,
+            }
+        }
+        self.inbound.reserve(READ);
+        match poll_read_buf(Pin::new(&mut self.transport), context, &mut self.inbound) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Progress::Closed),
+            Poll::Ready(Ok(_)) => Poll::Ready(Progress::Received),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Sends what is queued, tells the peer that no more comes, and lets it read before the connection goes.
+    ///
+    /// Closing a socket with unread octets in it resets the connection, and a reset can overtake the NOTIFICATION.
+    pub(super) async fn linger(mut self) {
+        let farewell = async {
+            for mut octets in self.outbound.drain(..) {
+                self.transport.write_all_buf(&mut octets).await?;
+            }
+            self.transport.shutdown().await?;
+            let mut unread = [0; 4096];
+            while self.transport.read(&mut unread).await? > 0 {}
+            std::io::Result::Ok(())
+        };
+        tokio::time::timeout(LINGER, farewell).await.ok();
+    }
+}
+
+/// How much room a read is given.
+const READ: usize = 4096;
+
+/// How long a closing connection may take.
+const LINGER: Duration = Duration::from_secs(1);

@@ -1,0 +1,81 @@
+//! The timers of a connection (RFC 4271 sections 4.2 and 8.1.3): when each expires, if it runs.
+
+use std::time::Instant;
+
+/// A timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timer {
+    /// How long to wait for a TCP connection before trying anew.
+    ConnectRetry,
+    /// How long the peer may be silent.
+    Hold,
+    /// When to send the next KEEPALIVE.
+    Keepalive,
+    /// How long to wait for the peer's OPEN before sending ours.
+    DelayOpen,
+    /// How long to stay in Idle after a failure (DampPeerOscillations).
+    IdleHold,
+}
+
+impl Timer {
+    /// Every timer.
+    pub const ALL: [Self; 5] = [
+        Self::ConnectRetry,
+        Self::Hold,
+        Self::Keepalive,
+        Self::DelayOpen,
+        Self::IdleHold,
+    ];
+}
+
+/// When each timer expires.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timers {
+    connect_retry: Option<Instant>,
+    hold: Option<Instant>,
+    keepalive: Option<Instant>,
+    delay_open: Option<Instant>,
+    idle_hold: Option<Instant>,
+}
+
+impl Timers {
+    pub(crate) fn start(&mut self, timer: Timer, deadline: Instant) {
+        *self.slot(timer) = Some(deadline);
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        *self.slot(timer) = None;
+    }
+
+    pub(crate) fn stop_all(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
+        match timer {
+            Timer::ConnectRetry => self.connect_retry,
+            Timer::Hold => self.hold,
+            Timer::Keepalive => self.keepalive,
+            Timer::DelayOpen => self.delay_open,
+            Timer::IdleHold => self.idle_hold,
+        }
+    }
+
+    /// The timer that expires first, if any runs.
+    pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
+        let running = Timer::ALL
+            .into_iter()
+            .filter_map(|timer| Some((self.deadline(timer)?, timer)));
+        running.min_by_key(|(deadline, _)| *deadline)
+    }
+
+    fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
+        match timer {
+            Timer::ConnectRetry => &mut self.connect_retry,
+            Timer::Hold => &mut self.hold,
+            Timer::Keepalive => &mut self.keepalive,
+            Timer::DelayOpen => &mut self.delay_open,
+            Timer::IdleHold => &mut self.idle_hold,
+        }
+    }
+}
