@@ -238,7 +238,7 @@ fn an_old_peer_without_capabilities() {
 fn header_faults_carry_their_own_code() {
     let mut a = Script::established(config());
     let connection = a.connection();
-    a.receives(connection, b"GET / HTTP/1.1\r\n\r\n".to_vec());
+    a.receives(connection, b"GET / HTTP/1.1\r\n\r\n");
     a.expects(
         connection,
         Message::Notification(Reason::CONNECTION_NOT_SYNCHRONIZED, vec![]),
@@ -375,7 +375,7 @@ fn a_peer_that_comes_back_is_let_in_at_once() {
     // After a protocol error the wait is meant.
     let mut b = Script::established(config());
     let connection = b.connection();
-    b.receives(connection, b"garbage".to_vec());
+    b.receives(connection, b"garbage");
     assert_eq!(b.accepts(), None);
 }
 
@@ -469,8 +469,8 @@ fn every_split_of_a_stream_reads_the_same() {
         a.start();
         let dialled = a.expects_dial();
         a.connected(dialled);
-        a.receives(dialled, stream[..border].to_vec());
-        a.receives(dialled, stream[border..].to_vec());
+        a.receives(dialled, &stream[..border]);
+        a.receives(dialled, &stream[border..]);
         assert_eq!(a.session.state(), State::Established);
         assert_eq!(
             a.session.statistics().prefixes_announced,

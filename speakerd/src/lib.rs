@@ -1,6 +1,15 @@
-//! The daemon `speakerd` and its client `speakerctl`, as a library.
+//! The daemon `speakerd` and its client `speakerctl`, as a library; the two programs only call [`cli`] and [`ctl`].
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod ctl;
+pub mod daemon;
+pub mod demo;
+pub mod exit;
+mod paths;
 pub mod pool;
+mod store;
+mod table;

@@ -47,7 +47,7 @@ impl Session {
             Ok(Message::Open(open)) => self.handle_open(now, slot, &open),
             Ok(Message::Update(update)) => self.handle_update(now, slot, frame, &update),
             Ok(Message::Notification(notification)) => {
-                self.handle_notification(now, slot, &notification)
+                self.handle_notification(now, slot, &notification);
             }
             Ok(Message::Keepalive) => self.step(
                 now,

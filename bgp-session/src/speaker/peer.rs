@@ -268,7 +268,7 @@ impl PeerTask {
         let peer = self.address;
         match &event {
             SessionEvent::StateChanged { from, to, cause } => {
-                tracing::info!(%peer, "{from} -> {to}: {cause}")
+                tracing::info!(%peer, "{from} -> {to}: {cause}");
             }
             SessionEvent::Up {
                 session,

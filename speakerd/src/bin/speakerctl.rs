@@ -1,3 +1,5 @@
-//! The client.
+//! The client of the daemon.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    speakerd::ctl::main()
+}

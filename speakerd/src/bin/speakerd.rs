@@ -1,3 +1,5 @@
 //! The daemon.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    speakerd::cli::main()
+}

@@ -1,0 +1,191 @@
+//! The command line of `speakerd`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bgp_wire::{Asn, RouterId};
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, ConfigError, Loaded, PeerArgument, PoolArgument};
+use crate::daemon::Daemon;
+use crate::demo;
+use crate::exit::{Failure, report, say};
+
+/// A BGP speaker that announces addresses.
+///
+/// Reads speakerd.toml or MetalLB's ConfigMap, or takes everything from the command line:
+///
+///     speakerd --local-as 64512 --peer 192.168.0.254 --pool 192.168.10.0/24
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    verbatim_doc_comment,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Run,
+    /// Log more; twice for everything. SPEAKERD_LOG and RUST_LOG say it more finely.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the main job: a router of this program's own, in the same process, learns the route of the first service
+    Demo {
+        /// Stay, and print the path of the control socket
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Reads a configuration and says what is wrong with it
+    Check {
+        /// speakerd.toml, or MetalLB's ConfigMap
+        #[arg(value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// speakerd.toml, or MetalLB's ConfigMap
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "SPEAKERD_CONFIG",
+        required_unless_present = "local_as",
+        conflicts_with_all = ["local_as", "peer", "pool"]
+    )]
+    config: Option<PathBuf>,
+    /// The AS of this speaker
+    #[arg(long, value_name = "AS", requires = "peer")]
+    local_as: Option<Asn>,
+    /// A router: its address, and where they differ its port and AS
+    #[arg(long, value_name = "ADDRESS[:PORT][@AS]", requires = "local_as")]
+    peer: Vec<PeerArgument>,
+    /// Addresses that may be announced
+    #[arg(long, value_name = "NETWORK|FIRST-LAST", requires = "local_as")]
+    pool: Vec<PoolArgument>,
+    /// The BGP Identifier; the local address towards the first router unless given
+    #[arg(long, value_name = "ADDRESS")]
+    router_id: Option<RouterId>,
+    /// Also accept connections here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<SocketAddr>,
+    /// The local address of connections
+    #[arg(long, value_name = "ADDRESS")]
+    source_address: Option<IpAddr>,
+    /// The next hop of IPv4 routes, in place of the local address
+    #[arg(long, value_name = "ADDRESS")]
+    next_hop: Option<Ipv4Addr>,
+    /// Where to accept control connections
+    #[arg(long, value_name = "PATH", env = "SPEAKERD_SOCKET")]
+    control_socket: Option<PathBuf>,
+    /// Where announcements and leases are kept over restarts
+    #[arg(long, value_name = "DIRECTORY")]
+    state_directory: Option<PathBuf>,
+}
+
+/// Runs `speakerd` with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet = cli.command.is_some();
+    start_logging(cli.verbose, quiet);
+    let result = match cli.command {
+        Some(Command::Demo { keep }) => demo::run(keep),
+        Some(Command::Check { config }) => check(&config),
+        None => cli.run.configuration().and_then(|config| run(&config)),
+    };
+    report("speakerd", result)
+}
+
+fn run(config: &Config) -> Result<(), Failure> {
+    runtime()?.block_on(async {
+        let (daemon, _) = Daemon::start(config).await?;
+        tracing::info!(control_socket = %daemon.control_socket().display(), peers = config.peers.len(), "started");
+        daemon.run().await
+    })
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.map_err(|error| Failure::system("cannot start the runtime", &error))
+}
+
+fn check(path: &std::path::Path) -> Result<(), Failure> {
+    load(path)?;
+    say(&format!("{}: valid\n", path.display()))
+}
+
+fn load(path: &std::path::Path) -> Result<Config, Failure> {
+    let Loaded { config, warnings } = Config::load(path).map_err(|error| wrong(&error))?;
+    for warning in warnings {
+        eprintln!("{warning}");
+    }
+    Ok(config)
+}
+
+fn wrong(error: &ConfigError) -> Failure {
+    Failure::new(Failure::CONFIG, error)
+}
+
+impl Run {
+    /// Everything is read and judged before anything is opened.
+    fn configuration(self) -> Result<Config, Failure> {
+        let mut config = match (&self.config, self.local_as) {
+            (Some(path), _) => load(path)?,
+            (None, Some(local_as)) => Config::from_arguments(local_as, &self.peer, &self.pool)
+                .map_err(|error| wrong(&error))?,
+            (None, None) => {
+                return Err(Failure::new(
+                    Failure::CONFIG,
+                    "give --config FILE, or --local-as and --peer",
+                ));
+            }
+        };
+        config.router_id = self.router_id.or(config.router_id);
+        config.listen.extend(self.listen);
+        config.control_socket = self.control_socket.or(config.control_socket);
+        config.state_directory = self.state_directory.or(config.state_directory);
+        for peer in &mut config.peers {
+            peer.source_address = self.source_address.or(peer.source_address);
+            peer.next_hop_ipv4 = self.next_hop.or(peer.next_hop_ipv4);
+        }
+        Ok(config)
+    }
+}
+
+fn start_logging(verbose: u8, quiet: bool) {
+    let level = match (verbose, quiet) {
+        (0, true) => "error",
+        (0, false) => "info",
+        (1, _) => "debug",
+        (2.., _) => "trace",
+    };
+    let from_environment = ["SPEAKERD_LOG", "RUST_LOG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    let filter = EnvFilter::new(from_environment.as_deref().unwrap_or(level));
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr);
+    // Under systemd the journal has the time already.
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        logging.without_time().with_ansi(false).init();
+    } else {
+        let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
+            && std::env::var_os("NO_COLOR").is_none();
+        logging.with_ansi(colour).init();
+    }
+}

@@ -1,0 +1,94 @@
+//! The client's end of the control socket: blocking, one request at a time.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::protocol::{ControlError, Reply, Request};
+
+/// A connection to a running `speakerd`.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+    requests: u64,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The daemon refused the request.
+    #[error(transparent)]
+    Refused(#[from] ControlError),
+    /// The daemon cannot be reached, or has gone.
+    #[error("cannot reach speakerd: {0}")]
+    Unreachable(#[from] io::Error),
+    /// What answers does not speak this protocol.
+    #[error("not an answer of speakerd: {0}")]
+    Protocol(#[from] serde_json::Error),
+}
+
+/// A granted request: the items of a list, and what ended it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted {
+    /// The items, for a list.
+    pub items: Vec<Value>,
+    /// The answer; for a list `{"count": ...}`.
+    pub data: Value,
+}
+
+impl Client {
+    /// Connects to the socket at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens there, or permission is missing.
+    pub fn connect(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })?;
+        Ok(Self {
+            stream: BufReader::new(stream),
+            requests: 0,
+        })
+    }
+
+    /// Asks and waits for the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// The request was refused, or the daemon has gone.
+    pub fn request(&mut self, request: &Request) -> Result<Granted, ClientError> {
+        self.requests += 1;
+        let mut object = serde_json::to_value(request)?;
+        if let Value::Object(fields) = &mut object {
+            fields.insert("v".into(), super::VERSION.into());
+            fields.insert("id".into(), self.requests.into());
+        }
+        writeln!(self.stream.get_mut(), "{object}")?;
+        let mut items = Vec::new();
+        loop {
+            let reply = self.reply()?;
+            if let Some(error) = reply.error {
+                return Err(error.into());
+            }
+            items.extend(reply.item);
+            if let Some(data) = reply.data {
+                return Ok(Granted { items, data });
+            }
+        }
+    }
+
+    fn reply(&mut self) -> Result<Reply, ClientError> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it has closed the connection",
+            )
+            .into());
+        }
+        Ok(serde_json::from_str(&line)?)
+    }
+}

@@ -1,0 +1,317 @@
+//! The command line of `speakerctl`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bgp_wire::Origin;
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::control::{
+    Allocate, Allocated, Announce, AnyCommunity, Changed, Client, ClientError, ErrorCode, Granted,
+    Nothing, PeerInfo, Prefix, Release, Request, RouteInfo, RouteSource, Withdraw, parse_origin,
+};
+use crate::exit::{Failure, report, say};
+use crate::paths;
+use crate::table::columns;
+
+/// Asks a running speakerd.
+///
+/// Ends with 0 if the request was granted, 1 if it was refused, 2 for a wrong command line, 69 if no speakerd answers.
+#[derive(Debug, Parser)]
+#[command(version, infer_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// The control socket
+    #[arg(long, value_name = "PATH", env = "SPEAKERD_SOCKET", global = true)]
+    socket: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Announces a prefix of a pool
+    Announce(AnnounceArguments),
+    /// Withdraws an announced prefix
+    Withdraw {
+        /// The prefix
+        prefix: Prefix,
+        /// Return once every router has acknowledged it
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Gives a name an address of a pool and announces it; the same name gets the same address again
+    Allocate {
+        /// Who the address is for
+        name: String,
+        /// The pool to take it from
+        #[arg(long, conflicts_with = "address")]
+        pool: Option<String>,
+        /// The address to take
+        #[arg(long)]
+        address: Option<IpAddr>,
+        /// Return once every router has acknowledged it
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Takes the address of a name back and withdraws it
+    Release {
+        /// Who gives its address back
+        name: String,
+        /// Return once every router has acknowledged it
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Lists what is announced
+    Routes,
+    /// Lists the routers and how their sessions are
+    Peers,
+}
+
+#[derive(Debug, Args)]
+struct AnnounceArguments {
+    /// The prefix; an address alone stands for itself
+    prefix: Prefix,
+    /// The next hop, in place of the speaker's own address
+    #[arg(long, value_name = "ADDRESS")]
+    next_hop: Option<IpAddr>,
+    /// igp, egp or incomplete
+    #[arg(long, value_parser = parse_origin)]
+    origin: Option<Origin>,
+    /// LOCAL_PREF, for internal peers
+    #[arg(long, value_name = "NUMBER")]
+    local_pref: Option<u32>,
+    /// MULTI_EXIT_DISC
+    #[arg(long, value_name = "NUMBER")]
+    med: Option<u32>,
+    /// 64512:100, no-export, or large 64512:1:2; may be given more than once
+    #[arg(long = "community", value_name = "COMMUNITY")]
+    communities: Vec<AnyCommunity>,
+    /// Return once every router has acknowledged it
+    #[arg(long)]
+    wait: bool,
+}
+
+/// Runs `speakerctl` with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    report("speakerctl", ask(&cli).and_then(|text| say(&text)))
+}
+
+fn ask(cli: &Cli) -> Result<String, Failure> {
+    let socket = cli.socket.clone().unwrap_or_else(paths::control_socket);
+    let request = cli.command.request();
+    let mut client = Client::connect(&socket).map_err(|error| {
+        let message =
+            format!("cannot reach speakerd at {error}; is it running, and is --socket right?");
+        Failure::new(Failure::UNAVAILABLE, message)
+    })?;
+    match client.request(&request) {
+        Ok(granted) if cli.json => Ok(format!("{}\n", json(&request, granted))),
+        Ok(granted) => {
+            text(&request, granted).map_err(|error| Failure::new(Failure::UNAVAILABLE, error))
+        }
+        Err(ClientError::Refused(error)) => {
+            if cli.json {
+                let object = serde_json::to_string(&error).unwrap_or_default();
+                say(&format!("{object}\n"))?;
+                return Err(Failure::new(refusal(error.code), ""));
+            }
+            let hint = error
+                .hint
+                .as_ref()
+                .map(|hint| format!("\n  hint: {hint}"))
+                .unwrap_or_default();
+            Err(Failure::new(refusal(error.code), format!("{error}{hint}")))
+        }
+        Err(error @ (ClientError::Unreachable(_) | ClientError::Protocol(_))) => {
+            Err(Failure::new(Failure::UNAVAILABLE, error))
+        }
+    }
+}
+
+fn refusal(code: ErrorCode) -> u8 {
+    if code == ErrorCode::Busy {
+        Failure::UNAVAILABLE
+    } else {
+        Failure::REFUSED
+    }
+}
+
+impl Command {
+    fn request(&self) -> Request {
+        match self {
+            Self::Announce(arguments) => Request::Announce(Announce {
+                prefix: arguments.prefix,
+                next_hop: arguments.next_hop,
+                origin: arguments.origin,
+                local_pref: arguments.local_pref,
+                med: arguments.med,
+                communities: arguments.communities.clone(),
+                wait: arguments.wait,
+            }),
+            Self::Withdraw { prefix, wait } => Request::Withdraw(Withdraw {
+                prefix: *prefix,
+                wait: *wait,
+            }),
+            Self::Allocate {
+                name,
+                pool,
+                address,
+                wait,
+            } => Request::Allocate(Allocate {
+                name: name.clone(),
+                pool: pool.clone(),
+                address: *address,
+                wait: *wait,
+            }),
+            Self::Release { name, wait } => Request::Release(Release {
+                name: name.clone(),
+                wait: *wait,
+            }),
+            Self::Routes => Request::Routes(Nothing {}),
+            Self::Peers => Request::Peers(Nothing {}),
+        }
+    }
+}
+
+fn json(request: &Request, granted: Granted) -> Value {
+    match request {
+        Request::Routes(_) | Request::Peers(_) => Value::Array(granted.items),
+        Request::Announce(_)
+        | Request::Withdraw(_)
+        | Request::Allocate(_)
+        | Request::Release(_) => granted.data,
+    }
+}
+
+/// The answer for people.
+fn text(request: &Request, granted: Granted) -> Result<String, serde_json::Error> {
+    Ok(match request {
+        Request::Announce(_) => change("announced", "announced already", granted.data)?,
+        Request::Withdraw(_) => change("withdrawn", "not announced", granted.data)?,
+        Request::Release(Release { name, .. }) => {
+            let released: Changed = serde_json::from_value(granted.data)?;
+            let prefixes: Vec<_> = released.prefixes.iter().map(Prefix::to_string).collect();
+            format!("{name} released; withdrawn {}\n", prefixes.join(", "))
+        }
+        Request::Allocate(_) => {
+            let allocated: Allocated = serde_json::from_value(granted.data)?;
+            let again = if allocated.known { " (as before)" } else { "" };
+            let prefixes: Vec<_> = allocated.prefixes.iter().map(Prefix::to_string).collect();
+            let Allocated {
+                name,
+                address,
+                pool,
+                ..
+            } = allocated;
+            format!(
+                "{name} {address}{again} of pool {pool}; announced {}\n",
+                prefixes.join(", ")
+            )
+        }
+        Request::Routes(_) => routes(granted.items)?,
+        Request::Peers(_) => peers(granted.items)?,
+    })
+}
+
+fn change(done: &str, before: &str, data: Value) -> Result<String, serde_json::Error> {
+    let Changed {
+        changed, prefixes, ..
+    } = serde_json::from_value(data)?;
+    let lines = prefixes
+        .iter()
+        .map(|prefix| format!("{prefix} {}\n", if changed { done } else { before }));
+    Ok(lines.collect())
+}
+
+fn routes(items: Vec<Value>) -> Result<String, serde_json::Error> {
+    let row = |item| {
+        let route: RouteInfo = serde_json::from_value(item)?;
+        let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+        let communities: Vec<_> = route
+            .communities
+            .iter()
+            .map(AnyCommunity::to_string)
+            .collect();
+        Ok([
+            route.prefix.to_string(),
+            route
+                .next_hop
+                .map_or_else(|| "self".to_owned(), |address| address.to_string()),
+            number(route.med),
+            number(route.local_pref),
+            route
+                .origin
+                .map(|origin| origin.letter().to_string())
+                .unwrap_or_default(),
+            communities.join(" "),
+            match route.source {
+                RouteSource::Announced => "announced".to_owned(),
+                RouteSource::Leases(names) => format!("lease {}", names.join(", ")),
+            },
+        ])
+    };
+    let rows = items
+        .into_iter()
+        .map(row)
+        .collect::<Result<Vec<_>, serde_json::Error>>()?;
+    Ok(columns(
+        [
+            "Network",
+            "Next Hop",
+            "Metric",
+            "LocPrf",
+            "Origin",
+            "Communities",
+            "Source",
+        ],
+        &rows,
+    ))
+}
+
+fn peers(items: Vec<Value>) -> Result<String, serde_json::Error> {
+    let row = |item| {
+        let peer: PeerInfo = serde_json::from_value(item)?;
+        Ok([
+            peer.address.to_string(),
+            peer.remote_as.to_string(),
+            peer.state,
+            peer.uptime.map_or_else(|| "-".to_owned(), duration),
+            peer.messages_received.to_string(),
+            peer.messages_sent.to_string(),
+            peer.prefixes_received.to_string(),
+            peer.prefixes_sent
+                .map_or_else(|| "-".to_owned(), |sent| sent.to_string()),
+            peer.description,
+            peer.last_error.unwrap_or_default(),
+        ])
+    };
+    let rows = items
+        .into_iter()
+        .map(row)
+        .collect::<Result<Vec<_>, serde_json::Error>>()?;
+    let head = [
+        "Neighbor",
+        "AS",
+        "State",
+        "Up",
+        "MsgRcvd",
+        "MsgSent",
+        "PfxRcd",
+        "PfxSnt",
+        "Description",
+        "Last error",
+    ];
+    Ok(columns(head, &rows))
+}
+
+fn duration(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}

@@ -1,0 +1,271 @@
+//! The daemon: configuration to speaker, control socket to table, signals to an orderly end.
+
+mod desired;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bgp_session::{Events, PeerConfig, PeerStatus, Route, Shutdown, Speaker, State};
+use bgp_wire::RouterId;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Peer};
+use crate::control::{Answer, ControlError, Handler, PeerInfo, Request, bind, serve};
+use crate::exit::Failure;
+use crate::paths;
+use desired::Desired;
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    inner: Arc<Inner>,
+    control_socket: PathBuf,
+    server: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    speaker: Speaker,
+    desired: Mutex<Desired>,
+}
+
+impl Daemon {
+    /// Starts everything that the configuration asks for; with the events of all sessions from their start on.
+    ///
+    /// # Errors
+    ///
+    /// An address or the control socket cannot be bound, the state directory cannot be used, or no BGP Identifier can
+    /// be derived. Nothing has been announced then.
+    pub async fn start(config: &Config) -> Result<(Self, Events), Failure> {
+        let router_id = router_id(config)?;
+        for peer in &config.peers {
+            if peer.password.is_some() {
+                let message = format!(
+                    "peer {}: TCP MD5 passwords are not supported yet; remove `password`",
+                    peer.address
+                );
+                return Err(Failure::new(Failure::CONFIG, message));
+            }
+        }
+        let state_directory = config
+            .state_directory
+            .clone()
+            .or_else(paths::state_directory);
+        let (desired, routes) = Desired::open(config, state_directory.as_deref())?;
+        let control_socket = config
+            .control_socket
+            .clone()
+            .unwrap_or_else(paths::control_socket);
+        let listener = bind(&control_socket)?;
+        let mut builder = Speaker::builder(config.local_as, router_id);
+        for address in &config.listen {
+            builder = builder.listen(*address);
+        }
+        let speaker = builder
+            .spawn()
+            .await
+            .map_err(|error| Failure::system("cannot start", &error))?;
+        // What was announced before the restart is in the table before the first session is up.
+        speaker.replace(&routes);
+        let events = speaker.events();
+        for peer in &config.peers {
+            speaker
+                .add_peer(peer_config(peer))
+                .map_err(|error| Failure::new(Failure::CONFIG, error))?;
+        }
+        let inner = Arc::new(Inner {
+            speaker,
+            desired: Mutex::new(desired),
+        });
+        let server = tokio::spawn(serve(listener, Arc::clone(&inner)));
+        Ok((
+            Self {
+                inner,
+                control_socket,
+                server,
+            },
+            events,
+        ))
+    }
+
+    /// The path of the control socket.
+    #[must_use]
+    pub fn control_socket(&self) -> &Path {
+        &self.control_socket
+    }
+
+    /// The speaker.
+    #[must_use]
+    pub fn speaker(&self) -> &Speaker {
+        &self.inner.speaker
+    }
+
+    /// Runs until SIGTERM or SIGINT, then ends the sessions; a second signal ends the program at once.
+    ///
+    /// # Errors
+    ///
+    /// The signals cannot be received.
+    pub async fn run(self) -> Result<(), Failure> {
+        let failed = |error| Failure::system("cannot wait for signals", &error);
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => tracing::warn!("SIGHUP: the configuration is read at start only; restart to change it"),
+            }
+        }
+        tracing::info!("stopping");
+        tokio::select! {
+            () = self.stop() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the sessions with Cease/Administrative Shutdown and removes the control socket.
+    pub async fn stop(self) {
+        self.server.abort();
+        // Somebody else may have removed it already.
+        std::fs::remove_file(&self.control_socket).ok();
+        self.inner
+            .speaker
+            .shutdown(Shutdown::administrative("speakerd is stopped"))
+            .await;
+    }
+}
+
+impl Handler for Inner {
+    fn handle(&self, request: Request) -> Result<Answer, ControlError> {
+        let mut desired = lock(&self.desired);
+        match request {
+            Request::Announce(announce) => Answer::one(desired.announce(&self.speaker, announce)?),
+            Request::Withdraw(withdraw) => {
+                Answer::one(desired.withdraw(&self.speaker, withdraw.prefix)?)
+            }
+            Request::Allocate(allocate) => Answer::one(desired.allocate(&self.speaker, &allocate)?),
+            Request::Release(release) => {
+                Answer::one(desired.release(&self.speaker, &release.name)?)
+            }
+            Request::Routes(_) => Answer::list(desired.routes(&self.speaker)),
+            Request::Peers(_) => {
+                let routes = self.speaker.routes();
+                Answer::list(
+                    self.speaker
+                        .peers()
+                        .iter()
+                        .map(|peer| peer_info(&peer.status(), &routes)),
+                )
+            }
+        }
+    }
+
+    async fn flush(&self) {
+        self.speaker.flush().await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn peer_config(peer: &Peer) -> PeerConfig {
+    let mut config = PeerConfig::new(peer.address, peer.remote_as)
+        .local_as(peer.local_as)
+        .dial_port(peer.port)
+        .passive(peer.passive)
+        .hold_time(peer.hold_time)
+        .description(peer.description.clone().unwrap_or_default());
+    if let Some(address) = peer.source_address {
+        config = config.source_address(address);
+    }
+    if let Some(router_id) = peer.router_id {
+        config = config.router_id(router_id);
+    }
+    if let Some(interval) = peer.keepalive_time {
+        config = config.keepalive_time(interval);
+    }
+    if let Some(address) = peer.next_hop_ipv4 {
+        config = config.next_hop_ipv4(address);
+    }
+    if let Some(address) = peer.next_hop_ipv6 {
+        config = config.next_hop_ipv6(address);
+    }
+    config
+}
+
+/// The configured BGP Identifier, else the local IPv4 address towards the first peer, which is what MetalLB uses.
+fn router_id(config: &Config) -> Result<RouterId, Failure> {
+    let configured = config
+        .router_id
+        .or_else(|| config.peers.iter().find_map(|peer| peer.router_id));
+    let derived = || {
+        config
+            .peers
+            .iter()
+            .find_map(local_address)
+            .and_then(|address| address.try_into().ok())
+    };
+    configured.or_else(derived).ok_or_else(|| {
+        let message = "no router id: there is none in the configuration, and no local IPv4 address leads to a peer. \
+                       Set router-id (--router-id on the command line), for example to an address of this host";
+        Failure::new(Failure::CONFIG, message)
+    })
+}
+
+/// The IPv4 address that the kernel would use towards a peer. Nothing is sent.
+fn local_address(peer: &Peer) -> Option<Ipv4Addr> {
+    if let Some(IpAddr::V4(address)) = peer.source_address {
+        return Some(address);
+    }
+    let IpAddr::V4(remote) = peer.address else {
+        return None;
+    };
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(SocketAddr::from((remote, peer.port))).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(address) => Some(address).filter(|address| !address.is_unspecified()),
+        IpAddr::V6(_) => None,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "uptime is told to people")]
+fn peer_info(status: &PeerStatus, routes: &[Route]) -> PeerInfo {
+    let negotiated = status
+        .negotiated
+        .filter(|_| status.state == State::Established);
+    let sent = |route: &&Route| {
+        let ipv4 = route.prefix().addr().is_ipv4();
+        let family = if ipv4 {
+            bgp_wire::Family::IPV4_UNICAST
+        } else {
+            bgp_wire::Family::IPV6_UNICAST
+        };
+        negotiated.is_some_and(|negotiated| negotiated.families().contains(family))
+    };
+    let prefixes = u64::try_from(routes.iter().filter(sent).count()).unwrap_or(u64::MAX);
+    PeerInfo {
+        address: status.address,
+        remote_as: status.remote_as.number(),
+        description: status.description.clone(),
+        state: status.state.to_string(),
+        uptime: status
+            .established_since
+            .map(|since| Instant::now().saturating_duration_since(since).as_secs()),
+        messages_received: status.statistics.received.total(),
+        messages_sent: status.statistics.sent.total(),
+        prefixes_received: status.statistics.prefixes_announced,
+        prefixes_sent: status
+            .up_to_date
+            .then(|| prefixes.saturating_sub(status.skipped.routes)),
+        hold_time: negotiated.map(|negotiated| negotiated.hold_time.seconds()),
+        router_id: negotiated.map(|negotiated| negotiated.peer_router_id.to_string()),
+        established: status.statistics.established,
+        last_error: status.last_error.clone(),
+    }
+}
