@@ -1,0 +1,102 @@
+//! FRR and speakerd without any privilege, on loopback ports: wherever FRR is installed.
+//!
+//! Where the test itself runs as root, both run as nobody.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use super::frr::{BGPD, Frr};
+use super::process::{Process, eventually, is_root, must};
+
+pub(crate) fn run() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let root = directory.path();
+    if is_root() {
+        must(Command::new("chown").arg("nobody").arg(root));
+    }
+    // The port is free a moment before it is used.
+    let port = TcpListener::bind("127.0.0.2:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a port")
+        .port();
+    let configuration = include_str!("pfsense-frr.conf")
+        .replace("192.168.0.111", "127.0.0.1")
+        .replace(
+            " neighbor 127.0.0.1 update-source 192.168.0.254\n",
+            " neighbor 127.0.0.1 passive\n",
+        );
+    let mut bgpd = unprivileged(BGPD);
+    bgpd.args([
+        "-S",
+        "-Z",
+        "-n",
+        "-l",
+        "127.0.0.2",
+        "-p",
+        &port.to_string(),
+        "-A",
+        "127.0.0.2",
+        "-P",
+        "0",
+    ]);
+    let router = Frr::start_bgpd(bgpd, root, &configuration);
+
+    let socket = root.join("speakerd.sock");
+    let mut command = unprivileged(env!("CARGO_BIN_EXE_speakerd"));
+    command.args([
+        "--local-as",
+        "64512",
+        "--peer",
+        &format!("127.0.0.2:{port}"),
+        "--pool",
+        "192.168.10.0/24",
+    ]);
+    // A loopback address is no next hop for FRR (RFC 4271 section 6.3).
+    command.args([
+        "--source-address",
+        "127.0.0.1",
+        "--next-hop",
+        "192.168.0.111",
+        "--router-id",
+        "192.168.0.111",
+    ]);
+    command.arg("--control-socket").arg(&socket);
+    let speakerd = Process::start(command, root.join("speakerd.log"));
+    eventually("the control socket", || socket.exists().then_some(()));
+
+    must(speakerctl(&socket).args([
+        "announce",
+        "192.168.10.1/32",
+        "--local-pref",
+        "0",
+        "--origin",
+        "incomplete",
+    ]));
+    router.expect_row("*>i192.168.10.1/32  192.168.0.111                   0      0 ?");
+    must(speakerctl(&socket).args(["withdraw", "192.168.10.1", "--wait"]));
+    eventually("the route leaves the router's table", || {
+        router.row("192.168.10.1/32").is_none().then_some(())
+    });
+    assert_eq!(speakerd.terminate(), Some(0));
+}
+
+fn speakerctl(socket: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_speakerctl"));
+    command.arg("--socket").arg(socket);
+    command
+}
+
+fn unprivileged(program: &str) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args([
+        "--reuid=nobody",
+        "--regid=nogroup",
+        "--clear-groups",
+        program,
+    ]);
+    command
+}
