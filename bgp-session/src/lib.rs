@@ -1,4 +1,23 @@
-//! BGP sessions: a sans-IO core and the RIB of originated routes.
+//! BGP sessions for programs that announce routes.
+//!
+//! - [`Session`] is the protocol without I/O: it is told what happened and when, and says what to do. It knows no clock,
+//!   no socket and no runtime, and the same inputs give the same outputs.
+//! - [`Rib`] is the table of routes that the speaker originates, and [`AdjRibOut`] one peer's place in it.
+//! - [`Speaker`], with the feature `tokio` (on by default), runs sessions and the table:
+//!
+//! ```no_run
+//! use bgp_session::{PeerConfig, Route, Speaker};
+//! use bgp_wire::Asn;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let speaker = Speaker::builder(Asn::new(64512), "192.168.0.111".parse()?).spawn().await?;
+//! speaker.add_peer(PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)))?;
+//! speaker.announce(&Route::new("192.168.10.1/32".parse()?));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`fsm`] is the state machine of RFC 4271 as a pure table.
 
 mod backoff;
 mod collision;
@@ -28,3 +47,8 @@ pub use speaker::{
 };
 pub use stats::{MessageCounts, Statistics};
 pub use timer::Timer;
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

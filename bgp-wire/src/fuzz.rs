@@ -149,11 +149,15 @@ mod tests {
     #[test]
     fn committed_corpus() {
         let corpus = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus"));
-        let targets: [(&str, fn(&[u8])); 2] = [("frames", super::frames), ("body", super::body)];
         let mut inputs = 0;
-        for (target, run) in targets {
+        for target in ["frames", "body"] {
             for entry in std::fs::read_dir(corpus.join(target)).expect("the corpus is committed") {
-                run(&std::fs::read(entry.unwrap().path()).unwrap());
+                let input = std::fs::read(entry.unwrap().path()).unwrap();
+                if target == "frames" {
+                    super::frames(&input)
+                } else {
+                    super::body(&input)
+                }
                 inputs += 1;
             }
         }

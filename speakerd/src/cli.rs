@@ -15,13 +15,11 @@ use crate::exit::{Failure, report, say};
 
 /// A BGP speaker that announces addresses.
 ///
-/// Reads speakerd.toml or MetalLB's ConfigMap, or takes everything from the command line:
-///
-///     speakerd --local-as 64512 --peer 192.168.0.254 --pool 192.168.10.0/24
+/// Reads speakerd.toml or MetalLB's ConfigMap, or takes everything from the command line.
 #[derive(Debug, Parser)]
 #[command(
     version,
-    verbatim_doc_comment,
+    after_help = "Without a file: speakerd --local-as 64512 --peer 192.168.0.254 --pool 192.168.10.0/24",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]

@@ -18,6 +18,19 @@ pub(crate) enum Policy {
     PrefixListInbound,
 }
 
+impl Policy {
+    fn apply(&self, router: &Frr<'_>) {
+        match self {
+            Self::AsLeft => {}
+            Self::PrefixListInbound => {
+                let family = "address-family ipv4 unicast";
+                let policy = "neighbor 192.168.0.111 prefix-list MetalLB_k8s in";
+                router.vty(&["configure terminal", "router bgp 64512", family, policy]);
+            }
+        }
+    }
+}
+
 pub(crate) fn run(policy: &Policy) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let lab = Lab::build(directory.path());
@@ -27,14 +40,7 @@ pub(crate) fn run(policy: &Policy) {
         &frr_directory,
         include_str!("pfsense-frr.conf"),
     );
-    if let Policy::PrefixListInbound = policy {
-        router.vty(&[
-            "configure terminal",
-            "router bgp 64512",
-            "address-family ipv4 unicast",
-            "neighbor 192.168.0.111 prefix-list MetalLB_k8s in",
-        ]);
-    }
+    policy.apply(&router);
     let capture = lab.capture();
     let web = lab.web_server();
     let speakerd = lab.speakerd();

@@ -1,0 +1,25 @@
+# speakerd: `make test` is what CI runs.
+.PHONY: help test lint check bench fuzz
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ## every test; installs the routers that they need, where it may
+	@.ci/test
+
+lint: ## formatting, clippy and documentation, with warnings as errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-features --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
+
+check: lint test ## both
+
+bench: ## the benchmarks
+	cargo bench -p benches
+
+FUZZ_SECONDS ?= 60
+fuzz: ## every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuzz
+	for target in $$(cargo fuzz list); do \
+		cargo fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+	done

@@ -1,0 +1,410 @@
+//! The two programs as their users run them, without a router: exit codes, messages, the control socket, restarts.
+
+#![cfg(test)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// A running speakerd that ends with its handle. Its only router is a port that nobody listens on.
+struct Daemon {
+    child: Child,
+    directory: PathBuf,
+}
+
+impl Daemon {
+    fn start(directory: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
+        command.args([
+            "--local-as",
+            "64512",
+            "--peer",
+            "127.0.0.1:1",
+            "--pool",
+            "192.168.10.0/24",
+        ]);
+        command
+            .args(["--pool", "2001:db8::/64", "--state-directory"])
+            .arg(directory.join("state"));
+        command
+            .arg("--control-socket")
+            .arg(directory.join("socket"));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let daemon = Self {
+            child: command.spawn().unwrap(),
+            directory: directory.to_owned(),
+        };
+        daemon.wait();
+        daemon
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "another process keeps real time")]
+    fn wait(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while UnixStream::connect(self.socket()).is_err() {
+            assert!(Instant::now() < end, "the control socket never came");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.join("socket")
+    }
+
+    fn ctl(&self, arguments: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_speakerctl"));
+        command
+            .arg("--socket")
+            .arg(self.socket())
+            .args(arguments.split(' '))
+            .output()
+            .unwrap()
+    }
+
+    /// What it prints when it succeeds.
+    fn granted(&self, arguments: &str) -> String {
+        let output = self.ctl(arguments);
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What it says when it is refused.
+    fn refused(&self, arguments: &str) -> String {
+        let output = self.ctl(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn speakerd(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
+    let output = command
+        .args(arguments)
+        .env_remove("SPEAKERD_CONFIG")
+        .env_remove("SPEAKERD_SOCKET")
+        .output()
+        .unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_78_before_anything_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("speakerd.toml");
+    let socket = directory.path().join("socket");
+    let text = "local-as = 64512\n[[peer]]\naddress = \"192.168.0.254\"\n[[pool]]\nname = \"a\"\naddresses = [\"192.168.10.0/33\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let arguments = [
+        "--config",
+        file.to_str().unwrap(),
+        "--control-socket",
+        socket.to_str().unwrap(),
+    ];
+    let (code, message) = speakerd(&arguments);
+    assert_eq!(code, Some(78));
+    let place = format!("--> {}:6:14", file.display());
+    assert!(
+        message.contains(&place) && message.contains("`192.168.10.0/33`"),
+        "{message}"
+    );
+    assert!(message.contains("^^^^^^^^^^^^^^^^^"), "{message}");
+    assert!(message.contains("help:"), "{message}");
+    assert!(!socket.exists());
+
+    let (code, message) = speakerd(&["check", file.to_str().unwrap()]);
+    assert_eq!(code, Some(78), "{message}");
+    let (code, message) = speakerd(&["--config", "/nowhere.toml"]);
+    assert_eq!(code, Some(78));
+    assert!(message.contains("cannot read `/nowhere.toml`"), "{message}");
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    for arguments in [
+        &["--local-as", "x", "--peer", "192.168.0.254"][..],
+        &["--local-as", "64512"],
+        &["--local-as", "64512", "--peer", "router"],
+        &[
+            "--local-as",
+            "64512",
+            "--peer",
+            "192.168.0.254",
+            "--pool",
+            "192.168.10.0/33",
+        ],
+        &["--config", "x", "--local-as", "64512"],
+        &[],
+    ] {
+        let (code, message) = speakerd(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
+fn what_is_in_the_way_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    std::fs::write(&socket, "a file").unwrap();
+    let common = [
+        "--local-as",
+        "64512",
+        "--peer",
+        "127.0.0.1:1",
+        "--control-socket",
+        socket.to_str().unwrap(),
+    ];
+    let (code, message) = speakerd(&common);
+    assert_eq!(code, Some(69));
+    assert!(message.contains("it is not a socket"), "{message}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let _holder = std::net::TcpListener::bind(taken).unwrap();
+    std::fs::remove_file(&socket).unwrap();
+    let (code, message) = speakerd(&[&common[..], &["--listen", &taken.to_string()]].concat());
+    assert_eq!(code, Some(69));
+    assert!(
+        message.contains(&format!("cannot listen on {taken}")),
+        "{message}"
+    );
+
+    let daemon = Daemon::start(directory.path());
+    let (code, message) = speakerd(&common);
+    assert_eq!(code, Some(69));
+    assert!(message.contains("another speakerd"), "{message}");
+    daemon.kill();
+
+    let mut nobody = Command::new(env!("CARGO_BIN_EXE_speakerctl"));
+    let output = nobody
+        .arg("--socket")
+        .arg(&socket)
+        .arg("peers")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(69));
+}
+
+#[test]
+fn orders_and_refusals() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    assert_eq!(
+        daemon.granted("allocate test-lb"),
+        "test-lb 192.168.10.1 of pool default; announced 192.168.10.1/32\n"
+    );
+    assert_eq!(
+        daemon.granted("allocate web --address 192.168.10.9"),
+        "web 192.168.10.9 of pool default; announced 192.168.10.9/32\n"
+    );
+    assert_eq!(
+        daemon.granted("allocate six --pool pool-2"),
+        "six 2001:db8:: of pool pool-2; announced 2001:db8::/128\n"
+    );
+    assert_eq!(
+        daemon.granted("announce 192.168.10.128/25 --community no-export --local-pref 7"),
+        "192.168.10.128/25 announced\n"
+    );
+    assert_eq!(
+        daemon.granted("announce 192.168.10.128/25 --community no-export --local-pref 7"),
+        "192.168.10.128/25 announced already\n"
+    );
+    assert_eq!(
+        daemon.granted("withdraw 192.168.10.77"),
+        "192.168.10.77/32 not announced\n"
+    );
+    let routes = daemon.granted("routes");
+    let rows: Vec<Vec<_>> = routes
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        rows[0],
+        [
+            "Network",
+            "Next",
+            "Hop",
+            "Metric",
+            "LocPrf",
+            "Origin",
+            "Communities",
+            "Source"
+        ]
+    );
+    assert_eq!(
+        rows[1],
+        ["192.168.10.1/32", "self", "100", "i", "lease", "test-lb"]
+    );
+    assert_eq!(
+        rows[3],
+        [
+            "192.168.10.128/25",
+            "self",
+            "7",
+            "i",
+            "no-export",
+            "announced"
+        ]
+    );
+    assert_eq!(
+        rows[4],
+        ["2001:db8::/128", "self", "100", "i", "lease", "six"]
+    );
+    let peers: Value = serde_json::from_str(&daemon.granted("peers --json")).unwrap();
+    assert_eq!(peers[0]["address"], "127.0.0.1");
+    assert_ne!(peers[0]["state"], "Established");
+
+    assert!(
+        daemon
+            .refused("announce 10.0.0.0/8")
+            .contains("192.168.10.0/24")
+    );
+    assert!(
+        daemon
+            .refused("announce 192.168.10.1")
+            .contains("lease of `test-lb`")
+    );
+    assert!(
+        daemon
+            .refused("withdraw 192.168.10.1")
+            .contains("release the lease instead")
+    );
+    assert!(
+        daemon
+            .refused("release nobody")
+            .contains("`nobody` has no lease")
+    );
+    assert!(
+        daemon
+            .refused("allocate x --address 192.168.10.255")
+            .contains("avoid-buggy")
+    );
+    assert!(
+        daemon
+            .refused("allocate x --address 192.168.10.9")
+            .contains("held by `web`")
+    );
+    assert!(
+        daemon
+            .refused("announce 192.168.10.3 --next-hop 2001:db8::1")
+            .contains("different families")
+    );
+    let refusal: Value =
+        serde_json::from_slice(&daemon.ctl("announce 10.0.0.0/8 --json").stdout).unwrap();
+    assert_eq!(refusal["code"], "outside-pools");
+    assert_eq!(
+        daemon.granted("release web"),
+        "web released; withdrawn 192.168.10.9/32\n"
+    );
+}
+
+#[test]
+fn acknowledged_is_kept_over_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    daemon.granted("allocate a");
+    daemon.granted("allocate b");
+    daemon.granted("release a");
+    daemon.granted("announce 192.168.10.128/25 --med 5");
+    daemon.granted("announce 192.168.10.64/26");
+    daemon.granted("withdraw 192.168.10.64/26");
+    let before = daemon.granted("routes");
+    daemon.kill();
+    let daemon = Daemon::start(directory.path());
+    assert_eq!(daemon.granted("routes"), before);
+    assert_eq!(
+        daemon.granted("allocate b"),
+        "b 192.168.10.2 (as before) of pool default; announced 192.168.10.2/32\n"
+    );
+    assert_eq!(
+        daemon.granted("allocate c"),
+        "c 192.168.10.1 of pool default; announced 192.168.10.1/32\n"
+    );
+}
+
+#[test]
+fn bad_requests_get_an_error_and_the_connection_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let mut stream = BufReader::new(UnixStream::connect(daemon.socket()).unwrap());
+    let mut ask = |line: &[u8]| -> Value {
+        stream.get_mut().write_all(line).unwrap();
+        let mut reply = String::new();
+        stream.read_line(&mut reply).unwrap();
+        serde_json::from_str(&reply).unwrap()
+    };
+    let bad: [&[u8]; 7] = [
+        b"{\n",
+        b"\n\r\n  \nhello\n",
+        b"{\"cmd\":\"dance\"}\n",
+        b"{\"cmd\":\"announce\",\"prefix\":\"192.168.10.1/33\"}\n",
+        b"{\"cmd\":\"announce\",\"prefix\":\"192.168.10.1/24\"}\n",
+        b"\xff\xfe\x00\n",
+        b"[1,2,3]\n",
+    ];
+    for line in bad {
+        let reply = ask(line);
+        assert_eq!(
+            (&reply["ok"], &reply["error"]["code"]),
+            (&json!(false), &json!("bad-request")),
+            "{reply}"
+        );
+        assert!(!reply["error"]["message"].as_str().unwrap().is_empty());
+    }
+    let reply = ask(b"{\"id\":[7],\"cmd\":\"allocate\",\"name\":\"x\",\"colour\":1}\n");
+    assert_eq!(reply["id"], json!([7]));
+    let reply = ask(b"{\"v\":1,\"id\":8,\"cmd\":\"allocate\",\"name\":\"x\"}\r\n");
+    assert_eq!(
+        (&reply["id"], &reply["ok"], &reply["data"]["address"]),
+        (&json!(8), &json!(true), &json!("192.168.10.1"))
+    );
+    let reply = ask(b"{\"cmd\":\"routes\"}\n");
+    assert_eq!(reply["item"]["prefix"], "192.168.10.1/32");
+    let reply = ask(b"");
+    assert_eq!(reply["data"]["count"], 1);
+
+    // A line beyond the limit is refused and ends this connection, not the daemon.
+    let reply = ask(&[b'x'; 70_000]);
+    assert_eq!(reply["error"]["message"], "a line may have 65536 octets");
+    assert!(daemon.granted("routes").contains("lease x"));
+}
+
+#[test]
+fn more_clients_than_there_is_room_for_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let idle: Vec<_> = (0..200)
+        .map(|_| UnixStream::connect(daemon.socket()).unwrap())
+        .collect();
+    let last = idle.last().unwrap().try_clone().unwrap();
+    let mut reply = String::new();
+    BufReader::new(last).read_line(&mut reply).unwrap();
+    let reply: Value = serde_json::from_str(&reply).unwrap();
+    assert_eq!(reply["error"]["code"], "busy");
+    drop(idle);
+    daemon.wait();
+    assert_eq!(daemon.granted("routes --json"), "[]\n");
+}
