@@ -21,5 +21,7 @@ bench: ## the benchmarks
 FUZZ_SECONDS ?= 60
 fuzz: ## every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuzz
 	for target in $$(cargo fuzz list); do \
-		cargo fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+		mkdir -p target/fuzz/$$target; \
+		cargo fuzz run -s none $$target target/fuzz/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done

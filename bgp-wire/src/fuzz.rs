@@ -154,9 +154,9 @@ mod tests {
             for entry in std::fs::read_dir(corpus.join(target)).expect("the corpus is committed") {
                 let input = std::fs::read(entry.unwrap().path()).unwrap();
                 if target == "frames" {
-                    super::frames(&input)
+                    super::frames(&input);
                 } else {
-                    super::body(&input)
+                    super::body(&input);
                 }
                 inputs += 1;
             }

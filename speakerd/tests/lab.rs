@@ -44,10 +44,10 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("article_as_it_leaves_the_router", &privileged, || {
-            article::run(&article::Policy::AsLeft)
+            article::run(&article::Policy::AsLeft);
         }),
         trial("article_as_it_means_the_router", &privileged, || {
-            article::run(&article::Policy::PrefixListInbound)
+            article::run(&article::Policy::PrefixListInbound);
         }),
         trial("frr_without_root", &unprivileged, unprivileged::run),
     ];

@@ -43,6 +43,24 @@ pub(crate) fn run() {
     let router = Frr::start_bgpd(bgpd, root, &configuration);
 
     let socket = root.join("speakerd.sock");
+    let speakerd = start_speakerd(root, &socket, port);
+    must(speakerctl(&socket).args([
+        "announce",
+        "192.168.10.1/32",
+        "--local-pref",
+        "0",
+        "--origin",
+        "incomplete",
+    ]));
+    router.expect_row("*>i192.168.10.1/32  192.168.0.111                   0      0 ?");
+    must(speakerctl(&socket).args(["withdraw", "192.168.10.1", "--wait"]));
+    eventually("the route leaves the router's table", || {
+        router.row("192.168.10.1/32").is_none().then_some(())
+    });
+    assert_eq!(speakerd.terminate(), Some(0));
+}
+
+fn start_speakerd(root: &Path, socket: &Path, port: u16) -> Process {
     let mut command = unprivileged(env!("CARGO_BIN_EXE_speakerd"));
     command.args([
         "--local-as",
@@ -61,24 +79,10 @@ pub(crate) fn run() {
         "--router-id",
         "192.168.0.111",
     ]);
-    command.arg("--control-socket").arg(&socket);
+    command.arg("--control-socket").arg(socket);
     let speakerd = Process::start(command, root.join("speakerd.log"));
     eventually("the control socket", || socket.exists().then_some(()));
-
-    must(speakerctl(&socket).args([
-        "announce",
-        "192.168.10.1/32",
-        "--local-pref",
-        "0",
-        "--origin",
-        "incomplete",
-    ]));
-    router.expect_row("*>i192.168.10.1/32  192.168.0.111                   0      0 ?");
-    must(speakerctl(&socket).args(["withdraw", "192.168.10.1", "--wait"]));
-    eventually("the route leaves the router's table", || {
-        router.row("192.168.10.1/32").is_none().then_some(())
-    });
-    assert_eq!(speakerd.terminate(), Some(0));
+    speakerd
 }
 
 fn speakerctl(socket: &Path) -> Command {
