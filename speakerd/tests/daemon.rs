@@ -209,41 +209,37 @@ fn what_is_in_the_way_is_named() {
 }
 
 #[test]
-fn orders_and_refusals() {
+fn orders() {
     let directory = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(directory.path());
-    assert_eq!(
-        daemon.granted("allocate test-lb"),
-        "test-lb 192.168.10.1 of pool default; announced 192.168.10.1/32\n"
-    );
-    assert_eq!(
-        daemon.granted("allocate web --address 192.168.10.9"),
-        "web 192.168.10.9 of pool default; announced 192.168.10.9/32\n"
-    );
-    assert_eq!(
-        daemon.granted("allocate six --pool pool-2"),
-        "six 2001:db8:: of pool pool-2; announced 2001:db8::/128\n"
-    );
-    assert_eq!(
-        daemon.granted("announce 192.168.10.128/25 --community no-export --local-pref 7"),
-        "192.168.10.128/25 announced\n"
-    );
-    assert_eq!(
-        daemon.granted("announce 192.168.10.128/25 --community no-export --local-pref 7"),
-        "192.168.10.128/25 announced already\n"
-    );
-    assert_eq!(
-        daemon.granted("withdraw 192.168.10.77"),
-        "192.168.10.77/32 not announced\n"
-    );
+    let hand = "announce 192.168.10.128/25 --community no-export --local-pref 7";
+    for (order, answer) in [
+        (
+            "allocate test-lb",
+            "test-lb 192.168.10.1 of pool default; announced 192.168.10.1/32\n",
+        ),
+        (
+            "allocate web --address 192.168.10.9",
+            "web 192.168.10.9 of pool default; announced 192.168.10.9/32\n",
+        ),
+        (
+            "allocate six --pool pool-2",
+            "six 2001:db8:: of pool pool-2; announced 2001:db8::/128\n",
+        ),
+        (hand, "192.168.10.128/25 announced\n"),
+        (hand, "192.168.10.128/25 announced already\n"),
+        ("withdraw 192.168.10.77", "192.168.10.77/32 not announced\n"),
+        ("release web", "web released; withdrawn 192.168.10.9/32\n"),
+    ] {
+        assert_eq!(daemon.granted(order), answer, "{order}");
+    }
     let routes = daemon.granted("routes");
     let rows: Vec<Vec<_>> = routes
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(
-        rows[0],
-        [
+    let expected: [&[&str]; 4] = [
+        &[
             "Network",
             "Next",
             "Hop",
@@ -251,74 +247,49 @@ fn orders_and_refusals() {
             "LocPrf",
             "Origin",
             "Communities",
-            "Source"
-        ]
-    );
-    assert_eq!(
-        rows[1],
-        ["192.168.10.1/32", "self", "100", "i", "lease", "test-lb"]
-    );
-    assert_eq!(
-        rows[3],
-        [
+            "Source",
+        ],
+        &["192.168.10.1/32", "self", "100", "i", "lease", "test-lb"],
+        &[
             "192.168.10.128/25",
             "self",
             "7",
             "i",
             "no-export",
-            "announced"
-        ]
-    );
-    assert_eq!(
-        rows[4],
-        ["2001:db8::/128", "self", "100", "i", "lease", "six"]
-    );
+            "announced",
+        ],
+        &["2001:db8::/128", "self", "100", "i", "lease", "six"],
+    ];
+    assert_eq!(rows, expected);
     let peers: Value = serde_json::from_str(&daemon.granted("peers --json")).unwrap();
     assert_eq!(peers[0]["address"], "127.0.0.1");
     assert_ne!(peers[0]["state"], "Established");
+}
 
-    assert!(
-        daemon
-            .refused("announce 10.0.0.0/8")
-            .contains("192.168.10.0/24")
-    );
-    assert!(
-        daemon
-            .refused("announce 192.168.10.1")
-            .contains("lease of `test-lb`")
-    );
-    assert!(
-        daemon
-            .refused("withdraw 192.168.10.1")
-            .contains("release the lease instead")
-    );
-    assert!(
-        daemon
-            .refused("release nobody")
-            .contains("`nobody` has no lease")
-    );
-    assert!(
-        daemon
-            .refused("allocate x --address 192.168.10.255")
-            .contains("avoid-buggy")
-    );
-    assert!(
-        daemon
-            .refused("allocate x --address 192.168.10.9")
-            .contains("held by `web`")
-    );
-    assert!(
-        daemon
-            .refused("announce 192.168.10.3 --next-hop 2001:db8::1")
-            .contains("different families")
-    );
-    let refusal: Value =
-        serde_json::from_slice(&daemon.ctl("announce 10.0.0.0/8 --json").stdout).unwrap();
+#[test]
+fn refusals() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    daemon.granted("allocate test-lb");
+    for (order, message) in [
+        ("announce 10.0.0.0/8", "192.168.10.0/24"),
+        ("announce 192.168.10.1", "lease of `test-lb`"),
+        ("withdraw 192.168.10.1", "release the lease instead"),
+        ("release nobody", "`nobody` has no lease"),
+        ("allocate x --address 192.168.10.255", "avoid-buggy"),
+        ("allocate x --address 192.168.10.1", "held by `test-lb`"),
+        ("allocate x --pool y", "there is no pool `y`"),
+        (
+            "announce 192.168.10.3 --next-hop 2001:db8::1",
+            "different families",
+        ),
+    ] {
+        let refused = daemon.refused(order);
+        assert!(refused.contains(message), "{order}: {refused}");
+    }
+    let refusal = daemon.ctl("announce 10.0.0.0/8 --json");
+    let refusal: Value = serde_json::from_slice(&refusal.stdout).unwrap();
     assert_eq!(refusal["code"], "outside-pools");
-    assert_eq!(
-        daemon.granted("release web"),
-        "web released; withdrawn 192.168.10.9/32\n"
-    );
 }
 
 #[test]
