@@ -24,68 +24,70 @@ fn open(body: &str) -> Result<OpenBuf, (Reason, Vec<u8>)> {
     }
 }
 
+/// Bodies, and the NOTIFICATION that answers each.
+const REFUSALS: &[(&str, Reason, &str)] = &[
+    (
+        "05 fde9 005a 0a630102 00",
+        Reason::UNSUPPORTED_VERSION_NUMBER,
+        "0004",
+    ),
+    (
+        "04 fde9 0001 0a630102 00",
+        Reason::UNACCEPTABLE_HOLD_TIME,
+        "",
+    ),
+    (
+        "04 fde9 0002 0a630102 00",
+        Reason::UNACCEPTABLE_HOLD_TIME,
+        "",
+    ),
+    ("04 fde9 005a 00000000 00", Reason::BAD_BGP_IDENTIFIER, ""),
+    (
+        "04 fde9 005a 0a630102 00 02020200",
+        Reason::OPEN_UNSPECIFIC,
+        "",
+    ),
+    ("04 fde9 005a 0a630102 ff", Reason::OPEN_UNSPECIFIC, ""),
+    (
+        "04 fde9 005a 0a630102 ff ff 0002 0001",
+        Reason::OPEN_UNSPECIFIC,
+        "",
+    ),
+    (
+        "04 fde9 005a 0a630102 ff ff ffff",
+        Reason::OPEN_UNSPECIFIC,
+        "",
+    ),
+    (
+        "04 fde9 005a 0a630102 ff ff 00",
+        Reason::OPEN_UNSPECIFIC,
+        "",
+    ),
+    (
+        "04 fde9 005a 0a630102 04 02ff0104",
+        Reason::OPEN_UNSPECIFIC,
+        "",
+    ),
+    (
+        "04 fde9 005a 0a630102 04 fe020102",
+        Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
+        "fe020102",
+    ),
+    (
+        "04 fde9 005a 0a630102 06 0204 41040000",
+        Reason::OPEN_UNSPECIFIC,
+        "",
+    ),
+    (
+        "04 fde9 005a 0a630102 06 0204 4102fde9",
+        Reason::OPEN_UNSPECIFIC,
+        "",
+    ),
+];
+
 #[test]
 fn refusals() {
-    let table = [
-        (
-            "05 fde9 005a 0a630102 00",
-            Reason::UNSUPPORTED_VERSION_NUMBER,
-            "0004",
-        ),
-        (
-            "04 fde9 0001 0a630102 00",
-            Reason::UNACCEPTABLE_HOLD_TIME,
-            "",
-        ),
-        (
-            "04 fde9 0002 0a630102 00",
-            Reason::UNACCEPTABLE_HOLD_TIME,
-            "",
-        ),
-        ("04 fde9 005a 00000000 00", Reason::BAD_BGP_IDENTIFIER, ""),
-        (
-            "04 fde9 005a 0a630102 00 02020200",
-            Reason::OPEN_UNSPECIFIC,
-            "",
-        ),
-        ("04 fde9 005a 0a630102 ff", Reason::OPEN_UNSPECIFIC, ""),
-        (
-            "04 fde9 005a 0a630102 ff ff 0002 0001",
-            Reason::OPEN_UNSPECIFIC,
-            "",
-        ),
-        (
-            "04 fde9 005a 0a630102 ff ff ffff",
-            Reason::OPEN_UNSPECIFIC,
-            "",
-        ),
-        (
-            "04 fde9 005a 0a630102 ff ff 00",
-            Reason::OPEN_UNSPECIFIC,
-            "",
-        ),
-        (
-            "04 fde9 005a 0a630102 04 02ff0104",
-            Reason::OPEN_UNSPECIFIC,
-            "",
-        ),
-        (
-            "04 fde9 005a 0a630102 04 fe020102",
-            Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
-            "fe020102",
-        ),
-        (
-            "04 fde9 005a 0a630102 06 0204 41040000",
-            Reason::OPEN_UNSPECIFIC,
-            "",
-        ),
-        (
-            "04 fde9 005a 0a630102 06 0204 4102fde9",
-            Reason::OPEN_UNSPECIFIC,
-            "",
-        ),
-    ];
-    for (body, reason, data) in table {
+    for (body, reason, data) in REFUSALS.iter().copied() {
         assert_eq!(open(body), Err((reason, hex(data))), "{body}");
     }
 }

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .for_each(|attribute| println!("  {attribute:?}"));
         }
         message @ (Message::Notification(_) | Message::Keepalive | Message::RouteRefresh(_)) => {
-            println!("{message:?}")
+            println!("{message:?}");
         }
     }
     Ok(())
