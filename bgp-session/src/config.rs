@@ -43,6 +43,7 @@ pub struct PeerConfig {
     pub(crate) families: FamilySet,
     pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
     pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
+    pub(crate) extended_message: bool,
     pub(crate) deliver_updates: bool,
     pub(crate) description: String,
 }
@@ -70,6 +71,7 @@ impl PeerConfig {
                 .with(Family::IPV6_UNICAST),
             next_hop_ipv4: None,
             next_hop_ipv6: None,
+            extended_message: false,
             deliver_updates: false,
             description: String::new(),
         }
@@ -169,6 +171,13 @@ impl PeerConfig {
     #[must_use]
     pub fn next_hop_ipv6(mut self, address: Ipv6Addr) -> Self {
         self.next_hop_ipv6 = Some(address);
+        self
+    }
+
+    /// Offers messages of up to 65535 octets (RFC 8654), and sends them to a peer that offers them too.
+    #[must_use]
+    pub fn extended_message(mut self, offer: bool) -> Self {
+        self.extended_message = offer;
         self
     }
 

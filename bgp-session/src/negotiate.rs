@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bgp_wire::{
-    Asn, Capability, CapabilityBuf, Context, Family, FamilySet, HoldTime, NotificationBuf, Open,
-    OpenBuf, PeerKind, Reason, RouterId,
+    Asn, Capability, CapabilityBuf, Context, Family, FamilySet, HoldTime, MessageLimit,
+    NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId,
 };
 
 use crate::config::{LocalConfig, PeerConfig};
@@ -53,6 +53,9 @@ impl Negotiated {
 pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig) -> OpenBuf {
     let local = config.local(local);
     let families = config.families.iter().map(CapabilityBuf::Multiprotocol);
+    let extended_message = config
+        .extended_message
+        .then_some(CapabilityBuf::ExtendedMessage);
     let others = [
         CapabilityBuf::RouteRefresh,
         CapabilityBuf::EnhancedRouteRefresh,
@@ -62,7 +65,7 @@ pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig) -> OpenBuf {
         asn: local.asn,
         hold_time: config.hold_time,
         router_id: local.router_id,
-        capabilities: families.chain(others).collect(),
+        capabilities: families.chain(extended_message).chain(others).collect(),
     }
 }
 
@@ -87,6 +90,10 @@ pub(crate) fn negotiate(
     let mut offer = Offer::default();
     open.capabilities()
         .for_each(|capability| offer.add(capability));
+    // RFC 9234 section 4.2: several roles that are not one.
+    if offer.roles_differ {
+        return Err(refuse(Reason::ROLE_MISMATCH));
+    }
     let families = config.families.intersection(offer.families());
     if families.is_empty() {
         // RFC 5492 section 3: Data lists the capabilities that are missing.
@@ -116,6 +123,9 @@ pub(crate) fn negotiate(
             .keepalive_time
             .map_or(keepalive, |interval| interval.min(keepalive)),
         context: Context::new(peer)
+            .limit(offer.message_limit(config.extended_message))
+            .asns(local.asn, open.asn())
+            .local_address(local_address)
             .families(families.iter())
             .four_octet_as(offer.four_octet_as),
         route_refresh: offer.route_refresh,
@@ -150,6 +160,9 @@ struct Offer {
     enhanced_route_refresh: bool,
     four_octet_as: bool,
     graceful_restart: bool,
+    extended_message: bool,
+    role: Option<Role>,
+    roles_differ: bool,
 }
 
 impl Offer {
@@ -162,7 +175,21 @@ impl Offer {
             Capability::EnhancedRouteRefresh => self.enhanced_route_refresh = true,
             Capability::FourOctetAs(_) => self.four_octet_as = true,
             Capability::GracefulRestart(_) => self.graceful_restart = true,
-            Capability::ExtendedMessage | Capability::Unknown(..) => {}
+            Capability::ExtendedMessage => self.extended_message = true,
+            Capability::Role(role) => {
+                self.roles_differ |= self.role.is_some_and(|first| first != role);
+                self.role = Some(role);
+            }
+            Capability::Unknown(..) => {}
+        }
+    }
+
+    /// RFC 8654 section 4: both have to offer it.
+    fn message_limit(&self, ours: bool) -> MessageLimit {
+        if ours && self.extended_message {
+            MessageLimit::Extended
+        } else {
+            MessageLimit::Standard
         }
     }
 

@@ -1,5 +1,8 @@
 //! `Context`: what negotiation changed about decoding and encoding.
 
+use core::net::IpAddr;
+
+use crate::asn::Asn;
 use crate::family::{Family, FamilySet};
 
 /// How long a message may be (RFC 4271 section 4.1, RFC 8654).
@@ -48,6 +51,9 @@ pub struct Context {
     pub(crate) four_octet_as: bool,
     pub(crate) families: FamilySet,
     pub(crate) add_path: FamilySet,
+    pub(crate) local_as: Option<Asn>,
+    pub(crate) peer_as: Option<Asn>,
+    pub(crate) local_address: Option<IpAddr>,
 }
 
 impl Context {
@@ -62,6 +68,9 @@ impl Context {
                 .with(Family::IPV4_UNICAST)
                 .with(Family::IPV6_UNICAST),
             add_path: FamilySet::EMPTY,
+            local_as: None,
+            peer_as: None,
+            local_address: None,
         }
     }
 
@@ -90,6 +99,22 @@ impl Context {
     #[must_use]
     pub fn add_path(mut self, families: impl IntoIterator<Item = Family>) -> Self {
         self.add_path = families.into_iter().collect();
+        self
+    }
+
+    /// Our AS number and the peer's: a route whose AS path does not begin with the peer's (eBGP only) or holds ours is
+    /// withdrawn (RFC 4271 sections 6.3 and 9.1.2). Without this neither is looked at.
+    #[must_use]
+    pub const fn asns(mut self, local: Asn, peer: Asn) -> Self {
+        self.local_as = Some(local);
+        self.peer_as = Some(peer);
+        self
+    }
+
+    /// Our address: a route that has it as its next hop is withdrawn (RFC 4271 section 6.3).
+    #[must_use]
+    pub const fn local_address(mut self, address: IpAddr) -> Self {
+        self.local_address = Some(address);
         self
     }
 

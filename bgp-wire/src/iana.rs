@@ -30,6 +30,8 @@ registry! {
     ROUTE_REFRESH = 2, "Route Refresh";
     /// BGP Extended Message (RFC 8654).
     EXTENDED_MESSAGE = 6, "Extended Message";
+    /// BGP Role (RFC 9234 section 4.1).
+    ROLE = 9, "BGP Role";
     /// Graceful Restart (RFC 4724 section 3, RFC 8538).
     GRACEFUL_RESTART = 64, "Graceful Restart";
     /// 4-octet AS numbers (RFC 6793 section 3).
@@ -71,8 +73,37 @@ registry! {
     AS4_PATH = 17, "AS4_PATH";
     /// RFC 6793 section 3.
     AS4_AGGREGATOR = 18, "AS4_AGGREGATOR";
+    /// RFC 6514 section 5.
+    PMSI_TUNNEL = 22, "PMSI_TUNNEL";
+    /// RFC 9012 section 2.
+    TUNNEL_ENCAPSULATION = 23, "Tunnel Encapsulation";
+    /// RFC 5701.
+    IPV6_EXTENDED_COMMUNITIES = 25, "IPv6 Address Specific Extended Community";
+    /// RFC 7311.
+    AIGP = 26, "AIGP";
     /// RFC 8092.
     LARGE_COMMUNITIES = 32, "LARGE_COMMUNITIES";
+    /// RFC 9234 section 5.
+    ONLY_TO_CUSTOMER = 35, "Only to Customer (OTC)";
+    /// RFC 8669.
+    PREFIX_SID = 40, "BGP Prefix-SID";
+    /// RFC 6368 section 5.
+    ATTR_SET = 128, "ATTR_SET";
+}
+
+registry! {
+    /// BGP Roles (RFC 9234 section 4.1): what the sender is to the receiver.
+    pub struct Role(u8);
+    /// The sender provides transit to the receiver.
+    PROVIDER = 0, "provider";
+    /// The sender is a route server.
+    ROUTE_SERVER = 1, "rs";
+    /// The sender is a client of the receiver's route server.
+    ROUTE_SERVER_CLIENT = 2, "rs-client";
+    /// The sender buys transit from the receiver.
+    CUSTOMER = 3, "customer";
+    /// The two exchange their own and their customers' routes.
+    PEER = 4, "peer";
 }
 
 registry! {

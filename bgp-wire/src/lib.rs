@@ -69,8 +69,8 @@ pub use family::{Family, FamilySet};
 pub use frame::Frame;
 pub use hold_time::HoldTime;
 pub use iana::{
-    Afi, AttributeCode, CapabilityCode, MessageType, Origin, ParameterType, RefreshSubtype, Safi,
-    SegmentType,
+    Afi, AttributeCode, CapabilityCode, MessageType, Origin, ParameterType, RefreshSubtype, Role,
+    Safi, SegmentType,
 };
 pub use message::{
     Capabilities, Capability, CapabilityBuf, GracefulRestart, GracefulRestartFamily, KEEPALIVE,

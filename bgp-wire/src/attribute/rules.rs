@@ -9,6 +9,7 @@ use super::mp::{MpReach, MpUnreach};
 use super::raw::{AttributeFlags, RawAttribute};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, Origin};
+use crate::parse::{Parsed, Short, be_u16, length_value_u16, octet, take};
 use crate::reason::Reason;
 
 /// What a fault costs, weakest first (RFC 7606 section 2). Of several faults the strongest counts (section 3 (h)).
@@ -45,6 +46,7 @@ enum Peer {
 enum Length {
     Any,
     Exactly(usize),
+    AtLeast(usize),
     /// A positive multiple.
     Multiple(usize),
     /// Six octets, or eight on a session with four-octet AS numbers.
@@ -85,7 +87,14 @@ const RULES: &[Rule] = rules! {
     EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(8), any,       Accepts(Withdraw), Accepts(Withdraw);
     AS4_PATH,             OPTIONAL_TRANSITIVE, Length::Any,         as4_path,  Accepts(Discard),  Accepts(Discard);
     AS4_AGGREGATOR,       OPTIONAL_TRANSITIVE, Length::Exactly(8),  as4,       Accepts(Discard),  Accepts(Discard);
+    PMSI_TUNNEL,          OPTIONAL_TRANSITIVE, Length::AtLeast(5),  any,       Accepts(Withdraw), Accepts(Withdraw);
+    TUNNEL_ENCAPSULATION, OPTIONAL_TRANSITIVE, Length::Any,         tunnels,   Accepts(Withdraw), Accepts(Withdraw);
+    IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), any, Accepts(Withdraw), Accepts(Withdraw);
+    AIGP,                 OPTIONAL,            Length::Any,         aigp,      Ignores,           Accepts(Discard);
     LARGE_COMMUNITIES,    OPTIONAL_TRANSITIVE, Length::Multiple(12), any,      Accepts(Withdraw), Accepts(Withdraw);
+    ONLY_TO_CUSTOMER,     OPTIONAL_TRANSITIVE, Length::Exactly(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
+    PREFIX_SID,           OPTIONAL_TRANSITIVE, Length::Any,         sids,      Accepts(Discard),  Accepts(Discard);
+    ATTR_SET,             OPTIONAL_TRANSITIVE, Length::AtLeast(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
 };
 
 /// What the rules say of one attribute: `None` if it stands, else what is done and why.
@@ -136,7 +145,7 @@ const BY_CODE: [Option<&Rule>; INDEXED] = {
 };
 
 /// One more than the largest code that has a rule.
-pub(crate) const INDEXED: usize = 33;
+pub(crate) const INDEXED: usize = 129;
 
 fn rule(code: AttributeCode) -> Option<&'static Rule> {
     BY_CODE.get(usize::from(code.0)).copied().flatten()
@@ -147,6 +156,7 @@ impl Length {
         match self {
             Self::Any => true,
             Self::Exactly(octets) => length == octets,
+            Self::AtLeast(octets) => length >= octets,
             Self::Multiple(octets) => length > 0 && length.is_multiple_of(octets),
             Self::Aggregator => length == if context.four_octet_as { 8 } else { 6 },
         }
@@ -167,15 +177,28 @@ fn origin(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
 
 fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
     // RFC 5065 section 5: confederation segments come from confederation peers only.
-    (!AsPath::new(raw.value, context.four_octet_as).is_well_formed(false))
-        .then_some(Reason::MALFORMED_AS_PATH)
+    let path = AsPath::new(raw.value, context.four_octet_as);
+    if !path.is_well_formed(false) {
+        return Some(Reason::MALFORMED_AS_PATH);
+    }
+    // RFC 4271 section 6.3: the neighbour puts itself first. Section 9.1.2: our own AS in the path is a loop.
+    let foreign = context.peer == PeerKind::External
+        && context
+            .peer_as
+            .is_some_and(|peer| path.asns().next() != Some(peer));
+    let looped = context
+        .local_as
+        .is_some_and(|local| path.asns().any(|asn| asn == local));
+    (foreign || looped).then_some(Reason::MALFORMED_AS_PATH)
 }
 
-fn next_hop(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+fn next_hop(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
     let address = Ipv4Addr::from(*raw.value.first_chunk::<4>()?);
     // RFC 4271 section 6.3: syntactically a host's address.
     let [first, ..] = address.octets();
-    (first == 0 || first == 127 || first >= 224).then_some(Reason::INVALID_NEXT_HOP_ATTRIBUTE)
+    let ours = context.local_address == Some(address.into());
+    (ours || first == 0 || first == 127 || first >= 224)
+        .then_some(Reason::INVALID_NEXT_HOP_ATTRIBUTE)
 }
 
 fn reach(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
@@ -188,6 +211,45 @@ fn unreach(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
     MpUnreach::decode(*raw, context)
         .err()
         .map(|_| Reason::OPTIONAL_ATTRIBUTE_ERROR)
+}
+
+/// RFC 9012 section 13: a sequence of TLVs, each within the attribute.
+fn tunnels(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+    let tunnel = |input| be_u16(input).and_then(|(rest, _type)| length_value_u16(rest));
+    (!is_sequence(raw.value, tunnel)).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+}
+
+/// RFC 7311 section 3: TLVs whose length counts their type and length; the first has the metric of eight octets.
+fn aigp(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+    let metric = raw.value.get(..3) == Some(&[1, 0, 11]);
+    (!metric || !is_sequence(raw.value, aigp_tlv)).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+}
+
+fn aigp_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, _type) = octet(input)?;
+    let (rest, length) = be_u16(rest)?;
+    let length = usize::from(length)
+        .checked_sub(3)
+        .ok_or(nom::Err::Error(Short))?;
+    take(rest, length)
+}
+
+/// RFC 8669 section 6: a sequence of TLVs, each within the attribute.
+fn sids(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+    let tlv = |input| octet(input).and_then(|(rest, _type)| length_value_u16(rest));
+    (!is_sequence(raw.value, tlv)).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+}
+
+/// Whether `octets` are whole items, at least one.
+fn is_sequence<'a, T>(octets: &'a [u8], item: impl Fn(&'a [u8]) -> Parsed<'a, T>) -> bool {
+    let mut rest = octets;
+    while let Ok((after, _)) = item(rest) {
+        if after.is_empty() {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// RFC 6793 section 4.1: nothing between two speakers of four-octet AS numbers.

@@ -8,7 +8,7 @@ use super::open::{Parameters, capability};
 use crate::asn::Asn;
 use crate::error::EncodeError;
 use crate::family::Family;
-use crate::iana::{Afi, CapabilityCode, ParameterType, Safi};
+use crate::iana::{Afi, CapabilityCode, ParameterType, Role, Safi};
 use crate::parse::{Parsed, be_u16, octet};
 
 /// One capability of a received OPEN.
@@ -20,6 +20,8 @@ pub enum Capability<'a> {
     RouteRefresh,
     /// Messages of up to 65535 octets are understood (RFC 8654).
     ExtendedMessage,
+    /// What the sender is to the receiver (RFC 9234 section 4.1).
+    Role(Role),
     /// The sender restarts gracefully, or helps others to (RFC 4724 section 3).
     GracefulRestart(GracefulRestart<'a>),
     /// The sender's AS number; AS numbers have four octets (RFC 6793).
@@ -38,6 +40,7 @@ impl<'a> Capability<'a> {
             ),
             (CapabilityCode::ROUTE_REFRESH, []) => Self::RouteRefresh,
             (CapabilityCode::EXTENDED_MESSAGE, []) => Self::ExtendedMessage,
+            (CapabilityCode::ROLE, &[role]) => Self::Role(Role(role)),
             (CapabilityCode::GRACEFUL_RESTART, [_, _, families @ ..])
                 if families.len().is_multiple_of(4) =>
             {
@@ -58,6 +61,7 @@ impl<'a> Capability<'a> {
             Self::Multiprotocol(_) => CapabilityCode::MULTIPROTOCOL,
             Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,
             Self::ExtendedMessage => CapabilityCode::EXTENDED_MESSAGE,
+            Self::Role(_) => CapabilityCode::ROLE,
             Self::GracefulRestart(_) => CapabilityCode::GRACEFUL_RESTART,
             Self::FourOctetAs(_) => CapabilityCode::FOUR_OCTET_AS,
             Self::EnhancedRouteRefresh => CapabilityCode::ENHANCED_ROUTE_REFRESH,
@@ -172,6 +176,8 @@ pub enum CapabilityBuf {
     RouteRefresh,
     /// See [`Capability::ExtendedMessage`].
     ExtendedMessage,
+    /// See [`Capability::Role`].
+    Role(Role),
     /// See [`Capability::GracefulRestart`].
     GracefulRestart {
         /// The R bit.
@@ -205,6 +211,7 @@ impl CapabilityBuf {
                 &asn.number().to_be_bytes(),
             ),
             Self::EnhancedRouteRefresh => put(out, CapabilityCode::ENHANCED_ROUTE_REFRESH, &[]),
+            Self::Role(role) => put(out, CapabilityCode::ROLE, &[role.0]),
             Self::Unknown(code, value) => put(out, *code, value),
             Self::GracefulRestart {
                 restarted,
@@ -242,6 +249,7 @@ impl From<Capability<'_>> for CapabilityBuf {
             Capability::Multiprotocol(family) => Self::Multiprotocol(family),
             Capability::RouteRefresh => Self::RouteRefresh,
             Capability::ExtendedMessage => Self::ExtendedMessage,
+            Capability::Role(role) => Self::Role(role),
             Capability::GracefulRestart(value) => Self::GracefulRestart {
                 restarted: value.restarted(),
                 notification: value.notification(),
