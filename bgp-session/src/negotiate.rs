@@ -180,7 +180,14 @@ impl Offer {
                 self.roles_differ |= self.role.is_some_and(|first| first != role);
                 self.role = Some(role);
             }
-            Capability::Unknown(..) => {}
+            Capability::OutboundRouteFilter(_)
+            | Capability::ExtendedNextHop(_)
+            | Capability::AddPath(_)
+            | Capability::LongLivedGracefulRestart(_)
+            | Capability::Fqdn { .. }
+            | Capability::SoftwareVersion(_)
+            | Capability::LinkLocalNextHop
+            | Capability::Unknown(..) => {}
         }
     }
 

@@ -28,6 +28,10 @@ registry! {
     MULTIPROTOCOL = 1, "Multiprotocol";
     /// Route Refresh (RFC 2918).
     ROUTE_REFRESH = 2, "Route Refresh";
+    /// Outbound Route Filtering (RFC 5291).
+    OUTBOUND_ROUTE_FILTER = 3, "Outbound Route Filtering";
+    /// Extended Next Hop Encoding (RFC 8950).
+    EXTENDED_NEXT_HOP = 5, "Extended Next Hop Encoding";
     /// BGP Extended Message (RFC 8654).
     EXTENDED_MESSAGE = 6, "Extended Message";
     /// BGP Role (RFC 9234 section 4.1).
@@ -36,8 +40,18 @@ registry! {
     GRACEFUL_RESTART = 64, "Graceful Restart";
     /// 4-octet AS numbers (RFC 6793 section 3).
     FOUR_OCTET_AS = 65, "4-octet AS";
+    /// ADD-PATH (RFC 7911).
+    ADD_PATH = 69, "ADD-PATH";
     /// Enhanced Route Refresh (RFC 7313).
     ENHANCED_ROUTE_REFRESH = 70, "Enhanced Route Refresh";
+    /// Long-Lived Graceful Restart (RFC 9494).
+    LONG_LIVED_GRACEFUL_RESTART = 71, "Long-Lived Graceful Restart";
+    /// FQDN (draft-walton-bgp-hostname-capability).
+    FQDN = 73, "FQDN";
+    /// Software Version (draft-abraitis-bgp-version-capability).
+    SOFTWARE_VERSION = 75, "Software Version";
+    /// Link-Local Next Hop (draft-ietf-idr-linklocal-capability).
+    LINK_LOCAL_NEXT_HOP = 77, "Link-Local Next Hop";
 }
 
 registry! {

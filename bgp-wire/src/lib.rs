@@ -73,8 +73,9 @@ pub use iana::{
     Safi, SegmentType,
 };
 pub use message::{
-    Capabilities, Capability, CapabilityBuf, GracefulRestart, GracefulRestartFamily, KEEPALIVE,
-    Message, Notification, NotificationBuf, Open, OpenBuf, RawAttributes, RouteRefresh, Update,
+    AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
+    GracefulRestart, GracefulRestartFamily, KEEPALIVE, LongLivedRestartFamily, Message,
+    Notification, NotificationBuf, Open, OpenBuf, RawAttributes, RouteRefresh, Update,
 };
 pub use nlri::{Nlri, PathId, Prefixes, UnicastPrefix};
 pub use reason::Reason;

@@ -7,7 +7,8 @@ mod route_refresh;
 mod update;
 
 pub use capability::{
-    Capabilities, Capability, CapabilityBuf, GracefulRestart, GracefulRestartFamily,
+    AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
+    GracefulRestart, GracefulRestartFamily, LongLivedRestartFamily,
 };
 pub use notification::{Notification, NotificationBuf};
 pub use open::{Open, OpenBuf};

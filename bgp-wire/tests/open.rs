@@ -170,3 +170,148 @@ fn graceful_restart() {
     OpenBuf::from(open).encode(&mut out).unwrap();
     assert_eq!(out, frame.octets());
 }
+
+/// Every capability, as octets and as a value, both ways.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn capabilities_both_ways() {
+    use bgp_wire::{
+        AddPathFamily, Afi, Asn, ExtendedNextHop, Family, GracefulRestartFamily,
+        LongLivedRestartFamily, Role,
+    };
+    let (ipv4, ipv6) = (Family::IPV4_UNICAST, Family::IPV6_UNICAST);
+    let table = [
+        ("01 04 0002 00 01", CapabilityBuf::Multiprotocol(ipv6)),
+        ("02 00", CapabilityBuf::RouteRefresh),
+        (
+            "03 07 0001 00 01 01 40 03",
+            CapabilityBuf::OutboundRouteFilter(hex("00010001014003")),
+        ),
+        (
+            "05 06 0001 0001 0002",
+            CapabilityBuf::ExtendedNextHop(vec![ExtendedNextHop {
+                family: ipv4,
+                next_hop: Afi::IPV6,
+            }]),
+        ),
+        ("06 00", CapabilityBuf::ExtendedMessage),
+        ("09 01 03", CapabilityBuf::Role(Role::CUSTOMER)),
+        (
+            "40 06 c078 0001 01 80",
+            CapabilityBuf::GracefulRestart {
+                restarted: true,
+                notification: true,
+                restart_time: 120,
+                families: vec![GracefulRestartFamily {
+                    family: ipv4,
+                    forwarding: true,
+                }],
+            },
+        ),
+        (
+            "41 04 fa56ea01",
+            CapabilityBuf::FourOctetAs(Asn::new(4_200_000_001)),
+        ),
+        (
+            "45 08 0001 01 03 0002 01 01",
+            CapabilityBuf::AddPath(vec![
+                AddPathFamily {
+                    family: ipv4,
+                    directions: 3,
+                },
+                AddPathFamily {
+                    family: ipv6,
+                    directions: 1,
+                },
+            ]),
+        ),
+        ("46 00", CapabilityBuf::EnhancedRouteRefresh),
+        (
+            "47 07 0001 01 80 000e10",
+            CapabilityBuf::LongLivedGracefulRestart(vec![LongLivedRestartFamily {
+                family: ipv4,
+                forwarding: true,
+                stale_time: 3600,
+            }]),
+        ),
+        (
+            "49 05 03 667272 00",
+            CapabilityBuf::Fqdn {
+                host: "frr".into(),
+                domain: String::new(),
+            },
+        ),
+        (
+            "4b 06 05 46 52 52 2f 38",
+            CapabilityBuf::SoftwareVersion("FRR/8".into()),
+        ),
+        ("4d 00", CapabilityBuf::LinkLocalNextHop),
+        (
+            "ef 01 aa",
+            CapabilityBuf::Unknown(CapabilityCode(239), vec![0xaa]),
+        ),
+    ];
+    for (octets, value) in table {
+        let capability = hex(octets);
+        let body = [
+            &hex(FIXED)[..],
+            &[u8::try_from(capability.len()).unwrap() + 2, 2],
+        ]
+        .concat();
+        let body = [
+            &body[..],
+            &[u8::try_from(capability.len()).unwrap()],
+            &capability,
+        ]
+        .concat();
+        let parsed = open(
+            &body
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect::<String>(),
+        )
+        .unwrap();
+        assert_eq!(parsed.capabilities, [value], "{octets}");
+        let mut out = BytesMut::new();
+        parsed.encode(&mut out).unwrap();
+        assert!(out.ends_with(&capability), "{octets}");
+    }
+}
+
+/// A value that its code does not allow makes the capability unknown, not the OPEN wrong.
+#[test]
+fn odd_values_are_unknown_capabilities() {
+    for octets in [
+        "01050001000100",
+        "020100",
+        "05050001000100",
+        "060100",
+        "0900",
+        "09020000",
+        "400180",
+        "40050078000101",
+        "4503000101",
+        "460100",
+        "4706000101800000",
+        "4900",
+        "4903036672",
+        "490503667272ff",
+        "4b0100",
+        "4b054061626364",
+        "4d0100",
+    ] {
+        let capability = hex(octets);
+        let length = u8::try_from(capability.len()).unwrap();
+        let body = [&hex(FIXED)[..], &[length + 2, 2, length], &capability].concat();
+        let parsed = open(
+            &body
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect::<String>(),
+        )
+        .unwrap();
+        let unknown =
+            CapabilityBuf::Unknown(CapabilityCode(capability[0]), capability[2..].to_vec());
+        assert_eq!(parsed.capabilities, [unknown], "{octets}");
+    }
+}

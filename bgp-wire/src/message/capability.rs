@@ -1,5 +1,8 @@
 //! Capabilities of an OPEN (RFC 5492): those that are parsed, and the rest as octets.
 
+mod entry;
+
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
@@ -9,15 +12,25 @@ use crate::asn::Asn;
 use crate::error::EncodeError;
 use crate::family::Family;
 use crate::iana::{Afi, CapabilityCode, ParameterType, Role, Safi};
-use crate::parse::{Parsed, be_u16, octet};
+use crate::parse::{be_u16, length_value_u8};
+
+pub use entry::{
+    AddPathFamily, Entries, Entry, ExtendedNextHop, GracefulRestartFamily, LongLivedRestartFamily,
+};
 
 /// One capability of a received OPEN.
+///
+/// A capability whose value is not what its code says is [`Capability::Unknown`]: it is as if it were not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability<'a> {
     /// Routes of this family may be exchanged (RFC 4760 section 8).
     Multiprotocol(Family),
     /// ROUTE-REFRESH is understood (RFC 2918).
     RouteRefresh,
+    /// Outbound route filters that are sent or understood (RFC 5291 section 4), as octets.
+    OutboundRouteFilter(&'a [u8]),
+    /// Next hops of another family are understood (RFC 8950).
+    ExtendedNextHop(Entries<'a, ExtendedNextHop>),
     /// Messages of up to 65535 octets are understood (RFC 8654).
     ExtendedMessage,
     /// What the sender is to the receiver (RFC 9234 section 4.1).
@@ -26,31 +39,71 @@ pub enum Capability<'a> {
     GracefulRestart(GracefulRestart<'a>),
     /// The sender's AS number; AS numbers have four octets (RFC 6793).
     FourOctetAs(Asn),
+    /// Several paths to one prefix (RFC 7911).
+    AddPath(Entries<'a, AddPathFamily>),
     /// Refreshes begin with BoRR and end with EoRR (RFC 7313).
     EnhancedRouteRefresh,
-    /// Any other capability, or one of those above whose length is wrong.
+    /// Stale routes are kept for long (RFC 9494).
+    LongLivedGracefulRestart(Entries<'a, LongLivedRestartFamily>),
+    /// The sender's host and domain name (draft-walton-bgp-hostname-capability). They are the peer's text.
+    Fqdn {
+        /// The host name.
+        host: &'a str,
+        /// The domain, which may be empty.
+        domain: &'a str,
+    },
+    /// The sender's software (draft-abraitis-bgp-version-capability). It is the peer's text.
+    SoftwareVersion(&'a str),
+    /// A next hop may be a link-local address alone (draft-ietf-idr-linklocal-capability).
+    LinkLocalNextHop,
+    /// Any other capability, or one of those above whose value is wrong.
     Unknown(CapabilityCode, &'a [u8]),
 }
 
 impl<'a> Capability<'a> {
     fn decode(code: CapabilityCode, value: &'a [u8]) -> Self {
-        match (code, value) {
-            (CapabilityCode::MULTIPROTOCOL, &[high, low, _reserved, safi]) => Self::Multiprotocol(
-                Family::new(Afi(u16::from_be_bytes([high, low])), Safi(safi)),
-            ),
-            (CapabilityCode::ROUTE_REFRESH, []) => Self::RouteRefresh,
-            (CapabilityCode::EXTENDED_MESSAGE, []) => Self::ExtendedMessage,
-            (CapabilityCode::ROLE, &[role]) => Self::Role(Role(role)),
-            (CapabilityCode::GRACEFUL_RESTART, [_, _, families @ ..])
-                if families.len().is_multiple_of(4) =>
-            {
-                Self::GracefulRestart(GracefulRestart { value })
+        Self::known(code, value).unwrap_or(Self::Unknown(code, value))
+    }
+
+    fn known(code: CapabilityCode, value: &'a [u8]) -> Option<Self> {
+        let empty = value.is_empty();
+        match code {
+            CapabilityCode::MULTIPROTOCOL => {
+                let &[high, low, _reserved, safi] = value.as_array()?;
+                let afi = Afi(u16::from_be_bytes([high, low]));
+                Some(Self::Multiprotocol(Family::new(afi, Safi(safi))))
             }
-            (CapabilityCode::FOUR_OCTET_AS, &[a, b, c, d]) => {
-                Self::FourOctetAs(Asn::new(u32::from_be_bytes([a, b, c, d])))
+            CapabilityCode::ROUTE_REFRESH => empty.then_some(Self::RouteRefresh),
+            CapabilityCode::OUTBOUND_ROUTE_FILTER => Some(Self::OutboundRouteFilter(value)),
+            CapabilityCode::EXTENDED_NEXT_HOP => Entries::new(value).map(Self::ExtendedNextHop),
+            CapabilityCode::EXTENDED_MESSAGE => empty.then_some(Self::ExtendedMessage),
+            CapabilityCode::ROLE => value.as_array().map(|&[role]| Self::Role(Role(role))),
+            CapabilityCode::GRACEFUL_RESTART => {
+                GracefulRestart::decode(value).map(Self::GracefulRestart)
             }
-            (CapabilityCode::ENHANCED_ROUTE_REFRESH, []) => Self::EnhancedRouteRefresh,
-            _ => Self::Unknown(code, value),
+            CapabilityCode::FOUR_OCTET_AS => value
+                .as_array()
+                .map(|asn| Self::FourOctetAs(Asn::new(u32::from_be_bytes(*asn)))),
+            CapabilityCode::ADD_PATH => Entries::new(value).map(Self::AddPath),
+            CapabilityCode::ENHANCED_ROUTE_REFRESH => empty.then_some(Self::EnhancedRouteRefresh),
+            CapabilityCode::LONG_LIVED_GRACEFUL_RESTART => {
+                Entries::new(value).map(Self::LongLivedGracefulRestart)
+            }
+            CapabilityCode::FQDN => {
+                let (rest, host) = text(value)?;
+                let (rest, domain) = if rest.is_empty() {
+                    (rest, "")
+                } else {
+                    text(rest)?
+                };
+                rest.is_empty().then_some(Self::Fqdn { host, domain })
+            }
+            CapabilityCode::SOFTWARE_VERSION => {
+                let (rest, version) = text(value)?;
+                (rest.is_empty() && !version.is_empty()).then_some(Self::SoftwareVersion(version))
+            }
+            CapabilityCode::LINK_LOCAL_NEXT_HOP => empty.then_some(Self::LinkLocalNextHop),
+            _ => None,
         }
     }
 
@@ -60,78 +113,67 @@ impl<'a> Capability<'a> {
         match self {
             Self::Multiprotocol(_) => CapabilityCode::MULTIPROTOCOL,
             Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,
+            Self::OutboundRouteFilter(_) => CapabilityCode::OUTBOUND_ROUTE_FILTER,
+            Self::ExtendedNextHop(_) => CapabilityCode::EXTENDED_NEXT_HOP,
             Self::ExtendedMessage => CapabilityCode::EXTENDED_MESSAGE,
             Self::Role(_) => CapabilityCode::ROLE,
             Self::GracefulRestart(_) => CapabilityCode::GRACEFUL_RESTART,
             Self::FourOctetAs(_) => CapabilityCode::FOUR_OCTET_AS,
+            Self::AddPath(_) => CapabilityCode::ADD_PATH,
             Self::EnhancedRouteRefresh => CapabilityCode::ENHANCED_ROUTE_REFRESH,
+            Self::LongLivedGracefulRestart(_) => CapabilityCode::LONG_LIVED_GRACEFUL_RESTART,
+            Self::Fqdn { .. } => CapabilityCode::FQDN,
+            Self::SoftwareVersion(_) => CapabilityCode::SOFTWARE_VERSION,
+            Self::LinkLocalNextHop => CapabilityCode::LINK_LOCAL_NEXT_HOP,
             Self::Unknown(code, _) => *code,
         }
     }
 }
 
+/// Text behind its one-octet length.
+fn text(input: &[u8]) -> Option<(&[u8], &str)> {
+    let (rest, text) = length_value_u8(input).ok()?;
+    Some((rest, core::str::from_utf8(text).ok()?))
+}
+
 /// The Graceful Restart capability (RFC 4724 section 3, RFC 8538 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GracefulRestart<'a> {
-    /// At least two octets, and four for each family.
-    value: &'a [u8],
-}
-
-/// A family in a Graceful Restart capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GracefulRestartFamily {
-    /// The family whose routes survive.
-    pub family: Family,
-    /// The F bit: forwarding of its routes went on over the restart.
-    pub forwarding: bool,
+    flags_and_time: u16,
+    families: Entries<'a, GracefulRestartFamily>,
 }
 
 impl<'a> GracefulRestart<'a> {
-    fn flags_and_time(self) -> u16 {
-        be_u16(self.value).map_or(0, |(_, field)| field)
+    fn decode(value: &'a [u8]) -> Option<Self> {
+        let (rest, flags_and_time) = be_u16(value).ok()?;
+        Some(Self {
+            flags_and_time,
+            families: Entries::new(rest)?,
+        })
     }
 
     /// The R bit: the sender has restarted and wants no wait for its End-of-RIB.
     #[must_use]
     pub fn restarted(self) -> bool {
-        self.flags_and_time() & 0x8000 != 0
+        self.flags_and_time & 0x8000 != 0
     }
 
     /// The N bit: a NOTIFICATION does not end the helping (RFC 8538).
     #[must_use]
     pub fn notification(self) -> bool {
-        self.flags_and_time() & 0x4000 != 0
+        self.flags_and_time & 0x4000 != 0
     }
 
     /// For how many seconds the routes are to be kept, 0 to 4095.
     #[must_use]
     pub fn restart_time(self) -> u16 {
-        self.flags_and_time() & 0x0fff
+        self.flags_and_time & 0x0fff
     }
 
     /// The families, in order.
     pub fn families(self) -> impl Iterator<Item = GracefulRestartFamily> + use<'a> {
-        let mut rest = self.value.get(2..).unwrap_or_default();
-        core::iter::from_fn(move || {
-            let (after, family) = graceful_restart_family(rest).ok()?;
-            rest = after;
-            Some(family)
-        })
+        self.families.iter()
     }
-}
-
-fn graceful_restart_family(input: &[u8]) -> Parsed<'_, GracefulRestartFamily> {
-    let (rest, afi) = be_u16(input)?;
-    let (rest, safi) = octet(rest)?;
-    let (rest, flags) = octet(rest)?;
-    let family = Family::new(Afi(afi), Safi(safi));
-    Ok((
-        rest,
-        GracefulRestartFamily {
-            family,
-            forwarding: flags & 0x80 != 0,
-        },
-    ))
 }
 
 /// The capabilities of an OPEN, in the order in which they stand there.
@@ -167,18 +209,16 @@ impl<'a> Iterator for Capabilities<'a> {
     }
 }
 
-/// A capability to send.
+/// A capability to send. Each is what [`Capability`] says of the variant of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are those of Capability")]
 pub enum CapabilityBuf {
-    /// See [`Capability::Multiprotocol`].
     Multiprotocol(Family),
-    /// See [`Capability::RouteRefresh`].
     RouteRefresh,
-    /// See [`Capability::ExtendedMessage`].
+    OutboundRouteFilter(Vec<u8>),
+    ExtendedNextHop(Vec<ExtendedNextHop>),
     ExtendedMessage,
-    /// See [`Capability::Role`].
     Role(Role),
-    /// See [`Capability::GracefulRestart`].
     GracefulRestart {
         /// The R bit.
         restarted: bool,
@@ -189,58 +229,98 @@ pub enum CapabilityBuf {
         /// The families whose routes survive.
         families: Vec<GracefulRestartFamily>,
     },
-    /// See [`Capability::FourOctetAs`].
     FourOctetAs(Asn),
-    /// See [`Capability::EnhancedRouteRefresh`].
+    AddPath(Vec<AddPathFamily>),
     EnhancedRouteRefresh,
-    /// Any other capability: its code and value.
+    LongLivedGracefulRestart(Vec<LongLivedRestartFamily>),
+    Fqdn {
+        host: String,
+        domain: String,
+    },
+    SoftwareVersion(String),
+    LinkLocalNextHop,
     Unknown(CapabilityCode, Vec<u8>),
 }
 
 impl CapabilityBuf {
     pub(super) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        match self {
+        let mut value = Vec::new();
+        let code = self.encode_value(&mut value)?;
+        let length = octet_length("a capability", value.len())?;
+        out.put_slice(&[code.0, length]);
+        out.put_slice(&value);
+        Ok(())
+    }
+
+    fn encode_value(&self, out: &mut Vec<u8>) -> Result<CapabilityCode, EncodeError> {
+        Ok(match self {
             Self::Multiprotocol(family) => {
-                put(out, CapabilityCode::MULTIPROTOCOL, &family.to_octets())
+                out.extend(family.to_octets());
+                CapabilityCode::MULTIPROTOCOL
             }
-            Self::RouteRefresh => put(out, CapabilityCode::ROUTE_REFRESH, &[]),
-            Self::ExtendedMessage => put(out, CapabilityCode::EXTENDED_MESSAGE, &[]),
-            Self::FourOctetAs(asn) => put(
-                out,
-                CapabilityCode::FOUR_OCTET_AS,
-                &asn.number().to_be_bytes(),
-            ),
-            Self::EnhancedRouteRefresh => put(out, CapabilityCode::ENHANCED_ROUTE_REFRESH, &[]),
-            Self::Role(role) => put(out, CapabilityCode::ROLE, &[role.0]),
-            Self::Unknown(code, value) => put(out, *code, value),
+            Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,
+            Self::OutboundRouteFilter(octets) => {
+                out.extend(octets);
+                CapabilityCode::OUTBOUND_ROUTE_FILTER
+            }
+            Self::ExtendedNextHop(entries) => {
+                put_entries(entries, out, CapabilityCode::EXTENDED_NEXT_HOP)
+            }
+            Self::ExtendedMessage => CapabilityCode::EXTENDED_MESSAGE,
+            Self::Role(role) => {
+                out.push(role.0);
+                CapabilityCode::ROLE
+            }
             Self::GracefulRestart {
                 restarted,
                 notification,
                 restart_time,
                 families,
             } => {
-                let field = u16::from(*restarted) << 15
-                    | u16::from(*notification) << 14
-                    | restart_time.min(&0x0fff);
-                let mut value = field.to_be_bytes().to_vec();
-                for GracefulRestartFamily { family, forwarding } in families {
-                    value.extend(family.afi.0.to_be_bytes());
-                    value.extend([family.safi.0, u8::from(*forwarding) << 7]);
-                }
-                put(out, CapabilityCode::GRACEFUL_RESTART, &value)
+                let flags = u16::from(*restarted) << 15 | u16::from(*notification) << 14;
+                out.extend((flags | restart_time.min(&0x0fff)).to_be_bytes());
+                put_entries(families, out, CapabilityCode::GRACEFUL_RESTART)
             }
-        }
+            Self::FourOctetAs(asn) => {
+                out.extend(asn.number().to_be_bytes());
+                CapabilityCode::FOUR_OCTET_AS
+            }
+            Self::AddPath(entries) => put_entries(entries, out, CapabilityCode::ADD_PATH),
+            Self::EnhancedRouteRefresh => CapabilityCode::ENHANCED_ROUTE_REFRESH,
+            Self::LongLivedGracefulRestart(entries) => {
+                put_entries(entries, out, CapabilityCode::LONG_LIVED_GRACEFUL_RESTART)
+            }
+            Self::Fqdn { host, domain } => {
+                put_text("the host name", host, out)?;
+                put_text("the domain name", domain, out)?;
+                CapabilityCode::FQDN
+            }
+            Self::SoftwareVersion(version) => {
+                put_text("the software version", version, out)?;
+                CapabilityCode::SOFTWARE_VERSION
+            }
+            Self::LinkLocalNextHop => CapabilityCode::LINK_LOCAL_NEXT_HOP,
+            Self::Unknown(code, value) => {
+                out.extend(value);
+                *code
+            }
+        })
     }
 }
 
-fn put(out: &mut BytesMut, code: CapabilityCode, value: &[u8]) -> Result<(), EncodeError> {
-    let length = u8::try_from(value.len()).map_err(|_| EncodeError::PartTooLong {
-        part: "a capability",
-        length: value.len(),
-    })?;
-    out.put_slice(&[code.0, length]);
-    out.put_slice(value);
+fn put_entries<T: Entry>(entries: &[T], out: &mut Vec<u8>, code: CapabilityCode) -> CapabilityCode {
+    entries.iter().for_each(|entry| entry.encode(out));
+    code
+}
+
+fn put_text(part: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    out.push(octet_length(part, text.len())?);
+    out.extend(text.as_bytes());
     Ok(())
+}
+
+fn octet_length(part: &'static str, length: usize) -> Result<u8, EncodeError> {
+    u8::try_from(length).map_err(|_| EncodeError::PartTooLong { part, length })
 }
 
 impl From<Capability<'_>> for CapabilityBuf {
@@ -248,6 +328,8 @@ impl From<Capability<'_>> for CapabilityBuf {
         match capability {
             Capability::Multiprotocol(family) => Self::Multiprotocol(family),
             Capability::RouteRefresh => Self::RouteRefresh,
+            Capability::OutboundRouteFilter(octets) => Self::OutboundRouteFilter(octets.to_vec()),
+            Capability::ExtendedNextHop(entries) => Self::ExtendedNextHop(entries.iter().collect()),
             Capability::ExtendedMessage => Self::ExtendedMessage,
             Capability::Role(role) => Self::Role(role),
             Capability::GracefulRestart(value) => Self::GracefulRestart {
@@ -257,7 +339,17 @@ impl From<Capability<'_>> for CapabilityBuf {
                 families: value.families().collect(),
             },
             Capability::FourOctetAs(asn) => Self::FourOctetAs(asn),
+            Capability::AddPath(entries) => Self::AddPath(entries.iter().collect()),
             Capability::EnhancedRouteRefresh => Self::EnhancedRouteRefresh,
+            Capability::LongLivedGracefulRestart(entries) => {
+                Self::LongLivedGracefulRestart(entries.iter().collect())
+            }
+            Capability::Fqdn { host, domain } => Self::Fqdn {
+                host: host.into(),
+                domain: domain.into(),
+            },
+            Capability::SoftwareVersion(version) => Self::SoftwareVersion(version.into()),
+            Capability::LinkLocalNextHop => Self::LinkLocalNextHop,
             Capability::Unknown(code, value) => Self::Unknown(code, value.to_vec()),
         }
     }
