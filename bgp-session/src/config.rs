@@ -44,6 +44,7 @@ pub struct PeerConfig {
     pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
     pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
     pub(crate) extended_message: bool,
+    pub(crate) enforce_first_as: bool,
     pub(crate) deliver_updates: bool,
     pub(crate) description: String,
 }
@@ -72,6 +73,7 @@ impl PeerConfig {
             next_hop_ipv4: None,
             next_hop_ipv6: None,
             extended_message: false,
+            enforce_first_as: true,
             deliver_updates: false,
             description: String::new(),
         }
@@ -178,6 +180,14 @@ impl PeerConfig {
     #[must_use]
     pub fn extended_message(mut self, offer: bool) -> Self {
         self.extended_message = offer;
+        self
+    }
+
+    /// Whether routes of an external peer that do not begin with its AS count as withdrawn (RFC 4271 section 6.3). On
+    /// unless changed; a route server does not put itself there.
+    #[must_use]
+    pub fn enforce_first_as(mut self, enforce: bool) -> Self {
+        self.enforce_first_as = enforce;
         self
     }
 

@@ -122,16 +122,25 @@ pub(crate) fn negotiate(
         keepalive: config
             .keepalive_time
             .map_or(keepalive, |interval| interval.min(keepalive)),
-        context: Context::new(peer)
-            .limit(offer.message_limit(config.extended_message))
-            .asns(local.asn, open.asn())
-            .local_address(local_address)
+        context: context(config, local, peer, &offer)
             .families(families.iter())
-            .four_octet_as(offer.four_octet_as),
+            .local_address(local_address),
         route_refresh: offer.route_refresh,
         enhanced_route_refresh: offer.enhanced_route_refresh,
         end_of_rib: offer.graceful_restart,
     })
+}
+
+fn context(config: &PeerConfig, local: LocalConfig, peer: PeerKind, offer: &Offer) -> Context {
+    let context = Context::new(peer)
+        .limit(offer.message_limit(config.extended_message))
+        .four_octet_as(offer.four_octet_as)
+        .local_as(local.asn);
+    if config.enforce_first_as {
+        context.first_as(config.remote_as)
+    } else {
+        context
+    }
 }
 
 fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {

@@ -7,17 +7,22 @@ mod mp;
 mod raw;
 pub(crate) mod rules;
 mod set;
+mod tunnel;
 
 pub use aggregator::Aggregator;
 pub use as_path::{AsPath, AsPathBuf, Segment, SegmentBuf};
-pub use list::{ClusterList, Communities, LargeCommunities};
+pub use list::{
+    ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
+};
 pub use mp::{MpPrefixes, MpReach, MpUnreach};
-pub use raw::{AttributeFlags, RawAttribute, RawAttributeBuf};
+pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf};
 pub use rules::Treatment;
 pub use set::AttributeSet;
+pub use tunnel::{Aigp, PmsiTunnel, PrefixSid, Tlv, TunnelEncapsulation, TunnelOptions};
 
 use core::net::Ipv4Addr;
 
+use crate::asn::Asn;
 use crate::context::Context;
 use crate::iana::{AttributeCode, Origin};
 use crate::parse::{Parsed, be_u32};
@@ -53,6 +58,22 @@ pub enum Attribute<'a> {
     As4Path(AsPath<'a>),
     /// RFC 6793 section 3.
     As4Aggregator(Aggregator),
+    /// RFC 4360.
+    ExtendedCommunities(ExtendedCommunities<'a>),
+    /// RFC 6514 section 5.
+    PmsiTunnel(PmsiTunnel<'a>),
+    /// RFC 9012 section 2.
+    TunnelEncapsulation(TunnelEncapsulation<'a>),
+    /// RFC 5701.
+    Ipv6ExtendedCommunities(Ipv6ExtendedCommunities<'a>),
+    /// RFC 7311.
+    Aigp(Aigp<'a>),
+    /// RFC 9234 section 5.
+    OnlyToCustomer(Asn),
+    /// RFC 8669.
+    PrefixSid(PrefixSid<'a>),
+    /// RFC 6368 section 5.
+    AttrSet(AttrSet<'a>),
     /// RFC 8092.
     LargeCommunities(LargeCommunities<'a>),
     /// Any other attribute, as it stands in the message.
@@ -87,6 +108,22 @@ impl<'a> Attribute<'a> {
             AttributeCode::LARGE_COMMUNITIES => {
                 Self::LargeCommunities(LargeCommunities::new(value))
             }
+            AttributeCode::EXTENDED_COMMUNITIES => {
+                Self::ExtendedCommunities(ExtendedCommunities::new(value))
+            }
+            AttributeCode::PMSI_TUNNEL => Self::PmsiTunnel(PmsiTunnel::decode(value)?),
+            AttributeCode::TUNNEL_ENCAPSULATION => {
+                Self::TunnelEncapsulation(TunnelEncapsulation::new(value))
+            }
+            AttributeCode::IPV6_EXTENDED_COMMUNITIES => {
+                Self::Ipv6ExtendedCommunities(Ipv6ExtendedCommunities::new(value))
+            }
+            AttributeCode::AIGP => Self::Aigp(Aigp::new(value)),
+            AttributeCode::ONLY_TO_CUSTOMER => {
+                Self::OnlyToCustomer(Asn::new(exactly(be_u32(value))?))
+            }
+            AttributeCode::PREFIX_SID => Self::PrefixSid(PrefixSid::new(value)),
+            AttributeCode::ATTR_SET => Self::AttrSet(AttrSet::decode(raw)?),
             _ => return None,
         })
     }

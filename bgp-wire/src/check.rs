@@ -4,11 +4,12 @@ use core::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::attribute::rules::{INDEXED, verdict};
+use crate::attribute::rules::{INDEXED, is_host, verdict};
 use crate::attribute::{
-    AsPath, Attribute, Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach, RawAttribute,
-    Treatment,
+    Aggregator, AsPath, Attribute, Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach,
+    RawAttribute, Treatment,
 };
+use crate::context::PeerKind;
 use crate::error::DecodeError;
 use crate::family::Family;
 use crate::iana::{AttributeCode, Origin};
@@ -25,6 +26,8 @@ pub struct Checked<'a> {
     update: Update<'a>,
     /// Where the surviving attribute of each code stands in the message; 0 where there is none.
     index: [u16; INDEXED],
+    mp_reach: Option<MpReach<'a>>,
+    mp_unreach: Option<MpUnreach<'a>>,
     withdraw: bool,
     fault: Option<Fault>,
     withdrawn: Prefixes<'a, Ipv4Net>,
@@ -57,6 +60,8 @@ impl<'a> Update<'a> {
         let mut checked = Checked {
             update: *self,
             index: [0; INDEXED],
+            mp_reach: None,
+            mp_unreach: None,
             withdraw: false,
             fault: None,
             withdrawn: withdrawn.map_err(network_field)?,
@@ -64,6 +69,7 @@ impl<'a> Update<'a> {
         };
         checked.check_attributes();
         checked.check_mandatory();
+        checked.check_usable();
         match checked.fault {
             Some(Fault {
                 treatment: Treatment::Reset,
@@ -113,25 +119,83 @@ impl<'a> Checked<'a> {
                 continue;
             }
             match verdict(&raw, self.update.context()) {
-                Some((treatment, reason)) => self.note(treatment, error(reason)),
-                None => {
-                    if let Some(slot) = self.index.get_mut(usize::from(raw.code.0)) {
-                        *slot = raw.span.start;
-                    }
+                // RFC 4760 section 3: without IPv4 routes of its own NEXT_HOP is not looked at.
+                Some((_, reason))
+                    if raw.code == AttributeCode::NEXT_HOP
+                        && self.update.nlri_octets().is_empty() =>
+                {
+                    self.note(Treatment::Discard, error(reason));
                 }
+                Some((treatment, reason)) => self.note(treatment, error(reason)),
+                None if self.keep(&raw).is_some() => {}
+                None => self.note(Treatment::Reset, error(Reason::OPTIONAL_ATTRIBUTE_ERROR)),
             }
+        }
+    }
+
+    /// Notes where a good attribute stands; `None` if it is a multiprotocol attribute and does not parse.
+    fn keep(&mut self, raw: &RawAttribute<'a>) -> Option<()> {
+        match raw.code {
+            AttributeCode::MP_REACH_NLRI => {
+                self.mp_reach = Some(MpReach::decode(*raw, self.update.context()).ok()?);
+            }
+            AttributeCode::MP_UNREACH_NLRI => {
+                self.mp_unreach = Some(MpUnreach::decode(*raw, self.update.context()).ok()?);
+            }
+            _ => {}
+        }
+        if let Some(slot) = self.index.get_mut(usize::from(raw.code.0)) {
+            *slot = raw.span.start;
+        }
+        Some(())
+    }
+
+    /// What makes a route unusable without being an error (RFC 4271 sections 6.3 and 9.1.2): it is withdrawn, and the
+    /// session goes on.
+    fn check_usable(&mut self) {
+        if !self.reaches() {
+            return;
+        }
+        let context = *self.update.context();
+        let path = self.as_path();
+        let foreign = context.first_as.is_some_and(|first| {
+            let external = context.peer == PeerKind::External;
+            external && path.is_some_and(|path| path.asns().next() != Some(first))
+        });
+        let looped = context
+            .local_as
+            .is_some_and(|local| path.is_some_and(|path| path.asns().any(|asn| asn == local)));
+        if foreign || looped {
+            self.note_unusable(AttributeCode::AS_PATH, Reason::MALFORMED_AS_PATH);
+        }
+        let next_hop = self
+            .next_hop()
+            .filter(|_| !self.update.nlri_octets().is_empty());
+        if next_hop.is_some_and(|next_hop| {
+            !is_host(next_hop) || context.local_address == Some(next_hop.into())
+        }) {
+            self.note_unusable(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
+        }
+    }
+
+    fn note_unusable(&mut self, code: AttributeCode, reason: Reason) {
+        if let Some(raw) = self.raw(code) {
+            self.note(
+                Treatment::Withdraw,
+                DecodeError {
+                    reason,
+                    span: raw.span,
+                },
+            );
         }
     }
 
     /// RFC 7606 section 3 (d): what a route cannot be without.
     fn check_mandatory(&mut self) {
-        let nlri = !self.update.nlri_octets().is_empty();
-        let reaches = self
-            .mp_reach()
-            .is_some_and(|reach| !reach.nlri_octets().is_empty());
-        if !nlri && !reaches {
+        if !self.reaches() {
             return;
         }
+        let nlri = !self.update.nlri_octets().is_empty();
         let missing = (!self.has(AttributeCode::ORIGIN))
             || (!self.has(AttributeCode::AS_PATH))
             || (nlri && !self.has(AttributeCode::NEXT_HOP));
@@ -197,11 +261,17 @@ impl<'a> Checked<'a> {
     }
 
     /// The attributes that survive, in the order of the message; the first of duplicates.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        Attributes {
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let context = *self.update.context();
+        self.raw_attributes()
+            .map(move |raw| Attribute::decode(raw, &context))
+    }
+
+    /// The same, as they stand in the message.
+    pub fn raw_attributes(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
+        Surviving {
             raw: self.update.raw_attributes(),
-            checked: *self,
+            index: self.index,
             seen: Seen::default(),
         }
     }
@@ -304,48 +374,54 @@ impl<'a> Checked<'a> {
             .map(LargeCommunities::new)
     }
 
+    /// AS4_PATH, on a session with AS numbers of two octets (RFC 6793).
+    #[must_use]
+    pub fn as4_path(&self) -> Option<AsPath<'a>> {
+        self.value(AttributeCode::AS4_PATH)
+            .map(|value| AsPath::new(value, true))
+    }
+
+    /// AS4_AGGREGATOR, on a session with AS numbers of two octets (RFC 6793).
+    #[must_use]
+    pub fn as4_aggregator(&self) -> Option<Aggregator> {
+        self.value(AttributeCode::AS4_AGGREGATOR)
+            .and_then(Aggregator::decode)
+    }
+
     /// MP_REACH_NLRI. Its prefixes are withdrawn after treat-as-withdraw: take them from [`Checked::announced`].
     #[must_use]
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
-        MpReach::decode(
-            self.raw(AttributeCode::MP_REACH_NLRI)?,
-            self.update.context(),
-        )
-        .ok()
+        self.mp_reach
     }
 
     /// MP_UNREACH_NLRI.
     #[must_use]
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
-        MpUnreach::decode(
-            self.raw(AttributeCode::MP_UNREACH_NLRI)?,
-            self.update.context(),
-        )
-        .ok()
+        self.mp_unreach
     }
 }
 
-/// The attributes of a checked UPDATE that survive.
+/// The attributes of a checked UPDATE that survive, as they stand in the message.
 #[derive(Clone, Copy, Debug)]
-pub struct Attributes<'a> {
+struct Surviving<'a> {
     raw: RawAttributes<'a>,
-    checked: Checked<'a>,
+    index: [u16; INDEXED],
     seen: Seen,
 }
 
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Attribute<'a>;
+impl<'a> Iterator for Surviving<'a> {
+    type Item = RawAttribute<'a>;
 
-    fn next(&mut self) -> Option<Attribute<'a>> {
+    fn next(&mut self) -> Option<RawAttribute<'a>> {
         loop {
             let raw = self.raw.next()?.ok()?;
-            let survives = match self.checked.index.get(usize::from(raw.code.0)) {
+            let survives = match self.index.get(usize::from(raw.code.0)) {
                 // Zero: discarded, as no attribute starts at the first octet of a message.
                 Some(position) => *position == raw.span.start,
                 None => self.seen.insert(raw.code),
             };
             if survives {
-                return Some(Attribute::decode(raw, self.checked.update.context()));
+                return Some(raw);
             }
         }
     }

@@ -115,6 +115,12 @@ pub struct LargeCommunity {
 }
 
 impl LargeCommunity {
+    pub(crate) fn to_octets(self) -> [u8; 12] {
+        let ([a, b, c, d], [e, f, g, h]) = (self.global.to_be_bytes(), self.local1.to_be_bytes());
+        let [i, j, k, l] = self.local2.to_be_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
     pub(crate) fn from_octets([a, b, c, d, e, f, g, h, i, j, k, l]: [u8; 12]) -> Self {
         Self {
             global: u32::from_be_bytes([a, b, c, d]),

@@ -52,7 +52,7 @@ pub struct Context {
     pub(crate) families: FamilySet,
     pub(crate) add_path: FamilySet,
     pub(crate) local_as: Option<Asn>,
-    pub(crate) peer_as: Option<Asn>,
+    pub(crate) first_as: Option<Asn>,
     pub(crate) local_address: Option<IpAddr>,
 }
 
@@ -69,7 +69,7 @@ impl Context {
                 .with(Family::IPV6_UNICAST),
             add_path: FamilySet::EMPTY,
             local_as: None,
-            peer_as: None,
+            first_as: None,
             local_address: None,
         }
     }
@@ -102,12 +102,18 @@ impl Context {
         self
     }
 
-    /// Our AS number and the peer's: a route whose AS path does not begin with the peer's (eBGP only) or holds ours is
-    /// withdrawn (RFC 4271 sections 6.3 and 9.1.2). Without this neither is looked at.
+    /// Our AS number: a route whose AS path holds it is withdrawn (RFC 4271 section 9.1.2). Without this none is.
     #[must_use]
-    pub const fn asns(mut self, local: Asn, peer: Asn) -> Self {
-        self.local_as = Some(local);
-        self.peer_as = Some(peer);
+    pub const fn local_as(mut self, asn: Asn) -> Self {
+        self.local_as = Some(asn);
+        self
+    }
+
+    /// The AS number of an external peer: a route whose AS path does not begin with it is withdrawn (RFC 4271 section
+    /// 6.3). Not for route servers, which do not put themselves there (RFC 7947 section 2.2.2).
+    #[must_use]
+    pub const fn first_as(mut self, asn: Asn) -> Self {
+        self.first_as = Some(asn);
         self
     }
 

@@ -9,6 +9,7 @@ use core::net::{IpAddr, Ipv6Addr};
 use bytes::{BufMut, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::attribute::rules::is_host;
 use crate::attribute::{AttributeFlags, AttributeSet};
 use crate::context::Context;
 use crate::error::EncodeError;
@@ -34,11 +35,15 @@ impl From<IpAddr> for NextHop {
 }
 
 /// Appends UPDATEs that withdraw `prefixes` to `out` and says how many.
+///
+/// # Errors
+///
+/// A prefix has a path identifier and ADD-PATH is not negotiated, or the other way round. `out` is then as it was.
 pub fn encode_withdrawals<P: UnicastPrefix>(
     context: &Context,
     prefixes: impl IntoIterator<Item = Nlri<P>>,
     out: &mut BytesMut,
-) -> usize {
+) -> Result<usize, EncodeError> {
     let writer = UpdateWriter {
         context,
         form: Form::Withdraw,
@@ -46,8 +51,7 @@ pub fn encode_withdrawals<P: UnicastPrefix>(
         next_hop: &[],
         rest: &[],
     };
-    // A withdrawal has no attributes that could be too long.
-    writer.write_all(prefixes, out).unwrap_or_default()
+    writer.write_all(prefixes, out)
 }
 
 /// Appends UPDATEs that announce `prefixes` with `attributes` to `out` and says how many.
@@ -64,6 +68,9 @@ pub fn encode_announcements<P: UnicastPrefix>(
 ) -> Result<usize, EncodeError> {
     let mut encoded = BytesMut::new();
     match (P::AFI, next_hop) {
+        (Afi::IPV4, NextHop::Address(IpAddr::V4(address))) if !is_host(address) => {
+            Err(EncodeError::NextHopUnusable(address.into()))
+        }
         (Afi::IPV4, NextHop::Address(IpAddr::V4(address))) => {
             attributes.encode(context, Some(address), &mut encoded)?;
             let writer = UpdateWriter {
@@ -179,6 +186,10 @@ impl UpdateWriter<'_> {
             let room = Room {
                 start: out.len() - Frame::HEADER_LENGTH,
                 limit,
+                add_path: self
+                    .context
+                    .add_path
+                    .contains(Family::new(P::AFI, Safi::UNICAST)),
             };
             match self.form {
                 Form::Withdraw if P::AFI == Afi::IPV4 => {
@@ -243,6 +254,7 @@ impl UpdateWriter<'_> {
 struct Room {
     start: usize,
     limit: usize,
+    add_path: bool,
 }
 
 impl Room {
@@ -258,6 +270,12 @@ impl Room {
             out.len() - self.start + nlri.encoded_length() + reserved
         };
         while let Some(nlri) = prefixes.next_if(|nlri| with(out, nlri) <= self.limit) {
+            // RFC 7911 section 3: either every prefix of the family has a path identifier or none has.
+            if nlri.path_id.is_some() != self.add_path {
+                return Err(EncodeError::Illegal(
+                    "a path identifier without ADD-PATH, or ADD-PATH without one,",
+                ));
+            }
             nlri.encode(out);
         }
         match prefixes.peek() {
@@ -342,8 +360,9 @@ impl UpdateBuf {
     }
 
     fn encode_to(&self, context: &Context, out: &mut BytesMut) -> Result<usize, EncodeError> {
-        let mut messages = encode_withdrawals(context, self.withdrawn.iter().filter_map(ipv4), out)
-            + encode_withdrawals(context, self.withdrawn.iter().filter_map(ipv6), out);
+        let mut messages =
+            encode_withdrawals(context, self.withdrawn.iter().filter_map(ipv4), out)?
+                + encode_withdrawals(context, self.withdrawn.iter().filter_map(ipv6), out)?;
         let mut announced_ipv4 = self.announced.iter().filter_map(ipv4).peekable();
         if announced_ipv4.peek().is_some() {
             let address = self

@@ -102,12 +102,12 @@ pub enum EncodeError {
         /// Its length in octets (AS numbers, for a segment of an AS_PATH).
         length: usize,
     },
+    /// A value that no receiver would accept.
+    Illegal(&'static str),
     /// Routes of this family need a next hop that was not given.
     NextHopMissing(crate::Family),
     /// The family of this next hop cannot carry the routes.
     NextHopUnusable(core::net::IpAddr),
-    /// This prefix family cannot be announced by `UpdateBuf`.
-    FamilyUnsupported(crate::Family),
 }
 
 impl fmt::Display for EncodeError {
@@ -122,11 +122,11 @@ impl fmt::Display for EncodeError {
             Self::PartTooLong { part, length } => {
                 write!(f, "{part} is too long to encode: {length}")
             }
+            Self::Illegal(what) => write!(f, "{what} cannot be sent"),
             Self::NextHopMissing(family) => write!(f, "routes of {family} need a next hop"),
             Self::NextHopUnusable(next_hop) => {
                 write!(f, "{next_hop} cannot be the next hop of these routes")
             }
-            Self::FamilyUnsupported(family) => write!(f, "routes of {family} cannot be announced"),
         }
     }
 }

@@ -39,6 +39,7 @@ mod community;
 mod context;
 mod encode;
 mod error;
+mod extended_community;
 mod family;
 mod frame;
 #[cfg(any(test, fuzzing))]
@@ -54,17 +55,21 @@ mod router_id;
 
 pub use asn::{Asn, ParseAsnError};
 pub use attribute::{
-    Aggregator, AsPath, AsPathBuf, Attribute, AttributeFlags, AttributeSet, ClusterList,
-    Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach, RawAttribute, RawAttributeBuf,
-    Segment, SegmentBuf, Treatment,
+    Aggregator, Aigp, AsPath, AsPathBuf, AttrSet, Attribute, AttributeFlags, AttributeSet,
+    ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
+    MpPrefixes, MpReach, MpUnreach, PmsiTunnel, PrefixSid, RawAttribute, RawAttributeBuf, Segment,
+    SegmentBuf, Tlv, Treatment, TunnelEncapsulation, TunnelOptions,
 };
-pub use check::{Attributes, Checked, Fault, Routes};
+pub use check::{Checked, Fault, Routes};
 #[cfg(feature = "codec")]
 pub use codec::{FrameCodec, FrameError};
 pub use community::{Community, LargeCommunity, ParseCommunityError};
 pub use context::{Context, MessageLimit, PeerKind};
 pub use encode::{NextHop, UpdateBuf, encode_announcements, encode_end_of_rib, encode_withdrawals};
 pub use error::{DecodeError, EncodeError, Span};
+pub use extended_community::{
+    ExtendedCommunity, Ipv6ExtendedCommunity, ParseExtendedCommunityError,
+};
 pub use family::{Family, FamilySet};
 pub use frame::Frame;
 pub use hold_time::HoldTime;

@@ -169,3 +169,92 @@ fn attributes_that_leave_no_room_are_refused() {
     );
     assert_eq!(octets, b"before"[..], "nothing half-written");
 }
+
+/// What `check` would not accept is not written.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn illegal_values_are_refused() {
+    use bgp_wire::{
+        AttributeCode, AttributeFlags, EncodeError, PathId, RawAttributeBuf, SegmentBuf,
+        SegmentType,
+    };
+    let good = AttributeSet::new(Origin::IGP);
+    let unknown = |flags, code| {
+        vec![RawAttributeBuf {
+            flags: AttributeFlags(flags),
+            code: AttributeCode(code),
+            value: vec![0],
+        }]
+    };
+    let confederation = SegmentBuf {
+        segment_type: SegmentType::AS_CONFED_SEQUENCE,
+        asns: vec![Asn::new(1)],
+    };
+    let sets = [
+        AttributeSet::new(Origin(9)),
+        AttributeSet {
+            as_path: AsPathBuf::sequence([Asn::new(0)]),
+            ..good.clone()
+        },
+        AttributeSet {
+            as_path: AsPathBuf {
+                segments: vec![confederation],
+            },
+            ..good.clone()
+        },
+        AttributeSet {
+            unknown: unknown(0x40, 200),
+            ..good.clone()
+        },
+        AttributeSet {
+            unknown: unknown(0x80, 14),
+            ..good.clone()
+        },
+        AttributeSet {
+            unknown: [unknown(0xc0, 200), unknown(0xc0, 200)].concat(),
+            ..good.clone()
+        },
+    ];
+    let encode = |attributes: AttributeSet, next_hop: [u8; 4], nlri: Nlri, context: &Context| {
+        let mut update = UpdateBuf::new(attributes);
+        update.next_hop_ipv4 = Some(next_hop.into());
+        update.announced.push(nlri);
+        let mut octets = BytesMut::new();
+        let result = update.encode(context, &mut octets);
+        assert!(result.is_ok() || octets.is_empty());
+        result
+    };
+    let (context, nlri) = (
+        Context::new(PeerKind::Internal),
+        Nlri::new("10.0.0.0/8".parse().unwrap()),
+    );
+    for attributes in sets {
+        let result = encode(attributes.clone(), [192, 0, 2, 1], nlri, &context);
+        assert!(
+            matches!(result, Err(EncodeError::Illegal(_))),
+            "{attributes:?}"
+        );
+    }
+    for next_hop in [
+        [0, 0, 0, 0],
+        [127, 0, 0, 1],
+        [224, 0, 0, 1],
+        [255, 255, 255, 255],
+    ] {
+        let result = encode(good.clone(), next_hop, nlri, &context);
+        assert_eq!(
+            result,
+            Err(EncodeError::NextHopUnusable(std::net::IpAddr::from(
+                next_hop
+            )))
+        );
+    }
+    let add_path = context.add_path([bgp_wire::Family::IPV4_UNICAST]);
+    let identified = Nlri {
+        path_id: Some(PathId(7)),
+        ..nlri
+    };
+    assert!(encode(good.clone(), [192, 0, 2, 1], nlri, &add_path).is_err());
+    assert!(encode(good.clone(), [192, 0, 2, 1], identified, &context).is_err());
+    assert_eq!(encode(good, [192, 0, 2, 1], identified, &add_path), Ok(1));
+}

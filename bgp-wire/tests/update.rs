@@ -87,7 +87,7 @@ fn attributes_from_external_peers() {
         ("c01000", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
         ("c0110602010000fde9", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
         ("c0110602ff0000fde9", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
-        ("c012070000fde90a0000", Discard(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c012070000fde90a0000", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
         ("c0200c0000fde90000000100000002", Clean),
         (
             "c0200d0000fde9000000010000000200",
@@ -100,6 +100,22 @@ fn attributes_from_external_peers() {
         ("d06300", Withdraw(R::MALFORMED_ATTRIBUTE_LIST)),
         ("d0630001aa", Clean),
         ("c0ff0100", Clean),
+        // AS 0 (RFC 7607), and AS4_PATH where it has no place (RFC 6793), whatever its flags.
+        (
+            "c0070800000000 0a000001",
+            Discard(R::OPTIONAL_ATTRIBUTE_ERROR),
+        ),
+        ("4011 0602010000fde9", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        ("c0160400060000", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c017050007000401", Withdraw(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        (
+            "c01915000000000000000000000000000000000000000000",
+            Withdraw(R::ATTRIBUTE_LENGTH_ERROR),
+        ),
+        ("801a020100", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
+        ("c0230300fde9", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
+        ("c0230400 00fde9", Clean),
+        ("c02807050020000100ff", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
     ];
     for (attribute, expected) in table {
         assert_eq!(with(attribute, PeerKind::External), expected, "{attribute}");
@@ -323,4 +339,56 @@ fn section_lengths() {
         let error = frame.decode(&Context::new(PeerKind::External)).unwrap_err();
         assert_eq!(error.reason, Reason::MALFORMED_ATTRIBUTE_LIST, "{body}");
     }
+}
+
+/// What is wrong with a route, not with the message, withdraws the route and never ends the session.
+#[test]
+fn unusable_routes_never_reset() {
+    use Outcome::Clean;
+    let context = Context::new(PeerKind::External)
+        .local_as(bgp_wire::Asn::new(65000))
+        .first_as(bgp_wire::Asn::new(65001))
+        .local_address([10, 99, 0, 1].into());
+    let treatment = |withdrawn: &str, attributes: &str, nlri: &str| {
+        let (withdrawn, attributes) = (hex(withdrawn), hex(attributes));
+        let length = |field: &[u8]| u16::try_from(field.len()).unwrap().to_be_bytes();
+        let body = [
+            &length(&withdrawn)[..],
+            &withdrawn,
+            &length(&attributes),
+            &attributes,
+            &hex(nlri),
+        ]
+        .concat();
+        let frame = frame(message(2, &body));
+        update(&frame, &context)
+            .check()
+            .unwrap()
+            .fault()
+            .map(|fault| fault.treatment)
+    };
+    let looped = "40010100 40020a 0202 0000fde9 0000fde8 400304 0a630102";
+    let foreign = "40010100 400206 0201 0000fe63 400304 0a630102";
+    let ours = "40010100 400206 0201 0000fde9 400304 0a630001";
+    for attributes in [looped, foreign, ours] {
+        assert_eq!(
+            treatment("", attributes, PREFIX),
+            Some(Treatment::Withdraw),
+            "{attributes}"
+        );
+        assert_eq!(
+            treatment(PREFIX, attributes, ""),
+            None,
+            "nothing is announced: {attributes}"
+        );
+    }
+    // NEXT_HOP beside MP_REACH_NLRI alone is not looked at.
+    let reach = "800e1c 00020110 20010db8009900000000000000000002 00 3020010db80101";
+    let odd = format!("{reach} {ORIGIN} {AS_PATH} 400303 000000");
+    assert_eq!(
+        outcome(&odd, "", PeerKind::External),
+        Outcome::Discard(Reason::ATTRIBUTE_LENGTH_ERROR)
+    );
+    let martian = format!("{reach} {ORIGIN} {AS_PATH} 400304 00000000");
+    assert_eq!(outcome(&martian, "", PeerKind::External), Clean);
 }

@@ -245,15 +245,12 @@ impl Export {
             let key = run.first().and_then(|(_, change)| group(change));
             let written = match key {
                 Some(key) => self.announce(key, prefixes.clone(), output),
-                None => Ok(encode_withdrawals(
-                    &self.context,
-                    prefixes.clone(),
-                    output.out,
-                )),
+                None => encode_withdrawals(&self.context, prefixes.clone(), output.out),
             };
             if let Err(error) = written {
                 // The peer may hold an older state of the prefix, which is no longer true.
-                encode_withdrawals(&self.context, prefixes, output.out);
+                // Without path identifiers, which nobody gives them, withdrawals always encode.
+                encode_withdrawals(&self.context, prefixes, output.out).ok();
                 output.skipped.routes += u64::try_from(run.len()).unwrap_or(u64::MAX);
                 output.skipped.error = Some(error);
             }

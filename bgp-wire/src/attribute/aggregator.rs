@@ -17,7 +17,7 @@ pub struct Aggregator {
 
 impl Aggregator {
     /// Six octets with a two-octet AS number, or eight.
-    pub(super) fn decode(value: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(value: &[u8]) -> Option<Self> {
         let (rest, asn) = match value.len() {
             6 => be_u16(value).map(|(rest, asn)| (rest, asn.into())),
             _ => be_u32(value),

@@ -174,6 +174,69 @@ impl AsPathBuf {
         }
     }
 
+    /// The path length of RFC 4271 section 9.1.2.2 (a) and RFC 5065 section 5.3: a set counts one, confederation
+    /// segments nothing.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let length = |segment: &SegmentBuf| match segment.segment_type {
+            SegmentType::AS_SEQUENCE => segment.asns.len(),
+            SegmentType::AS_SET => 1,
+            _ => 0,
+        };
+        self.segments.iter().map(length).sum()
+    }
+
+    /// This path, received in two octets, with `as4_path` as its far end (RFC 6793 section 4.2.3).
+    ///
+    /// Of this path so much stays in front that the length is what it was; if `as4_path` is longer, all of it.
+    #[must_use]
+    pub fn merge(self, as4_path: Self) -> Self {
+        let Some(mut lead) = self.length().checked_sub(as4_path.length()) else {
+            return self;
+        };
+        let mut merged = Self::default();
+        for mut segment in self.segments {
+            match segment.segment_type {
+                SegmentType::AS_SEQUENCE => {
+                    segment.asns.truncate(lead);
+                    lead -= segment.asns.len();
+                }
+                SegmentType::AS_SET if lead == 0 => segment.asns.clear(),
+                SegmentType::AS_SET => lead -= 1,
+                // Confederation segments in front of what is replaced stay (RFC 6793 section 4.2.3).
+                _ => {}
+            }
+            if !segment.asns.is_empty() {
+                merged.segments.push(segment);
+            }
+        }
+        for segment in as4_path.segments {
+            match merged.segments.last_mut() {
+                Some(last)
+                    if last.segment_type == SegmentType::AS_SEQUENCE
+                        && segment.segment_type == SegmentType::AS_SEQUENCE =>
+                {
+                    last.asns.extend(segment.asns);
+                }
+                _ => merged.segments.push(segment),
+            }
+        }
+        merged
+    }
+
+    /// Whether a peer outside a confederation accepts it: sets and sequences only, no AS 0.
+    pub(super) fn is_legal(&self) -> bool {
+        self.segments
+            .iter()
+            .all(|SegmentBuf { segment_type, asns }| {
+                let known = matches!(
+                    *segment_type,
+                    SegmentType::AS_SET | SegmentType::AS_SEQUENCE
+                );
+                known && asns.iter().all(|asn| asn.number() != 0)
+            })
+    }
+
     /// Whether every AS number fits into two octets.
     #[must_use]
     pub fn fits_two_octets(&self) -> bool {
@@ -265,6 +328,57 @@ mod tests {
             assert_eq!(verdict(octets), legal, "{octets:?}");
         }
         assert!(AsPath::new(&[3, 1, 0, 1], false).is_well_formed(true));
+    }
+
+    #[test]
+    fn merging() {
+        use SegmentType as T;
+        let path = |segments: &[(SegmentType, &[u32])]| AsPathBuf {
+            segments: segments
+                .iter()
+                .map(|(segment_type, asns)| SegmentBuf {
+                    segment_type: *segment_type,
+                    asns: asns.iter().copied().map(Asn::new).collect(),
+                })
+                .collect(),
+        };
+        let trans = 23456;
+        for (narrow, wide, merged) in [
+            (
+                path(&[(T::AS_SEQUENCE, &[1, trans, 3])]),
+                path(&[(T::AS_SEQUENCE, &[70000, 3])]),
+                "1 70000 3",
+            ),
+            (
+                path(&[(T::AS_SEQUENCE, &[trans, 3])]),
+                path(&[(T::AS_SEQUENCE, &[70000, 3])]),
+                "70000 3",
+            ),
+            // A longer AS4_PATH is ignored.
+            (
+                path(&[(T::AS_SEQUENCE, &[1])]),
+                path(&[(T::AS_SEQUENCE, &[70000, 3])]),
+                "1",
+            ),
+            (path(&[(T::AS_SEQUENCE, &[1, 2])]), path(&[]), "1 2"),
+            // Across the borders of segments, and with a set that counts one.
+            (
+                path(&[
+                    (T::AS_SEQUENCE, &[1, 2]),
+                    (T::AS_SET, &[trans, 5]),
+                    (T::AS_SEQUENCE, &[trans]),
+                ]),
+                path(&[(T::AS_SET, &[70000, 5]), (T::AS_SEQUENCE, &[70001])]),
+                "1 2 {70000,5} 70001",
+            ),
+            (
+                path(&[(T::AS_CONFED_SEQUENCE, &[9]), (T::AS_SEQUENCE, &[1, trans])]),
+                path(&[(T::AS_SEQUENCE, &[70000])]),
+                "(9) 1 70000",
+            ),
+        ] {
+            assert_eq!(narrow.merge(wide).to_string(), merged);
+        }
     }
 
     #[test]

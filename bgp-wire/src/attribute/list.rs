@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 
 use crate::community::{Community, LargeCommunity};
+use crate::extended_community::{ExtendedCommunity, Ipv6ExtendedCommunity};
 
 macro_rules! list {
     ($(#[$meta:meta])* $name:ident, $octets:literal, $item:ty, $decode:expr) => {
@@ -50,4 +51,14 @@ list! {
 list! {
     /// CLUSTER_LIST (RFC 4456 section 8).
     ClusterList, 4, Ipv4Addr, Ipv4Addr::from
+}
+
+list! {
+    /// EXTENDED COMMUNITIES (RFC 4360).
+    ExtendedCommunities, 8, ExtendedCommunity, ExtendedCommunity
+}
+
+list! {
+    /// IPv6 Address Specific Extended Communities (RFC 5701).
+    Ipv6ExtendedCommunities, 20, Ipv6ExtendedCommunity, Ipv6ExtendedCommunity
 }

@@ -4,9 +4,11 @@ use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
 
+use crate::asn::Asn;
 use crate::error::{EncodeError, Span};
 use crate::iana::AttributeCode;
-use crate::parse::{Parsed, array, be_u16, octet, take};
+use crate::message::RawAttributes;
+use crate::parse::{Parsed, array, be_u16, be_u32, octet, take};
 
 /// The Attribute Flags octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +72,31 @@ impl<'a> RawAttribute<'a> {
                 span,
             },
         ))
+    }
+}
+
+/// ATTR_SET: the attributes of a customer's route, carried through a provider (RFC 6368 section 5).
+#[derive(Clone, Copy, Debug)]
+pub struct AttrSet<'a> {
+    /// The AS in which the route originated.
+    pub origin_as: Asn,
+    attributes: RawAttributes<'a>,
+}
+
+impl<'a> AttrSet<'a> {
+    pub(super) fn decode(raw: RawAttribute<'a>) -> Option<Self> {
+        let (rest, asn) = be_u32(raw.value).ok()?;
+        let attributes = RawAttributes::new(rest, raw.span.end.into());
+        Some(Self {
+            origin_as: Asn::new(asn),
+            attributes,
+        })
+    }
+
+    /// The attributes, unchecked; AS numbers in them have four octets.
+    #[must_use]
+    pub fn raw_attributes(&self) -> RawAttributes<'a> {
+        self.attributes
     }
 }
 

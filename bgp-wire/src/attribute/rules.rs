@@ -2,14 +2,13 @@
 //!
 //! Sections 3 and 7 of RFC 7606, with RFC 7607 (AS 0), RFC 6793 section 6 and RFC 8092 section 6.
 
+use super::raw::{AttributeFlags, RawAttribute};
+use super::tunnel::{Aigp, PrefixSid, TunnelEncapsulation};
 use core::net::Ipv4Addr;
 
-use super::AsPath;
-use super::mp::{MpReach, MpUnreach};
-use super::raw::{AttributeFlags, RawAttribute};
+use super::{Aggregator, AsPath};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, Origin};
-use crate::parse::{Parsed, Short, be_u16, length_value_u16, octet, take};
 use crate::reason::Reason;
 
 /// What a fault costs, weakest first (RFC 7606 section 2). Of several faults the strongest counts (section 3 (h)).
@@ -74,19 +73,19 @@ const RULES: &[Rule] = rules! {
     // code             flags                length               value      from eBGP           from iBGP
     ORIGIN,               WELL_KNOWN,          Length::Exactly(1),  origin,    Accepts(Withdraw), Accepts(Withdraw);
     AS_PATH,              WELL_KNOWN,          Length::Any,         as_path,   Accepts(Withdraw), Accepts(Withdraw);
-    NEXT_HOP,             WELL_KNOWN,          Length::Exactly(4),  next_hop,  Accepts(Withdraw), Accepts(Withdraw);
+    NEXT_HOP,             WELL_KNOWN,          Length::Exactly(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
     MULTI_EXIT_DISC,      OPTIONAL,            Length::Exactly(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
     LOCAL_PREF,           WELL_KNOWN,          Length::Exactly(4),  any,       Ignores,           Accepts(Withdraw);
     ATOMIC_AGGREGATE,     WELL_KNOWN,          Length::Exactly(0),  any,       Accepts(Discard),  Accepts(Discard);
-    AGGREGATOR,           OPTIONAL_TRANSITIVE, Length::Aggregator,  any,       Accepts(Discard),  Accepts(Discard);
+    AGGREGATOR,           OPTIONAL_TRANSITIVE, Length::Aggregator,  aggregator, Accepts(Discard),  Accepts(Discard);
     COMMUNITIES,          OPTIONAL_TRANSITIVE, Length::Multiple(4), any,       Accepts(Withdraw), Accepts(Withdraw);
     ORIGINATOR_ID,        OPTIONAL,            Length::Exactly(4),  any,       Ignores,           Accepts(Withdraw);
     CLUSTER_LIST,         OPTIONAL,            Length::Multiple(4), any,       Ignores,           Accepts(Withdraw);
-    MP_REACH_NLRI,        OPTIONAL,            Length::Any,         reach,     Accepts(Reset),    Accepts(Reset);
-    MP_UNREACH_NLRI,      OPTIONAL,            Length::Any,         unreach,   Accepts(Reset),    Accepts(Reset);
+    MP_REACH_NLRI,        OPTIONAL,            Length::Any,         any,       Accepts(Reset),    Accepts(Reset);
+    MP_UNREACH_NLRI,      OPTIONAL,            Length::Any,         any,       Accepts(Reset),    Accepts(Reset);
     EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(8), any,       Accepts(Withdraw), Accepts(Withdraw);
     AS4_PATH,             OPTIONAL_TRANSITIVE, Length::Any,         as4_path,  Accepts(Discard),  Accepts(Discard);
-    AS4_AGGREGATOR,       OPTIONAL_TRANSITIVE, Length::Exactly(8),  as4,       Accepts(Discard),  Accepts(Discard);
+    AS4_AGGREGATOR,       OPTIONAL_TRANSITIVE, Length::Exactly(8),  aggregator, Accepts(Discard),  Accepts(Discard);
     PMSI_TUNNEL,          OPTIONAL_TRANSITIVE, Length::AtLeast(5),  any,       Accepts(Withdraw), Accepts(Withdraw);
     TUNNEL_ENCAPSULATION, OPTIONAL_TRANSITIVE, Length::Any,         tunnels,   Accepts(Withdraw), Accepts(Withdraw);
     IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), any, Accepts(Withdraw), Accepts(Withdraw);
@@ -105,6 +104,15 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
         return (!raw.flags.is_optional())
             .then_some((Reset, Reason::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE));
     };
+    // RFC 6793 section 4.1: nothing between two speakers of four-octet AS numbers, whatever it holds.
+    if context.four_octet_as
+        && matches!(
+            raw.code,
+            AttributeCode::AS4_PATH | AttributeCode::AS4_AGGREGATOR
+        )
+    {
+        return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR));
+    }
     let peer = match context.peer {
         PeerKind::External => rule.external,
         PeerKind::Internal => rule.internal,
@@ -121,6 +129,12 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
         return Some((fault, Reason::ATTRIBUTE_LENGTH_ERROR));
     }
     (rule.value)(raw, context).map(|reason| (fault, reason))
+}
+
+/// Whether an IPv4 address can be a host's: what a NEXT_HOP has to be (RFC 4271 section 6.3).
+pub(crate) fn is_host(address: Ipv4Addr) -> bool {
+    let [first, ..] = address.octets();
+    first != 0 && first != 127 && first < 224
 }
 
 /// The bits of Optional and Transitive with which an attribute is sent.
@@ -178,93 +192,34 @@ fn origin(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
 fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
     // RFC 5065 section 5: confederation segments come from confederation peers only.
     let path = AsPath::new(raw.value, context.four_octet_as);
-    if !path.is_well_formed(false) {
-        return Some(Reason::MALFORMED_AS_PATH);
-    }
-    // RFC 4271 section 6.3: the neighbour puts itself first. Section 9.1.2: our own AS in the path is a loop.
-    let foreign = context.peer == PeerKind::External
-        && context
-            .peer_as
-            .is_some_and(|peer| path.asns().next() != Some(peer));
-    let looped = context
-        .local_as
-        .is_some_and(|local| path.asns().any(|asn| asn == local));
-    (foreign || looped).then_some(Reason::MALFORMED_AS_PATH)
+    (!path.is_well_formed(false)).then_some(Reason::MALFORMED_AS_PATH)
 }
 
-fn next_hop(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
-    let address = Ipv4Addr::from(*raw.value.first_chunk::<4>()?);
-    // RFC 4271 section 6.3: syntactically a host's address.
-    let [first, ..] = address.octets();
-    let ours = context.local_address == Some(address.into());
-    (ours || first == 0 || first == 127 || first >= 224)
-        .then_some(Reason::INVALID_NEXT_HOP_ATTRIBUTE)
+/// RFC 7607 section 2: there is no AS 0.
+fn aggregator(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+    let zero = Aggregator::decode(raw.value).is_none_or(|aggregator| aggregator.asn.number() == 0);
+    zero.then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
 }
 
-fn reach(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
-    MpReach::decode(*raw, context)
-        .err()
-        .map(|_| Reason::OPTIONAL_ATTRIBUTE_ERROR)
-}
-
-fn unreach(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
-    MpUnreach::decode(*raw, context)
-        .err()
-        .map(|_| Reason::OPTIONAL_ATTRIBUTE_ERROR)
-}
-
-/// RFC 9012 section 13: a sequence of TLVs, each within the attribute.
+/// RFC 9012 section 13.
 fn tunnels(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
-    let tunnel = |input| be_u16(input).and_then(|(rest, _type)| length_value_u16(rest));
-    (!is_sequence(raw.value, tunnel)).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
-}
-
-/// RFC 7311 section 3: TLVs whose length counts their type and length; the first has the metric of eight octets.
-fn aigp(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
-    let metric = raw.value.get(..3) == Some(&[1, 0, 11]);
-    (!metric || !is_sequence(raw.value, aigp_tlv)).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
-}
-
-fn aigp_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let (rest, _type) = octet(input)?;
-    let (rest, length) = be_u16(rest)?;
-    let length = usize::from(length)
-        .checked_sub(3)
-        .ok_or(nom::Err::Error(Short))?;
-    take(rest, length)
-}
-
-/// RFC 8669 section 6: a sequence of TLVs, each within the attribute.
-fn sids(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
-    let tlv = |input| octet(input).and_then(|(rest, _type)| length_value_u16(rest));
-    (!is_sequence(raw.value, tlv)).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
-}
-
-/// Whether `octets` are whole items, at least one.
-fn is_sequence<'a, T>(octets: &'a [u8], item: impl Fn(&'a [u8]) -> Parsed<'a, T>) -> bool {
-    let mut rest = octets;
-    while let Ok((after, _)) = item(rest) {
-        if after.is_empty() {
-            return true;
-        }
-        rest = after;
-    }
-    false
-}
-
-/// RFC 6793 section 4.1: nothing between two speakers of four-octet AS numbers.
-fn as4(_: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
-    context
-        .four_octet_as
+    (!TunnelEncapsulation::new(raw.value).is_well_formed())
         .then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
 }
 
-fn as4_path(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
-    // RFC 6793 section 6: AS4_PATH has no confederation segments.
+/// RFC 7311 section 3.
+fn aigp(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+    let aigp = Aigp::new(raw.value);
+    (!aigp.is_well_formed() || aigp.metric().is_none()).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+}
+
+/// RFC 8669 section 6.
+fn sids(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+    (!PrefixSid::new(raw.value).is_well_formed()).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+}
+
+/// RFC 6793 section 6: no empty path, no confederation segments.
+fn as4_path(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
     let well_formed = !raw.value.is_empty() && AsPath::new(raw.value, true).is_well_formed(false);
-    if well_formed {
-        as4(raw, context)
-    } else {
-        Some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
-    }
+    (!well_formed).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
 }

@@ -1,18 +1,20 @@
 //! `AttributeSet`: the path attributes of a route, owned, for sending and for tables.
 
 use alloc::vec::Vec;
+use core::iter::Peekable;
 use core::net::Ipv4Addr;
 
 use bytes::{BufMut, BytesMut};
 
 use super::raw::put_attribute;
 use super::rules::flags;
-use super::{Aggregator, AsPathBuf, Attribute, RawAttributeBuf};
+use super::{Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf};
 use crate::asn::Asn;
 use crate::check::Checked;
 use crate::community::{Community, LargeCommunity};
 use crate::context::{Context, PeerKind};
 use crate::error::EncodeError;
+use crate::extended_community::ExtendedCommunity;
 use crate::iana::{AttributeCode, Origin};
 
 /// What a route carries besides its prefix and next hop.
@@ -38,9 +40,17 @@ pub struct AttributeSet {
     pub aggregator: Option<Aggregator>,
     /// COMMUNITIES, in this order.
     pub communities: Vec<Community>,
+    /// ORIGINATOR_ID; sent to internal peers only.
+    pub originator_id: Option<Ipv4Addr>,
+    /// CLUSTER_LIST, in this order; sent to internal peers only.
+    pub cluster_list: Vec<Ipv4Addr>,
+    /// EXTENDED COMMUNITIES, in this order.
+    pub extended_communities: Vec<ExtendedCommunity>,
     /// LARGE_COMMUNITIES, in this order.
     pub large_communities: Vec<LargeCommunity>,
-    /// Attributes that this codec does not model. Their codes must be ascending, and none of those above.
+    /// Only to Customer.
+    pub only_to_customer: Option<Asn>,
+    /// Other attributes as octets. Their codes must be ascending, and none of those above.
     pub unknown: Vec<RawAttributeBuf>,
 }
 
@@ -58,7 +68,11 @@ impl AttributeSet {
             atomic_aggregate: false,
             aggregator: None,
             communities: Vec::new(),
+            originator_id: None,
+            cluster_list: Vec::new(),
+            extended_communities: Vec::new(),
             large_communities: Vec::new(),
+            only_to_customer: None,
             unknown: Vec::new(),
         }
     }
@@ -70,79 +84,104 @@ impl AttributeSet {
         next_hop: Option<Ipv4Addr>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        let mut pending = self.unknown.iter().peekable();
-        let mut put = |out: &mut BytesMut, code: AttributeCode, value: &[u8]| {
-            while let Some(unknown) = pending.next_if(|unknown| unknown.code < code) {
-                unknown.encode(out)?;
-            }
-            put_attribute(out, flags(code), code, value)
-        };
-        put(out, AttributeCode::ORIGIN, &[self.origin.0])?;
-        put(
+        self.check()?;
+        let internal = context.peer == PeerKind::Internal;
+        let mut writer = Writer {
             out,
+            unknown: self.unknown.iter().peekable(),
+        };
+        writer.put(AttributeCode::ORIGIN, &[self.origin.0])?;
+        writer.put(
             AttributeCode::AS_PATH,
             &self.as_path_value(context.four_octet_as)?,
         )?;
         if let Some(next_hop) = next_hop {
-            put(out, AttributeCode::NEXT_HOP, &next_hop.octets())?;
+            writer.put(AttributeCode::NEXT_HOP, &next_hop.octets())?;
         }
         if let Some(discriminator) = self.multi_exit_disc {
-            put(
-                out,
-                AttributeCode::MULTI_EXIT_DISC,
-                &discriminator.to_be_bytes(),
-            )?;
+            writer.put(AttributeCode::MULTI_EXIT_DISC, &discriminator.to_be_bytes())?;
         }
-        if context.peer == PeerKind::Internal {
-            put(
-                out,
-                AttributeCode::LOCAL_PREF,
-                &self.local_pref.unwrap_or(DEFAULT_LOCAL_PREF).to_be_bytes(),
-            )?;
+        if internal {
+            let preference = self.local_pref.unwrap_or(DEFAULT_LOCAL_PREF);
+            writer.put(AttributeCode::LOCAL_PREF, &preference.to_be_bytes())?;
         }
         if self.atomic_aggregate {
-            put(out, AttributeCode::ATOMIC_AGGREGATE, &[])?;
+            writer.put(AttributeCode::ATOMIC_AGGREGATE, &[])?;
         }
         if let Some(Aggregator { asn, address }) = self.aggregator {
-            put(
-                out,
-                AttributeCode::AGGREGATOR,
-                &aggregator_value(asn, address, context.four_octet_as),
-            )?;
+            let value = aggregator_value(asn, address, context.four_octet_as);
+            writer.put(AttributeCode::AGGREGATOR, &value)?;
         }
-        if !self.communities.is_empty() {
-            let value: Vec<u8> = self
-                .communities
-                .iter()
-                .flat_map(|community| community.0.to_be_bytes())
-                .collect();
-            put(out, AttributeCode::COMMUNITIES, &value)?;
+        writer.put_list(AttributeCode::COMMUNITIES, &self.communities, |item| {
+            item.0.to_be_bytes()
+        })?;
+        if let Some(originator) = self.originator_id.filter(|_| internal) {
+            writer.put(AttributeCode::ORIGINATOR_ID, &originator.octets())?;
         }
+        let clusters: &[_] = if internal { &self.cluster_list } else { &[] };
+        writer.put_list(AttributeCode::CLUSTER_LIST, clusters, Ipv4Addr::octets)?;
+        writer.put_list(
+            AttributeCode::EXTENDED_COMMUNITIES,
+            &self.extended_communities,
+            |item| item.0,
+        )?;
         if !context.four_octet_as {
-            self.put_as4(out, &mut put)?;
+            self.put_as4(&mut writer)?;
         }
-        if !self.large_communities.is_empty() {
-            put(
-                out,
-                AttributeCode::LARGE_COMMUNITIES,
-                &self.large_communities_value(),
-            )?;
+        writer.put_list(
+            AttributeCode::LARGE_COMMUNITIES,
+            &self.large_communities,
+            |item| item.to_octets(),
+        )?;
+        if let Some(asn) = self.only_to_customer {
+            writer.put(AttributeCode::ONLY_TO_CUSTOMER, &asn.number().to_be_bytes())?;
         }
-        pending.try_for_each(|unknown| unknown.encode(out))
+        writer.finish()
+    }
+
+    /// What a receiver would not accept is not sent.
+    fn check(&self) -> Result<(), EncodeError> {
+        if self.origin.name().is_none() {
+            return Err(EncodeError::Illegal("an ORIGIN that is not registered"));
+        }
+        if !self.as_path.is_legal() {
+            return Err(EncodeError::Illegal(
+                "an AS_PATH with AS 0 or a segment that is neither set nor sequence",
+            ));
+        }
+        if self
+            .aggregator
+            .is_some_and(|aggregator| aggregator.asn.number() == 0)
+        {
+            return Err(EncodeError::Illegal("an AGGREGATOR of AS 0"));
+        }
+        if !self
+            .unknown
+            .is_sorted_by(|one, other| one.code < other.code)
+        {
+            return Err(EncodeError::Illegal(
+                "an attribute out of order or given twice",
+            ));
+        }
+        if self
+            .unknown
+            .iter()
+            .any(|unknown| is_modelled(unknown.code) || !unknown.flags.is_optional())
+        {
+            return Err(EncodeError::Illegal(
+                "an unknown attribute that is well-known or has a field of its own",
+            ));
+        }
+        Ok(())
     }
 
     /// AS4_PATH and AS4_AGGREGATOR, where two octets do not say it all (RFC 6793 section 4.2.2).
-    fn put_as4(
-        &self,
-        out: &mut BytesMut,
-        put: &mut impl FnMut(&mut BytesMut, AttributeCode, &[u8]) -> Result<(), EncodeError>,
-    ) -> Result<(), EncodeError> {
+    fn put_as4(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
         if !self.as_path.fits_two_octets() {
-            put(out, AttributeCode::AS4_PATH, &self.as_path_value(true)?)?;
+            writer.put(AttributeCode::AS4_PATH, &self.as_path_value(true)?)?;
         }
         match self.aggregator {
-            Some(Aggregator { asn, address }) if asn.number() > u16::MAX.into() => put(
-                out,
+            Some(Aggregator { asn, address }) if asn.number() > u16::MAX.into() => writer.put(
                 AttributeCode::AS4_AGGREGATOR,
                 &aggregator_value(asn, address, true),
             ),
@@ -155,16 +194,64 @@ impl AttributeSet {
         self.as_path.encode(four_octet_as, &mut value)?;
         Ok(value)
     }
+}
 
-    fn large_communities_value(&self) -> Vec<u8> {
-        let parts =
-            |community: &LargeCommunity| [community.global, community.local1, community.local2];
-        self.large_communities
-            .iter()
-            .flat_map(parts)
-            .flat_map(u32::to_be_bytes)
-            .collect()
+/// Writes attributes, and those that are not modelled where their codes stand.
+struct Writer<'a> {
+    out: &'a mut BytesMut,
+    unknown: Peekable<core::slice::Iter<'a, RawAttributeBuf>>,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, code: AttributeCode, value: &[u8]) -> Result<(), EncodeError> {
+        while let Some(unknown) = self.unknown.next_if(|unknown| unknown.code < code) {
+            unknown.encode(self.out)?;
+        }
+        put_attribute(self.out, flags(code), code, value)
     }
+
+    /// Nothing for an empty list.
+    fn put_list<T: Copy, const N: usize>(
+        &mut self,
+        code: AttributeCode,
+        items: &[T],
+        octets: impl Fn(&T) -> [u8; N],
+    ) -> Result<(), EncodeError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let value: Vec<u8> = items.iter().flat_map(octets).collect();
+        self.put(code, &value)
+    }
+
+    fn finish(mut self) -> Result<(), EncodeError> {
+        self.unknown
+            .try_for_each(|unknown| unknown.encode(self.out))
+    }
+}
+
+/// Whether a code has its own field, or is made anew for each message.
+fn is_modelled(code: AttributeCode) -> bool {
+    matches!(
+        code,
+        AttributeCode::ORIGIN
+            | AttributeCode::AS_PATH
+            | AttributeCode::NEXT_HOP
+            | AttributeCode::MULTI_EXIT_DISC
+            | AttributeCode::LOCAL_PREF
+            | AttributeCode::ATOMIC_AGGREGATE
+            | AttributeCode::AGGREGATOR
+            | AttributeCode::COMMUNITIES
+            | AttributeCode::ORIGINATOR_ID
+            | AttributeCode::CLUSTER_LIST
+            | AttributeCode::MP_REACH_NLRI
+            | AttributeCode::MP_UNREACH_NLRI
+            | AttributeCode::EXTENDED_COMMUNITIES
+            | AttributeCode::AS4_PATH
+            | AttributeCode::AS4_AGGREGATOR
+            | AttributeCode::LARGE_COMMUNITIES
+            | AttributeCode::ONLY_TO_CUSTOMER
+    )
 }
 
 fn aggregator_value(asn: Asn, address: Ipv4Addr, four_octet_as: bool) -> BytesMut {
@@ -179,11 +266,12 @@ fn aggregator_value(asn: Asn, address: Ipv4Addr, four_octet_as: bool) -> BytesMu
 }
 
 impl From<&Checked<'_>> for AttributeSet {
-    /// Everything but the next hops, the routes, and what is made anew for each peer.
+    /// What is passed on with a route: everything but the next hops, the routes, and unknown attributes that are not
+    /// transitive. Unknown ones get the Partial bit (RFC 4271 section 5); AS4_PATH is merged (RFC 6793 section 4.2.3).
     fn from(checked: &Checked<'_>) -> Self {
         let mut set = Self::new(Origin::INCOMPLETE);
-        for attribute in checked.attributes() {
-            match attribute {
+        for raw in checked.raw_attributes() {
+            match Attribute::decode(raw, checked.update().context()) {
                 Attribute::Origin(origin) => set.origin = origin,
                 Attribute::AsPath(path) => set.as_path = path.into(),
                 Attribute::MultiExitDisc(value) => set.multi_exit_disc = Some(value),
@@ -191,21 +279,56 @@ impl From<&Checked<'_>> for AttributeSet {
                 Attribute::AtomicAggregate => set.atomic_aggregate = true,
                 Attribute::Aggregator(aggregator) => set.aggregator = Some(aggregator),
                 Attribute::Communities(communities) => set.communities.extend(communities.iter()),
+                Attribute::OriginatorId(originator) => set.originator_id = Some(originator),
+                Attribute::ClusterList(clusters) => set.cluster_list.extend(clusters.iter()),
+                Attribute::ExtendedCommunities(communities) => {
+                    set.extended_communities.extend(communities.iter());
+                }
                 Attribute::LargeCommunities(communities) => {
                     set.large_communities.extend(communities.iter());
                 }
-                Attribute::Unknown(raw) => set.unknown.push(raw.into()),
-                Attribute::NextHop(_)
-                | Attribute::OriginatorId(_)
-                | Attribute::ClusterList(_)
+                Attribute::OnlyToCustomer(asn) => set.only_to_customer = Some(asn),
+                Attribute::PmsiTunnel(_)
+                | Attribute::TunnelEncapsulation(_)
+                | Attribute::Ipv6ExtendedCommunities(_)
+                | Attribute::Aigp(_)
+                | Attribute::PrefixSid(_)
+                | Attribute::AttrSet(_) => set.unknown.push(raw.into()),
+                Attribute::Unknown(raw) if raw.flags.is_transitive() => {
+                    let mut unknown = RawAttributeBuf::from(raw);
+                    unknown.flags.0 |= AttributeFlags::PARTIAL;
+                    set.unknown.push(unknown);
+                }
+                Attribute::Unknown(_)
+                | Attribute::NextHop(_)
                 | Attribute::MpReach(_)
                 | Attribute::MpUnreach(_)
                 | Attribute::As4Path(_)
                 | Attribute::As4Aggregator(_) => {}
             }
         }
+        set.merge_as4(checked);
         set.unknown.sort_by_key(|unknown| unknown.code);
         set
+    }
+}
+
+impl AttributeSet {
+    /// RFC 6793 section 4.2.3: what a two-octet speaker could not say.
+    fn merge_as4(&mut self, checked: &Checked<'_>) {
+        let foreign = self
+            .aggregator
+            .is_some_and(|aggregator| aggregator.asn != Asn::TRANS);
+        if let Some(aggregator) = checked.as4_aggregator() {
+            if foreign {
+                // Somebody without AS4 support has aggregated since: both attributes are to be ignored.
+                return;
+            }
+            self.aggregator = Some(aggregator);
+        }
+        if let Some(as4_path) = checked.as4_path() {
+            self.as_path = core::mem::take(&mut self.as_path).merge(as4_path.into());
+        }
     }
 }
 

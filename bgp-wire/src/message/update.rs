@@ -115,6 +115,11 @@ impl<'a> Iterator for RawAttributes<'a> {
 }
 
 impl<'a> RawAttributes<'a> {
+    /// `octets` end at this position of the message.
+    pub(crate) fn new(octets: &'a [u8], end: usize) -> Self {
+        Self { rest: octets, end }
+    }
+
     /// The attribute that starts at this position of the message, which holds one.
     pub(crate) fn at(self, position: usize) -> Option<RawAttribute<'a>> {
         let skipped = position.checked_sub(self.end - self.rest.len())?;

@@ -1,0 +1,212 @@
+//! Attributes made of TLVs: PMSI_TUNNEL (RFC 6514), Tunnel Encapsulation (RFC 9012), AIGP (RFC 7311), Prefix-SID
+//! (RFC 8669). Their framing was checked; what the TLVs say is left to who uses them.
+
+use crate::parse::{Parsed, Short, be_u16, length_value_u8, length_value_u16, octet, take};
+
+/// PMSI_TUNNEL (RFC 6514 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PmsiTunnel<'a> {
+    /// Bit 0: leaf information is required.
+    pub flags: u8,
+    /// The type of the tunnel.
+    pub tunnel_type: u8,
+    /// The label field: a label in its high 20 bits, or a VNI of 24 bits.
+    pub label: u32,
+    /// The identifier of the tunnel, in the form of its type.
+    pub identifier: &'a [u8],
+}
+
+impl<'a> PmsiTunnel<'a> {
+    pub(super) fn decode(value: &'a [u8]) -> Option<Self> {
+        let (&[flags, tunnel_type, high, middle, low], identifier) = value.split_first_chunk()?;
+        Some(Self {
+            flags,
+            tunnel_type,
+            label: u32::from_be_bytes([0, high, middle, low]),
+            identifier,
+        })
+    }
+}
+
+/// A type and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tlv<'a> {
+    /// The type.
+    pub kind: u16,
+    /// The value.
+    pub value: &'a [u8],
+}
+
+macro_rules! tlvs {
+    ($(#[$meta:meta])* $name:ident, $item:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name<'a> {
+            value: &'a [u8],
+        }
+
+        impl<'a> $name<'a> {
+            pub(crate) fn new(value: &'a [u8]) -> Self {
+                Self { value }
+            }
+
+            /// The TLVs, in order; ends at one that is cut short.
+            pub fn iter(&self) -> impl Iterator<Item = Tlv<'a>> + use<'a> {
+                let mut rest = self.value;
+                core::iter::from_fn(move || {
+                    let (after, item) = $item(rest).ok()?;
+                    rest = after;
+                    Some(item)
+                })
+            }
+
+            /// Whether the value is whole TLVs, at least one.
+            #[must_use]
+            pub fn is_well_formed(&self) -> bool {
+                let mut rest = self.value;
+                while let Ok((after, _)) = $item(rest) {
+                    if after.is_empty() {
+                        return true;
+                    }
+                    rest = after;
+                }
+                false
+            }
+        }
+    };
+}
+
+tlvs! {
+    /// Tunnel Encapsulation (RFC 9012 section 2): a TLV for each tunnel, whose value is [`TunnelOptions`].
+    TunnelEncapsulation, tunnel
+}
+
+tlvs! {
+    /// The sub-TLVs of a tunnel (RFC 9012 section 2).
+    TunnelOptions, tunnel_option
+}
+
+tlvs! {
+    /// AIGP (RFC 7311 section 3).
+    Aigp, aigp
+}
+
+tlvs! {
+    /// BGP Prefix-SID (RFC 8669 section 3).
+    PrefixSid, prefix_sid
+}
+
+impl Aigp<'_> {
+    /// The accumulated metric.
+    #[must_use]
+    pub fn metric(&self) -> Option<u64> {
+        let metric = self.iter().find(|tlv| tlv.kind == 1)?;
+        Some(u64::from_be_bytes(*metric.value.as_array()?))
+    }
+}
+
+impl PrefixSid<'_> {
+    /// The label index (RFC 8669 section 3.1).
+    #[must_use]
+    pub fn label_index(&self) -> Option<u32> {
+        let label = self.iter().find(|tlv| tlv.kind == 1)?;
+        let (_reserved_and_flags, index) = label.value.split_first_chunk::<3>()?;
+        Some(u32::from_be_bytes(*index.as_array()?))
+    }
+}
+
+impl<'a> Tlv<'a> {
+    /// The sub-TLVs, for the tunnels of [`TunnelEncapsulation`].
+    #[must_use]
+    pub fn options(&self) -> TunnelOptions<'a> {
+        TunnelOptions::new(self.value)
+    }
+}
+
+fn tunnel(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
+    let (rest, kind) = be_u16(input)?;
+    let (rest, value) = length_value_u16(rest)?;
+    Ok((rest, Tlv { kind, value }))
+}
+
+/// Types from 128 on have a length of two octets.
+fn tunnel_option(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
+    let (rest, kind) = octet(input)?;
+    let (rest, value) = if kind < 128 {
+        length_value_u8(rest)?
+    } else {
+        length_value_u16(rest)?
+    };
+    Ok((
+        rest,
+        Tlv {
+            kind: kind.into(),
+            value,
+        },
+    ))
+}
+
+/// The length counts type and length too.
+fn aigp(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
+    let (rest, kind) = octet(input)?;
+    let (rest, length) = be_u16(rest)?;
+    let length = usize::from(length)
+        .checked_sub(3)
+        .ok_or(nom::Err::Error(Short))?;
+    let (rest, value) = take(rest, length)?;
+    Ok((
+        rest,
+        Tlv {
+            kind: kind.into(),
+            value,
+        },
+    ))
+}
+
+fn prefix_sid(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
+    let (rest, kind) = octet(input)?;
+    let (rest, value) = length_value_u16(rest)?;
+    Ok((
+        rest,
+        Tlv {
+            kind: kind.into(),
+            value,
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+
+    #[test]
+    fn values() {
+        let tunnels = TunnelEncapsulation::new(&[0, 8, 0, 6, 1, 1, 7, 128, 0, 0]);
+        assert!(tunnels.is_well_formed());
+        let tunnel = tunnels.iter().next().unwrap();
+        let options: Vec<_> = tunnel
+            .options()
+            .iter()
+            .map(|option| (option.kind, option.value))
+            .collect();
+        assert_eq!(
+            (tunnel.kind, options),
+            (8, Vec::from([(1, &[7][..]), (128, &[])]))
+        );
+        let aigp = Aigp::new(&[1, 0, 11, 0, 0, 0, 0, 0, 0, 1, 0]);
+        assert_eq!((aigp.is_well_formed(), aigp.metric()), (true, Some(256)));
+        let sid = PrefixSid::new(&[1, 0, 7, 0, 0, 0, 0, 0, 0, 5]);
+        assert_eq!((sid.is_well_formed(), sid.label_index()), (true, Some(5)));
+        let pmsi = PmsiTunnel::decode(&[0, 6, 0, 0x10, 0x10, 192, 0, 2, 1]).unwrap();
+        assert_eq!(
+            (pmsi.tunnel_type, pmsi.label, pmsi.identifier),
+            (6, 0x1010, &[192, 0, 2, 1][..])
+        );
+        for cut in [&[][..], &[1], &[1, 0], &[1, 0, 2], &[1, 0, 4]] {
+            assert!(!Aigp::new(cut).is_well_formed(), "{cut:?}");
+            assert_eq!(Aigp::new(cut).iter().count(), 0);
+        }
+    }
+}
