@@ -31,33 +31,42 @@ pub(crate) struct Speaker {
     pub(crate) asn: Asn,
 }
 
-/// Decides when an OPEN has been received on the connection that `new` made, and `existing` made the other one.
-pub(crate) fn resolve(
-    local: Speaker,
-    remote: Speaker,
-    (existing, state): (Initiator, State),
-    new: Initiator,
-) -> Keep {
-    match state {
-        State::Idle | State::Connect | State::Active | State::OpenSent => Keep::Both,
-        State::Established => Keep::Existing,
+/// The other connection, as the comparison sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Existing {
+    pub(crate) initiator: Initiator,
+    pub(crate) state: State,
+    /// It has come up only now: that its OPEN has not been received means nothing yet.
+    pub(crate) young: bool,
+}
+
+/// Decides when an OPEN has been received on the connection that `new` made, and there is an `existing` one.
+pub(crate) fn resolve(local: Speaker, remote: Speaker, existing: Existing, new: Initiator) -> Keep {
+    let compared = match existing.state {
+        State::Idle | State::Connect | State::Active => return Keep::Both,
+        State::Established => return Keep::Existing,
+        // RFC 4271 section 6.8: OpenSent counts where the peer's identifier is known, as it is from this OPEN. Waiting
+        // for the other OPEN would let each side drop the connection that the other one has just kept.
+        State::OpenSent => existing.young && existing.initiator != new,
         // Two from one side: no rule says which, and the older one is further.
-        State::OpenConfirm if existing == new => Keep::Existing,
-        State::OpenConfirm => {
-            // The connection made by the speaker with the higher identifier; of equal ones, with the higher AS number.
-            let local_is_higher =
-                (local.router_id.to_bits(), local.asn) > (remote.router_id.to_bits(), remote.asn);
-            let winner = if local_is_higher {
-                Initiator::Local
-            } else {
-                Initiator::Remote
-            };
-            if existing == winner {
-                Keep::Existing
-            } else {
-                Keep::New
-            }
-        }
+        State::OpenConfirm if existing.initiator == new => return Keep::Existing,
+        State::OpenConfirm => true,
+    };
+    if !compared {
+        return Keep::Both;
+    }
+    // The connection made by the speaker with the higher identifier; of equal ones, with the higher AS number.
+    let local_is_higher =
+        (local.router_id.to_bits(), local.asn) > (remote.router_id.to_bits(), remote.asn);
+    let winner = if local_is_higher {
+        Initiator::Local
+    } else {
+        Initiator::Remote
+    };
+    if existing.initiator == winner {
+        Keep::Existing
+    } else {
+        Keep::New
     }
 }
 
@@ -87,18 +96,19 @@ mod tests {
         ];
         for ((id, asn), (remote_id, remote_asn), existing, new, keep) in table {
             let (local, remote) = (speaker(id, asn), speaker(remote_id, remote_asn));
-            assert_eq!(
-                resolve(local, remote, (existing, State::OpenConfirm), new),
-                keep
-            );
-            assert_eq!(
-                resolve(local, remote, (existing, State::Established), new),
-                Keep::Existing
-            );
-            assert_eq!(
-                resolve(local, remote, (existing, State::OpenSent), new),
-                Keep::Both
-            );
+            let decide = |state, young| {
+                let existing = Existing {
+                    initiator: existing,
+                    state,
+                    young,
+                };
+                resolve(local, remote, existing, new)
+            };
+            assert_eq!(decide(State::OpenConfirm, false), keep);
+            assert_eq!(decide(State::Established, true), Keep::Existing);
+            assert_eq!(decide(State::OpenSent, false), Keep::Both);
+            let early = if existing == new { Keep::Both } else { keep };
+            assert_eq!(decide(State::OpenSent, true), early);
         }
     }
 }

@@ -128,25 +128,25 @@ impl PeerConfig {
         self
     }
 
-    /// How long a TCP connection may take to come up (ConnectRetryTime); at least 1 s.
+    /// How long a TCP connection may take to come up (ConnectRetryTime); 1 s to a day.
     #[must_use]
     pub fn connect_retry(mut self, time: Duration) -> Self {
-        self.connect_retry = time.max(Duration::from_secs(1));
+        self.connect_retry = time.clamp(Duration::from_secs(1), DAY);
         self
     }
 
-    /// How long to wait for the peer's OPEN before sending ours (DelayOpenTime).
+    /// How long to wait for the peer's OPEN before sending ours (DelayOpenTime); at most a day.
     #[must_use]
     pub fn delay_open(mut self, time: Duration) -> Self {
-        self.delay_open = Some(time);
+        self.delay_open = Some(time.min(DAY));
         self
     }
 
-    /// How long to wait after the first failure, and how long at the most after many in a row; at least 10 ms.
+    /// How long to wait after the first failure, and how long at the most after many in a row; 10 ms to a day.
     #[must_use]
     pub fn idle_hold(mut self, first: Duration, most: Duration) -> Self {
-        self.idle_hold = first.max(Duration::from_millis(10));
-        self.idle_hold_maximum = most.max(self.idle_hold);
+        self.idle_hold = first.clamp(Duration::from_millis(10), DAY);
+        self.idle_hold_maximum = most.clamp(self.idle_hold, DAY);
         self
     }
 
@@ -237,3 +237,6 @@ impl PeerConfig {
         }
     }
 }
+
+/// No timer waits longer.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);

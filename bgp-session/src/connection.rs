@@ -28,6 +28,15 @@ pub(crate) struct Transport {
     pub(crate) initiator: Initiator,
     /// Our address, once it is connected.
     pub(crate) local_address: Option<IpAddr>,
+    /// When it was connected, or began to be.
+    pub(crate) since: Instant,
+}
+
+impl Transport {
+    /// Whether an OPEN may still be on its way to us.
+    pub(crate) fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < YOUNG
+    }
 }
 
 impl Connection {
@@ -80,3 +89,6 @@ pub(crate) struct Cause {
     /// What an accepted OPEN agrees on.
     pub(crate) negotiated: Option<Negotiated>,
 }
+
+/// How long the OPEN of a peer that is there takes at the most.
+const YOUNG: Duration = Duration::from_secs(5);

@@ -88,6 +88,8 @@ pub enum DownReason {
     Remote(NotificationBuf),
     /// The TCP connection ended, or could not be made.
     Closed,
+    /// The TCP connection did not come up in time.
+    TimedOut,
     /// The operator has, with this NOTIFICATION.
     Stopped(NotificationBuf),
 }
@@ -96,6 +98,7 @@ impl fmt::Display for DownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (who, notification) = match self {
             Self::Closed => return f.write_str("the connection was closed"),
+            Self::TimedOut => return f.write_str("the connection did not come up in time"),
             Self::Local(notification) => ("we sent", notification),
             Self::Remote(notification) => ("the peer sent", notification),
             Self::Stopped(notification) => ("stopped by the operator, we sent", notification),

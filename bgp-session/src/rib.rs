@@ -9,7 +9,7 @@ mod log;
 
 pub use adj_rib_out::{AdjRibOut, Skipped};
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bgp_wire::{AttributeSet, Community, LargeCommunity, Origin};
@@ -191,21 +191,25 @@ impl Rib {
         previous.is_some()
     }
 
-    /// Makes `routes` all there is: announces what is new or different, withdraws what is missing.
+    /// Makes `routes` all there is: announces what is new or different, withdraws what is missing. Of several routes to
+    /// one prefix the last counts.
     pub fn replace<'a>(&mut self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
-        let mut wanted = BTreeSet::new();
+        let wanted: BTreeMap<_, _> = routes
+            .into_iter()
+            .map(|route| (route.prefix, route))
+            .collect();
         let mut replaced = Replaced::default();
-        for route in routes {
-            wanted.insert(route.prefix);
-            replaced.announced += usize::from(self.announce(route));
-        }
-        let missing: Vec<_> = self
+        let gone = |prefix: &IpNet| !wanted.contains_key(prefix);
+        let gone: Vec<_> = self
             .routes()
             .map(|route| route.prefix)
-            .filter(|prefix| !wanted.contains(prefix))
+            .filter(gone)
             .collect();
-        for prefix in missing {
+        for prefix in gone {
             replaced.withdrawn += usize::from(self.withdraw(prefix));
+        }
+        for route in wanted.into_values() {
+            replaced.announced += usize::from(self.announce(route));
         }
         replaced
     }
@@ -213,6 +217,7 @@ impl Rib {
     /// The route to exactly this prefix.
     #[must_use]
     pub fn route(&self, prefix: IpNet) -> Option<Route> {
+        let prefix = prefix.trunc();
         let key = match prefix {
             IpNet::V4(prefix) => self.ipv4.find(prefix),
             IpNet::V6(prefix) => self.ipv6.find(prefix),

@@ -193,7 +193,7 @@ impl Session {
         }
     }
 
-    /// Sends whole messages, encoded for the context that was negotiated; counts as a sign of life.
+    /// Sends whole messages, encoded for the context that was negotiated; an UPDATE counts as a sign of life.
     ///
     /// # Errors
     ///
@@ -206,26 +206,48 @@ impl Session {
         else {
             return Err(NotEstablished);
         };
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let updates = self.statistics.sent.update;
         self.statistics.count_sent(&messages);
         self.outputs
             .push_back(Output::Transmit(transport.id, messages));
-        self.start_timer(now, Slot::Primary, Timer::Keepalive);
+        // RFC 4271 section 8.2.2: an UPDATE stands for a KEEPALIVE; a ROUTE-REFRESH does not.
+        if self.statistics.sent.update > updates {
+            self.start_timer(now, Slot::Primary, Timer::Keepalive);
+        }
         Ok(())
     }
 
     /// The peer has connected to us: whether this connection is wanted, and its name. `local_address` is our end.
+    ///
+    /// Until its OPEN shows that it is the peer, it neither ends nor delays our own attempts.
     pub fn accept(&mut self, now: Instant, local_address: IpAddr) -> Option<ConnectionId> {
+        let silent = |connection: &Connection| {
+            let old = connection
+                .transport
+                .is_some_and(|transport| !transport.is_young(now));
+            connection.state == State::OpenSent && old
+        };
+        if self.secondary.as_ref().is_some_and(silent) {
+            // It has said nothing: another one may have more to say.
+            self.step(
+                now,
+                Slot::Secondary,
+                Event::OpenCollisionDump,
+                Cause::default(),
+            );
+        }
         let slot = match self.primary.state {
-            State::Idle if self.enabled && self.admits_in_idle => {
-                // Event 5: it is there before we have tried again.
-                self.primary.timers.stop(Timer::IdleHold);
-                self.enter(Slot::Primary, State::Active, Event::AutomaticStart);
+            State::Idle if !self.enabled || !self.admits_in_idle => return None,
+            State::Active if self.config.passive && self.primary.transport.is_none() => {
                 Slot::Primary
             }
-            State::Idle => return None,
-            State::Active if self.primary.transport.is_none() => Slot::Primary,
             _ if self.secondary.is_some() => return None,
-            State::Connect
+            // In Idle this is event 5: the peer is there before we have tried again.
+            State::Idle
+            | State::Connect
             | State::Active
             | State::OpenSent
             | State::OpenConfirm
@@ -238,10 +260,12 @@ impl Session {
             }
         };
         let id = self.next_connection();
+        let initiator = Initiator::Remote;
         let transport = Transport {
             id,
-            initiator: Initiator::Remote,
+            initiator,
             local_address: Some(local_address),
+            since: now,
         };
         if let Some(connection) = self.connection(slot) {
             connection.transport = Some(transport);
@@ -258,6 +282,7 @@ impl Session {
             .and_then(|connection| connection.transport.as_mut())
         {
             transport.local_address = Some(local_address);
+            transport.since = now;
         }
         self.step(now, slot, Event::TcpConnected, Cause::default());
     }

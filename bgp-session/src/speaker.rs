@@ -22,7 +22,7 @@ use std::{fmt, io};
 use bgp_wire::{Asn, Family, RouterId};
 use ipnet::IpNet;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::config::{LocalConfig, PeerConfig};
@@ -33,10 +33,12 @@ use peer::{Command, PeerTask};
 /// A BGP speaker that announces routes to its peers. Cheap to clone; all clones are the same speaker.
 ///
 /// Needs a tokio runtime with I/O and time. Commands return at once: what they ask for is in the table when they
-/// return, and on its way to the peers; [`Speaker::flush`] waits until it has arrived.
+/// return, and on its way to the peers; [`Speaker::flush`] waits until it has arrived. [`Speaker::shutdown`] ends it in
+/// good order; when the last clone is dropped, its sessions end by themselves.
 #[derive(Clone)]
 pub struct Speaker {
     shared: Arc<Shared>,
+    _last: Arc<DropGuard>,
 }
 
 /// What the tasks of one speaker share.
@@ -64,7 +66,7 @@ pub struct SpeakerBuilder {
 }
 
 impl SpeakerBuilder {
-    /// Also accepts connections on this address; only from configured peers.
+    /// Also accepts connections on this address; only from configured peers. `[::]` stands for IPv4 too.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen.push(address);
@@ -106,6 +108,7 @@ impl SpeakerBuilder {
             .iter()
             .map(tokio::net::TcpListener::local_addr)
             .collect::<io::Result<_>>()?;
+        let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             local: self.local,
             rib: Mutex::new(Rib::new()),
@@ -116,15 +119,17 @@ impl SpeakerBuilder {
             listeners,
             seed: self.seed,
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop: stop.clone(),
         });
-        let speaker = Speaker { shared };
         for socket in sockets {
-            speaker
-                .shared
+            shared
                 .tasks
-                .spawn(listen::accept_all(speaker.clone(), socket));
+                .spawn(listen::accept_all(Arc::clone(&shared), socket));
         }
+        let speaker = Speaker {
+            shared,
+            _last: Arc::new(stop.drop_guard()),
+        };
         Ok(speaker)
     }
 }
@@ -218,6 +223,8 @@ impl Speaker {
 
     /// Makes `routes` all that is announced.
     pub fn replace<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
+        // The iterator is the caller's: it must not run under the table's lock.
+        let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| rib.replace(routes))
     }
 
@@ -279,21 +286,16 @@ impl Speaker {
 
     /// Hands over a connection that was accepted elsewhere; whether `remote` is a peer that could take it.
     pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> bool {
-        let Some(peer) = self.peer(remote.to_canonical()) else {
-            return false;
-        };
-        peer.commands
-            .try_send(Command::Accept(Box::new(transport)))
-            .is_ok()
+        self.shared.accept(Box::new(transport), remote)
     }
 
     /// Ends every session with `why` and stops; waits at most two seconds for the peers to have read it.
     pub async fn shutdown(&self, why: Shutdown) {
-        self.shared.stop.cancel();
         let peers = std::mem::take(&mut *lock(&self.shared.peers));
         for peer in peers.into_values() {
             peer.stop(why.clone()).await;
         }
+        self.shared.stop.cancel();
         self.shared.tasks.close();
         tokio::time::timeout(Duration::from_secs(2), self.shared.tasks.wait())
             .await
@@ -309,6 +311,13 @@ impl Speaker {
             .changed
             .send_if_modified(|known| std::mem::replace(known, version) != version);
         result
+    }
+}
+
+impl Shared {
+    fn accept(&self, transport: Box<dyn Transport>, remote: IpAddr) -> bool {
+        let peer = lock(&self.peers).get(&remote.to_canonical()).cloned();
+        peer.is_some_and(|peer| peer.commands.try_send(Command::Accept(transport)).is_ok())
     }
 }
 

@@ -396,19 +396,22 @@ fn collision_keeps_the_connection_of_the_higher_identifier() {
             } else {
                 (accepted, dialled)
             };
-            a.receives(first, script::open_with_id(64512, identifier));
-            a.expects(first, Message::Keepalive);
-            a.receives(second, script::open_with_id(64512, identifier));
             let (kept, dropped) = if keeps_ours {
                 (dialled, accepted)
             } else {
                 (accepted, dialled)
             };
+            // The first OPEN names the peer, and decides.
+            a.receives(first, script::open_with_id(64512, identifier));
             a.expects(
                 dropped,
                 Message::Notification(Reason::CONNECTION_COLLISION_RESOLUTION, vec![]),
             );
             a.expects_close(dropped);
+            if kept == second {
+                a.receives(second, script::open_with_id(64512, identifier));
+            }
+            a.expects(kept, Message::Keepalive);
             a.receives(kept, keepalive());
             assert_eq!(
                 a.session.state(),
@@ -500,4 +503,96 @@ fn a_hanging_dial_is_given_up() {
     // The first one's success comes too late.
     a.connected(first);
     a.expects_nothing();
+}
+
+#[test]
+fn a_silent_stranger_at_the_peers_address_delays_nothing() {
+    // Before the session is up, and after it was lost.
+    let mut a = Script::new(config());
+    a.start();
+    let dialled = a.expects_dial();
+    a.closed(dialled);
+    let silent = a.accepts().expect("it may be the peer");
+    a.expects(silent, Message::Open);
+    a.passes(Duration::from_secs(6));
+    let dialled = a.expects_dial();
+    a.connected(dialled);
+    a.expects(dialled, Message::Open);
+    a.receives(dialled, open(64512, 90));
+    a.receives(dialled, keepalive());
+    assert_eq!(a.session.state(), State::Established);
+
+    let mut b = Script::established(config());
+    let connection = b.connection();
+    let silent = b.accepts().expect("it may be the peer");
+    b.passes(Duration::from_secs(6));
+    b.closed(connection);
+    b.passes_until_due();
+    b.expects_dial();
+    // Who comes later takes its place; and it is given half a minute only.
+    let second = b.accepts().expect("the silent one goes");
+    b.expects_close(silent);
+    b.passes(Duration::from_secs(30));
+    b.expects_close(second);
+}
+
+#[test]
+fn strangers_that_come_and_go_neither_stop_dialling_nor_lengthen_the_wait() {
+    let mut a = Script::new(config());
+    a.start();
+    let start = a.now;
+    let mut dials = 0;
+    while a.now - start < Duration::from_secs(3600) {
+        if let Some(stranger) = a.accepts() {
+            a.closed(stranger);
+        }
+        a.passes(Duration::from_secs(30));
+        while let Some(dialled) = a.try_dial() {
+            a.closed(dialled);
+            dials += 1;
+        }
+    }
+    assert!(dials >= 25, "{dials}");
+}
+
+#[test]
+fn a_dial_that_is_given_up_is_said() {
+    let mut a = Script::new(config());
+    a.start();
+    a.expects_dial();
+    a.passes(Duration::from_secs(30));
+    a.expects_dial();
+    let failed = |event: &SessionEvent| {
+        matches!(
+            event,
+            SessionEvent::Failed {
+                reason: DownReason::TimedOut
+            }
+        )
+    };
+    assert!(a.events.iter().any(failed));
+}
+
+#[test]
+fn refreshes_alone_do_not_silence_keepalives() {
+    let mut a = Script::established(config());
+    let connection = a.connection();
+    let mut keepalives = 0;
+    for _ in 0..60 {
+        a.passes(Duration::from_secs(1));
+        let mut octets = bytes::BytesMut::new();
+        bgp_wire::RouteRefresh {
+            family: Family::IPV4_UNICAST,
+            subtype: RefreshSubtype::BEGIN,
+        }
+        .encode(&mut octets);
+        a.session.send(a.now, octets.freeze()).unwrap();
+        a.drain();
+        keepalives += a
+            .take_messages(connection)
+            .iter()
+            .filter(|kind| **kind == Message::Keepalive)
+            .count();
+    }
+    assert!(keepalives >= 2);
 }

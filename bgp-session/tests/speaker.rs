@@ -266,3 +266,46 @@ async fn next_down(events: &mut bgp_session::Events) -> String {
         }
     }
 }
+
+/// Both sides dial each other: one session comes up and stays.
+#[tokio::test]
+async fn simultaneous_opens_leave_one_session() {
+    for round in 0..20 {
+        let spawn = |address: &'static str, id: &'static str| async move {
+            Speaker::builder(Asn::new(64512), id.parse().unwrap())
+                .listen(SocketAddr::new(self::address(address), 0))
+                .seed(round)
+                .spawn()
+                .await
+                .unwrap()
+        };
+        let (one, other) = (
+            spawn(NODE, "192.168.0.111").await,
+            spawn(ROUTER, "192.168.0.254").await,
+        );
+        let mut events = one.events();
+        let config = |from: &str, to: &Speaker| {
+            let listener = to.listeners()[0];
+            PeerConfig::new(listener.ip(), Asn::new(64512))
+                .dial_port(listener.port())
+                .source_address(address(from))
+        };
+        let peer = one.add_peer(config(NODE, &other)).unwrap();
+        other.add_peer(config(ROUTER, &one)).unwrap();
+        within(peer.wait_for(|status| status.state == State::Established))
+            .await
+            .unwrap();
+        one.announce(
+            &Route::new("192.168.10.1/32".parse().unwrap()).next_hop(address("192.168.0.111")),
+        );
+        within(one.flush()).await;
+        let up = peer.status();
+        assert_eq!(
+            (up.state, up.statistics.established),
+            (State::Established, 1),
+            "round {round}"
+        );
+        drop((one, other));
+        while within(events.next()).await.is_some() {}
+    }
+}

@@ -63,7 +63,8 @@ pub(super) fn idle(event: Event, conditions: Conditions) -> Transition {
 pub(super) fn connect(event: Event, conditions: Conditions) -> Transition {
     match event {
         Event::ManualStart | Event::AutomaticStart => stay(Connect),
-        Event::ManualStop => to(Idle, &[ClearRetries]),
+        // SendNOTIFICATIONwithoutOPEN is on.
+        Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::TimerExpires(Timer::ConnectRetry) => to(
             Connect,
             &[Stop(Timer::DelayOpen), Start(Timer::ConnectRetry), Dial],
@@ -82,7 +83,8 @@ pub(super) fn connect(event: Event, conditions: Conditions) -> Transition {
 pub(super) fn active(event: Event, conditions: Conditions) -> Transition {
     match event {
         Event::ManualStart | Event::AutomaticStart => stay(Active),
-        Event::ManualStop => to(Idle, &[ClearRetries]),
+        // SendNOTIFICATIONwithoutOPEN is on.
+        Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::TimerExpires(Timer::ConnectRetry) if conditions.passive => {
             to(Active, &[Start(Timer::ConnectRetry)])
         }

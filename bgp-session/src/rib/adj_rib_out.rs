@@ -59,8 +59,8 @@ struct Progress {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Stage {
-    /// The first time through: End-of-RIB follows.
-    Initial,
+    /// The first time through: End-of-RIB follows, and then a refresh that was asked for meanwhile.
+    Initial { refresh: bool },
     /// Changes as they come.
     Following,
     /// A refresh was asked for.
@@ -80,7 +80,7 @@ impl AdjRibOut {
         };
         let progress = |consumer| Progress {
             consumer,
-            stage: Stage::Initial,
+            stage: Stage::Initial { refresh: false },
         };
         Self {
             export: Export {
@@ -123,9 +123,9 @@ impl AdjRibOut {
         if let Some(progress) = progress {
             progress.stage = match progress.stage {
                 Stage::Refreshing { .. } => Stage::Refreshing { again: true },
-                // The first pass has not ended: what it sends is what a refresh would send.
-                Stage::Initial if !self.export.enhanced_route_refresh => Stage::Initial,
-                Stage::Initial | Stage::Following | Stage::RefreshWanted => Stage::RefreshWanted,
+                // RFC 7313 section 4: no BoRR before End-of-RIB.
+                Stage::Initial { .. } => Stage::Initial { refresh: true },
+                Stage::Following | Stage::RefreshWanted => Stage::RefreshWanted,
             };
             self.version = None;
         }
@@ -209,17 +209,22 @@ impl Progress {
                 log.read(self.consumer, WINDOW, &mut window);
                 export.write(&mut window, output);
             }
-            let stage = std::mem::replace(&mut self.stage, Stage::Following);
-            match stage {
-                Stage::Initial if export.end_of_rib => encode_end_of_rib(P::FAMILY, output.out),
-                Stage::Initial | Stage::Following | Stage::RefreshWanted => {}
+            let again = match std::mem::replace(&mut self.stage, Stage::Following) {
+                Stage::Initial { refresh } => {
+                    if export.end_of_rib {
+                        encode_end_of_rib(P::FAMILY, output.out);
+                    }
+                    refresh
+                }
+                Stage::Following | Stage::RefreshWanted => false,
                 Stage::Refreshing { again } => {
                     export.mark(P::FAMILY, RefreshSubtype::END, output.out);
-                    if again {
-                        self.stage = Stage::RefreshWanted;
-                        continue;
-                    }
+                    again
                 }
+            };
+            if again {
+                self.stage = Stage::RefreshWanted;
+                continue;
             }
             return true;
         }

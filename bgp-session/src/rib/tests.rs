@@ -259,6 +259,52 @@ fn markers_stand_around_what_they_mark() {
 }
 
 #[test]
+fn a_refresh_during_the_first_pass_is_answered_behind_it() {
+    let mut rib = Rib::new();
+    rib.announce(&route(2, 0));
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    peer.adj_rib_out
+        .as_mut()
+        .unwrap()
+        .refresh(Family::IPV4_UNICAST);
+    assert!(peer.pull(&mut rib, 4096));
+    let begin = format!("{} ipv4 unicast", RefreshSubtype::BEGIN);
+    let end = format!("{} ipv4 unicast", RefreshSubtype::END);
+    assert_eq!(
+        peer.marks,
+        ["EoR ipv4 unicast", &begin, &end, "EoR ipv6 unicast"]
+    );
+    assert_eq!(peer.announcements, 2);
+}
+
+#[test]
+fn replacing_by_the_same_set_changes_nothing() {
+    let mut rib = Rib::new();
+    let twice = [route(2, 0), route(2, 1), route(4, 0)];
+    assert_eq!(
+        rib.replace(&twice),
+        Replaced {
+            announced: 2,
+            withdrawn: 0
+        }
+    );
+    assert_eq!(rib.replace(&twice), Replaced::default());
+    assert_eq!(
+        rib.route("10.0.2.7/24".parse().unwrap()),
+        Some(route(2, 1)),
+        "the last one counts"
+    );
+    assert_eq!(
+        rib.replace(&[]),
+        Replaced {
+            announced: 0,
+            withdrawn: 2
+        }
+    );
+}
+
+#[test]
 fn external_peers_see_our_as_in_front() {
     let mut rib = Rib::new();
     rib.announce(&route(2, 7));

@@ -9,7 +9,7 @@ use bgp_wire::{
 use bytes::BytesMut;
 
 use super::{Session, Slot};
-use crate::collision::{Initiator, Keep, Speaker, resolve};
+use crate::collision::{Existing, Initiator, Keep, Speaker, resolve};
 use crate::connection::Cause;
 use crate::fsm::{Event, State};
 use crate::negotiate::negotiate;
@@ -94,7 +94,7 @@ impl Session {
             }
         }
         // RFC 4271 section 6.8: now the peer's identifier is known.
-        let (keep, other) = self.collide(slot, transport.initiator, open);
+        let (keep, other) = self.collide(now, slot, transport.initiator, open);
         if keep == Keep::Existing {
             return self.step(now, slot, Event::OpenCollisionDump, cause);
         }
@@ -107,7 +107,13 @@ impl Session {
     }
 
     /// Which connection lives on, and which is the other one.
-    fn collide(&mut self, slot: Slot, new: Initiator, open: &Open<'_>) -> (Keep, Option<Slot>) {
+    fn collide(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        new: Initiator,
+        open: &Open<'_>,
+    ) -> (Keep, Option<Slot>) {
         // A second OPEN on one connection is a fault, not a collision.
         let first = self
             .connection(slot)
@@ -115,7 +121,7 @@ impl Session {
         let Some((other, connection)) = self.other(slot).filter(|_| first) else {
             return (Keep::Both, None);
         };
-        let Some(existing) = connection.transport else {
+        let Some(transport) = connection.transport else {
             return (Keep::Both, None);
         };
         let local = self.config.local(self.local);
@@ -127,10 +133,13 @@ impl Session {
             router_id: open.router_id(),
             asn: open.asn(),
         };
-        (
-            resolve(local, remote, (existing.initiator, connection.state), new),
-            Some(other),
-        )
+        let young = transport.is_young(now);
+        let existing = Existing {
+            initiator: transport.initiator,
+            state: connection.state,
+            young,
+        };
+        (resolve(local, remote, existing, new), Some(other))
     }
 
     fn handle_update(&mut self, now: Instant, slot: Slot, frame: &Frame, update: &Update<'_>) {

@@ -68,7 +68,7 @@ impl Session {
         cause: &Cause,
     ) -> Option<NotificationBuf> {
         match action {
-            Action::Dial => self.dial(slot),
+            Action::Dial => self.dial(now, slot),
             Action::SendOpen => {
                 let mut octets = BytesMut::new();
                 // An OPEN of a few families and capabilities always fits.
@@ -98,7 +98,9 @@ impl Session {
                 };
                 return self.notify(slot, cause.notification.clone().unwrap_or_else(cease));
             }
-            Action::Start(Timer::ConnectRetry) if next == State::Active && !self.config.passive => {
+            Action::Start(Timer::ConnectRetry)
+                if next == State::Active && !self.config.passive && slot == Slot::Primary =>
+            {
                 let wait = self.backoff.next_wait();
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
@@ -119,18 +121,22 @@ impl Session {
         None
     }
 
-    fn dial(&mut self, slot: Slot) {
+    fn dial(&mut self, now: Instant, slot: Slot) {
         let id = self.next_connection();
         let transport = Transport {
             id,
             initiator: Initiator::Local,
             local_address: None,
+            since: now,
         };
         let Some(connection) = self.connection(slot) else {
             return;
         };
         if let Some(previous) = connection.transport.replace(transport) {
             self.outputs.push_back(Output::Close(previous.id));
+            if previous.local_address.is_none() {
+                self.emit_failed(DownReason::TimedOut);
+            }
         }
         self.outputs.push_back(Output::Dial(id));
     }
@@ -167,9 +173,10 @@ impl Session {
             .and_then(|connection| connection.negotiated);
         let time = match timer {
             Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
-            Timer::Hold => negotiated.map_or(LARGE_HOLD_TIME, |negotiated| {
-                negotiated.hold_time.duration()
-            }),
+            Timer::Hold => match negotiated {
+                Some(negotiated) => negotiated.hold_time.duration(),
+                None => self.time_for_open(slot),
+            },
             Timer::Keepalive => {
                 let interval = negotiated.map_or(Duration::ZERO, |negotiated| negotiated.keepalive);
                 self.backoff.jitter(interval)
@@ -183,6 +190,17 @@ impl Session {
             }
         } else {
             self.start_timer_for(now, slot, timer, time);
+        }
+    }
+
+    /// How long the peer's OPEN may take. Who has connected to us may be anybody, and is given less time.
+    fn time_for_open(&mut self, slot: Slot) -> Duration {
+        let transport = self
+            .connection(slot)
+            .and_then(|connection| connection.transport);
+        match transport.map(|transport| transport.initiator) {
+            Some(Initiator::Remote) => ACCEPTED_HOLD_TIME,
+            Some(Initiator::Local) | None => LARGE_HOLD_TIME,
         }
     }
 
@@ -277,9 +295,11 @@ impl Session {
         {
             self.secondary = None;
         }
+        // An OPEN has shown that the secondary is the peer.
         let forlorn = matches!(self.primary.state, State::Idle | State::Active)
             && self.primary.transport.is_none();
-        if forlorn && let Some(secondary) = self.secondary.take() {
+        let proven = |secondary: &mut Connection| secondary.negotiated.is_some();
+        if forlorn && let Some(secondary) = self.secondary.take_if(proven) {
             let from = self.primary.state;
             self.primary = secondary;
             self.emit_state(from, self.primary.state, Event::TcpConnected);
@@ -309,3 +329,6 @@ fn is_unexpected_message(reason: Reason) -> bool {
 
 /// The hold time until the peer's OPEN says another (RFC 4271 section 8.2.2 suggests 4 minutes).
 const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
+
+/// The same for a connection that we have accepted.
+const ACCEPTED_HOLD_TIME: Duration = Duration::from_secs(30);

@@ -18,6 +18,10 @@ pub(super) struct Link {
     pub(super) inbound: BytesMut,
     outbound: VecDeque<Bytes>,
     queued: usize,
+    /// Octets that were ever queued.
+    total: u64,
+    /// A write has failed: what the peer has sent before is still to be read.
+    broken: bool,
 }
 
 /// What a link has to say.
@@ -39,11 +43,14 @@ impl Link {
             inbound: BytesMut::new(),
             outbound: VecDeque::new(),
             queued: 0,
+            total: 0,
+            broken: false,
         }
     }
 
     pub(super) fn queue(&mut self, octets: Bytes) {
         self.queued += octets.len();
+        self.total += u64::try_from(octets.len()).unwrap_or(0);
         self.outbound.push_back(octets);
     }
 
@@ -52,10 +59,17 @@ impl Link {
         self.queued
     }
 
-    /// Octets that wait for the peer's acknowledgement or for room in the socket.
-    pub(super) fn unacknowledged(&self) -> usize {
+    /// Octets that were ever queued.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// How many of them the peer has acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
         // A connection that cannot say any more has nothing to wait for: it is about to be closed.
-        self.queued + self.transport.unacknowledged().unwrap_or(0)
+        let under_way = self.queued + self.transport.unacknowledged().unwrap_or(0);
+        self.total
+            .saturating_sub(u64::try_from(under_way).unwrap_or(u64::MAX))
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
@@ -71,9 +85,18 @@ impl Link {
                         return Poll::Ready(Progress::Written);
                     }
                 }
-                Poll::Ready(_) => return Poll::Ready(Progress::Closed),
+                // The peer may have said why before it closed.
+                Poll::Ready(_) => {
+                    self.broken = true;
+                    self.queued = 0;
+                    self.outbound.clear();
+                }
                 Poll::Pending => break,
             }
+        }
+        if self.broken {
+            self.outbound.clear();
+            self.queued = 0;
         }
         self.inbound.reserve(READ);
         match poll_read_buf(Pin::new(&mut self.transport), context, &mut self.inbound) {

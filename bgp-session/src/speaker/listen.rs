@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::Speaker;
+use super::Shared;
 use super::transport::{describe, prepare};
 
 pub(super) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -23,8 +24,8 @@ pub(super) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         .map_err(|error| describe(&error, "cannot listen on", address))
 }
 
-pub(super) async fn accept_all(speaker: Speaker, listener: TcpListener) {
-    let stop = speaker.shared.stop.clone();
+pub(super) async fn accept_all(speaker: Arc<Shared>, listener: TcpListener) {
+    let stop = speaker.stop.clone();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -32,7 +33,8 @@ pub(super) async fn accept_all(speaker: Speaker, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, remote)) => {
-                let welcome = prepare(&stream).is_ok() && speaker.accept(stream, remote.ip());
+                let welcome =
+                    prepare(&stream).is_ok() && speaker.accept(Box::new(stream), remote.ip());
                 if !welcome {
                     tracing::debug!(%remote, "connection refused");
                 }

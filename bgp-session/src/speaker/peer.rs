@@ -49,10 +49,23 @@ pub(super) struct PeerTask {
     established: Option<(ConnectionId, AdjRibOut)>,
     since: Option<Instant>,
     up_to_date: bool,
-    flushes: Vec<(u64, oneshot::Sender<()>)>,
+    flushes: Vec<Flush>,
+    /// Families that the peer wants once more, and when the next answer may begin.
+    refreshes: Vec<Family>,
+    next_refresh: Instant,
     deadline: Option<Instant>,
     last_down: Option<DownReason>,
     last_error: Option<String>,
+    /// Why the dial has failed whose end the session is being told.
+    dial_error: Option<String>,
+}
+
+/// Somebody who waits for the table to arrive.
+struct Flush {
+    version: u64,
+    /// How many octets the peer has to acknowledge, once they are all queued.
+    mark: Option<u64>,
+    done: oneshot::Sender<()>,
 }
 
 /// What woke the task.
@@ -63,6 +76,8 @@ enum Wake {
     Timeout,
     TableChanged,
     Flush,
+    Refresh,
+    Abandoned,
 }
 
 impl PeerTask {
@@ -108,9 +123,12 @@ impl PeerTask {
             since: None,
             up_to_date: false,
             flushes: Vec::new(),
+            refreshes: Vec::new(),
+            next_refresh: now,
             deadline: None,
             last_down: None,
             last_error: None,
+            dial_error: None,
             shared,
         };
         (task, receiver)
@@ -128,21 +146,24 @@ impl PeerTask {
                     self.session.stop(now(), &why);
                     break;
                 }
-                // Every handle is gone: nobody can ask for anything any more.
-                Wake::Command(None) => {
-                    self.session.stop(now(), &Shutdown::administrative(""));
-                    break;
-                }
+                Wake::Command(None) => break,
                 Wake::Command(Some(command)) => self.obey(command),
                 Wake::Dialled(id, Ok(transport)) => self.connected(id, transport),
                 Wake::Dialled(id, Err(error)) => {
-                    self.last_error = Some(format!("cannot connect: {error}"));
+                    self.dial = None;
+                    self.dial_error = Some(format!("cannot connect: {error}"));
                     self.session.handle_closed(now(), id);
+                    self.drain();
+                    self.dial_error = None;
                 }
                 Wake::Link(index, progress) => self.progress(index, progress),
                 Wake::Timeout => self.session.handle_timeout(now()),
                 Wake::TableChanged => self.up_to_date = false,
-                Wake::Flush => {}
+                Wake::Flush | Wake::Refresh => {}
+                Wake::Abandoned => {
+                    self.session.stop(now(), &Shutdown::administrative(""));
+                    break;
+                }
             }
         }
         self.drain();
@@ -152,6 +173,8 @@ impl PeerTask {
     async fn wake(&mut self) -> Wake {
         let follows = self.established.is_some() && self.up_to_date;
         let flushing = !self.flushes.is_empty();
+        let refreshing = !self.refreshes.is_empty();
+        let next_refresh = self.next_refresh.into();
         let (dial, links) = (&mut self.dial, &mut self.links);
         let dialled = async {
             match dial {
@@ -170,13 +193,18 @@ impl PeerTask {
             }
             Poll::Pending
         });
+        // In this order: an order to stop goes before the end of the speaker, and no flood on a connection keeps timers
+        // and orders from being seen.
         tokio::select! {
+            biased;
             command = self.commands.recv() => Wake::Command(command),
-            wake = dialled => wake,
-            wake = link => wake,
+            () = self.shared.stop.cancelled() => Wake::Abandoned,
             () = until(self.deadline) => Wake::Timeout,
+            wake = dialled => wake,
             _ = self.changed.changed(), if follows => Wake::TableChanged,
             () = tokio::time::sleep(ACKNOWLEDGED), if flushing => Wake::Flush,
+            () = tokio::time::sleep_until(next_refresh), if refreshing => Wake::Refresh,
+            wake = link => wake,
         }
     }
 
@@ -193,7 +221,11 @@ impl PeerTask {
                 }
             }
             Command::Flush { version, done } => {
-                self.flushes.push((version, done));
+                self.flushes.push(Flush {
+                    version,
+                    mark: None,
+                    done,
+                });
                 self.up_to_date = false;
             }
             Command::Refresh(family) => {
@@ -282,18 +314,21 @@ impl PeerTask {
                 self.down(reason);
             }
             SessionEvent::Failed { reason } => {
-                tracing::info!(%peer, "attempt failed: {}", self.explain(reason));
-                self.last_error = Some(self.explain(reason));
-                self.last_down = Some(reason.clone());
+                let why = self.explain(reason);
+                tracing::info!(%peer, "attempt failed: {why}");
+                // A second connection beside an Established one says nothing about the session.
+                if self.established.is_none() {
+                    self.last_error = Some(why);
+                    self.last_down = Some(reason.clone());
+                }
             }
             SessionEvent::UpdateFault(fault) => {
                 tracing::debug!(%peer, "{}: {:?}", fault.error, fault.treatment);
             }
             SessionEvent::Refresh(family) => {
-                tracing::info!(%peer, %family, "refresh");
-                if let Some((_, adj_rib_out)) = &mut self.established {
-                    adj_rib_out.refresh(*family);
-                    self.up_to_date = false;
+                tracing::debug!(%peer, %family, "refresh");
+                if !self.refreshes.contains(family) {
+                    self.refreshes.push(*family);
                 }
             }
             SessionEvent::Update(_) | SessionEvent::EndOfRib(_) => {}
@@ -304,12 +339,9 @@ impl PeerTask {
 
     /// A dial that failed has said more than the session knows.
     fn explain(&self, reason: &DownReason) -> String {
-        match (&self.last_error, reason) {
-            (Some(error), DownReason::Closed) if error.starts_with("cannot connect") => {
-                error.clone()
-            }
-            _ => reason.to_string(),
-        }
+        self.dial_error
+            .clone()
+            .unwrap_or_else(|| reason.to_string())
     }
 
     fn up(&mut self, negotiated: &crate::negotiate::Negotiated) {
@@ -332,6 +364,7 @@ impl PeerTask {
             adj_rib_out.close(&mut lock(&self.shared.rib));
         }
         self.since = None;
+        self.refreshes.clear();
         self.up_to_date = false;
         self.last_error = Some(reason.to_string());
         self.last_down = Some(reason.clone());
@@ -345,6 +378,14 @@ impl PeerTask {
         let Some(link) = self.links.iter_mut().find(|link| link.id == *id) else {
             return;
         };
+        // Many requests in a row get few answers: none begins before the last one has left.
+        if link.queued() == 0 && now() >= self.next_refresh && !self.refreshes.is_empty() {
+            self.refreshes
+                .drain(..)
+                .for_each(|family| adj_rib_out.refresh(family));
+            self.next_refresh = now() + REFRESH_INTERVAL;
+            self.up_to_date = false;
+        }
         if self.up_to_date || link.queued() >= QUEUED {
             return;
         }
@@ -365,11 +406,13 @@ impl PeerTask {
             .unwrap_or_default();
         self.status.send_if_modified(|status| {
             status.statistics = self.session.statistics().clone();
-            status.skipped = skipped;
             let changed = status.state != self.session.state()
                 || status.up_to_date != self.up_to_date
                 || status.established_since != self.since
-                || status.last_error != self.last_error;
+                || status.last_error != self.last_error
+                || status.last_down != self.last_down
+                || status.skipped != skipped;
+            status.skipped = skipped;
             status.state = self.session.state();
             status.negotiated = negotiated.copied();
             status.established_since = self.since;
@@ -381,6 +424,8 @@ impl PeerTask {
     }
 
     fn answer_flushes(&mut self) {
+        // Who has given up is not waited for.
+        self.flushes.retain(|flush| !flush.done.is_closed());
         if self.flushes.is_empty() {
             return;
         }
@@ -390,14 +435,17 @@ impl PeerTask {
         let Some(link) = self.links.iter().find(|link| link.id == *id) else {
             return self.flushes.clear();
         };
-        let Some(version) = adj_rib_out.version().filter(|_| link.unacknowledged() == 0) else {
-            return;
+        let (version, total, acknowledged) =
+            (adj_rib_out.version(), link.total(), link.acknowledged());
+        let arrived = |flush: &mut Flush| {
+            if flush.mark.is_none() && version.is_some_and(|version| version >= flush.version) {
+                flush.mark = Some(total);
+            }
+            flush.mark.is_some_and(|mark| acknowledged >= mark)
         };
-        for (_, done) in self
-            .flushes
-            .extract_if(.., |(wanted, _)| *wanted <= version)
-        {
-            done.send(()).ok();
+        for flush in self.flushes.extract_if(.., arrived) {
+            // It may be gone by now.
+            flush.done.send(()).ok();
         }
     }
 }
@@ -419,3 +467,6 @@ const QUEUED: usize = 64 * 1024;
 
 /// How often to look whether the peer has acknowledged everything, while somebody waits for that.
 const ACKNOWLEDGED: Duration = Duration::from_millis(1);
+
+/// At least so long between the beginnings of two answers to ROUTE-REFRESH.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);

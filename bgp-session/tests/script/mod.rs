@@ -174,6 +174,10 @@ impl Script {
         self.dials.pop_front().expect("a dial")
     }
 
+    pub(crate) fn try_dial(&mut self) -> Option<ConnectionId> {
+        self.dials.pop_front()
+    }
+
     pub(crate) fn expects(&mut self, connection: ConnectionId, message: Message) {
         let position = self.sent.iter().position(|(to, _)| *to == connection);
         let sent = position.and_then(|position| self.sent.remove(position));
