@@ -14,6 +14,38 @@ pub struct LocalConfig {
     pub router_id: RouterId,
 }
 
+/// A key for TCP MD5 signatures (RFC 2385): 1 to 80 octets, which is what Linux takes. It is never printed.
+///
+/// ```
+/// use bgp_session::Md5Key;
+/// assert_eq!(format!("{:?}", Md5Key::new("secret").expect("legal")), "Md5Key(***)");
+/// assert!(Md5Key::new("").is_none());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Md5Key(Vec<u8>);
+
+impl Md5Key {
+    /// The longest key in octets.
+    pub const LONGEST: usize = 80;
+
+    /// The key of these octets; `None` if there are none or more than 80.
+    #[must_use]
+    pub fn new(octets: impl Into<Vec<u8>>) -> Option<Self> {
+        Some(Self(octets.into())).filter(|key| (1..=Self::LONGEST).contains(&key.0.len()))
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Md5Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Md5Key(***)")
+    }
+}
+
 /// One peer: its address and AS number are required, the rest has defaults and is changed by setters.
 ///
 /// ```
@@ -46,6 +78,7 @@ pub struct PeerConfig {
     pub(crate) extended_message: bool,
     pub(crate) enforce_first_as: bool,
     pub(crate) deliver_updates: bool,
+    pub(crate) md5_key: Option<Md5Key>,
     pub(crate) description: String,
 }
 
@@ -75,6 +108,7 @@ impl PeerConfig {
             extended_message: false,
             enforce_first_as: true,
             deliver_updates: false,
+            md5_key: None,
             description: String::new(),
         }
     }
@@ -195,6 +229,13 @@ impl PeerConfig {
     #[must_use]
     pub fn deliver_updates(mut self, deliver: bool) -> Self {
         self.deliver_updates = deliver;
+        self
+    }
+
+    /// Signs every segment with this key, and takes none that is not (RFC 2385).
+    #[must_use]
+    pub fn md5_key(mut self, key: Md5Key) -> Self {
+        self.md5_key = Some(key);
         self
     }
 

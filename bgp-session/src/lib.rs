@@ -34,7 +34,7 @@ mod stats;
 mod timer;
 
 pub use collision::Initiator;
-pub use config::{LocalConfig, PeerConfig};
+pub use config::{LocalConfig, Md5Key, PeerConfig};
 pub use fsm::State;
 pub use negotiate::Negotiated;
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};

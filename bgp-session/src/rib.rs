@@ -239,6 +239,12 @@ impl Rib {
             .filter_map(|(prefix, key)| self.assemble(prefix, key))
     }
 
+    /// How many IPv4 and how many IPv6 routes there are.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.ipv4.len(), self.ipv6.len())
+    }
+
     /// How many routes there are.
     #[must_use]
     pub fn len(&self) -> usize {

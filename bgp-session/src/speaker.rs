@@ -15,17 +15,19 @@ pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
 use bgp_wire::{Asn, Family, RouterId};
 use ipnet::IpNet;
+use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::config::{LocalConfig, PeerConfig};
+use crate::config::{LocalConfig, Md5Key, PeerConfig};
 use crate::rib::{Replaced, Rib, Route};
 use crate::session::Shutdown;
 use peer::{Command, PeerTask};
@@ -51,6 +53,7 @@ struct Shared {
     events: broadcast::Sender<PeerEvent>,
     dialer: Arc<dyn Dialer>,
     listeners: Vec<SocketAddr>,
+    sockets: Vec<Arc<TcpListener>>,
     seed: u64,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -102,11 +105,11 @@ impl SpeakerBuilder {
     pub async fn spawn(self) -> io::Result<Speaker> {
         let mut sockets = Vec::new();
         for address in &self.listen {
-            sockets.push(listen::bind(*address).await?);
+            sockets.push(Arc::new(listen::bind(*address)?));
         }
         let listeners = sockets
             .iter()
-            .map(tokio::net::TcpListener::local_addr)
+            .map(|socket| socket.local_addr())
             .collect::<io::Result<_>>()?;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
@@ -117,6 +120,7 @@ impl SpeakerBuilder {
             events: broadcast::Sender::new(self.event_capacity),
             dialer: self.dialer,
             listeners,
+            sockets: sockets.clone(),
             seed: self.seed,
             tasks: TaskTracker::new(),
             stop: stop.clone(),
@@ -150,6 +154,8 @@ pub enum AddPeerError {
     Exists(IpAddr),
     /// The speaker has been shut down.
     ShutDown,
+    /// The MD5 key cannot be set on a listening socket.
+    Md5Key(io::ErrorKind),
 }
 
 impl fmt::Display for AddPeerError {
@@ -157,6 +163,9 @@ impl fmt::Display for AddPeerError {
         match self {
             Self::Exists(address) => write!(f, "there is a peer {address} already"),
             Self::ShutDown => f.write_str("the speaker has been shut down"),
+            Self::Md5Key(error) => {
+                write!(f, "cannot set the MD5 key on a listening socket: {error}")
+            }
         }
     }
 }
@@ -190,6 +199,13 @@ impl Speaker {
         if peers.contains_key(&address) {
             return Err(AddPeerError::Exists(address));
         }
+        // Before the peer can connect.
+        if let Some(key) = &config.md5_key {
+            let failed = |error: io::Error| AddPeerError::Md5Key(error.kind());
+            self.shared
+                .set_md5_key(address, Some(key))
+                .map_err(failed)?;
+        }
         // A full queue means that the task is behind; who fills it waits or is refused.
         let (commands, receiver) = mpsc::channel(16);
         let (task, status) = PeerTask::new(Arc::clone(&self.shared), config, receiver);
@@ -208,6 +224,8 @@ impl Speaker {
         let removed = lock(&self.shared.peers).remove(&address);
         let Some(peer) = removed else { return false };
         peer.stop(Shutdown::deconfigured()).await;
+        // There may be none.
+        self.shared.set_md5_key(address, None).ok();
         true
     }
 
@@ -232,6 +250,12 @@ impl Speaker {
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
         lock(&self.shared.rib).routes().collect()
+    }
+
+    /// How many IPv4 and how many IPv6 routes are announced.
+    #[must_use]
+    pub fn route_counts(&self) -> (usize, usize) {
+        lock(&self.shared.rib).counts()
     }
 
     /// The announced route to exactly this prefix.
@@ -315,6 +339,23 @@ impl Speaker {
 }
 
 impl Shared {
+    /// On every listening socket of the peer's family.
+    fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
+        for (socket, address) in self.sockets.iter().zip(&self.listeners) {
+            match (address, peer) {
+                (SocketAddr::V4(_), IpAddr::V4(_)) | (SocketAddr::V6(_), IpAddr::V6(_)) => {
+                    sockopt::set_md5_key(socket.as_fd(), peer, key)?;
+                }
+                // An IPv6 socket knows IPv4 peers by their mapped addresses.
+                (SocketAddr::V6(_), IpAddr::V4(ipv4)) => {
+                    sockopt::set_md5_key(socket.as_fd(), ipv4.to_ipv6_mapped().into(), key)?;
+                }
+                (SocketAddr::V4(_), IpAddr::V6(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn accept(&self, transport: Box<dyn Transport>, remote: IpAddr) -> bool {
         let peer = lock(&self.peers).get(&remote.to_canonical()).cloned();
         peer.is_some_and(|peer| peer.commands.try_send(Command::Accept(transport)).is_ok())

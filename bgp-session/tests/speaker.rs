@@ -309,3 +309,41 @@ async fn simultaneous_opens_leave_one_session() {
         while within(events.next()).await.is_some() {}
     }
 }
+
+/// RFC 2385: with the same key on both ends the session comes up; with another one nothing is heard.
+#[tokio::test]
+async fn md5_keys() {
+    for (ours, theirs, up) in [("secret", "secret", true), ("secret", "other", false)] {
+        let spawn = |id: &'static str| async move {
+            let builder = Speaker::builder(Asn::new(64512), id.parse().unwrap());
+            builder
+                .listen(SocketAddr::new(address(ROUTER), 0))
+                .spawn()
+                .await
+                .unwrap()
+        };
+        let (router, node) = (spawn("192.168.0.254").await, spawn("192.168.0.111").await);
+        let key = |text: &str| bgp_session::Md5Key::new(text).unwrap();
+        let passive = PeerConfig::new(address(NODE), Asn::new(64512))
+            .passive(true)
+            .md5_key(key(theirs));
+        router.add_peer(passive).unwrap();
+        let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
+            .dial_port(router.listeners()[0].port())
+            .source_address(address(NODE))
+            .connect_retry(Duration::from_secs(1))
+            .md5_key(key(ours));
+        let peer = node.add_peer(config).unwrap();
+        let status = peer
+            .wait_for(|status| status.state == State::Established || status.last_error.is_some());
+        let status = within(status).await.unwrap();
+        assert_eq!(status.state == State::Established, up, "{status:?}");
+        if !up {
+            assert_eq!(
+                status.last_error.as_deref(),
+                Some("the connection did not come up in time")
+            );
+        }
+        assert!(router.remove_peer(address(NODE)).await);
+    }
+}

@@ -80,7 +80,7 @@ struct Run {
     #[arg(long, value_name = "ADDRESS")]
     source_address: Option<IpAddr>,
     /// The next hop of IPv4 routes, in place of the local address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = host)]
     next_hop: Option<Ipv4Addr>,
     /// Where to accept control connections
     #[arg(long, value_name = "PATH", env = "SPEAKERD_SOCKET")]
@@ -156,11 +156,37 @@ impl Run {
         config.control_socket = self.control_socket.or(config.control_socket);
         config.state_directory = self.state_directory.or(config.state_directory);
         for peer in &mut config.peers {
+            if let Some(source) = self
+                .source_address
+                .filter(|source| source.is_ipv4() != peer.address.is_ipv4())
+            {
+                let message = format!(
+                    "--source-address {source} and the peer {} are of different families",
+                    peer.address
+                );
+                return Err(Failure::new(Failure::CONFIG, message));
+            }
             peer.source_address = self.source_address.or(peer.source_address);
             peer.next_hop_ipv4 = self.next_hop.or(peer.next_hop_ipv4);
         }
         Ok(config)
     }
+}
+
+fn host(text: &str) -> Result<Ipv4Addr, String> {
+    let address: Ipv4Addr = text
+        .parse()
+        .map_err(|_| "write an IPv4 address such as 192.168.0.111".to_owned())?;
+    if address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        || address.is_broadcast()
+    {
+        return Err(format!(
+            "{address} is no host's address and cannot be a next hop"
+        ));
+    }
+    Ok(address)
 }
 
 fn start_logging(verbose: u8, quiet: bool) {

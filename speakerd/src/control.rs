@@ -14,4 +14,4 @@ pub use protocol::{
     PeerInfo, Release, Reply, Request, RouteInfo, RouteSource, VERSION, Withdraw,
 };
 pub(crate) use protocol::{Answer, parse_origin};
-pub(crate) use server::{Handler, bind, serve};
+pub(crate) use server::{ControlSocket, Handler, serve};

@@ -2,17 +2,18 @@
 
 mod desired;
 
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bgp_session::{Events, PeerConfig, PeerStatus, Route, Shutdown, Speaker, State};
-use bgp_wire::RouterId;
+use bgp_session::{Events, Md5Key, PeerConfig, PeerStatus, Shutdown, Speaker, State};
+use bgp_wire::{Family, RouterId};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Peer};
-use crate::control::{Answer, ControlError, Handler, PeerInfo, Request, bind, serve};
+use crate::control::{Answer, ControlError, ControlSocket, Handler, PeerInfo, Request, serve};
 use crate::exit::Failure;
 use crate::paths;
 use desired::Desired;
@@ -23,6 +24,8 @@ pub struct Daemon {
     inner: Arc<Inner>,
     control_socket: PathBuf,
     server: tokio::task::JoinHandle<()>,
+    /// Keeps another daemon off the control socket.
+    _lock: File,
 }
 
 #[derive(Debug)]
@@ -40,25 +43,11 @@ impl Daemon {
     /// be derived. Nothing has been announced then.
     pub async fn start(config: &Config) -> Result<(Self, Events), Failure> {
         let router_id = router_id(config)?;
-        for peer in &config.peers {
-            if peer.password.is_some() {
-                let message = format!(
-                    "peer {}: TCP MD5 passwords are not supported yet; remove `password`",
-                    peer.address
-                );
-                return Err(Failure::new(Failure::CONFIG, message));
-            }
-        }
         let state_directory = config
             .state_directory
             .clone()
             .or_else(paths::state_directory);
         let (desired, routes) = Desired::open(config, state_directory.as_deref())?;
-        let control_socket = config
-            .control_socket
-            .clone()
-            .unwrap_or_else(paths::control_socket);
-        let listener = bind(&control_socket)?;
         let mut builder = Speaker::builder(config.local_as, router_id);
         for address in &config.listen {
             builder = builder.listen(*address);
@@ -67,6 +56,11 @@ impl Daemon {
             .spawn()
             .await
             .map_err(|error| Failure::system("cannot start", &error))?;
+        let socket = config
+            .control_socket
+            .clone()
+            .unwrap_or_else(paths::control_socket);
+        let control = ControlSocket::bind(socket)?;
         // What was announced before the restart is in the table before the first session is up.
         speaker.replace(&routes);
         let events = speaker.events();
@@ -79,12 +73,18 @@ impl Daemon {
             speaker,
             desired: Mutex::new(desired),
         });
+        let ControlSocket {
+            listener,
+            path,
+            lock,
+        } = control;
         let server = tokio::spawn(serve(listener, Arc::clone(&inner)));
         Ok((
             Self {
                 inner,
-                control_socket,
+                control_socket: path,
                 server,
+                _lock: lock,
             },
             events,
         ))
@@ -131,7 +131,7 @@ impl Daemon {
     /// Ends the sessions with Cease/Administrative Shutdown and removes the control socket.
     pub async fn stop(self) {
         self.server.abort();
-        // Somebody else may have removed it already.
+        // It is ours: the lock is held. Somebody may have removed it already.
         std::fs::remove_file(&self.control_socket).ok();
         self.inner
             .speaker
@@ -154,12 +154,12 @@ impl Handler for Inner {
             }
             Request::Routes(_) => Answer::list(desired.routes(&self.speaker)),
             Request::Peers(_) => {
-                let routes = self.speaker.routes();
+                let counts = self.speaker.route_counts();
                 Answer::list(
                     self.speaker
                         .peers()
                         .iter()
-                        .map(|peer| peer_info(&peer.status(), &routes)),
+                        .map(|peer| peer_info(&peer.status(), counts)),
                 )
             }
         }
@@ -195,6 +195,14 @@ fn peer_config(peer: &Peer) -> PeerConfig {
     }
     if let Some(address) = peer.next_hop_ipv6 {
         config = config.next_hop_ipv6(address);
+    }
+    // The configuration has judged its length.
+    if let Some(key) = peer
+        .password
+        .as_ref()
+        .and_then(|password| Md5Key::new(password.reveal()))
+    {
+        config = config.md5_key(key);
     }
     config
 }
@@ -235,20 +243,16 @@ fn local_address(peer: &Peer) -> Option<Ipv4Addr> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "uptime is told to people")]
-fn peer_info(status: &PeerStatus, routes: &[Route]) -> PeerInfo {
+fn peer_info(status: &PeerStatus, (ipv4, ipv6): (usize, usize)) -> PeerInfo {
     let negotiated = status
         .negotiated
         .filter(|_| status.state == State::Established);
-    let sent = |route: &&Route| {
-        let ipv4 = route.prefix().addr().is_ipv4();
-        let family = if ipv4 {
-            bgp_wire::Family::IPV4_UNICAST
-        } else {
-            bgp_wire::Family::IPV6_UNICAST
-        };
-        negotiated.is_some_and(|negotiated| negotiated.families().contains(family))
-    };
-    let prefixes = u64::try_from(routes.iter().filter(sent).count()).unwrap_or(u64::MAX);
+    let families = negotiated
+        .map(|negotiated| negotiated.families())
+        .unwrap_or_default();
+    let sent = |family, count| if families.contains(family) { count } else { 0 };
+    let prefixes = sent(Family::IPV4_UNICAST, ipv4) + sent(Family::IPV6_UNICAST, ipv6);
+    let prefixes = u64::try_from(prefixes).unwrap_or(u64::MAX);
     PeerInfo {
         address: status.address,
         remote_as: status.remote_as.number(),

@@ -4,8 +4,6 @@
 //! socket. Nothing fixed is used: no port, no path, no privilege. That both ends are ours proves nothing about other
 //! routers; the tests do that.
 
-#![expect(clippy::print_stdout, reason = "the demo is what it prints")]
-
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -21,7 +19,7 @@ use crate::cli::runtime;
 use crate::config::{ARTICLE, Config, ConfigError};
 use crate::control::{Allocate, Allocated, Client, ClientError, Request};
 use crate::daemon::Daemon;
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 use crate::table::{ROUTER_HEAD, RouterRow};
 
 /// Runs the demo.
@@ -31,10 +29,20 @@ use crate::table::{ROUTER_HEAD, RouterRow};
 /// The row did not appear in the router's table.
 pub fn run(keep: bool) -> Result<(), Failure> {
     runtime()?.block_on(async {
-        let directory = tempfile::tempdir()
-            .map_err(|error| Failure::system("no temporary directory", &error))?;
+        let directory =
+            directory().map_err(|error| Failure::system("no temporary directory", &error))?;
         demonstrate(keep, directory.path()).await
     })
+}
+
+/// A temporary directory in which the path of a socket is not too long.
+fn directory() -> std::io::Result<tempfile::TempDir> {
+    let directory = tempfile::tempdir()?;
+    if directory.path().as_os_str().len() < LONGEST_DIRECTORY {
+        Ok(directory)
+    } else {
+        tempfile::tempdir_in("/tmp")
+    }
 }
 
 async fn demonstrate(keep: bool, directory: &Path) -> Result<(), Failure> {
@@ -43,10 +51,10 @@ async fn demonstrate(keep: bool, directory: &Path) -> Result<(), Failure> {
     let [peer] = config.peers.as_mut_slice() else {
         return Err(Failure::new(Failure::CONFIG, "the article has one peer"));
     };
-    println!(
+    print(&format!(
         "config   the article's ConfigMap: peer {} AS {}, mapped to {}",
         peer.address, peer.remote_as, router.address
-    );
+    ))?;
     peer.address = router.address.ip();
     peer.port = router.address.port();
     peer.next_hop_ipv4 = Some(NODE);
@@ -59,13 +67,13 @@ async fn demonstrate(keep: bool, directory: &Path) -> Result<(), Failure> {
     let socket = daemon.control_socket().to_owned();
     let allocated = tokio::task::spawn_blocking(move || allocate(&socket)).await;
     let allocated = allocated.map_err(|error| Failure::new(Failure::UNAVAILABLE, error))??;
-    println!(
+    print(&format!(
         "service  {SERVICE} gets {} of pool {}",
         allocated.address, allocated.pool
-    );
+    ))?;
 
     let rows = router.wait_for_row().await;
-    println!("\nthe router's table:\n{ROUTER_HEAD}\n{rows}\n");
+    print(&format!("\nthe router's table:\n{ROUTER_HEAD}\n{rows}\n"))?;
     if !rows.lines().any(|row| row == ROW) {
         return Err(Failure::new(
             Failure::REFUSED,
@@ -74,19 +82,37 @@ async fn demonstrate(keep: bool, directory: &Path) -> Result<(), Failure> {
     }
     let socket = daemon.control_socket().display();
     if keep {
-        println!("OK. The daemon stays until Ctrl-C. Its control socket is {socket}; try");
-        println!("  speakerctl --socket {socket} routes");
-        println!("  speakerctl --socket {socket} allocate web");
-        println!("  echo '{{\"cmd\":\"peers\"}}' | socat - UNIX:{socket}");
+        print(&format!(
+            "OK. The daemon stays until Ctrl-C. Its control socket is {socket}; try"
+        ))?;
+        let speakerctl = speakerctl();
+        print(&format!("  {speakerctl} --socket {socket} routes"))?;
+        print(&format!("  {speakerctl} --socket {socket} allocate web"))?;
+        print(&format!(
+            "  echo '{{\"cmd\":\"peers\"}}' | socat - UNIX:{socket}"
+        ))?;
         daemon.run().await?;
     } else {
-        println!("OK. Go on with: speakerd demo --keep, or against a router of yours:");
-        println!("  speakerd --local-as 64512 --peer 192.168.0.254 --pool 192.168.10.0/24");
-        println!("  speakerctl allocate {SERVICE}");
+        print("OK. Go on with: speakerd demo --keep, or against a router of yours:")?;
+        print("  speakerd --local-as 64512 --peer 192.168.0.254 --pool 192.168.10.0/24")?;
+        print(&format!("  speakerctl allocate {SERVICE}"))?;
         daemon.stop().await;
     }
     router.speaker.shutdown(Shutdown::administrative("")).await;
     Ok(())
+}
+
+fn print(line: &str) -> Result<(), Failure> {
+    say(&format!("{line}\n"))
+}
+
+/// The client that was built beside this program.
+fn speakerctl() -> String {
+    let beside = std::env::current_exe().map(|path| path.with_file_name("speakerctl"));
+    beside
+        .ok()
+        .filter(|path| path.exists())
+        .map_or_else(|| "speakerctl".into(), |path| path.display().to_string())
 }
 
 fn article() -> Result<Config, Failure> {
@@ -119,7 +145,7 @@ async fn print_states(mut events: Events) -> Result<(), Failure> {
                 Some(SessionEvent::StateChanged { to, .. }) => states.push(to),
                 Some(SessionEvent::Up { negotiated, .. }) => return Some(negotiated),
                 Some(SessionEvent::Down { reason, .. } | SessionEvent::Failed { reason }) => {
-                    println!("session  {reason}");
+                    print(&format!("session  {reason}")).ok()?;
                 }
                 Some(_) => {}
                 None => return None,
@@ -128,17 +154,17 @@ async fn print_states(mut events: Events) -> Result<(), Failure> {
     };
     let negotiated = tokio::time::timeout(PATIENCE, up).await.ok().flatten();
     let states: Vec<_> = states.iter().map(ToString::to_string).collect();
-    println!("session  {}", states.join(" > "));
+    print(&format!("session  {}", states.join(" > ")))?;
     let Some(negotiated) = negotiated else {
         return Err(Failure::new(
             Failure::REFUSED,
             "the session did not come up",
         ));
     };
-    println!(
+    print(&format!(
         "         AS {} both sides, router id {}, hold time {}",
         negotiated.peer_as, negotiated.peer_router_id, negotiated.hold_time
-    );
+    ))?;
     Ok(())
 }
 
@@ -245,3 +271,6 @@ const ROW: &str = "*>i192.168.10.1/32  192.168.0.111                   0      0 
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The path of a Unix socket has at most 107 octets.
+const LONGEST_DIRECTORY: usize = 90;

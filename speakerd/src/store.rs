@@ -1,13 +1,15 @@
 //! What survives a restart: announced routes and leases, in a journal of checked lines.
 //!
-//! A line is a checksum and a JSON record. A change is durable once its line is synced. A line that a crash cut short
-//! is the last one and was never acknowledged; anything else that does not check is not guessed at. At start the
-//! journal is written anew, without what is no longer true, to a file that then takes its place.
+//! A line is a checksum and a change, which is a list of records: a change is whole or not at all. It is durable once
+//! its line is synced. A line that a crash cut short is the last one and was never acknowledged; anything else that does
+//! not check is not guessed at. Now and then the journal is written anew, without what is no longer true, to a file that
+//! then takes its place; where there is no room for that, the old one goes on.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::{Announce, Prefix};
 use crate::exit::Failure;
 
-/// One change.
+/// One part of a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub(crate) enum Record {
@@ -63,10 +65,16 @@ pub(crate) enum Store {
 
 #[derive(Debug)]
 pub(crate) struct Journal {
+    directory: PathBuf,
     file: File,
-    path: PathBuf,
     /// How much of the file is whole lines: where the next one goes.
     length: u64,
+    /// A write has failed: the file may hold more than `length`.
+    torn: bool,
+    /// What the whole lines amount to.
+    state: State,
+    /// When to write the journal anew.
+    compact_at: u64,
     /// Held as long as the daemon lives.
     _lock: File,
 }
@@ -86,38 +94,43 @@ impl Store {
             move |error: io::Error| Failure::system(&what, &error)
         };
         std::fs::create_dir_all(directory).map_err(failed("cannot work"))?;
-        let lock =
-            File::create(directory.join("lock")).map_err(failed("cannot create the lock"))?;
-        if lock.try_lock().is_err() {
+        let lock = lock(&directory.join("lock")).map_err(failed("cannot create the lock"))?;
+        let Some(lock) = lock else {
             let message = format!(
                 "another speakerd uses the state directory {}",
                 directory.display()
             );
             return Err(Failure::new(Failure::UNAVAILABLE, message));
-        }
-        let path = directory.join("journal");
-        let state = match std::fs::read(&path) {
+        };
+        let path = directory.join(JOURNAL);
+        let (state, length) = match std::fs::read(&path) {
             Ok(octets) => replay(&path, &octets)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),
             Err(error) => return Err(failed("cannot read the journal")(error)),
         };
-        let file = rewrite(directory, &path, &state).map_err(failed("cannot write the journal"))?;
-        let length = file
-            .metadata()
-            .map_err(failed("cannot write the journal"))?
-            .len();
-        Ok((
-            Self::Journal(Journal {
-                file,
-                path,
-                length,
-                _lock: lock,
-            }),
+        let file = options()
+            .append(true)
+            .open(&path)
+            .map_err(failed("cannot open the journal"))?;
+        let (directory, compact_at) = (directory.to_owned(), 0);
+        let returned = state.clone();
+        let mut journal = Journal {
+            directory,
+            file,
+            length,
+            torn: true,
             state,
-        ))
+            compact_at,
+            _lock: lock,
+        };
+        if let Err(error) = journal.mend().and_then(|()| journal.compact()) {
+            // What was acknowledged is announced all the same; changes are refused as long as they cannot be kept.
+            tracing::error!(directory = %journal.directory.display(), "the journal cannot be written: {error}");
+        }
+        Ok((Self::Journal(journal), returned))
     }
 
-    /// Makes a change durable.
+    /// Makes a change durable, whole.
     ///
     /// # Errors
     ///
@@ -125,7 +138,12 @@ impl Store {
     pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
         match self {
             Self::Memory => Ok(()),
-            Self::Journal(journal) => journal.append(records),
+            Self::Journal(journal) => journal.append(records).map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("{}: {error}", journal.directory.display()),
+                )
+            }),
         }
     }
 
@@ -136,51 +154,87 @@ impl Store {
 
 impl Journal {
     fn append(&mut self, records: &[Record]) -> io::Result<()> {
-        let lines = encode(records)?;
-        let written = self
-            .file
-            .write_all(&lines)
-            .and_then(|()| self.file.sync_data());
-        match written {
-            Ok(()) => {
-                self.length += u64::try_from(lines.len()).unwrap_or(0);
-                Ok(())
-            }
-            Err(error) => {
-                // A part of the line may be there: it must not stand in front of the next one.
-                self.file.set_len(self.length)?;
-                let path = self.path.display();
-                Err(io::Error::new(
-                    error.kind(),
-                    format!("cannot write {path}: {error}"),
-                ))
-            }
+        if self.torn {
+            self.mend()?;
         }
+        let line = encode(records)?;
+        self.torn = true;
+        self.file.write_all(&line)?;
+        self.file.sync_data()?;
+        self.torn = false;
+        self.length += u64::try_from(line.len()).unwrap_or(0);
+        records
+            .iter()
+            .cloned()
+            .for_each(|record| self.state.apply(record));
+        if self.length >= self.compact_at
+            && let Err(error) = self.compact()
+        {
+            // The change is durable already; the journal is only longer than it need be.
+            tracing::warn!("the journal cannot be compacted: {error}");
+            self.compact_at = self.length * 2;
+        }
+        Ok(())
     }
+
+    /// Cuts off what a failed write may have left, before anything is written behind it.
+    fn mend(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.sync_all()?;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// Replaces the journal by one that says the same in fewer lines, in one step.
+    fn compact(&mut self) -> io::Result<()> {
+        let fresh = self.directory.join("journal.new");
+        let mut file = options().write(true).truncate(true).open(&fresh)?;
+        let mut octets = Vec::new();
+        for record in self.state.records() {
+            octets.extend(encode(&[record])?);
+        }
+        file.write_all(&octets)?;
+        file.sync_all()?;
+        let path = self.directory.join(JOURNAL);
+        std::fs::rename(&fresh, &path)?;
+        self.file = options().append(true).open(&path)?;
+        self.length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        self.compact_at = (self.length * 4).max(LEAST_COMPACTED);
+        File::open(&self.directory)?.sync_all()
+    }
+}
+
+/// A lock that is held as long as the file is open; `None` if somebody else holds it.
+pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = options().write(true).open(path)?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+/// For its owner only.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).mode(0o600);
+    options
 }
 
 fn encode(records: &[Record]) -> io::Result<Vec<u8>> {
-    let mut lines = Vec::new();
-    for record in records {
-        let json = serde_json::to_vec(record)?;
-        write!(lines, "{:08x} ", crc32fast::hash(&json))?;
-        lines.extend(json);
-        lines.push(b'\n');
-    }
-    Ok(lines)
+    let json = serde_json::to_vec(records)?;
+    let mut line = Vec::with_capacity(json.len() + 10);
+    write!(line, "{:08x} ", crc32fast::hash(&json))?;
+    line.extend(json);
+    line.push(b'\n');
+    Ok(line)
 }
 
-fn replay(path: &Path, octets: &[u8]) -> Result<State, Failure> {
-    let mut state = State::default();
-    let mut lines = octets
-        .split_inclusive(|octet| *octet == b'\n')
-        .enumerate()
-        .peekable();
-    while let Some((number, line)) = lines.next() {
+/// What the journal says, and how much of it is whole lines.
+fn replay(path: &Path, octets: &[u8]) -> Result<(State, u64), Failure> {
+    let (mut state, mut length) = (State::default(), 0);
+    for (number, line) in octets.split_inclusive(|octet| *octet == b'\n').enumerate() {
         match decode(line) {
-            Some(record) => state.apply(record),
-            None if lines.peek().is_none() && !line.ends_with(b"\n") => {
+            Some(records) => records.into_iter().for_each(|record| state.apply(record)),
+            None if !line.ends_with(b"\n") => {
                 tracing::warn!(journal = %path.display(), "the last line was cut short by a crash and is dropped");
+                break;
             }
             None => {
                 let message = format!(
@@ -192,11 +246,12 @@ fn replay(path: &Path, octets: &[u8]) -> Result<State, Failure> {
                 return Err(Failure::new(Failure::IO, message));
             }
         }
+        length += u64::try_from(line.len()).unwrap_or(0);
     }
-    Ok(state)
+    Ok((state, length))
 }
 
-fn decode(line: &[u8]) -> Option<Record> {
+fn decode(line: &[u8]) -> Option<Vec<Record>> {
     let line = line.strip_suffix(b"\n")?;
     let (checksum, json) = line.split_at_checked(8)?;
     let json = json.strip_prefix(b" ")?;
@@ -207,15 +262,10 @@ fn decode(line: &[u8]) -> Option<Record> {
     serde_json::from_slice(json).ok()
 }
 
-/// Replaces the journal by one that says `state`, in one step.
-fn rewrite(directory: &Path, path: &Path, state: &State) -> io::Result<File> {
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(&encode(&state.records().collect::<Vec<_>>())?)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(directory)?.sync_all()?;
-    OpenOptions::new().append(true).open(path)
-}
+const JOURNAL: &str = "journal";
+
+/// A journal shorter than this is not worth writing anew.
+const LEAST_COMPACTED: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -232,6 +282,7 @@ mod tests {
         Store::open(Some(directory)).unwrap()
     }
 
+    /// A journal of two lines.
     fn filled(directory: &Path) -> State {
         let (mut store, _) = open(directory);
         store.append(&[lease("a", 1), lease("b", 2)]).unwrap();
@@ -268,6 +319,15 @@ mod tests {
                 lines,
                 "cut at {length}"
             );
+            // What is written next does not run into what was cut.
+            let (mut store, _) = open(directory.path());
+            store.append(&[lease("d", 4)]).unwrap();
+            drop(store);
+            assert_eq!(
+                open(directory.path()).1.leases.len(),
+                lines + 1,
+                "cut at {length}"
+            );
         }
     }
 
@@ -287,6 +347,40 @@ mod tests {
                 Ok(_) => assert_eq!(position, whole.len() - 1, "position {position}"),
             }
         }
+    }
+
+    #[test]
+    fn the_journal_does_not_grow_with_changes_that_undo_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(directory.path());
+        let Store::Journal(journal) = &mut store else {
+            panic!()
+        };
+        journal.compact_at = 10_000;
+        for round in 0..2000 {
+            journal
+                .append(&[lease("a", u8::try_from(round % 200).unwrap())])
+                .unwrap();
+            if journal.compact_at == LEAST_COMPACTED {
+                journal.compact_at = 10_000;
+            }
+            assert!(journal.length <= 10_000);
+        }
+        drop(store);
+        assert_eq!(open(directory.path()).1.leases.len(), 1);
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_what_was_acknowledged_is_still_there() {
+        let directory = tempfile::tempdir().unwrap();
+        filled(directory.path());
+        // A directory in the way of the new journal stands for a full disk.
+        std::fs::create_dir(directory.path().join("journal.new")).unwrap();
+        let (mut store, state) = open(directory.path());
+        assert_eq!(state.leases.len(), 2);
+        store.append(&[lease("d", 4)]).unwrap();
+        drop(store);
+        assert_eq!(open(directory.path()).1.leases.len(), 3);
     }
 
     #[test]

@@ -421,7 +421,7 @@ fn the_least_native_file_and_the_command_line() {
     let pools = ["10.1.0.0/24".parse().unwrap()];
     let arguments = Config::from_arguments(Asn::new(64512), &peers, &pools).unwrap();
     assert_eq!(arguments, config);
-    let peers = ["10.0.0.1", "10.0.0.1:1790@65001"].map(|text| text.parse().unwrap());
+    let peers = ["10.0.0.1", "10.0.0.2:1790@65001"].map(|text| text.parse().unwrap());
     let pools = ["10.1.0.0/24", "10.2.0.0/24"].map(|text| text.parse().unwrap());
     let arguments = Config::from_arguments(Asn::new(64512), &peers, &pools).unwrap();
     assert_eq!(arguments.peers[1].remote_as, Asn::new(65001));

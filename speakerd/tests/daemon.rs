@@ -18,6 +18,10 @@ struct Daemon {
 
 impl Daemon {
     fn start(directory: &Path) -> Self {
+        Self::start_with(directory, "192.168.10.0/24")
+    }
+
+    fn start_with(directory: &Path, pool: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
         command.args([
             "--local-as",
@@ -25,7 +29,7 @@ impl Daemon {
             "--peer",
             "127.0.0.1:1",
             "--pool",
-            "192.168.10.0/24",
+            pool,
         ]);
         command
             .args(["--pool", "2001:db8::/64", "--state-directory"])
@@ -316,6 +320,36 @@ fn acknowledged_is_kept_over_a_kill() {
     );
 }
 
+/// A configuration that has no place for what was acknowledged does not lose it, and an order can still take it back.
+#[test]
+fn what_the_configuration_has_no_place_for_sleeps() {
+    let directory = tempfile::tempdir().unwrap();
+    let (wide, narrow) = ("192.168.10.0/24", "192.168.10.128/25");
+    let daemon = Daemon::start_with(directory.path(), wide);
+    daemon.granted("allocate gone");
+    daemon.granted("allocate kept");
+    daemon.granted("announce 192.168.10.5");
+    daemon.granted("announce 192.168.10.6");
+    daemon.kill();
+    let daemon = Daemon::start_with(directory.path(), narrow);
+    assert_eq!(daemon.granted("routes --json"), "[]\n");
+    daemon.granted("release gone");
+    assert_eq!(
+        daemon.granted("withdraw 192.168.10.5"),
+        "192.168.10.5/32 withdrawn\n"
+    );
+    daemon.kill();
+    let daemon = Daemon::start_with(directory.path(), wide);
+    let routes: Value = serde_json::from_str(&daemon.granted("routes --json")).unwrap();
+    let prefixes: Vec<_> = routes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| route["prefix"].clone())
+        .collect();
+    assert_eq!(prefixes, ["192.168.10.2/32", "192.168.10.6/32"]);
+}
+
 #[test]
 fn bad_requests_get_an_error_and_the_connection_goes_on() {
     let directory = tempfile::tempdir().unwrap();
@@ -356,6 +390,12 @@ fn bad_requests_get_an_error_and_the_connection_goes_on() {
     assert_eq!(reply["item"]["prefix"], "192.168.10.1/32");
     let reply = ask(b"");
     assert_eq!(reply["data"]["count"], 1);
+
+    // A last line without its end is a line.
+    let mut once = UnixStream::connect(daemon.socket()).unwrap();
+    once.write_all(br#"{"cmd":"peers"}"#).unwrap();
+    once.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(BufReader::new(once).lines().count() == 2);
 
     // A line beyond the limit is refused and ends this connection, not the daemon.
     let reply = ask(&[b'x'; 70_000]);

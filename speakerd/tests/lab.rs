@@ -49,7 +49,12 @@ fn main() -> ExitCode {
         trial("article_as_it_means_the_router", &privileged, || {
             article::run(&article::Policy::PrefixListInbound);
         }),
-        trial("frr_without_root", &unprivileged, unprivileged::run),
+        trial("frr_without_root", &unprivileged, || {
+            unprivileged::run(None);
+        }),
+        trial("frr_without_root_with_md5", &unprivileged, || {
+            unprivileged::run(Some("secret"));
+        }),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }

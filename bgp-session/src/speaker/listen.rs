@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use super::Shared;
 use super::transport::{describe, prepare};
 
-pub(super) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -24,7 +24,7 @@ pub(super) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         .map_err(|error| describe(&error, "cannot listen on", address))
 }
 
-pub(super) async fn accept_all(speaker: Arc<Shared>, listener: TcpListener) {
+pub(super) async fn accept_all(speaker: Arc<Shared>, listener: Arc<TcpListener>) {
     let stop = speaker.stop.clone();
     loop {
         let accepted = tokio::select! {

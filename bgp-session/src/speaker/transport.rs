@@ -57,6 +57,7 @@ impl Dialer for TcpDialer {
             SocketAddr::new(peer.address, peer.port),
             peer.source_address,
         );
+        let key = peer.md5_key.clone();
         Box::pin(async move {
             let socket = match remote {
                 SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -67,6 +68,10 @@ impl Dialer for TcpDialer {
                 socket
                     .bind(SocketAddr::new(source, 0))
                     .map_err(|error| describe(&error, "cannot dial from", source))?;
+            }
+            if key.is_some() {
+                super::sockopt::set_md5_key(socket.as_fd(), remote.ip(), key.as_ref())
+                    .map_err(|error| describe(&error, "cannot set the MD5 key for", remote.ip()))?;
             }
             let stream = socket.connect(remote).await?;
             prepare(&stream)?;

@@ -58,12 +58,12 @@ impl AdvertisementDraft {
     }
 }
 
-/// The peers, no two of them at the same address and port.
+/// The peers, no two of them at the same address.
 pub(super) fn peers(report: &mut Report<'_>, drafts: Vec<Located<Peer>>) -> Vec<Peer> {
     let mut seen = BTreeMap::new();
     let mut peers = Vec::with_capacity(drafts.len());
     for Located { value: peer, span } in drafts {
-        if let Some(first) = seen.get(&(peer.address, peer.port)) {
+        if let Some(first) = seen.get(&peer.address) {
             let line = report.line(*first);
             let problem = Problem::new(format!("the peer `{}` is there twice", peer.address));
             let help = format!(
@@ -71,7 +71,7 @@ pub(super) fn peers(report: &mut Report<'_>, drafts: Vec<Located<Peer>>) -> Vec<
             );
             report.error(&span, problem.help(help));
         } else {
-            seen.insert((peer.address, peer.port), span.start);
+            seen.insert(peer.address, span.start);
         }
         peers.push(peer);
     }

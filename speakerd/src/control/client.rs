@@ -66,10 +66,19 @@ impl Client {
             fields.insert("v".into(), super::VERSION.into());
             fields.insert("id".into(), self.requests.into());
         }
-        writeln!(self.stream.get_mut(), "{object}")?;
+        let written = self
+            .stream
+            .get_mut()
+            .write_all(format!("{object}\n").as_bytes());
         let mut items = Vec::new();
         loop {
-            let reply = self.reply()?;
+            // A daemon that has no room for us says so before it hears us.
+            let reply = match (self.reply(), &written) {
+                (Err(ClientError::Unreachable(_)), Err(error)) => {
+                    return Err(io::Error::new(error.kind(), error.to_string()).into());
+                }
+                (reply, _) => reply?,
+            };
             if let Some(error) = reply.error {
                 return Err(error.into());
             }

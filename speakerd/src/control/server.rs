@@ -1,8 +1,9 @@
 //! The daemon's end of the control socket.
 
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 
 use super::protocol::{Answer, ControlError, ErrorCode, Reply, Request, parse_request};
 use crate::exit::Failure;
+use crate::store;
 
 /// Answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
@@ -25,45 +27,71 @@ pub(crate) trait Handler: Send + Sync + 'static {
     fn flush(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Binds the socket, in place of one that no daemon listens on any more.
-///
-/// # Errors
-///
-/// Another daemon listens there, the path is no socket, or permission is missing.
-pub(crate) fn bind(path: &Path) -> Result<UnixListener, Failure> {
-    let what = || format!("cannot open the control socket {}", path.display());
-    if let Some(directory) = path
-        .parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-    {
-        let mut builder = std::fs::DirBuilder::new();
-        builder
-            .recursive(true)
-            .mode(0o750)
-            .create(directory)
-            .map_err(|error| Failure::system(what(), &error))?;
-    }
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => {
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                let message = format!("{}: another speakerd listens there", what());
-                return Err(Failure::new(Failure::UNAVAILABLE, message));
+/// The socket, bound.
+pub(crate) struct ControlSocket {
+    pub(crate) listener: UnixListener,
+    pub(crate) path: PathBuf,
+    /// Held as long as the socket is used.
+    pub(crate) lock: File,
+}
+
+impl ControlSocket {
+    /// Binds the socket, in place of one that no daemon listens on any more.
+    ///
+    /// # Errors
+    ///
+    /// Another daemon listens there, the path is no socket, somebody else may write to its directory, or permission is
+    /// missing.
+    pub(crate) fn bind(path: PathBuf) -> Result<Self, Failure> {
+        let what = format!("cannot open the control socket {}", path.display());
+        let failed = |error: io::Error| Failure::system(&what, &error);
+        let unavailable = |why: &str| Failure::new(Failure::UNAVAILABLE, format!("{what}: {why}"));
+        if let Some(directory) = path
+            .parent()
+            .filter(|directory| !directory.as_os_str().is_empty())
+        {
+            let mut builder = std::fs::DirBuilder::new();
+            builder
+                .recursive(true)
+                .mode(0o750)
+                .create(directory)
+                .map_err(failed)?;
+            if !is_trustworthy(&std::fs::metadata(directory).map_err(failed)?) {
+                return Err(unavailable(
+                    "somebody else can replace files in its directory",
+                ));
             }
-            std::fs::remove_file(path).map_err(|error| Failure::system(what(), &error))?;
         }
-        Ok(_) => {
-            return Err(Failure::new(
-                Failure::UNAVAILABLE,
-                format!("{}: it is not a socket", what()),
-            ));
+        let mut lock_path = path.clone().into_os_string();
+        lock_path.push(".lock");
+        let lock = store::lock(Path::new(&lock_path)).map_err(failed)?;
+        let lock = lock.ok_or_else(|| unavailable("another speakerd listens there"))?;
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.file_type().is_socket() => {
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+            Ok(_) => return Err(unavailable("it is not a socket")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Failure::system(what(), &error)),
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).map_err(failed)?;
+        Ok(Self {
+            listener,
+            path,
+            lock,
+        })
     }
-    let listener = UnixListener::bind(path).map_err(|error| Failure::system(what(), &error))?;
-    let permissions = std::fs::Permissions::from_mode(0o660);
-    std::fs::set_permissions(path, permissions).map_err(|error| Failure::system(what(), &error))?;
-    Ok(listener)
+}
+
+/// Whether nobody but root and ourselves can replace what is in a directory.
+fn is_trustworthy(directory: &std::fs::Metadata) -> bool {
+    let owner = directory.uid();
+    let (writable, sticky) = (
+        directory.mode() & 0o002 != 0,
+        directory.mode() & 0o1000 != 0,
+    );
+    (owner == 0 || owner == rustix::process::geteuid().as_raw()) && (!writable || sticky)
 }
 
 /// Serves clients until the task is dropped.
@@ -101,10 +129,14 @@ async fn serve_client(mut stream: UnixStream, handler: Arc<impl Handler>) -> io:
     loop {
         match lines.decode(&mut received) {
             Ok(Some(line)) if line.trim().is_empty() => {}
-            Ok(Some(line)) => answer(&mut stream, &handler, &line).await?,
+            Ok(Some(line)) => answer(&mut stream, &mut received, &handler, &line).await?,
             Ok(None) => {
                 if stream.read_buf(&mut received).await? == 0 {
-                    return Ok(());
+                    // A last line without its end is a line.
+                    return match lines.decode_eof(&mut received) {
+                        Ok(Some(line)) => answer(&mut stream, &mut received, &handler, &line).await,
+                        Ok(None) | Err(_) => Ok(()),
+                    };
                 }
             }
             Err(LinesCodecError::MaxLineLengthExceeded) => {
@@ -125,6 +157,7 @@ async fn serve_client(mut stream: UnixStream, handler: Arc<impl Handler>) -> io:
 
 async fn answer(
     stream: &mut UnixStream,
+    received: &mut BytesMut,
     handler: &Arc<impl Handler>,
     line: &str,
 ) -> io::Result<()> {
@@ -144,7 +177,7 @@ async fn answer(
         Err(error) => return stream.write_all(&refusal(id, error)).await,
     };
     if waits {
-        handler.flush().await;
+        flush(stream, received, handler).await?;
     }
     let granted = |item, data| Reply {
         id: id.clone(),
@@ -165,6 +198,26 @@ async fn answer(
             stream
                 .write_all(&line_of(&granted(None, Some(json!({ "count": count })))))
                 .await
+        }
+    }
+}
+
+/// Waits for the peers, but not for a client that has gone.
+async fn flush(
+    stream: &mut UnixStream,
+    received: &mut BytesMut,
+    handler: &Arc<impl Handler>,
+) -> io::Result<()> {
+    let arrived = handler.flush();
+    tokio::pin!(arrived);
+    loop {
+        tokio::select! {
+            () = &mut arrived => return Ok(()),
+            read = stream.read_buf(received), if received.len() < LINE => {
+                if read? == 0 {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+            }
         }
     }
 }

@@ -2,11 +2,15 @@
 //!
 //! Every change is judged, made durable, and only then made; a change that fails on the way has not been made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use bgp_session::{Route, Speaker};
-use bgp_wire::{AttributeSet, Community, LargeCommunity};
+use bgp_wire::{
+    AttributeSet, Community, Context, LargeCommunity, NextHop, Nlri, PeerKind, encode_announcements,
+};
+use bytes::BytesMut;
 use ipnet::IpNet;
 
 use crate::config::{Advertisement, Config, RouteDefaults};
@@ -16,14 +20,24 @@ use crate::control::{
 };
 use crate::exit::Failure;
 use crate::pool::{AllocateError, Allocator, Lease, NotInPools, Request};
-use crate::store::{Record, Store};
+use crate::store::{Record, State, Store};
 
 #[derive(Debug)]
 pub(super) struct Desired {
     allocator: Allocator,
     announced: BTreeMap<Prefix, Announce>,
+    /// What every lease needs announced. It goes before an announcement by hand of the same prefix.
+    leased: BTreeMap<IpNet, Leased>,
+    /// What is in the journal and the configuration has no place for. A configuration that has brings it back.
+    dormant: State,
     defaults: RouteDefaults,
     store: Store,
+}
+
+#[derive(Debug)]
+struct Leased {
+    names: BTreeSet<String>,
+    advertisement: Advertisement,
 }
 
 impl Desired {
@@ -42,35 +56,40 @@ impl Desired {
                 "no state directory is configured: announcements and leases end with this process"
             );
         }
-        let mut allocator = Allocator::new(&config.pools);
-        for (name, address) in &state.leases {
-            // The lease stays in the journal: a configuration that has room for it brings it back.
-            if let Err(error) = allocator.restore(name, *address) {
-                tracing::error!(%name, %address, "a lease is not announced, the configuration has changed: {error}");
-            }
-        }
-        let mut announced = state.announced;
-        announced.retain(|prefix, _| match allocator.announceable(prefix.network()) {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%prefix, "not announced, the configuration has changed: {error}");
-                false
-            }
-        });
-        let desired = Self {
-            allocator,
-            announced,
+        let mut desired = Self {
+            allocator: Allocator::new(&config.pools),
+            announced: BTreeMap::new(),
+            leased: BTreeMap::new(),
+            dormant: State::default(),
             defaults: config.defaults,
             store,
         };
+        for (name, address) in state.leases {
+            match desired.allocator.restore(&name, address) {
+                Ok(lease) => drop(desired.lease_routes(&lease)),
+                Err(error) => {
+                    tracing::error!(%name, %address, "a lease is not announced, the configuration has changed: {error}");
+                    desired.dormant.leases.insert(name, address);
+                }
+            }
+        }
+        for (prefix, announce) in state.announced {
+            if let Err(error) = desired.allocator.announceable(prefix.network()) {
+                tracing::error!(%prefix, "not announced, the configuration has changed: {error}");
+                desired.dormant.announced.insert(prefix, announce);
+            } else {
+                desired.announced.insert(prefix, announce);
+            }
+        }
         let announced = desired
             .announced
             .values()
             .map(|announce| desired.announced_route(announce));
         let leased = desired
-            .leased()
-            .into_iter()
-            .map(|(prefix, leased)| desired.leased_route(prefix, &leased.advertisement));
+            .leased
+            .iter()
+            .map(|(prefix, leased)| desired.leased_route(*prefix, &leased.advertisement));
+        // Of two routes to one prefix the last counts: the lease's.
         let routes = announced.chain(leased).collect();
         Ok((desired, routes))
     }
@@ -84,33 +103,20 @@ impl Desired {
         self.allocator
             .announceable(prefix.network())
             .map_err(outside)?;
-        if let Some(leased) = self.leased().get(&prefix.network()) {
-            let message = format!(
-                "{prefix} is announced for the lease of {}",
-                names(&leased.names)
-            );
-            return Err(
-                ControlError::new(ErrorCode::Leased, message).hint("release the lease first")
-            );
-        }
-        if let Some(next_hop) = announce
-            .next_hop
-            .filter(|next_hop| next_hop.is_ipv4() != prefix.network().addr().is_ipv4())
-        {
-            let message =
-                format!("next hop {next_hop} and prefix {prefix} are of different families");
-            return Err(ControlError::new(ErrorCode::BadRequest, message));
-        }
+        self.refuse_leased(prefix, "release the lease first")?;
         let announce = Announce {
             wait: false,
             ..announce
         };
+        let route = self.announced_route(&announce);
+        check_route(&route)?;
         let changed = self.announced.get(&prefix) != Some(&announce);
         if changed {
             self.append(&[Record::Announce(announce.clone())])?;
-            speaker.announce(&self.announced_route(&announce));
+            self.dormant.announced.remove(&prefix);
             self.announced.insert(prefix, announce);
         }
+        speaker.announce(&route);
         Ok(self.changed(changed, vec![prefix]))
     }
 
@@ -119,22 +125,32 @@ impl Desired {
         speaker: &Speaker,
         prefix: Prefix,
     ) -> Result<Changed, ControlError> {
-        if let Some(leased) = self.leased().get(&prefix.network()) {
-            let message = format!(
-                "{prefix} is announced for the lease of {}",
-                names(&leased.names)
-            );
-            return Err(
-                ControlError::new(ErrorCode::Leased, message).hint("release the lease instead")
-            );
-        }
-        let changed = self.announced.contains_key(&prefix);
+        self.refuse_leased(prefix, "release the lease instead")?;
+        let changed =
+            self.announced.contains_key(&prefix) || self.dormant.announced.contains_key(&prefix);
         if changed {
             self.append(&[Record::Withdraw { prefix }])?;
             self.announced.remove(&prefix);
-            speaker.withdraw(prefix.network());
+            self.dormant.announced.remove(&prefix);
         }
+        speaker.withdraw(prefix.network());
         Ok(self.changed(changed, vec![prefix]))
+    }
+
+    fn refuse_leased(&self, prefix: Prefix, hint: &str) -> Result<(), ControlError> {
+        let Some(leased) = self.leased.get(&prefix.network()) else {
+            return Ok(());
+        };
+        let names: Vec<_> = leased
+            .names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let message = format!(
+            "{prefix} is announced for the lease of {}",
+            names.join(", ")
+        );
+        Err(ControlError::new(ErrorCode::Leased, message).hint(hint))
     }
 
     pub(super) fn allocate(
@@ -153,25 +169,28 @@ impl Desired {
             (None, Some(address)) => Request::Address(address),
             (None, None) => Request::Any,
         };
-        if allocate.name.is_empty() {
-            return Err(ControlError::new(
-                ErrorCode::BadRequest,
-                "the name is empty",
-            ));
-        }
+        check_name(&allocate.name)?;
         let known = self.allocator.lease(&allocate.name).is_some();
         let lease = self
             .allocator
             .allocate(&allocate.name, request)
             .map_err(refused)?;
-        if !known && let Err(error) = self.keep(&lease) {
-            self.allocator.release(&lease.name);
-            return Err(error);
+        if !known {
+            let record = Record::Lease {
+                name: lease.name.clone(),
+                address: lease.address,
+            };
+            if let Err(error) = self.append(&[record]) {
+                self.allocator.release(&lease.name);
+                return Err(error);
+            }
+            self.dormant.leases.remove(&lease.name);
         }
-        let mut prefixes = Vec::new();
-        for (prefix, advertisement) in self.allocator.routes(lease.address) {
-            prefixes.push(Prefix::from(prefix));
-            speaker.announce(&self.leased_route(prefix, &advertisement));
+        let prefixes = self.lease_routes(&lease);
+        for prefix in &prefixes {
+            if let Some(leased) = self.leased.get(&prefix.network()) {
+                speaker.announce(&self.leased_route(prefix.network(), &leased.advertisement));
+            }
         }
         let Lease {
             name,
@@ -188,27 +207,22 @@ impl Desired {
         })
     }
 
-    /// Makes a new lease durable. An announcement by hand of the same prefix gives way to it.
-    fn keep(&mut self, lease: &Lease) -> Result<(), ControlError> {
-        let mut records = vec![Record::Lease {
-            name: lease.name.clone(),
-            address: lease.address,
-        }];
-        let prefixes: Vec<_> = self
-            .allocator
-            .routes(lease.address)
-            .into_iter()
-            .map(|(prefix, _)| prefix.into())
-            .collect();
-        let replaced = prefixes
-            .iter()
-            .copied()
-            .filter(|prefix| self.announced.contains_key(prefix));
-        records.extend(replaced.map(|prefix| Record::Withdraw { prefix }));
-        self.append(&records)?;
-        self.announced
-            .retain(|prefix, _| !prefixes.contains(prefix));
-        Ok(())
+    /// Notes what a lease needs announced.
+    fn lease_routes(&mut self, lease: &Lease) -> Vec<Prefix> {
+        let mut prefixes = Vec::new();
+        for (prefix, advertisement) in self.allocator.routes(lease.address) {
+            prefixes.push(prefix.into());
+            let new = || Leased {
+                names: BTreeSet::new(),
+                advertisement,
+            };
+            self.leased
+                .entry(prefix)
+                .or_insert_with(new)
+                .names
+                .insert(lease.name.clone());
+        }
+        prefixes
     }
 
     pub(super) fn release(
@@ -216,60 +230,54 @@ impl Desired {
         speaker: &Speaker,
         name: &str,
     ) -> Result<Changed, ControlError> {
-        let Some(lease) = self.allocator.lease(name).cloned() else {
+        let lease = self.allocator.lease(name).cloned();
+        if lease.is_none() && !self.dormant.leases.contains_key(name) {
             return Err(ControlError::new(
                 ErrorCode::NotFound,
                 format!("`{name}` has no lease"),
             ));
-        };
+        }
         self.append(&[Record::Release {
             name: name.to_owned(),
         }])?;
+        self.dormant.leases.remove(name);
         self.allocator.release(name);
-        let still = self.leased();
         let mut prefixes = Vec::new();
-        for (prefix, _) in self.allocator.routes(lease.address) {
+        for (prefix, _) in lease
+            .into_iter()
+            .flat_map(|lease| self.allocator.routes(lease.address))
+        {
+            let Some(leased) = self.leased.get_mut(&prefix) else {
+                continue;
+            };
+            leased.names.remove(name);
             // An aggregate stays while another lease needs it.
-            if !still.contains_key(&prefix) {
+            if leased.names.is_empty() {
+                self.leased.remove(&prefix);
                 prefixes.push(prefix.into());
-                speaker.withdraw(prefix);
+                match self.announced.get(&prefix.into()) {
+                    Some(announce) => speaker.announce(&self.announced_route(announce)),
+                    None => speaker.withdraw(prefix),
+                };
             }
         }
         Ok(self.changed(true, prefixes))
     }
 
     pub(super) fn routes(&self, speaker: &Speaker) -> Vec<RouteInfo> {
-        let leased = self.leased();
-        let mut routes: Vec<_> = speaker
-            .routes()
-            .iter()
-            .map(|route| {
-                let names = leased
-                    .get(&route.prefix())
-                    .map(|leased| leased.names.clone());
-                route_info(
-                    route,
-                    names.map_or(RouteSource::Announced, RouteSource::Leases),
-                )
-            })
-            .collect();
+        let info = |route: &Route| {
+            let leased = self
+                .leased
+                .get(&route.prefix())
+                .map(|leased| leased.names.iter().cloned().collect());
+            route_info(
+                route,
+                leased.map_or(RouteSource::Announced, RouteSource::Leases),
+            )
+        };
+        let mut routes: Vec<_> = speaker.routes().iter().map(info).collect();
         routes.sort_by_key(|route| route.prefix);
         routes
-    }
-
-    /// Every prefix that a lease needs, and the names that need it.
-    fn leased(&self) -> BTreeMap<IpNet, Leased> {
-        let mut leased = BTreeMap::new();
-        for lease in self.allocator.leases() {
-            for (prefix, advertisement) in self.allocator.routes(lease.address) {
-                let entry = leased.entry(prefix).or_insert_with(|| Leased {
-                    names: Vec::new(),
-                    advertisement,
-                });
-                entry.names.push(lease.name.clone());
-            }
-        }
-        leased
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), ControlError> {
@@ -314,11 +322,6 @@ impl Desired {
     }
 }
 
-struct Leased {
-    names: Vec<String>,
-    advertisement: Advertisement,
-}
-
 fn route_info(route: &Route, source: RouteSource) -> RouteInfo {
     let attributes = route.attributes();
     let communities = attributes
@@ -342,12 +345,56 @@ fn route_info(route: &Route, source: RouteSource) -> RouteInfo {
     }
 }
 
-fn names(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+/// Whether any router could use the route: what is acknowledged is also sent.
+fn check_route(route: &Route) -> Result<(), ControlError> {
+    let unusable = |message: String| Err(ControlError::new(ErrorCode::BadRequest, message));
+    let prefix = route.prefix();
+    let example = match prefix {
+        IpNet::V4(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+        IpNet::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+    };
+    let next_hop = route.explicit_next_hop().unwrap_or(example);
+    if next_hop.is_ipv4() != example.is_ipv4() {
+        return unusable(format!(
+            "next hop {next_hop} and prefix {prefix} are of different families"
+        ));
+    }
+    if next_hop.is_unspecified() || next_hop.is_multicast() || next_hop.is_loopback() {
+        return unusable(format!(
+            "{next_hop} is no host's address and cannot be a next hop"
+        ));
+    }
+    // Internal peers and four-octet AS numbers need the most room.
+    let (context, mut octets) = (Context::new(PeerKind::Internal), BytesMut::new());
+    let (attributes, next_hop) = (route.attributes(), NextHop::Address(next_hop));
+    let encoded = match prefix {
+        IpNet::V4(prefix) => encode_announcements(
+            &context,
+            attributes,
+            next_hop,
+            [Nlri::new(prefix)],
+            &mut octets,
+        ),
+        IpNet::V6(prefix) => encode_announcements(
+            &context,
+            attributes,
+            next_hop,
+            [Nlri::new(prefix)],
+            &mut octets,
+        ),
+    };
+    encoded
+        .map(drop)
+        .or_else(|error| unusable(format!("{prefix} cannot be announced: {error}")))
+}
+
+/// Names are shown on terminals.
+fn check_name(name: &str) -> Result<(), ControlError> {
+    if (1..=253).contains(&name.len()) && !name.contains(char::is_control) {
+        return Ok(());
+    }
+    let message = "a name has 1 to 253 octets and no control characters";
+    Err(ControlError::new(ErrorCode::BadRequest, message))
 }
 
 fn outside(error: NotInPools) -> ControlError {

@@ -1,6 +1,6 @@
 //! FRR and speakerd without any privilege, on loopback ports: wherever FRR is installed.
 //!
-//! Where the test itself runs as root, both run as nobody.
+//! Where the test itself runs as root, both run as nobody. Once with a TCP MD5 key (RFC 2385), once without.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::process::Command;
 use super::frr::{BGPD, Frr};
 use super::process::{Process, eventually, is_root, must};
 
-pub(crate) fn run() {
+pub(crate) fn run(password: Option<&str>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let root = directory.path();
     if is_root() {
@@ -20,11 +20,14 @@ pub(crate) fn run() {
         .and_then(|socket| socket.local_addr())
         .expect("a port")
         .port();
+    let key = password
+        .map(|password| format!(" neighbor 127.0.0.1 password {password}\n"))
+        .unwrap_or_default();
     let configuration = include_str!("pfsense-frr.conf")
         .replace("192.168.0.111", "127.0.0.1")
         .replace(
             " neighbor 127.0.0.1 update-source 192.168.0.254\n",
-            " neighbor 127.0.0.1 passive\n",
+            &format!(" neighbor 127.0.0.1 passive\n{key}"),
         );
     let mut bgpd = unprivileged(BGPD);
     bgpd.args([
@@ -43,7 +46,7 @@ pub(crate) fn run() {
     let router = Frr::start_bgpd(bgpd, root, &configuration);
 
     let socket = root.join("speakerd.sock");
-    let speakerd = start_speakerd(root, &socket, port);
+    let speakerd = start_speakerd(root, &socket, port, password);
     must(speakerctl(&socket).args([
         "announce",
         "192.168.10.1/32",
@@ -60,26 +63,25 @@ pub(crate) fn run() {
     assert_eq!(speakerd.terminate(), Some(0));
 }
 
-fn start_speakerd(root: &Path, socket: &Path, port: u16) -> Process {
-    let mut command = unprivileged(env!("CARGO_BIN_EXE_speakerd"));
-    command.args([
-        "--local-as",
-        "64512",
-        "--peer",
-        &format!("127.0.0.2:{port}"),
-        "--pool",
-        "192.168.10.0/24",
-    ]);
+fn start_speakerd(root: &Path, socket: &Path, port: u16, password: Option<&str>) -> Process {
     // A loopback address is no next hop for FRR (RFC 4271 section 6.3).
-    command.args([
-        "--source-address",
-        "127.0.0.1",
-        "--next-hop",
-        "192.168.0.111",
-        "--router-id",
-        "192.168.0.111",
-    ]);
-    command.arg("--control-socket").arg(socket);
+    let key = password
+        .map(|password| format!("password = \"{password}\"\n"))
+        .unwrap_or_default();
+    let configuration = format!(
+        "local-as = 64512\nrouter-id = \"192.168.0.111\"\n\
+         [[peer]]\naddress = \"127.0.0.2\"\nport = {port}\nsource-address = \"127.0.0.1\"\n\
+         next-hop-ipv4 = \"192.168.0.111\"\n{key}\
+         [[pool]]\nname = \"default\"\naddresses = [\"192.168.10.0/24\"]\n"
+    );
+    let file = root.join("speakerd.toml");
+    std::fs::write(&file, configuration).expect("a configuration file");
+    let mut command = unprivileged(env!("CARGO_BIN_EXE_speakerd"));
+    command
+        .arg("--config")
+        .arg(&file)
+        .arg("--control-socket")
+        .arg(socket);
     let speakerd = Process::start(command, root.join("speakerd.log"));
     eventually("the control socket", || socket.exists().then_some(()));
     speakerd
