@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 use core::iter::Peekable;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -47,9 +47,8 @@ pub fn encode_withdrawals<P: UnicastPrefix>(
     let writer = UpdateWriter {
         context,
         form: Form::Withdraw,
-        first: &[],
+        attributes: None,
         next_hop: &[],
-        rest: &[],
     };
     writer.write_all(prefixes, out)
 }
@@ -66,53 +65,41 @@ pub fn encode_announcements<P: UnicastPrefix>(
     prefixes: impl IntoIterator<Item = Nlri<P>>,
     out: &mut BytesMut,
 ) -> Result<usize, EncodeError> {
-    let mut encoded = BytesMut::new();
-    match (P::AFI, next_hop) {
-        (Afi::IPV4, NextHop::Address(IpAddr::V4(address))) if !is_host(address) => {
-            Err(EncodeError::NextHopUnusable(address.into()))
-        }
-        (Afi::IPV4, NextHop::Address(IpAddr::V4(address))) => {
-            attributes.encode(context, Some(address), &mut encoded)?;
-            let writer = UpdateWriter {
-                context,
-                form: Form::Announce,
-                first: &encoded,
-                next_hop: &[],
-                rest: &[],
-            };
-            writer.write_all(prefixes, out)
+    attributes.check()?;
+    let mut octets = [0; 32];
+    let (form, legacy, length) = match (P::AFI, next_hop) {
+        (Afi::IPV4, NextHop::Address(IpAddr::V4(address))) if is_host(address) => {
+            (Form::Announce, Some(address), 0)
         }
         (Afi::IPV6, NextHop::Address(IpAddr::V6(address))) => {
-            attributes.encode(context, None, &mut encoded)?;
-            let next_hop = address.octets();
-            let form = Form::Multiprotocol;
-            let writer = UpdateWriter {
-                context,
-                form,
-                first: &[],
-                next_hop: &next_hop,
-                rest: &encoded,
-            };
-            writer.write_all(prefixes, out)
+            octets = pair(address, address);
+            (Form::Multiprotocol, None, 16)
         }
         (Afi::IPV6, NextHop::GlobalAndLinkLocal(global, link_local)) => {
-            attributes.encode(context, None, &mut encoded)?;
-            let next_hop = [global.octets(), link_local.octets()].concat();
-            let form = Form::Multiprotocol;
-            let writer = UpdateWriter {
-                context,
-                form,
-                first: &[],
-                next_hop: &next_hop,
-                rest: &encoded,
-            };
-            writer.write_all(prefixes, out)
+            octets = pair(global, link_local);
+            (Form::Multiprotocol, None, 32)
         }
-        (_, NextHop::Address(address)) => Err(EncodeError::NextHopUnusable(address)),
+        (_, NextHop::Address(address)) => return Err(EncodeError::NextHopUnusable(address)),
         (_, NextHop::GlobalAndLinkLocal(address, _)) => {
-            Err(EncodeError::NextHopUnusable(address.into()))
+            return Err(EncodeError::NextHopUnusable(address.into()));
         }
-    }
+    };
+    let next_hop = octets.get(..length).unwrap_or_default();
+    let writer = UpdateWriter {
+        context,
+        form,
+        attributes: Some((attributes, legacy)),
+        next_hop,
+    };
+    writer.write_all(prefixes, out)
+}
+
+fn pair(first: Ipv6Addr, second: Ipv6Addr) -> [u8; 32] {
+    let mut octets = [0; 32];
+    let (low, high) = octets.split_at_mut(16);
+    low.copy_from_slice(&first.octets());
+    high.copy_from_slice(&second.octets());
+    octets
 }
 
 /// Appends the End-of-RIB marker of `family` to `out` (RFC 4724 section 2).
@@ -150,11 +137,9 @@ enum Form {
 struct UpdateWriter<'a> {
     context: &'a Context,
     form: Form,
-    /// Attributes in front of the prefixes.
-    first: &'a [u8],
+    /// What the routes carry, and NEXT_HOP. They are written anew into each message: that costs less than a copy.
+    attributes: Option<(&'a AttributeSet, Option<Ipv4Addr>)>,
     next_hop: &'a [u8],
-    /// Attributes behind the prefixes.
-    rest: &'a [u8],
 }
 
 impl UpdateWriter<'_> {
@@ -201,8 +186,10 @@ impl UpdateWriter<'_> {
                 }
                 Form::Announce => {
                     out.put_u16(0);
-                    put_length(out, self.first.len())?;
-                    out.put_slice(self.first);
+                    let field = out.len();
+                    out.put_u16(0);
+                    self.put_attributes(out)?;
+                    close_u16(out, field)?;
                     room.fill(prefixes, 0, out)?;
                 }
                 Form::Withdraw | Form::Multiprotocol => {
@@ -210,12 +197,28 @@ impl UpdateWriter<'_> {
                     let field = out.len();
                     out.put_u16(0);
                     self.put_multiprotocol(prefixes, &room, out)?;
-                    out.put_slice(self.rest);
+                    self.put_attributes(out)?;
                     close_u16(out, field)?;
                 }
             }
             Ok(())
         })
+    }
+
+    fn put_attributes(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        match self.attributes {
+            Some((attributes, next_hop)) => attributes.encode(self.context, next_hop, out),
+            None => Ok(()),
+        }
+    }
+
+    /// How many octets [`Self::put_attributes`] writes.
+    fn measure_attributes(&self, out: &mut BytesMut) -> Result<usize, EncodeError> {
+        let before = out.len();
+        self.put_attributes(out)?;
+        let length = out.len() - before;
+        out.truncate(before);
+        Ok(length)
     }
 
     fn put_multiprotocol<P: UnicastPrefix>(
@@ -224,6 +227,7 @@ impl UpdateWriter<'_> {
         room: &Room,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
+        let reserved = self.measure_attributes(out)?;
         let code = match self.form {
             Form::Withdraw => AttributeCode::MP_UNREACH_NLRI,
             Form::Announce | Form::Multiprotocol => AttributeCode::MP_REACH_NLRI,
@@ -245,7 +249,7 @@ impl UpdateWriter<'_> {
             out.put_slice(self.next_hop);
             out.put_u8(0);
         }
-        room.fill(prefixes, self.rest.len(), out)?;
+        room.fill(prefixes, reserved, out)?;
         close_u16(out, field)
     }
 }
@@ -266,23 +270,39 @@ impl Room {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let before = out.len();
-        let with = |out: &BytesMut, nlri: &Nlri<P>| {
-            out.len() - self.start + nlri.encoded_length() + reserved
-        };
-        while let Some(nlri) = prefixes.next_if(|nlri| with(out, nlri) <= self.limit) {
+        let most = (self.start + self.limit).saturating_sub(before + reserved);
+        let longest = usize::from(self.add_path) * 4 + 1 + P::OCTETS;
+        let expected = prefixes
+            .size_hint()
+            .1
+            .and_then(|count| count.checked_mul(longest));
+        // Room for all that fits, written over by whole words and cut to what is used.
+        out.resize(
+            before + expected.map_or(most, |expected| expected.min(most)),
+            0,
+        );
+        let mut rest = out.get_mut(before..).unwrap_or_default();
+        let mut used = 0;
+        while let Some(nlri) = prefixes.next_if(|nlri| nlri.encoded_length() <= rest.len()) {
             // RFC 7911 section 3: either every prefix of the family has a path identifier or none has.
             if nlri.path_id.is_some() != self.add_path {
                 return Err(EncodeError::Illegal(
                     "a path identifier without ADD-PATH, or ADD-PATH without one,",
                 ));
             }
-            nlri.encode(out);
+            let length = nlri.write(rest);
+            used += length;
+            rest = rest.get_mut(length..).unwrap_or_default();
         }
+        out.truncate(before + used);
         match prefixes.peek() {
-            Some(nlri) if out.len() == before => Err(EncodeError::AttributesTooLong {
-                length: with(out, nlri),
-                limit: self.limit,
-            }),
+            Some(nlri) if used == 0 => {
+                let length = before - self.start + nlri.encoded_length() + reserved;
+                Err(EncodeError::AttributesTooLong {
+                    length,
+                    limit: self.limit,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -296,14 +316,6 @@ fn close_u16(out: &mut BytesMut, field: usize) -> Result<(), EncodeError> {
         length,
     })?;
     patch_u16(out, field, value);
-    Ok(())
-}
-
-fn put_length(out: &mut BytesMut, length: usize) -> Result<(), EncodeError> {
-    out.put_u16(u16::try_from(length).map_err(|_| EncodeError::PartTooLong {
-        part: "the path attributes",
-        length,
-    })?);
     Ok(())
 }
 
@@ -323,7 +335,7 @@ pub struct UpdateBuf {
     /// What the announced routes carry.
     pub attributes: AttributeSet,
     /// The next hop of announced IPv4 routes.
-    pub next_hop_ipv4: Option<core::net::Ipv4Addr>,
+    pub next_hop_ipv4: Option<Ipv4Addr>,
     /// The next hop of announced IPv6 routes.
     pub next_hop_ipv6: Option<Ipv6Addr>,
     /// The link-local address behind [`Self::next_hop_ipv6`].

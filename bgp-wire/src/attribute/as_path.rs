@@ -246,6 +246,15 @@ impl AsPathBuf {
             .all(|asn| asn.number() <= u16::MAX.into())
     }
 
+    /// The octets that [`Self::encode`] writes.
+    pub(super) fn encoded_length(&self, four_octet_as: bool) -> usize {
+        let number = if four_octet_as { 4 } else { 2 };
+        let length = |segment: &SegmentBuf| {
+            segment.asns.len().div_ceil(255) * 2 + segment.asns.len() * number
+        };
+        self.segments.iter().map(length).sum()
+    }
+
     /// Appends the value of the attribute.
     pub(super) fn encode(
         &self,

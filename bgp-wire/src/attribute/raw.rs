@@ -113,7 +113,9 @@ pub struct RawAttributeBuf {
 
 impl RawAttributeBuf {
     pub(crate) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        put_attribute(out, self.flags.0, self.code, &self.value)
+        put_header(out, self.flags.0, self.code, self.value.len())?;
+        out.put_slice(&self.value);
+        Ok(())
     }
 }
 
@@ -127,25 +129,24 @@ impl From<RawAttribute<'_>> for RawAttributeBuf {
     }
 }
 
-/// Writes one attribute, with a two-octet length exactly where one octet is too short.
-pub(crate) fn put_attribute(
+/// Writes flags, code and length, in two octets exactly where one is too short.
+pub(crate) fn put_header(
     out: &mut BytesMut,
     flags: u8,
     code: AttributeCode,
-    value: &[u8],
+    length: usize,
 ) -> Result<(), EncodeError> {
     let flags = flags & !AttributeFlags::EXTENDED_LENGTH;
-    if let Ok(length) = u8::try_from(value.len()) {
+    if let Ok(length) = u8::try_from(length) {
         out.put_slice(&[flags, code.0, length]);
-    } else if let Ok(length) = u16::try_from(value.len()) {
-        out.put_slice(&[flags | AttributeFlags::EXTENDED_LENGTH, code.0]);
-        out.put_u16(length);
+    } else if let Ok(octets) = u16::try_from(length) {
+        let [high, low] = octets.to_be_bytes();
+        out.put_slice(&[flags | AttributeFlags::EXTENDED_LENGTH, code.0, high, low]);
     } else {
         return Err(EncodeError::PartTooLong {
             part: "a path attribute",
-            length: value.len(),
+            length,
         });
     }
-    out.put_slice(value);
     Ok(())
 }

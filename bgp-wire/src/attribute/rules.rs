@@ -93,7 +93,6 @@ const RULES: &[Rule] = rules! {
     LARGE_COMMUNITIES,    OPTIONAL_TRANSITIVE, Length::Multiple(12), any,      Accepts(Withdraw), Accepts(Withdraw);
     ONLY_TO_CUSTOMER,     OPTIONAL_TRANSITIVE, Length::Exactly(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
     PREFIX_SID,           OPTIONAL_TRANSITIVE, Length::Any,         sids,      Accepts(Discard),  Accepts(Discard);
-    ATTR_SET,             OPTIONAL_TRANSITIVE, Length::AtLeast(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
 };
 
 /// What the rules say of one attribute: `None` if it stands, else what is done and why.
@@ -158,10 +157,23 @@ const BY_CODE: [Option<&Rule>; INDEXED] = {
     table
 };
 
-/// One more than the largest code that has a rule.
-pub(crate) const INDEXED: usize = 129;
+/// One more than the largest code that has a rule, but for ATTR_SET, which stands far off.
+pub(crate) const INDEXED: usize = 41;
+
+/// Carried through, not used: what is wrong with it costs the routes.
+const ATTR_SET: Rule = Rule {
+    code: AttributeCode::ATTR_SET,
+    flags: OPTIONAL_TRANSITIVE,
+    length: Length::AtLeast(4),
+    value: any,
+    external: Accepts(Withdraw),
+    internal: Accepts(Withdraw),
+};
 
 fn rule(code: AttributeCode) -> Option<&'static Rule> {
+    if code == ATTR_SET.code {
+        return Some(&ATTR_SET);
+    }
     BY_CODE.get(usize::from(code.0)).copied().flatten()
 }
 

@@ -6,7 +6,7 @@ use core::net::Ipv4Addr;
 
 use bytes::{BufMut, BytesMut};
 
-use super::raw::put_attribute;
+use super::raw::put_header;
 use super::rules::flags;
 use super::{Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf};
 use crate::asn::Asn;
@@ -84,17 +84,13 @@ impl AttributeSet {
         next_hop: Option<Ipv4Addr>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        self.check()?;
         let internal = context.peer == PeerKind::Internal;
         let mut writer = Writer {
             out,
             unknown: self.unknown.iter().peekable(),
         };
         writer.put(AttributeCode::ORIGIN, &[self.origin.0])?;
-        writer.put(
-            AttributeCode::AS_PATH,
-            &self.as_path_value(context.four_octet_as)?,
-        )?;
+        writer.put_path(AttributeCode::AS_PATH, &self.as_path, context.four_octet_as)?;
         if let Some(next_hop) = next_hop {
             writer.put(AttributeCode::NEXT_HOP, &next_hop.octets())?;
         }
@@ -109,8 +105,11 @@ impl AttributeSet {
             writer.put(AttributeCode::ATOMIC_AGGREGATE, &[])?;
         }
         if let Some(Aggregator { asn, address }) = self.aggregator {
-            let value = aggregator_value(asn, address, context.four_octet_as);
-            writer.put(AttributeCode::AGGREGATOR, &value)?;
+            let (octets, start) = aggregator_value(asn, address, context.four_octet_as);
+            writer.put(
+                AttributeCode::AGGREGATOR,
+                octets.get(start..).unwrap_or_default(),
+            )?;
         }
         writer.put_list(AttributeCode::COMMUNITIES, &self.communities, |item| {
             item.0.to_be_bytes()
@@ -119,7 +118,9 @@ impl AttributeSet {
             writer.put(AttributeCode::ORIGINATOR_ID, &originator.octets())?;
         }
         let clusters: &[_] = if internal { &self.cluster_list } else { &[] };
-        writer.put_list(AttributeCode::CLUSTER_LIST, clusters, Ipv4Addr::octets)?;
+        writer.put_list(AttributeCode::CLUSTER_LIST, clusters, |address| {
+            address.octets()
+        })?;
         writer.put_list(
             AttributeCode::EXTENDED_COMMUNITIES,
             &self.extended_communities,
@@ -140,7 +141,7 @@ impl AttributeSet {
     }
 
     /// What a receiver would not accept is not sent.
-    fn check(&self) -> Result<(), EncodeError> {
+    pub(crate) fn check(&self) -> Result<(), EncodeError> {
         if self.origin.name().is_none() {
             return Err(EncodeError::Illegal("an ORIGIN that is not registered"));
         }
@@ -178,21 +179,15 @@ impl AttributeSet {
     /// AS4_PATH and AS4_AGGREGATOR, where two octets do not say it all (RFC 6793 section 4.2.2).
     fn put_as4(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
         if !self.as_path.fits_two_octets() {
-            writer.put(AttributeCode::AS4_PATH, &self.as_path_value(true)?)?;
+            writer.put_path(AttributeCode::AS4_PATH, &self.as_path, true)?;
         }
         match self.aggregator {
             Some(Aggregator { asn, address }) if asn.number() > u16::MAX.into() => writer.put(
                 AttributeCode::AS4_AGGREGATOR,
-                &aggregator_value(asn, address, true),
+                &aggregator_value(asn, address, true).0,
             ),
             _ => Ok(()),
         }
-    }
-
-    fn as_path_value(&self, four_octet_as: bool) -> Result<BytesMut, EncodeError> {
-        let mut value = BytesMut::new();
-        self.as_path.encode(four_octet_as, &mut value)?;
-        Ok(value)
     }
 }
 
@@ -204,14 +199,20 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, code: AttributeCode, value: &[u8]) -> Result<(), EncodeError> {
+        self.put_header(code, value.len())?;
+        self.out.put_slice(value);
+        Ok(())
+    }
+
+    fn put_header(&mut self, code: AttributeCode, length: usize) -> Result<(), EncodeError> {
         while let Some(unknown) = self.unknown.next_if(|unknown| unknown.code < code) {
             unknown.encode(self.out)?;
         }
-        put_attribute(self.out, flags(code), code, value)
+        put_header(self.out, flags(code), code, length)
     }
 
     /// Nothing for an empty list.
-    fn put_list<T: Copy, const N: usize>(
+    fn put_list<T, const N: usize>(
         &mut self,
         code: AttributeCode,
         items: &[T],
@@ -220,8 +221,21 @@ impl Writer<'_> {
         if items.is_empty() {
             return Ok(());
         }
-        let value: Vec<u8> = items.iter().flat_map(octets).collect();
-        self.put(code, &value)
+        self.put_header(code, items.len() * N)?;
+        items
+            .iter()
+            .for_each(|item| self.out.put_slice(&octets(item)));
+        Ok(())
+    }
+
+    fn put_path(
+        &mut self,
+        code: AttributeCode,
+        path: &AsPathBuf,
+        four_octets: bool,
+    ) -> Result<(), EncodeError> {
+        self.put_header(code, path.encoded_length(four_octets))?;
+        path.encode(four_octets, self.out)
     }
 
     fn finish(mut self) -> Result<(), EncodeError> {
@@ -254,15 +268,15 @@ fn is_modelled(code: AttributeCode) -> bool {
     )
 }
 
-fn aggregator_value(asn: Asn, address: Ipv4Addr, four_octet_as: bool) -> BytesMut {
-    let mut value = BytesMut::new();
-    if four_octet_as {
-        value.put_u32(asn.number());
+/// Eight octets, of which a two-octet AS number leaves out the first two: from where the value starts.
+fn aggregator_value(asn: Asn, address: Ipv4Addr, four_octet_as: bool) -> ([u8; 8], usize) {
+    let number = if four_octet_as {
+        asn.number()
     } else {
-        value.put_u16(asn.to_two_octets());
-    }
-    value.put_slice(&address.octets());
-    value
+        asn.to_two_octets().into()
+    };
+    let ([a, b, c, d], [e, f, g, h]) = (number.to_be_bytes(), address.octets());
+    ([a, b, c, d, e, f, g, h], if four_octet_as { 0 } else { 2 })
 }
 
 impl From<&Checked<'_>> for AttributeSet {

@@ -2,7 +2,6 @@
 
 use core::marker::PhantomData;
 
-use bytes::{BufMut, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::error::Span;
@@ -38,12 +37,17 @@ impl<P: UnicastPrefix> Nlri<P> {
         self.path_id.map_or(0, |_| 4) + 1 + usize::from(self.prefix.length()).div_ceil(8)
     }
 
-    pub(crate) fn encode(&self, out: &mut BytesMut) {
-        if let Some(PathId(path_id)) = self.path_id {
-            out.put_u32(path_id);
-        }
-        out.put_u8(self.prefix.length());
-        self.prefix.put_network(out);
+    /// Writes to the start of `out`, which has room for it, and says how many octets.
+    #[inline(always)]
+    pub(crate) fn write(&self, out: &mut [u8]) -> usize {
+        let Some(PathId(path_id)) = self.path_id else {
+            return self.prefix.write(out);
+        };
+        let Some((identifier, rest)) = out.split_first_chunk_mut() else {
+            return 0;
+        };
+        *identifier = path_id.to_be_bytes();
+        4 + self.prefix.write(rest)
     }
 }
 
@@ -64,11 +68,23 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
     /// The length in bits.
     fn length(self) -> u8;
 
+    /// The lengths of nearly all prefixes of the internet, and how many octets each has: a branch that is predicted
+    /// beats an address that depends on what was loaded.
     #[doc(hidden)]
-    fn read(input: &[u8], bits: u8) -> Option<(&[u8], Self)>;
+    const USUAL: (core::ops::RangeInclusive<u8>, usize);
 
     #[doc(hidden)]
-    fn put_network(self, out: &mut BytesMut);
+    const BITS: u8;
+
+    /// The prefix of this length at the start of `input`, which has its octets.
+    #[doc(hidden)]
+    fn load(input: &[u8], bits: u8) -> Option<Self>;
+
+    #[doc(hidden)]
+    const OCTETS: usize;
+
+    #[doc(hidden)]
+    fn write(self, out: &mut [u8]) -> usize;
 }
 
 mod private {
@@ -82,7 +98,7 @@ mod private {
 }
 
 macro_rules! unicast_prefix {
-    ($prefix:ty, $integer:ty, $octets:literal, $afi:expr) => {
+    ($prefix:ty, $integer:ty, $octets:literal, $afi:expr, $usual:expr) => {
         impl UnicastPrefix for $prefix {
             const AFI: Afi = $afi;
 
@@ -90,34 +106,56 @@ macro_rules! unicast_prefix {
                 self.prefix_len()
             }
 
+            const USUAL: (core::ops::RangeInclusive<u8>, usize) = $usual;
+
+            const BITS: u8 = $octets * 8;
+
             #[inline(always)]
-            fn read(input: &[u8], bits: u8) -> Option<(&[u8], Self)> {
-                let (octets, rest) = input.split_at_checked(usize::from(bits).div_ceil(8))?;
+            fn load(input: &[u8], bits: u8) -> Option<Self> {
                 // Loading whole words and masking beats copying a variable number of octets.
                 let word = match input.first_chunk::<$octets>() {
                     Some(word) => *word,
                     None => {
                         let mut word = [0; $octets];
-                        word.get_mut(..octets.len())?.copy_from_slice(octets);
+                        word.iter_mut()
+                            .zip(input)
+                            .for_each(|(to, from)| *to = *from);
                         word
                     }
                 };
                 let host_bits = <$integer>::BITS.checked_sub(bits.into())?;
                 let mask = <$integer>::MAX.checked_shl(host_bits).unwrap_or(0);
                 let network = <$integer>::from_be_bytes(word) & mask;
-                Some((rest, Self::new(network.into(), bits).ok()?))
+                Self::new(network.into(), bits).ok()
             }
 
-            fn put_network(self, out: &mut BytesMut) {
-                let length = usize::from(self.prefix_len()).div_ceil(8);
-                out.put_slice(self.network().octets().get(..length).unwrap_or_default());
+            const OCTETS: usize = $octets;
+
+            #[inline(always)]
+            fn write(self, out: &mut [u8]) -> usize {
+                let bits = self.prefix_len();
+                let length = usize::from(bits).div_ceil(8);
+                let network = self.network().octets();
+                let Some((first, rest)) = out.split_first_mut() else {
+                    return 0;
+                };
+                *first = bits;
+                // A whole word where there is room for one: what is too much is written over or cut off.
+                match rest.first_chunk_mut() {
+                    Some(word) => *word = network,
+                    None => rest
+                        .iter_mut()
+                        .zip(network)
+                        .for_each(|(to, from)| *to = from),
+                }
+                1 + length
             }
         }
     };
 }
 
-unicast_prefix!(Ipv4Net, u32, 4, Afi::IPV4);
-unicast_prefix!(Ipv6Net, u128, 16, Afi::IPV6);
+unicast_prefix!(Ipv4Net, u32, 4, Afi::IPV4, (17..=24, 3));
+unicast_prefix!(Ipv6Net, u128, 16, Afi::IPV6, (41..=48, 6));
 
 /// Iterates the prefixes of a field that was checked; never fails.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +172,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<Self, Span> {
         let mut rest = field;
         while !rest.is_empty() {
-            let Ok((after, _)) = nlri::<P>(rest, add_path) else {
+            let Ok((after, _)) = split::<P>(rest, add_path) else {
                 let end = start + field.len();
                 return Err(Span::new(end - rest.len(), end));
             };
@@ -161,24 +199,45 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<P>> {
-        let (rest, item) = nlri(self.rest, self.add_path).ok()?;
+        let (rest, (path_id, bits, octets)) = split::<P>(self.rest, self.add_path).ok()?;
         self.rest = rest;
-        Some(item)
+        Some(Nlri {
+            path_id,
+            prefix: P::load(octets, bits)?,
+        })
     }
 }
 
+/// Path identifier, length in bits, and what starts with the octets of the prefix.
+type Item<'a> = (Option<PathId>, u8, &'a [u8]);
+
 /// One prefix: the same step checks and iterates.
 #[inline(always)]
-fn nlri<P: UnicastPrefix>(input: &[u8], add_path: bool) -> Parsed<'_, Nlri<P>> {
+fn split<P: UnicastPrefix>(input: &[u8], add_path: bool) -> Parsed<'_, Item<'_>> {
     let (rest, path_id) = if add_path {
         let (rest, path_id) = be_u32(input)?;
         (rest, Some(PathId(path_id)))
     } else {
         (input, None)
     };
-    let (rest, bits) = octet(rest)?;
-    let (rest, prefix) = P::read(rest, bits).ok_or(nom::Err::Error(Short))?;
-    Ok((rest, Nlri { path_id, prefix }))
+    let (octets, bits) = octet(rest)?;
+    let (usual, length) = P::USUAL;
+    let rest = if usual.contains(&bits) {
+        octets.get(length..)
+    } else {
+        behind(octets, bits, P::BITS)
+    };
+    Ok((rest.ok_or(nom::Err::Error(Short))?, (path_id, bits, octets)))
+}
+
+/// What follows a prefix of any length.
+#[inline(never)]
+fn behind(octets: &[u8], bits: u8, most: u8) -> Option<&[u8]> {
+    if bits > most {
+        None
+    } else {
+        octets.get(usize::from(bits).div_ceil(8)..)
+    }
 }
 
 /// The octets of a next hop behind their one-octet length.
@@ -248,9 +307,12 @@ mod tests {
         );
         assert_eq!(prefixes[1].path_id, Some(PathId(0xff00_0000)));
         assert!(Prefixes::<Ipv4Net>::check(&field[..4], true, 0).is_err());
-        let mut out = BytesMut::new();
-        prefixes.iter().for_each(|nlri| nlri.encode(&mut out));
-        assert_eq!(out, field[..]);
+        let mut out = [0; 11];
+        let mut at = 0;
+        for nlri in &prefixes {
+            at += nlri.write(&mut out[at..]);
+        }
+        assert_eq!((at, out), (11, field));
         assert_eq!(
             prefixes.iter().map(Nlri::encoded_length).sum::<usize>(),
             field.len()
