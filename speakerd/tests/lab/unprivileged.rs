@@ -3,7 +3,7 @@
 //! Where the test itself runs as root, both run as nobody. Once with a TCP MD5 key (RFC 2385), once without.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::frr::{BGPD, Frr};
@@ -64,27 +64,48 @@ pub(crate) fn run(password: Option<&str>) {
 }
 
 fn start_speakerd(root: &Path, socket: &Path, port: u16, password: Option<&str>) -> Process {
-    // A loopback address is no next hop for FRR (RFC 4271 section 6.3).
-    let key = password
-        .map(|password| format!("password = \"{password}\"\n"))
-        .unwrap_or_default();
-    let configuration = format!(
-        "local-as = 64512\nrouter-id = \"192.168.0.111\"\n\
-         [[peer]]\naddress = \"127.0.0.2\"\nport = {port}\nsource-address = \"127.0.0.1\"\n\
-         next-hop-ipv4 = \"192.168.0.111\"\n{key}\
-         [[pool]]\nname = \"default\"\naddresses = [\"192.168.10.0/24\"]\n"
-    );
-    let file = root.join("speakerd.toml");
-    std::fs::write(&file, configuration).expect("a configuration file");
     let mut command = unprivileged(env!("CARGO_BIN_EXE_speakerd"));
-    command
-        .arg("--config")
-        .arg(&file)
-        .arg("--control-socket")
-        .arg(socket);
+    match password {
+        Some(password) => command
+            .arg("--config")
+            .arg(configuration(root, port, password)),
+        None => {
+            let peer = format!("127.0.0.2:{port}");
+            command.args([
+                "--local-as",
+                "64512",
+                "--peer",
+                &peer,
+                "--pool",
+                "192.168.10.0/24",
+            ]);
+            command.args([
+                "--source-address",
+                "127.0.0.1",
+                "--router-id",
+                "192.168.0.111",
+            ]);
+            // A loopback address is no next hop for FRR (RFC 4271 section 6.3).
+            command.args(["--next-hop", "192.168.0.111"])
+        }
+    };
+    command.arg("--control-socket").arg(socket);
     let speakerd = Process::start(command, root.join("speakerd.log"));
     eventually("the control socket", || socket.exists().then_some(()));
     speakerd
+}
+
+/// The same as a file, with a key.
+fn configuration(root: &Path, port: u16, password: &str) -> PathBuf {
+    let text = format!(
+        "local-as = 64512\nrouter-id = \"192.168.0.111\"\n\
+         [[peer]]\naddress = \"127.0.0.2\"\nport = {port}\nsource-address = \"127.0.0.1\"\n\
+         next-hop-ipv4 = \"192.168.0.111\"\npassword = \"{password}\"\n\
+         [[pool]]\nname = \"default\"\naddresses = [\"192.168.10.0/24\"]\n"
+    );
+    let file = root.join("speakerd.toml");
+    std::fs::write(&file, text).expect("a configuration file");
+    file
 }
 
 fn speakerctl(socket: &Path) -> Command {
