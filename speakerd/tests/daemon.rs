@@ -49,11 +49,16 @@ impl Daemon {
         daemon
     }
 
-    #[expect(clippy::disallowed_methods, reason = "another process keeps real time")]
+    /// Until the control socket is there.
     fn wait(&self) {
+        self.wait_until(|daemon| UnixStream::connect(daemon.socket()).is_ok());
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "another process keeps real time")]
+    fn wait_until(&self, mut ready: impl FnMut(&Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(20);
-        while UnixStream::connect(self.socket()).is_err() {
-            assert!(Instant::now() < end, "the control socket never came");
+        while !ready(self) {
+            assert!(Instant::now() < end, "never ready");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -416,6 +421,6 @@ fn more_clients_than_there_is_room_for_are_told() {
     let reply: Value = serde_json::from_str(&reply).unwrap();
     assert_eq!(reply["error"]["code"], "busy");
     drop(idle);
-    daemon.wait();
+    daemon.wait_until(|daemon| daemon.ctl("routes").status.success());
     assert_eq!(daemon.granted("routes --json"), "[]\n");
 }
