@@ -65,6 +65,9 @@ impl Daemon {
         speaker.replace(&routes);
         let events = speaker.events();
         for peer in &config.peers {
+            if peer.passive && config.listen.is_empty() {
+                tracing::warn!(peer = %peer.address, "the peer is passive and nothing listens: set `listen`, or it never comes up");
+            }
             speaker
                 .add_peer(peer_config(peer))
                 .map_err(|error| Failure::new(Failure::CONFIG, error))?;

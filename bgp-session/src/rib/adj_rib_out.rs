@@ -20,6 +20,22 @@ use crate::config::PeerConfig;
 use crate::negotiate::Negotiated;
 
 /// What one peer has been sent of the table. Made when the session comes up, given back when it goes down.
+///
+/// One that is dropped without [`AdjRibOut::close`] keeps withdrawals in the table for ever.
+///
+/// ```
+/// use bgp_session::{AdjRibOut, Negotiated, PeerConfig, Rib};
+/// use bytes::BytesMut;
+///
+/// /// Everything that a peer is to be sent when its session comes up.
+/// fn whole_table(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> BytesMut {
+///     let mut adj_rib_out = AdjRibOut::new(rib, config, negotiated);
+///     let mut messages = BytesMut::new();
+///     while !adj_rib_out.pull(rib, &mut messages, usize::MAX) {}
+///     adj_rib_out.close(rib);
+///     messages
+/// }
+/// ```
 #[derive(Debug)]
 pub struct AdjRibOut {
     export: Export,

@@ -1,0 +1,150 @@
+//! UPDATEs as routers on the internet sent them: every one decodes, and what is in canonical form encodes back to the
+//! same octets.
+//!
+//! The streams are not part of the project (`../shared/data`, RIPE RIS, xz): where they are absent the test says so.
+
+#![cfg(test)]
+
+use std::path::Path;
+use std::process::Command;
+
+use bgp_wire::{
+    AttributeCode, AttributeFlags, AttributeSet, Checked, Context, Family, Frame, Message,
+    MessageLimit, PeerKind, Treatment, UpdateBuf,
+};
+use bytes::{Bytes, BytesMut};
+
+/// Messages behind their lengths, of four octets each, little endian.
+fn messages(name: &str) -> Option<Vec<Bytes>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/data")
+        .join(name);
+    if !file.exists() {
+        eprintln!("LEFT OUT: {name}: {} is not here", file.display());
+        return None;
+    }
+    let Ok(output) = Command::new("xz").arg("-dc").arg(&file).output() else {
+        eprintln!("LEFT OUT: {name}: xz is not installed");
+        return None;
+    };
+    let mut rest = Bytes::from(output.stdout);
+    let mut messages = Vec::new();
+    while let Some(length) = rest.first_chunk::<4>() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap();
+        let _length = rest.split_to(4);
+        messages.push(rest.split_to(length));
+    }
+    Some(messages)
+}
+
+/// What is sent for what was received.
+fn encode(checked: &Checked<'_>, context: &Context) -> BytesMut {
+    let mut update = UpdateBuf::new(AttributeSet::from(checked));
+    update.next_hop_ipv4 = checked.next_hop();
+    if let Some(reach) = checked.mp_reach() {
+        update.link_local_next_hop = reach.link_local_next_hop();
+        if let Some(std::net::IpAddr::V6(address)) = reach.next_hop() {
+            update.next_hop_ipv6 = Some(address);
+        }
+    }
+    update.announced = checked.announced().collect();
+    update.withdrawn = checked.withdrawn().collect();
+    let mut octets = BytesMut::new();
+    update
+        .encode(context, &mut octets)
+        .expect("what was legal can be sent");
+    octets
+}
+
+/// Whether a message is written as this codec writes: one kind of routes, MP attributes first and with a length of two
+/// octets, the others ascending and with the shortest length, nothing that is not passed on, no host bits.
+fn is_canonical(checked: &Checked<'_>) -> bool {
+    let update = checked.update();
+    let attributes: Vec<_> = update.raw_attributes().map(Result::unwrap).collect();
+    let extended = |flags: AttributeFlags| flags.0 & AttributeFlags::EXTENDED_LENGTH != 0;
+    let mp = |code| {
+        matches!(
+            code,
+            AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI
+        )
+    };
+    let kinds = [
+        !update.withdrawn_octets().is_empty(),
+        !update.nlri_octets().is_empty(),
+    ];
+    let kinds = kinds.into_iter().filter(|there| *there).count()
+        + attributes
+            .iter()
+            .filter(|attribute| mp(attribute.code))
+            .count();
+    let rest = match attributes.as_slice() {
+        [first, rest @ ..] if mp(first.code) && extended(first.flags) => rest,
+        all => all,
+    };
+    let plain = rest.iter().all(|attribute| {
+        let known = !matches!(attribute.code.0, 14 | 15 | 17 | 18) && attribute.flags.0 & 0x2f == 0;
+        let shortest = extended(attribute.flags) == (attribute.value.len() > 255);
+        let passed_on = attribute.code.0 <= 8 || matches!(attribute.code.0, 16 | 32);
+        known && shortest && passed_on
+    });
+    let one_sequence = checked
+        .as_path()
+        .is_none_or(|path| path.segments().all(|s| s.asns().count() <= 255));
+    let next_hop = checked.next_hop().is_none() || !update.nlri_octets().is_empty();
+    let pure = attributes.is_empty() || update.withdrawn_octets().is_empty();
+    let family = |family| family == Family::IPV6_UNICAST;
+    let families = checked
+        .mp_reach()
+        .is_none_or(|reach| family(reach.family()))
+        && checked
+            .mp_unreach()
+            .is_none_or(|unreach| family(unreach.family()));
+    kinds == 1
+        && families
+        && plain
+        && one_sequence
+        && next_hop
+        && pure
+        && rest.is_sorted_by(|one, other| one.code < other.code)
+}
+
+#[test]
+fn real_streams() {
+    use PeerKind::{External, Internal};
+    for (name, peer, four_octet_as, most) in [
+        ("updates-2019.as4.xz", External, true, 54_107),
+        ("updates-2007.as2.xz", External, false, 23_394),
+        ("packed-2019.as4.xz", Internal, true, 150),
+        ("long-withdrawal.as4.xz", External, true, 1),
+    ] {
+        let Some(messages) = messages(name) else {
+            continue;
+        };
+        let context = Context::new(peer)
+            .four_octet_as(four_octet_as)
+            .limit(MessageLimit::Extended);
+        let (mut canonical, mut updates) = (0, 0);
+        assert_eq!(messages.len(), most);
+        for octets in messages {
+            let frame =
+                Frame::from_bytes(octets.clone(), MessageLimit::Extended).expect("a legal header");
+            let Ok(Message::Update(update)) = frame.decode(&context) else {
+                continue;
+            };
+            let checked = update.check().expect("legal");
+            assert!(
+                checked
+                    .fault()
+                    .is_none_or(|fault| fault.treatment == Treatment::Discard)
+            );
+            updates += 1;
+            let again = encode(&checked, &context);
+            if checked.end_of_rib().is_none() && is_canonical(&checked) {
+                canonical += 1;
+                assert_eq!(again, octets, "{name}");
+            }
+        }
+        eprintln!("{name}: {updates} UPDATEs, {canonical} of them canonical");
+        assert!(updates * 10 >= most * 9);
+    }
+}
