@@ -1,6 +1,7 @@
 //! `Speaker`: sessions and the table on tokio. One task a peer, one listener an address; no lock is held across an await.
 
 mod event;
+mod flush;
 mod link;
 mod listen;
 mod peer;

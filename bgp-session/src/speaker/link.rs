@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -22,6 +22,7 @@ pub(super) struct Link {
     total: u64,
     /// A write has failed: what the peer has sent before is still to be read.
     broken: bool,
+    reads_first: bool,
 }
 
 /// What a link has to say.
@@ -45,6 +46,7 @@ impl Link {
             queued: 0,
             total: 0,
             broken: false,
+            reads_first: false,
         }
     }
 
@@ -52,6 +54,9 @@ impl Link {
         self.queued += octets.len();
         self.total += u64::try_from(octets.len()).unwrap_or(0);
         self.outbound.push_back(octets);
+        if self.broken {
+            self.discard();
+        }
     }
 
     /// Octets that wait for room in the socket.
@@ -72,10 +77,28 @@ impl Link {
             .saturating_sub(u64::try_from(under_way).unwrap_or(u64::MAX))
     }
 
+    /// Reads or writes what it can; the two take turns in going first, so that neither keeps the other waiting.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
+        self.reads_first = !self.reads_first;
+        let first = if self.reads_first {
+            self.poll_read(context)
+        } else {
+            self.poll_write(context)
+        };
+        if first.is_ready() {
+            return first;
+        }
+        if self.reads_first {
+            self.poll_write(context)
+        } else {
+            self.poll_read(context)
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
         while let Some(octets) = self.outbound.front_mut() {
-            match Pin::new(&mut self.transport).poll_write(context, octets) {
-                Poll::Ready(Ok(written)) if written > 0 => {
+            match ready!(Pin::new(&mut self.transport).poll_write(context, octets)) {
+                Ok(written) if written > 0 => {
                     octets.advance(written);
                     self.queued -= written;
                     if octets.is_empty() {
@@ -85,25 +108,31 @@ impl Link {
                         return Poll::Ready(Progress::Written);
                     }
                 }
-                // The peer may have said why before it closed.
-                Poll::Ready(_) => {
+                // The peer may have said why before it closed: what it has sent is still read.
+                Ok(_) | Err(_) => {
                     self.broken = true;
-                    self.queued = 0;
-                    self.outbound.clear();
+                    self.discard();
                 }
-                Poll::Pending => break,
             }
         }
-        if self.broken {
-            self.outbound.clear();
-            self.queued = 0;
-        }
+        Poll::Pending
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
         self.inbound.reserve(READ);
-        match poll_read_buf(Pin::new(&mut self.transport), context, &mut self.inbound) {
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Progress::Closed),
-            Poll::Ready(Ok(_)) => Poll::Ready(Progress::Received),
-            Poll::Pending => Poll::Pending,
+        match ready!(poll_read_buf(
+            Pin::new(&mut self.transport),
+            context,
+            &mut self.inbound
+        )) {
+            Ok(0) | Err(_) => Poll::Ready(Progress::Closed),
+            Ok(_) => Poll::Ready(Progress::Received),
         }
+    }
+
+    fn discard(&mut self) {
+        self.outbound.clear();
+        self.queued = 0;
     }
 
     /// Sends what is queued, tells the peer that no more comes, and lets it read before the connection goes.

@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::event::PeerEvent;
+use super::flush::Flushes;
 use super::link::{Link, Progress};
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
@@ -49,7 +50,7 @@ pub(super) struct PeerTask {
     established: Option<(ConnectionId, AdjRibOut)>,
     since: Option<Instant>,
     up_to_date: bool,
-    flushes: Vec<Flush>,
+    flushes: Flushes,
     /// Families that the peer wants once more, and when the next answer may begin.
     refreshes: Vec<Family>,
     next_refresh: Instant,
@@ -58,14 +59,6 @@ pub(super) struct PeerTask {
     last_error: Option<String>,
     /// Why the dial has failed whose end the session is being told.
     dial_error: Option<String>,
-}
-
-/// Somebody who waits for the table to arrive.
-struct Flush {
-    version: u64,
-    /// How many octets the peer has to acknowledge, once they are all queued.
-    mark: Option<u64>,
-    done: oneshot::Sender<()>,
 }
 
 /// What woke the task.
@@ -122,7 +115,7 @@ impl PeerTask {
             established: None,
             since: None,
             up_to_date: false,
-            flushes: Vec::new(),
+            flushes: Flushes::default(),
             refreshes: Vec::new(),
             next_refresh: now,
             deadline: None,
@@ -137,6 +130,10 @@ impl PeerTask {
     pub(super) async fn run(mut self) {
         self.session.start(now());
         loop {
+            // Whatever else there is to do, connections are looked at in every turn.
+            if let Some((index, progress)) = self.look_at_links().await {
+                self.progress(index, progress);
+            }
             self.drain();
             self.pull();
             self.publish();
@@ -170,10 +167,23 @@ impl PeerTask {
         self.publish();
     }
 
+    /// What a connection has to say right now.
+    async fn look_at_links(&mut self) -> Option<(usize, Progress)> {
+        poll_fn(|context| {
+            let mut links = self.links.iter_mut().enumerate();
+            Poll::Ready(links.find_map(|(index, link)| match link.poll(context) {
+                Poll::Ready(progress) => Some((index, progress)),
+                Poll::Pending => None,
+            }))
+        })
+        .await
+    }
+
     async fn wake(&mut self) -> Wake {
         let follows = self.established.is_some() && self.up_to_date;
         let flushing = !self.flushes.is_empty();
-        let refreshing = !self.refreshes.is_empty();
+        // Once the time has come, the end of the last answer is what is waited for.
+        let refreshing = !self.refreshes.is_empty() && self.next_refresh > now();
         let next_refresh = self.next_refresh.into();
         let (dial, links) = (&mut self.dial, &mut self.links);
         let dialled = async {
@@ -221,11 +231,7 @@ impl PeerTask {
                 }
             }
             Command::Flush { version, done } => {
-                self.flushes.push(Flush {
-                    version,
-                    mark: None,
-                    done,
-                });
+                self.flushes.push(version, done);
                 self.up_to_date = false;
             }
             Command::Refresh(family) => {
@@ -424,28 +430,14 @@ impl PeerTask {
     }
 
     fn answer_flushes(&mut self) {
-        // Who has given up is not waited for.
-        self.flushes.retain(|flush| !flush.done.is_closed());
-        if self.flushes.is_empty() {
-            return;
-        }
-        let Some((id, adj_rib_out)) = &self.established else {
-            return self.flushes.clear();
-        };
-        let Some(link) = self.links.iter().find(|link| link.id == *id) else {
-            return self.flushes.clear();
-        };
-        let (version, total, acknowledged) =
-            (adj_rib_out.version(), link.total(), link.acknowledged());
-        let arrived = |flush: &mut Flush| {
-            if flush.mark.is_none() && version.is_some_and(|version| version >= flush.version) {
-                flush.mark = Some(total);
+        let established = self.established.as_ref();
+        let link = established.and_then(|(id, _)| self.links.iter().find(|link| link.id == *id));
+        match (established, link) {
+            (Some((_, adj_rib_out)), Some(link)) => {
+                self.flushes.answer(adj_rib_out.version(), link);
             }
-            flush.mark.is_some_and(|mark| acknowledged >= mark)
-        };
-        for flush in self.flushes.extract_if(.., arrived) {
-            // It may be gone by now.
-            flush.done.send(()).ok();
+            // A session that is not up is not waited for.
+            _ => self.flushes.clear(),
         }
     }
 }
