@@ -134,7 +134,7 @@ impl fmt::Display for EncodeError {
 impl core::error::Error for EncodeError {}
 
 /// 4096 octets less the header, code and subcode of a NOTIFICATION.
-const MAXIMUM_DATA: usize = 4075;
+pub(crate) const MAXIMUM_DATA: usize = 4075;
 
 #[cfg(test)]
 mod tests {

@@ -150,31 +150,16 @@ impl AdjRibOut {
     /// Appends messages to `out` until it holds about `budget` octets or the peer is up to date, which it then says.
     pub fn pull(&mut self, rib: &mut Rib, out: &mut BytesMut, budget: usize) -> bool {
         let version = rib.version();
-        let (export, skipped) = (&self.export, &mut self.skipped);
-        let ipv4 = self.ipv4.as_mut().is_none_or(|progress| {
-            progress.pull(
-                &mut rib.ipv4,
-                export,
-                &mut Output {
-                    paths: &rib.paths,
-                    out: &mut *out,
-                    skipped,
-                },
-                budget,
-            )
-        });
-        let ipv6 = self.ipv6.as_mut().is_none_or(|progress| {
-            progress.pull(
-                &mut rib.ipv6,
-                export,
-                &mut Output {
-                    paths: &rib.paths,
-                    out: &mut *out,
-                    skipped,
-                },
-                budget,
-            )
-        });
+        let export = &self.export;
+        let mut output = Output {
+            paths: &rib.paths,
+            out,
+            skipped: &mut self.skipped,
+        };
+        let ipv4 = (self.ipv4.as_mut())
+            .is_none_or(|progress| progress.pull(&mut rib.ipv4, export, &mut output, budget));
+        let ipv6 = (self.ipv6.as_mut())
+            .is_none_or(|progress| progress.pull(&mut rib.ipv6, export, &mut output, budget));
         if ipv4 && ipv6 {
             self.version = Some(version);
         }

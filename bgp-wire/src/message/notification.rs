@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::write_message;
 use crate::context::MessageLimit;
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, EncodeError, MAXIMUM_DATA};
 use crate::frame::Frame;
 use crate::iana::MessageType;
 use crate::parse::{length_value_u8, octet};
@@ -149,8 +149,6 @@ fn carries_text(reason: Reason) -> bool {
         Reason::ADMINISTRATIVE_SHUTDOWN | Reason::ADMINISTRATIVE_RESET
     )
 }
-
-const MAXIMUM_DATA: usize = 4075;
 
 #[cfg(test)]
 mod tests {

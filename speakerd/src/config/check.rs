@@ -8,8 +8,8 @@ use bgp_wire::Family;
 use ipnet::IpNet;
 
 use super::diagnostic::{Located, Problem, Report};
-use super::value::AnyCommunity;
 use super::{Advertisement, Peer, Pool, Protocol};
+use crate::control::AnyCommunity;
 
 /// A pool whose parts are each right by themselves.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl AdvertisementDraft {
         }
         for community in &self.communities {
             match *community {
-                AnyCommunity::Standard(community) => advertisement.communities.push(community),
+                AnyCommunity::Community(community) => advertisement.communities.push(community),
                 AnyCommunity::Large(community) => advertisement.large_communities.push(community),
             }
         }

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use bgp_wire::{Asn, Community, HoldTime, LargeCommunity, RouterId};
+use bgp_wire::{Asn, HoldTime, RouterId};
 use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 
 use super::Password;
 use super::diagnostic::Problem;
+use crate::control::AnyCommunity;
 
 /// The address of a host.
 pub(super) fn address(text: &str) -> Result<IpAddr, Problem> {
@@ -166,20 +167,9 @@ pub(super) fn ranges(text: &str) -> Result<Vec<IpNet>, Problem> {
     }
 }
 
-/// A community of either kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AnyCommunity {
-    Standard(Community),
-    Large(LargeCommunity),
-}
-
 /// A community: `64512:1`, a well-known name, or a large one, `64512:1:2`.
 pub(super) fn community(text: &str) -> Result<AnyCommunity, Problem> {
-    if let Ok(community) = text.parse() {
-        return Ok(AnyCommunity::Standard(community));
-    }
     text.parse()
-        .map(AnyCommunity::Large)
         .map_err(|error: bgp_wire::ParseCommunityError| {
             Problem::new(format!("`{text}` is not a community")).help(error.to_string())
         })

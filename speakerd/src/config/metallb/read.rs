@@ -11,8 +11,9 @@ use super::scalar::{boolean, number};
 use super::schema::{AddressPool, BfdProfile, BgpAdvertisement, File, Peer as PeerEntry, Scalar};
 use crate::config::check::{self, AdvertisementDraft, PoolDraft};
 use crate::config::diagnostic::{Located, Problem, Report};
-use crate::config::value::{self, AnyCommunity};
+use crate::config::value;
 use crate::config::{Config, Peer, Protocol, RouteDefaults};
+use crate::control::AnyCommunity;
 
 /// The configuration that the document is. Without one, the report says why.
 pub(super) fn config(document: &Document, report: &mut Report<'_>) -> Option<Config> {
