@@ -191,6 +191,7 @@ impl Offer {
             }
             Capability::OutboundRouteFilter(_)
             | Capability::ExtendedNextHop(_)
+            | Capability::MultipleLabels(_)
             | Capability::AddPath(_)
             | Capability::LongLivedGracefulRestart(_)
             | Capability::Fqdn { .. }

@@ -10,7 +10,7 @@ mod set;
 mod tunnel;
 
 pub use aggregator::Aggregator;
-pub use as_path::{AsPath, AsPathBuf, Segment, SegmentBuf};
+pub use as_path::{AsPath, AsPathBuf, ParseAsPathError, Segment, SegmentBuf};
 pub use list::{
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
 };

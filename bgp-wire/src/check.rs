@@ -14,7 +14,7 @@ use crate::error::DecodeError;
 use crate::family::Family;
 use crate::iana::{AttributeCode, Origin};
 use crate::message::{RawAttributes, Update};
-use crate::nlri::{Nlri, Prefixes};
+use crate::nlri::{AnyNlri, Form, Nlri, Prefixes, Routes};
 use crate::reason::Reason;
 
 /// An UPDATE that was checked (RFC 7606).
@@ -276,19 +276,19 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Every prefix that is announced, of all families. Nothing after treat-as-withdraw.
+    /// Every unicast prefix that is announced. Nothing after treat-as-withdraw.
     #[must_use]
-    pub fn announced(&self) -> Routes<'a> {
+    pub fn announced(&self) -> UnicastRoutes<'a> {
         if self.withdraw {
-            Routes::none()
+            UnicastRoutes::none()
         } else {
             self.reachable()
         }
     }
 
-    /// Every prefix that is withdrawn, of all families, and after treat-as-withdraw those that were announced.
+    /// Every unicast prefix that is withdrawn, and after treat-as-withdraw those that were announced.
     pub fn withdrawn(&self) -> impl Iterator<Item = Nlri<IpNet>> + use<'a> {
-        let unreachable = Routes {
+        let unreachable = UnicastRoutes {
             ipv4: self.withdrawn,
             multiprotocol: self
                 .mp_unreach()
@@ -297,17 +297,43 @@ impl<'a> Checked<'a> {
         unreachable.chain(if self.withdraw {
             self.reachable()
         } else {
-            Routes::none()
+            UnicastRoutes::none()
         })
     }
 
-    fn reachable(&self) -> Routes<'a> {
-        Routes {
+    fn reachable(&self) -> UnicastRoutes<'a> {
+        UnicastRoutes {
             ipv4: self.announced,
             multiprotocol: self
                 .mp_reach()
                 .map_or(MpPrefixes::None, |reach| reach.prefixes()),
         }
+    }
+
+    /// Every route that is announced, of all families. Nothing after treat-as-withdraw.
+    pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+        let reachable = (!self.withdraw).then(|| self.reachable_routes());
+        reachable.into_iter().flatten()
+    }
+
+    /// Every route that is withdrawn, of all families, and after treat-as-withdraw those that were announced.
+    pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+        let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
+        let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
+        let reachable = self.withdraw.then(|| self.reachable_routes());
+        ipv4.chain(multiprotocol.into_iter().flatten())
+            .chain(reachable.into_iter().flatten())
+    }
+
+    fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+        let multiprotocol = self.mp_reach().map(|reach| reach.routes());
+        self.ipv4_routes(self.update.nlri_octets(), false)
+            .chain(multiprotocol.into_iter().flatten())
+    }
+
+    fn ipv4_routes(&self, field: &'a [u8], withdrawn: bool) -> Routes<'a> {
+        let form = Form::new(Family::IPV4_UNICAST, self.update.context(), withdrawn);
+        Routes::of_checked(field, form)
     }
 
     /// The family that an End-of-RIB marker ends (RFC 4724 section 2).
@@ -427,14 +453,14 @@ impl<'a> Iterator for Surviving<'a> {
     }
 }
 
-/// Prefixes of all families of a message.
+/// The unicast prefixes of a message, IPv4 and IPv6.
 #[derive(Clone, Copy, Debug)]
-pub struct Routes<'a> {
+pub struct UnicastRoutes<'a> {
     ipv4: Prefixes<'a, Ipv4Net>,
     multiprotocol: MpPrefixes<'a>,
 }
 
-impl Routes<'_> {
+impl UnicastRoutes<'_> {
     fn none() -> Self {
         Self {
             ipv4: Prefixes::empty(),
@@ -443,7 +469,7 @@ impl Routes<'_> {
     }
 }
 
-impl Iterator for Routes<'_> {
+impl Iterator for UnicastRoutes<'_> {
     type Item = Nlri<IpNet>;
 
     fn next(&mut self) -> Option<Nlri<IpNet>> {
@@ -451,6 +477,12 @@ impl Iterator for Routes<'_> {
             .next()
             .map(Nlri::widen)
             .or_else(|| self.multiprotocol.next())
+    }
+
+    /// One loop for each of the two.
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
+        let ipv4 = self.ipv4.fold(start, |all, nlri| step(all, nlri.widen()));
+        self.multiprotocol.fold(ipv4, step)
     }
 }
 

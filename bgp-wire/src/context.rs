@@ -26,7 +26,7 @@ impl MessageLimit {
     }
 }
 
-/// Whether the peer is in our AS.
+/// Where the peer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PeerKind {
     /// Another AS: eBGP.
@@ -34,6 +34,8 @@ pub enum PeerKind {
     External,
     /// The same AS: iBGP.
     Internal,
+    /// Another member AS of our confederation (RFC 5065).
+    Confederation,
 }
 
 /// What the two OPENs agreed on, as far as it changes the meaning of later messages.
@@ -51,6 +53,10 @@ pub struct Context {
     pub(crate) four_octet_as: bool,
     pub(crate) families: FamilySet,
     pub(crate) add_path: FamilySet,
+    pub(crate) multiple_labels: FamilySet,
+    pub(crate) extended_next_hop: FamilySet,
+    pub(crate) as_sets: bool,
+    pub(crate) confederation: bool,
     pub(crate) local_as: Option<Asn>,
     pub(crate) first_as: Option<Asn>,
     pub(crate) local_address: Option<IpAddr>,
@@ -68,6 +74,10 @@ impl Context {
                 .with(Family::IPV4_UNICAST)
                 .with(Family::IPV6_UNICAST),
             add_path: FamilySet::EMPTY,
+            multiple_labels: FamilySet::EMPTY,
+            extended_next_hop: FamilySet::EMPTY,
+            as_sets: false,
+            confederation: false,
             local_as: None,
             first_as: None,
             local_address: None,
@@ -99,6 +109,37 @@ impl Context {
     #[must_use]
     pub fn add_path(mut self, families: impl IntoIterator<Item = Family>) -> Self {
         self.add_path = families.into_iter().collect();
+        self
+    }
+
+    /// The families whose prefixes may have more than one label (RFC 8277 section 2.1). In others the S bit of a label is
+    /// not looked at.
+    #[must_use]
+    pub fn multiple_labels(mut self, families: impl IntoIterator<Item = Family>) -> Self {
+        self.multiple_labels = families.into_iter().collect();
+        self
+    }
+
+    /// The IPv4 families whose routes may have an IPv6 next hop (RFC 8950).
+    #[must_use]
+    pub fn extended_next_hop(mut self, families: impl IntoIterator<Item = Family>) -> Self {
+        self.extended_next_hop = families.into_iter().collect();
+        self
+    }
+
+    /// Whether AS_SET and AS_CONFED_SET are accepted and sent. RFC 9774 section 3 forbids both, so they are not unless
+    /// this says so: for what was recorded before 2025, and for peers that still send them.
+    #[must_use]
+    pub const fn as_sets(mut self, yes: bool) -> Self {
+        self.as_sets = yes;
+        self
+    }
+
+    /// Whether we are in a confederation, so that an internal peer's paths may have its segments (RFC 5065). With
+    /// [`PeerKind::Confederation`] this goes without saying.
+    #[must_use]
+    pub const fn confederation(mut self, yes: bool) -> Self {
+        self.confederation = yes;
         self
     }
 

@@ -1,8 +1,12 @@
 //! Extended communities of eight octets (RFC 4360, RFC 5668, RFC 8955) and of twenty (RFC 5701), with their text.
 
 use core::fmt;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::Ipv6Addr;
 use core::str::FromStr;
+
+use crate::administrator::{self, Administered};
+use crate::mac_address::MacAddress;
+use crate::text::{hex, number};
 
 /// An extended community: eight octets, written `target:64512:1`, or in hex where its type has no text.
 ///
@@ -21,7 +25,7 @@ impl ExtendedCommunity {
     #[must_use]
     pub const fn route_target(asn: u16, number: u32) -> Self {
         let ([a, b], [c, d, e, f]) = (asn.to_be_bytes(), number.to_be_bytes());
-        Self([TWO_OCTET_AS, ROUTE_TARGET, a, b, c, d, e, f])
+        Self([administrator::TWO_OCTET_AS, ROUTE_TARGET, a, b, c, d, e, f])
     }
 
     /// Limits traffic to this many octets a second; 0 discards it (RFC 8955 section 7.1).
@@ -39,49 +43,150 @@ impl ExtendedCommunity {
     }
 }
 
-const TWO_OCTET_AS: u8 = 0x00;
-const IPV4_ADDRESS: u8 = 0x01;
-const FOUR_OCTET_AS: u8 = 0x02;
+/// How the six octets behind type and subtype read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// An administrator and its number; the low bits of the type say which form it has.
+    Administered,
+    /// A two-octet AS number and a number of floating point.
+    Rate,
+    /// Zeros, then a number of so many octets.
+    Number(u32),
+    /// A MAC address.
+    Mac,
+    /// The sticky bit, an octet of zeros, a sequence number (RFC 7432 section 7.7).
+    Mobility,
+    /// The single-active bit, two octets of zeros, a label field (RFC 7432 section 7.5).
+    EsiLabel,
+    /// Zeros, then the bits sample and terminal (RFC 8955 section 7.3).
+    Action,
+    /// Zeros, then a validation state (RFC 8097).
+    Validation,
+}
+
+/// Type, subtype, name and form: "Transitive Two-Octet AS-Specific Extended Community Sub-Types" and its siblings. The
+/// low two bits of the type of an administered one are those of its administrator.
+#[rustfmt::skip]
+const NAMED: [(u8, u8, &str, Form); 23] = [
+    (0x00, 0x02, "target",             Form::Administered), // RFC 4360 section 4
+    (0x00, 0x03, "origin",             Form::Administered), // RFC 4360 section 5
+    (0x00, 0x05, "ospf-domain",        Form::Administered), // RFC 4577
+    (0x00, 0x07, "ospf-router",        Form::Administered), // RFC 4577
+    (0x00, 0x09, "source-as",          Form::Administered), // RFC 6514
+    (0x00, 0x0a, "l2vpn-id",           Form::Administered), // RFC 6074
+    (0x00, 0x0b, "route-import",       Form::Administered), // RFC 6514
+    (0x03, 0x0b, "color",              Form::Number(4)),    // RFC 9012 section 4.3
+    (0x03, 0x0c, "encapsulation",      Form::Number(2)),    // RFC 9012 section 4.1
+    (0x03, 0x0d, "default-gateway",    Form::Number(0)),    // RFC 7432 section 7.8
+    (0x06, 0x00, "mac-mobility",       Form::Mobility),     // RFC 7432 section 7.7
+    (0x06, 0x01, "esi-label",          Form::EsiLabel),     // RFC 7432 section 7.5
+    (0x06, 0x02, "es-import",          Form::Mac),          // RFC 7432 section 7.6
+    (0x06, 0x03, "router-mac",         Form::Mac),          // RFC 9135
+    (0x40, 0x04, "link-bandwidth",     Form::Rate),         // draft-ietf-idr-link-bandwidth
+    (0x43, 0x00, "validation",         Form::Validation),   // RFC 8097
+    (0x80, 0x06, "rate-limit",         Form::Rate),         // RFC 8955 section 7.1
+    (0x80, 0x0c, "rate-limit-packets", Form::Rate),         // RFC 8955 section 7.2
+    (0x80, 0x07, "action",             Form::Action),       // RFC 8955 section 7.3
+    (0x80, 0x08, "redirect",           Form::Administered), // RFC 8955 section 7.4
+    (0x80, 0x09, "mark",               Form::Number(1)),    // RFC 8955 section 7.5
+    (0x00, 0x04, "link-bandwidth-transitive", Form::Rate),  // draft-ietf-idr-link-bandwidth
+    (0x08, 0x00, "redirect-to-next-hop", Form::Number(1)),  // draft-simpson-idr-flowspec-redirect
+];
+
 const FLOWSPEC: u8 = 0x80;
 const ROUTE_TARGET: u8 = 0x02;
-const ROUTE_ORIGIN: u8 = 0x03;
 const TRAFFIC_RATE: u8 = 0x06;
+const VALIDATION: [&str; 3] = ["valid", "not-found", "invalid"];
+const ACTIONS: [(u8, &str); 3] = [(1, "terminal"), (2, "sample"), (3, "sample-terminal")];
 
-/// The names of subtypes that have an administrator and a number.
-const ADMINISTERED: [(u8, &str); 2] = [(ROUTE_TARGET, "target"), (ROUTE_ORIGIN, "origin")];
+/// The row of a type and subtype.
+fn named(kind: u8, subtype: u8) -> Option<(&'static str, Form)> {
+    let (.., name, form) = NAMED.iter().find(|(base, known, _, form)| {
+        let administered = *form == Form::Administered && kind & !3 == *base && kind & 3 != 3;
+        *known == subtype && (kind == *base || administered)
+    })?;
+    Some((name, *form))
+}
+
+/// The octets of `value` without the last so many, which are all zero, and those.
+fn zeros_and(value: [u8; 6], octets: u32) -> Option<u32> {
+    let word = u64::from_be_bytes([
+        0, 0, value[0], value[1], value[2], value[3], value[4], value[5],
+    ]);
+    let number = u32::try_from(word).ok()?;
+    (octets == 4 || number >> (octets * 8) == 0).then_some(number)
+}
+
+impl ExtendedCommunity {
+    /// The registered type in words, as it stands in front of the text; `None` where the text is hex.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        let [kind, subtype, ..] = self.0;
+        named(kind, subtype).map(|(name, _)| name)
+    }
+
+    /// Writes the text, or says that the octets have none: then they are written in hex.
+    fn write_named(self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
+        let [kind, subtype, value @ ..] = self.0;
+        let (name, form) = named(kind, subtype)?;
+        let [a, b, c, d, e, g] = value;
+        Some(match form {
+            Form::Administered => {
+                let administered = Administered {
+                    kind: kind & 3,
+                    octets: value,
+                };
+                write!(f, "{name}:{administered}")
+            }
+            Form::Rate => {
+                let (asn, rate) = (u16::from_be_bytes([a, b]), f32::from_be_bytes([c, d, e, g]));
+                match rate {
+                    _ if (kind, subtype) == (FLOWSPEC, TRAFFIC_RATE) && rate.to_bits() == 0 => {
+                        write!(f, "discard:{asn}")
+                    }
+                    // Not every NaN has the same octets.
+                    _ if rate.is_nan() => return None,
+                    _ => write!(f, "{name}:{asn}:{rate:?}"),
+                }
+            }
+            Form::Number(0) => (value == [0; 6]).then(|| f.write_str(name))?,
+            Form::Number(octets) => write!(f, "{name}:{}", zeros_and(value, octets)?),
+            Form::Mac => write!(f, "{name}:{}", MacAddress(value)),
+            Form::Mobility => {
+                let sticky = match (a, b) {
+                    (0, 0) => "",
+                    (1, 0) => "sticky:",
+                    _ => return None,
+                };
+                write!(f, "{name}:{sticky}{}", u32::from_be_bytes([c, d, e, g]))
+            }
+            Form::EsiLabel => {
+                let mode = match (a, b, c) {
+                    (0, 0, 0) => "all-active",
+                    (1, 0, 0) => "single-active",
+                    _ => return None,
+                };
+                write!(f, "{name}:{mode}:{}", u32::from_be_bytes([0, d, e, g]))
+            }
+            Form::Action => {
+                let bits = zeros_and(value, 1)?;
+                let (_, action) = ACTIONS
+                    .iter()
+                    .find(|(known, _)| u32::from(*known) == bits)?;
+                write!(f, "{name}:{action}")
+            }
+            Form::Validation => {
+                let state = usize::try_from(zeros_and(value, 1)?).ok()?;
+                write!(f, "{name}:{}", VALIDATION.get(state)?)
+            }
+        })
+    }
+}
 
 impl fmt::Display for ExtendedCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [high, low, a, b, c, d, e, g] = self.0;
-        let short = u16::from_be_bytes([e, g]);
-        let name = ADMINISTERED
-            .iter()
-            .find(|(subtype, _)| *subtype == low)
-            .map(|(_, name)| name);
-        match (high, name) {
-            (TWO_OCTET_AS, Some(name)) => {
-                write!(
-                    f,
-                    "{name}:{}:{}",
-                    u16::from_be_bytes([a, b]),
-                    u32::from_be_bytes([c, d, e, g])
-                )
-            }
-            (IPV4_ADDRESS, Some(name)) => write!(f, "{name}:{}:{short}", Ipv4Addr::new(a, b, c, d)),
-            // The suffix tells a number that would fit into two octets from one that has two.
-            (FOUR_OCTET_AS, Some(name)) => {
-                write!(f, "{name}:{}L:{short}", u32::from_be_bytes([a, b, c, d]))
-            }
-            (FLOWSPEC, _) if low == TRAFFIC_RATE => {
-                let rate = f32::from_be_bytes([c, d, e, g]);
-                if rate.to_bits() == 0 {
-                    write!(f, "discard:{}", u16::from_be_bytes([a, b]))
-                } else {
-                    write!(f, "rate-limit:{}:{rate:?}", u16::from_be_bytes([a, b]))
-                }
-            }
-            _ => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
-        }
+        self.write_named(f)
+            .unwrap_or_else(|| write!(f, "0x{:016x}", u64::from_be_bytes(self.0)))
     }
 }
 
@@ -98,8 +203,9 @@ pub struct ParseExtendedCommunityError;
 impl fmt::Display for ParseExtendedCommunityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "an extended community is target:64512:1 or origin:64512:1 (the administrator an AS, an AS with L behind \
-             it for four octets, or an IPv4 address), discard:64512, rate-limit:64512:1000.0, or 0x and 16 hex digits",
+            "an extended community is its type's name and value, as target:64512:1, origin:192.0.2.1:1, \
+             redirect:70000:1, color:100, discard:64512, rate-limit:64512:1000.0 or es-import:aa:bb:cc:dd:ee:ff, \
+             or 0x and 16 hex digits (40 for one with an IPv6 address)",
         )
     }
 }
@@ -116,59 +222,69 @@ impl FromStr for ExtendedCommunity {
 
 fn parse(text: &str) -> Option<ExtendedCommunity> {
     if let Some(digits) = text.strip_prefix("0x") {
-        let exact = digits.len() == 16 && !digits.starts_with('+');
-        return Some(ExtendedCommunity(
-            u64::from_str_radix(digits, 16)
-                .ok()
-                .filter(|_| exact)?
-                .to_be_bytes(),
-        ));
+        let mut octets = [0; 8];
+        hex(digits, &mut octets)?;
+        return Some(ExtendedCommunity(octets));
     }
-    let (name, rest) = text.split_once(':')?;
+    let (name, rest) = text.split_once(':').unwrap_or((text, ""));
     if name == "discard" {
         return Some(ExtendedCommunity::traffic_rate(number(rest)?, 0.0));
     }
-    let (administrator, value) = rest.split_once(':')?;
-    if name == "rate-limit" {
-        let rate: f32 = value.parse().ok()?;
-        return Some(ExtendedCommunity::traffic_rate(
-            number(administrator)?,
-            rate,
-        ));
-    }
-    let (subtype, _) = ADMINISTERED.iter().find(|(_, known)| *known == name)?;
-    let four_octets = |kind, [a, b, c, d]: [u8; 4]| {
-        let [e, g] = number::<u16>(value)?.to_be_bytes();
-        Some(ExtendedCommunity([kind, *subtype, a, b, c, d, e, g]))
-    };
-    if let Some(asn) = administrator.strip_suffix('L') {
-        return four_octets(FOUR_OCTET_AS, number::<u32>(asn)?.to_be_bytes());
-    }
-    if let Ok(address) = administrator.parse::<Ipv4Addr>() {
-        return four_octets(IPV4_ADDRESS, address.octets());
-    }
-    let asn: u32 = number(administrator)?;
-    match u16::try_from(asn) {
-        Ok(asn) => {
-            let ([a, b], [c, d, e, g]) = (asn.to_be_bytes(), number::<u32>(value)?.to_be_bytes());
-            Some(ExtendedCommunity([
-                TWO_OCTET_AS,
-                *subtype,
-                a,
-                b,
-                c,
-                d,
-                e,
-                g,
-            ]))
+    let (mut kind, subtype, _, form) = *NAMED.iter().find(|(_, _, known, _)| *known == name)?;
+    let [a, b, c, d, e, f] = match form {
+        Form::Administered => {
+            let administered = Administered::parse(rest)?;
+            kind |= administered.kind;
+            administered.octets
         }
-        Err(_) => four_octets(FOUR_OCTET_AS, asn.to_be_bytes()),
-    }
+        Form::Rate => {
+            let (asn, rate) = rest.split_once(':')?;
+            let rate: f32 = rate.parse().ok().filter(|rate: &f32| !rate.is_nan())?;
+            let ([a, b], [c, d, e, f]) = (number::<u16>(asn)?.to_be_bytes(), rate.to_be_bytes());
+            [a, b, c, d, e, f]
+        }
+        Form::Number(0) => text.split_once(':').is_none().then_some([0; 6])?,
+        Form::Number(octets) => {
+            let number: u32 = number(rest)?;
+            last(number).filter(|_| octets == 4 || number >> (octets * 8) == 0)?
+        }
+        Form::Mac => rest.parse::<MacAddress>().ok()?.0,
+        Form::Mobility => {
+            let (sticky, sequence) = match rest.strip_prefix("sticky:") {
+                Some(sequence) => (1, sequence),
+                None => (0, rest),
+            };
+            let [c, d, e, f] = number::<u32>(sequence)?.to_be_bytes();
+            [sticky, 0, c, d, e, f]
+        }
+        Form::EsiLabel => {
+            let (mode, label) = rest.split_once(':')?;
+            let single = match mode {
+                "all-active" => 0,
+                "single-active" => 1,
+                _ => return None,
+            };
+            let [0, d, e, f] = number::<u32>(label)?.to_be_bytes() else {
+                return None;
+            };
+            [single, 0, 0, d, e, f]
+        }
+        Form::Action => {
+            let (bits, _) = ACTIONS.iter().find(|(_, known)| *known == rest)?;
+            last((*bits).into())?
+        }
+        Form::Validation => {
+            let state = VALIDATION.iter().position(|known| *known == rest)?;
+            last(u32::try_from(state).ok()?)?
+        }
+    };
+    Some(ExtendedCommunity([kind, subtype, a, b, c, d, e, f]))
 }
 
-/// A decimal number without a sign.
-fn number<T: FromStr>(text: &str) -> Option<T> {
-    text.parse().ok().filter(|_| !text.starts_with('+'))
+/// A number behind two octets of zeros.
+fn last(number: u32) -> Option<[u8; 6]> {
+    let [c, d, e, f] = number.to_be_bytes();
+    Some([0, 0, c, d, e, f])
 }
 
 /// An IPv6 address specific extended community: twenty octets (RFC 5701).
@@ -177,13 +293,12 @@ pub struct Ipv6ExtendedCommunity(pub [u8; 20]);
 
 impl fmt::Display for Ipv6ExtendedCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [high, low, address @ .., e, g] = self.0;
-        let name = ADMINISTERED
+        let [kind, subtype, address @ .., e, g] = self.0;
+        match IPV6_NAMED
             .iter()
-            .find(|(subtype, _)| high == 0 && *subtype == low)
-            .map(|(_, name)| name);
-        match name {
-            Some(name) => write!(
+            .find(|(known, _)| (kind, subtype) == (0, *known))
+        {
+            Some((_, name)) => write!(
                 f,
                 "{name}:{}:{}",
                 Ipv6Addr::from(address),
@@ -197,31 +312,85 @@ impl fmt::Display for Ipv6ExtendedCommunity {
     }
 }
 
+/// The subtypes of RFC 5701 section 2.
+const IPV6_NAMED: [(u8, &str); 2] = [(0x02, "target"), (0x03, "origin")];
+
+impl FromStr for Ipv6ExtendedCommunity {
+    type Err = ParseExtendedCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut octets = [0; 20];
+            if let Some(digits) = text.strip_prefix("0x") {
+                hex(digits, &mut octets)?;
+                return Some(Self(octets));
+            }
+            let (name, rest) = text.split_once(':')?;
+            let (address, value) = rest.rsplit_once(':')?;
+            let (subtype, _) = IPV6_NAMED.iter().find(|(_, known)| *known == name)?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            let [_, kind, middle @ .., e, f] = &mut octets;
+            *kind = *subtype;
+            *middle = address.octets();
+            [*e, *f] = number::<u16>(value)?.to_be_bytes();
+            Some(Self(octets))
+        };
+        parse().ok_or(ParseExtendedCommunityError)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::prelude::v1::*;
 
     use super::*;
 
+    const TABLE: [(&str, u64); 32] = [
+        ("target:64512:1", 0x0002_fc00_0000_0001),
+        ("origin:64512:4294967295", 0x0003_fc00_ffff_ffff),
+        ("target:192.0.2.1:7", 0x0102_c000_0201_0007),
+        ("target:70000:7", 0x0202_0001_1170_0007),
+        ("target:1L:7", 0x0202_0000_0001_0007),
+        ("discard:64512", 0x8006_fc00_0000_0000),
+        ("rate-limit:0:1000.0", 0x8006_0000_447a_0000),
+        ("0x0300000000000000", 0x0300_0000_0000_0000),
+        ("ospf-domain:1:2", 0x0005_0001_0000_0002),
+        ("route-import:192.0.2.1:2", 0x010b_c000_0201_0002),
+        ("color:100", 0x030b_0000_0000_0064),
+        ("0x030b400000000064", 0x030b_4000_0000_0064),
+        ("encapsulation:8", 0x030c_0000_0000_0008),
+        ("default-gateway", 0x030d_0000_0000_0000),
+        ("0x030d000000000001", 0x030d_0000_0000_0001),
+        ("mac-mobility:5", 0x0600_0000_0000_0005),
+        ("mac-mobility:sticky:5", 0x0600_0100_0000_0005),
+        ("esi-label:single-active:100", 0x0601_0100_0000_0064),
+        ("es-import:aa:bb:cc:dd:ee:ff", 0x0602_aabb_ccdd_eeff),
+        ("router-mac:00:00:5e:00:53:01", 0x0603_0000_5e00_5301),
+        ("link-bandwidth:64512:125000.0", 0x4004_fc00_47f4_2400),
+        ("validation:invalid", 0x4300_0000_0000_0002),
+        ("0x4300000000000003", 0x4300_0000_0000_0003),
+        ("action:sample-terminal", 0x8007_0000_0000_0003),
+        ("0x8007000000000000", 0x8007_0000_0000_0000),
+        ("redirect:64512:1", 0x8008_fc00_0000_0001),
+        ("redirect:192.0.2.1:1", 0x8108_c000_0201_0001),
+        ("redirect:70000:1", 0x8208_0001_1170_0001),
+        ("0x8308000111700001", 0x8308_0001_1170_0001),
+        ("mark:46", 0x8009_0000_0000_002e),
+        ("rate-limit-packets:0:10.0", 0x800c_0000_4120_0000),
+        ("0x800600007fc00001", 0x8006_0000_7fc0_0001),
+    ];
+
     #[test]
     fn both_ways() {
-        for (text, octets) in [
-            ("target:64512:1", 0x0002_fc00_0000_0001_u64),
-            ("origin:64512:4294967295", 0x0003_fc00_ffff_ffff),
-            ("target:192.0.2.1:7", 0x0102_c000_0201_0007),
-            ("target:70000L:7", 0x0202_0001_1170_0007),
-            ("target:1L:7", 0x0202_0000_0001_0007),
-            ("discard:64512", 0x8006_fc00_0000_0000),
-            ("rate-limit:0:1000.0", 0x8006_0000_447a_0000),
-            ("0x0300000000000000", 0x0300_0000_0000_0000),
-        ] {
+        for (text, octets) in TABLE {
             let community = ExtendedCommunity(octets.to_be_bytes());
             assert_eq!(text.parse(), Ok(community), "{text}");
             assert_eq!(community.to_string(), text);
         }
         assert_eq!(
             "target:70000:7".parse(),
-            "target:70000L:7".parse::<ExtendedCommunity>()
+            "target:70000L:7".parse::<ExtendedCommunity>(),
+            "the L is not needed"
         );
         for text in [
             "",
@@ -233,6 +402,13 @@ mod tests {
             "0x12",
             "x:1:1",
             "target:+1:1",
+            "mark:256",
+            "mark:",
+            "color",
+            "default-gateway:1",
+            "rate-limit:1:NaN",
+            "es-import:aa:bb",
+            "validation:maybe",
         ] {
             assert!(text.parse::<ExtendedCommunity>().is_err(), "{text}");
         }
@@ -244,6 +420,14 @@ mod tests {
         octets[1] = 2;
         octets[2..4].copy_from_slice(&[0x20, 1]);
         octets[19] = 7;
-        assert_eq!(Ipv6ExtendedCommunity(octets).to_string(), "target:2001:::7");
+        for (first, text) in [
+            (0, "target:2001:::7"),
+            (0x40, "0x4002200100000000000000000000000000000007"),
+        ] {
+            octets[0] = first;
+            let community = Ipv6ExtendedCommunity(octets);
+            assert_eq!(community.to_string(), text);
+            assert_eq!(text.parse(), Ok(community));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `Family`: AFI and SAFI together (RFC 4760), and sets of the families that this codec parses.
 
 use core::fmt;
+use core::str::FromStr;
 
 use crate::iana::{Afi, Safi};
 
@@ -27,6 +28,26 @@ impl Family {
     pub const IPV4_MULTICAST: Self = Self::new(Afi::IPV4, Safi::MULTICAST);
     /// AFI 2, SAFI 2.
     pub const IPV6_MULTICAST: Self = Self::new(Afi::IPV6, Safi::MULTICAST);
+    /// AFI 1, SAFI 4 (RFC 8277).
+    pub const IPV4_LABELED: Self = Self::new(Afi::IPV4, Safi::LABELED);
+    /// AFI 2, SAFI 4 (RFC 8277).
+    pub const IPV6_LABELED: Self = Self::new(Afi::IPV6, Safi::LABELED);
+    /// AFI 1, SAFI 128 (RFC 4364).
+    pub const IPV4_VPN: Self = Self::new(Afi::IPV4, Safi::VPN);
+    /// AFI 2, SAFI 128 (RFC 4659).
+    pub const IPV6_VPN: Self = Self::new(Afi::IPV6, Safi::VPN);
+    /// AFI 1, SAFI 133 (RFC 8955).
+    pub const IPV4_FLOWSPEC: Self = Self::new(Afi::IPV4, Safi::FLOWSPEC);
+    /// AFI 2, SAFI 133 (RFC 8956).
+    pub const IPV6_FLOWSPEC: Self = Self::new(Afi::IPV6, Safi::FLOWSPEC);
+    /// AFI 1, SAFI 134 (RFC 8955 section 8).
+    pub const IPV4_FLOWSPEC_VPN: Self = Self::new(Afi::IPV4, Safi::FLOWSPEC_VPN);
+    /// AFI 2, SAFI 134 (RFC 8956).
+    pub const IPV6_FLOWSPEC_VPN: Self = Self::new(Afi::IPV6, Safi::FLOWSPEC_VPN);
+    /// AFI 25, SAFI 70 (RFC 7432).
+    pub const L2VPN_EVPN: Self = Self::new(Afi::L2VPN, Safi::EVPN);
+    /// AFI 1, SAFI 132 (RFC 4684).
+    pub const ROUTE_TARGET: Self = Self::new(Afi::IPV4, Safi::ROUTE_TARGET);
 
     /// The family of these two numbers.
     #[must_use]
@@ -42,21 +63,42 @@ impl Family {
     }
 
     /// The families whose routes are parsed, in the order in which sets iterate.
-    pub const PARSED: [Self; 4] = [
+    pub const PARSED: [Self; 14] = [
         Self::IPV4_UNICAST,
         Self::IPV6_UNICAST,
         Self::IPV4_MULTICAST,
         Self::IPV6_MULTICAST,
+        Self::IPV4_LABELED,
+        Self::IPV6_LABELED,
+        Self::IPV4_VPN,
+        Self::IPV6_VPN,
+        Self::IPV4_FLOWSPEC,
+        Self::IPV6_FLOWSPEC,
+        Self::IPV4_FLOWSPEC_VPN,
+        Self::IPV6_FLOWSPEC_VPN,
+        Self::L2VPN_EVPN,
+        Self::ROUTE_TARGET,
     ];
 
-    const fn bit(self) -> u32 {
-        match (self.afi, self.safi) {
-            (Afi::IPV4, Safi::UNICAST) => 1,
-            (Afi::IPV6, Safi::UNICAST) => 2,
-            (Afi::IPV4, Safi::MULTICAST) => 4,
-            (Afi::IPV6, Safi::MULTICAST) => 8,
-            _ => 0,
-        }
+    /// Its place in [`Family::PARSED`], as a bit; 0 if it has none.
+    pub(crate) const fn bit(self) -> u16 {
+        let ipv6 = match self.afi {
+            Afi::IPV4 => 0,
+            Afi::IPV6 => 1,
+            Afi::L2VPN if self.safi.0 == Safi::EVPN.0 => return 1 << 12,
+            _ => return 0,
+        };
+        let pair = match self.safi {
+            Safi::UNICAST => 0,
+            Safi::MULTICAST => 2,
+            Safi::LABELED => 4,
+            Safi::VPN => 6,
+            Safi::FLOWSPEC => 8,
+            Safi::FLOWSPEC_VPN => 10,
+            Safi::ROUTE_TARGET if ipv6 == 0 => return 1 << 13,
+            _ => return 0,
+        };
+        1 << (pair + ipv6)
     }
 }
 
@@ -65,6 +107,31 @@ impl fmt::Display for Family {
         write!(f, "{} {}", self.afi, self.safi)
     }
 }
+
+impl FromStr for Family {
+    type Err = ParseFamilyError;
+
+    /// AFI and SAFI by name or number, with a space or `/` between them.
+    fn from_str(text: &str) -> Result<Self, ParseFamilyError> {
+        let (afi, safi) = text.split_once([' ', '/']).ok_or(ParseFamilyError)?;
+        Ok(Self {
+            afi: Afi::from_name_or_number(afi).ok_or(ParseFamilyError)?,
+            safi: Safi::from_name_or_number(safi).ok_or(ParseFamilyError)?,
+        })
+    }
+}
+
+/// The text is not a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseFamilyError;
+
+impl fmt::Display for ParseFamilyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a family is AFI and SAFI by name or number: ipv4 unicast, ipv6/flowspec, l2vpn evpn, 1/128")
+    }
+}
+
+impl core::error::Error for ParseFamilyError {}
 
 /// A set of the families in [`Family::PARSED`]; a family that is not among them is never a member.
 ///
@@ -75,7 +142,7 @@ impl fmt::Display for Family {
 /// assert_eq!(both.iter().count(), 2);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FamilySet(u32);
+pub struct FamilySet(u16);
 
 impl FamilySet {
     /// No family.
@@ -116,5 +183,29 @@ impl FamilySet {
 impl FromIterator<Family> for FamilySet {
     fn from_iter<I: IntoIterator<Item = Family>>(families: I) -> Self {
         families.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+
+    #[test]
+    fn every_parsed_family_has_its_bit_and_its_text() {
+        for (position, family) in Family::PARSED.into_iter().enumerate() {
+            assert_eq!(family.bit(), 1 << position, "{family}");
+            assert_eq!(family.to_string().parse(), Ok(family));
+        }
+        for (afi, safi) in [(1, 3), (2, 132), (25, 1), (3, 1), (16388, 71)] {
+            assert_eq!(Family::new(Afi(afi), Safi(safi)).bit(), 0);
+            let numbers = Family::new(Afi(afi), Safi(safi)).to_string();
+            assert_eq!(numbers.parse(), Ok(Family::new(Afi(afi), Safi(safi))));
+        }
+        assert_eq!("ipv4/unicast".parse(), Ok(Family::IPV4_UNICAST));
+        for text in ["", "ipv4", "ipv4 unicast x", "ip unicast", "1 256", "+1 1"] {
+            assert_eq!(text.parse::<Family>(), Err(ParseFamilyError), "{text}");
+        }
     }
 }

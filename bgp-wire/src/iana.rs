@@ -34,6 +34,8 @@ registry! {
     EXTENDED_NEXT_HOP = 5, "Extended Next Hop Encoding";
     /// BGP Extended Message (RFC 8654).
     EXTENDED_MESSAGE = 6, "Extended Message";
+    /// Multiple Labels (RFC 8277 section 2.1).
+    MULTIPLE_LABELS = 8, "Multiple Labels";
     /// BGP Role (RFC 9234 section 4.1).
     ROLE = 9, "BGP Role";
     /// Graceful Restart (RFC 4724 section 3, RFC 8538).
@@ -163,6 +165,36 @@ registry! {
     INCOMPLETE = 2, "incomplete";
 }
 
+impl core::str::FromStr for Origin {
+    type Err = ParseOriginError;
+
+    /// `igp`, `egp`, `incomplete` in any case, or the letter that routers print.
+    fn from_str(text: &str) -> Result<Self, ParseOriginError> {
+        let letter = |origin: &Self| text.chars().eq([origin.letter()]);
+        let name = |origin: &Self| {
+            origin
+                .name()
+                .is_some_and(|name| name.eq_ignore_ascii_case(text))
+        };
+        let mut known = Self::REGISTERED.iter().copied();
+        known
+            .find(|origin| name(origin) || letter(origin))
+            .ok_or(ParseOriginError)
+    }
+}
+
+/// The text is not an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseOriginError;
+
+impl core::fmt::Display for ParseOriginError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("an origin is igp, egp or incomplete (i, e, ?)")
+    }
+}
+
+impl core::error::Error for ParseOriginError {}
+
 impl Origin {
     /// The letter that routers print behind the AS path: `i`, `e` or `?`.
     #[must_use]
@@ -186,6 +218,20 @@ registry! {
     AS_CONFED_SEQUENCE = 3, "AS_CONFED_SEQUENCE";
     /// Unordered set of member ASes of the local confederation.
     AS_CONFED_SET = 4, "AS_CONFED_SET";
+}
+
+impl SegmentType {
+    /// AS_SET or AS_CONFED_SET.
+    #[must_use]
+    pub const fn is_set(self) -> bool {
+        matches!(self, Self::AS_SET | Self::AS_CONFED_SET)
+    }
+
+    /// AS_CONFED_SEQUENCE or AS_CONFED_SET.
+    #[must_use]
+    pub const fn is_confederation(self) -> bool {
+        matches!(self, Self::AS_CONFED_SEQUENCE | Self::AS_CONFED_SET)
+    }
 }
 
 registry! {

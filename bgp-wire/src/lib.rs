@@ -30,6 +30,9 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod administrator;
+#[cfg(any(test, feature = "arbitrary"))]
+mod arbitrary;
 mod asn;
 mod attribute;
 mod check;
@@ -42,25 +45,28 @@ mod error;
 mod extended_community;
 mod family;
 mod frame;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub mod fuzz;
 mod hold_time;
 mod iana;
+mod mac_address;
 mod message;
 mod nlri;
 mod parse;
 mod reason;
 mod registry;
+mod route_distinguisher;
 mod router_id;
+mod text;
 
 pub use asn::{Asn, ParseAsnError};
 pub use attribute::{
     Aggregator, Aigp, AsPath, AsPathBuf, AttrSet, Attribute, AttributeFlags, AttributeSet,
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
-    MpPrefixes, MpReach, MpUnreach, PmsiTunnel, PrefixSid, RawAttribute, RawAttributeBuf, Segment,
-    SegmentBuf, Tlv, Treatment, TunnelEncapsulation, TunnelOptions,
+    MpPrefixes, MpReach, MpUnreach, ParseAsPathError, PmsiTunnel, PrefixSid, RawAttribute,
+    RawAttributeBuf, Segment, SegmentBuf, Tlv, Treatment, TunnelEncapsulation, TunnelOptions,
 };
-pub use check::{Checked, Fault, Routes};
+pub use check::{Checked, Fault, UnicastRoutes};
 #[cfg(feature = "codec")]
 pub use codec::{FrameCodec, FrameError};
 pub use community::{Community, LargeCommunity, ParseCommunityError};
@@ -70,18 +76,26 @@ pub use error::{DecodeError, EncodeError, Span};
 pub use extended_community::{
     ExtendedCommunity, Ipv6ExtendedCommunity, ParseExtendedCommunityError,
 };
-pub use family::{Family, FamilySet};
+pub use family::{Family, FamilySet, ParseFamilyError};
 pub use frame::Frame;
 pub use hold_time::HoldTime;
 pub use iana::{
-    Afi, AttributeCode, CapabilityCode, MessageType, Origin, ParameterType, RefreshSubtype, Role,
-    Safi, SegmentType,
+    Afi, AttributeCode, CapabilityCode, MessageType, Origin, ParameterType, ParseOriginError,
+    RefreshSubtype, Role, Safi, SegmentType,
 };
+pub use mac_address::{MacAddress, ParseMacAddressError};
 pub use message::{
     AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
     GracefulRestart, GracefulRestartFamily, KEEPALIVE, LongLivedRestartFamily, Message,
-    Notification, NotificationBuf, Open, OpenBuf, RawAttributes, RouteRefresh, Update,
+    MultipleLabelsFamily, Notification, NotificationBuf, Open, OpenBuf, RawAttributes,
+    RouteRefresh, Update,
 };
-pub use nlri::{Nlri, PathId, Prefixes, UnicastPrefix};
+pub use nlri::{
+    AnyNlri, AnyNlriBuf, ComponentType, Destination, DestinationBuf, EthernetSegmentIdentifier,
+    EvpnRoute, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecMatches,
+    FlowSpecOperator, Label, LabeledPrefix, Labels, Nlri, ParseEthernetSegmentIdentifierError,
+    ParseNlriError, PathId, Prefixes, RouteTargetPrefix, Routes, UnicastPrefix, VpnPrefix,
+};
 pub use reason::Reason;
+pub use route_distinguisher::{ParseRouteDistinguisherError, RouteDistinguisher};
 pub use router_id::{ParseRouterIdError, RouterId};

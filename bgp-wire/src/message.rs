@@ -8,7 +8,7 @@ mod update;
 
 pub use capability::{
     AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
-    GracefulRestart, GracefulRestartFamily, LongLivedRestartFamily,
+    GracefulRestart, GracefulRestartFamily, LongLivedRestartFamily, MultipleLabelsFamily,
 };
 pub use notification::{Notification, NotificationBuf};
 pub use open::{Open, OpenBuf};

@@ -1,6 +1,49 @@
-//! Network Layer Reachability Information: one file per kind.
+//! Network Layer Reachability Information: one file per kind, and what holds for all of them.
 
+mod any;
+mod evpn;
+mod flowspec;
+mod label;
+mod route_target;
+mod sink;
 mod unicast;
+mod words;
 
-pub(crate) use unicast::next_hop;
+pub use any::{AnyNlri, AnyNlriBuf, Destination, DestinationBuf, ParseNlriError, Routes};
+pub use evpn::{EthernetSegmentIdentifier, EvpnRoute, ParseEthernetSegmentIdentifierError};
+pub use flowspec::{
+    ComponentType, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecMatches,
+    FlowSpecOperator,
+};
+pub use label::{Label, LabeledPrefix, Labels, VpnPrefix};
+pub use route_target::RouteTargetPrefix;
 pub use unicast::{Nlri, PathId, Prefixes, UnicastPrefix};
+
+pub(crate) use any::{NlriValue, encoded_length, write};
+pub(crate) use unicast::next_hop;
+
+use crate::context::Context;
+use crate::family::Family;
+
+/// What decides how the NLRI of one field reads, beside its octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) family: Family,
+    /// Every item has a path identifier in front (RFC 7911 section 3).
+    pub(crate) add_path: bool,
+    /// A label stack goes on until its S bit (RFC 8277 section 2.3); otherwise there is one label (section 2.2).
+    pub(crate) multiple_labels: bool,
+    /// The field withdraws: its label field has three octets and means nothing (RFC 8277 section 2.4).
+    pub(crate) withdrawn: bool,
+}
+
+impl Form {
+    pub(crate) fn new(family: Family, context: &Context, withdrawn: bool) -> Self {
+        Self {
+            family,
+            add_path: context.add_path.contains(family),
+            multiple_labels: context.multiple_labels.contains(family),
+            withdrawn,
+        }
+    }
+}

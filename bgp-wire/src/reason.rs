@@ -1,7 +1,7 @@
 //! `Reason`: why a session ends, as the code and subcode of a NOTIFICATION.
 //!
 //! One table holds name, numbers and what the Data field carries: RFC 4271 section 6, RFC 4486, RFC 5492,
-//! RFC 6608, RFC 7313, RFC 8538, RFC 9234, RFC 9384, RFC 9687.
+//! RFC 6608, RFC 7313, RFC 8538, RFC 9234, RFC 9384, RFC 9687, RFC 9815.
 
 use core::fmt;
 
@@ -63,6 +63,8 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// A header that is wrong in a way that has no subcode.
+    HEADER_UNSPECIFIC = (1, 0), "Unspecific", Empty;
     /// The marker is not all ones.
     CONNECTION_NOT_SYNCHRONIZED = (1, 1), "Connection Not Synchronized", Empty;
     /// The Length field is out of range; Data is that field.
@@ -79,12 +81,16 @@ reasons! {
     BAD_BGP_IDENTIFIER = (2, 3), "Bad BGP Identifier", Empty;
     /// An optional parameter that is not Capabilities; Data is the parameter.
     UNSUPPORTED_OPTIONAL_PARAMETER = (2, 4), "Unsupported Optional Parameter", Span;
+    /// Deprecated (RFC 4271 appendix A).
+    AUTHENTICATION_FAILURE = (2, 5), "Authentication Failure", Empty;
     /// A hold time of 1 or 2 seconds.
     UNACCEPTABLE_HOLD_TIME = (2, 6), "Unacceptable Hold Time", Empty;
     /// A capability is missing without which there is nothing to exchange (RFC 5492).
     UNSUPPORTED_CAPABILITY = (2, 7), "Unsupported Capability", Empty;
     /// The BGP roles of the two speakers do not fit (RFC 9234).
     ROLE_MISMATCH = (2, 11), "Role Mismatch", Empty;
+    /// An UPDATE that is wrong in a way that has no subcode.
+    UPDATE_UNSPECIFIC = (3, 0), "Unspecific", Empty;
     /// The path attributes cannot be told apart.
     MALFORMED_ATTRIBUTE_LIST = (3, 1), "Malformed Attribute List", Empty;
     /// Data is the attribute.
@@ -97,6 +103,8 @@ reasons! {
     ATTRIBUTE_LENGTH_ERROR = (3, 5), "Attribute Length Error", Span;
     /// Data is the attribute.
     INVALID_ORIGIN_ATTRIBUTE = (3, 6), "Invalid ORIGIN Attribute", Span;
+    /// Deprecated (RFC 4271 appendix A).
+    AS_ROUTING_LOOP = (3, 7), "AS Routing Loop", Empty;
     /// Data is the attribute.
     INVALID_NEXT_HOP_ATTRIBUTE = (3, 8), "Invalid NEXT_HOP Attribute", Span;
     /// Data is the attribute.
@@ -115,6 +123,8 @@ reasons! {
     UNEXPECTED_MESSAGE_IN_OPEN_CONFIRM = (5, 2), "Receive Unexpected Message in OpenConfirm State", Empty;
     /// Data is the type of the message (RFC 6608).
     UNEXPECTED_MESSAGE_IN_ESTABLISHED = (5, 3), "Receive Unexpected Message in Established State", Empty;
+    /// A Cease that has no subcode.
+    CEASE_UNSPECIFIC = (6, 0), "Unspecific", Empty;
     /// Data is AFI, SAFI and the limit (RFC 4486).
     MAXIMUM_PREFIXES_REACHED = (6, 1), "Maximum Number of Prefixes Reached", Empty;
     /// Data is a message to the operator (RFC 9003).
@@ -139,6 +149,8 @@ reasons! {
     INVALID_ROUTE_REFRESH_LENGTH = (7, 1), "Invalid Message Length", Message;
     /// The peer took nothing for the send hold time (RFC 9687).
     SEND_HOLD_TIMER_EXPIRED = (8, 0), "Send Hold Timer Expired", Empty;
+    /// The link-state database is no longer that of the peer (RFC 9815).
+    LOSS_OF_LSDB_SYNCHRONIZATION = (9, 0), "Loss of LSDB Synchronization", Empty;
 }
 
 impl Reason {
@@ -154,6 +166,7 @@ impl Reason {
             6 => "Cease",
             7 => "ROUTE-REFRESH Message Error",
             8 => "Send Hold Timer Expired",
+            9 => "Loss of LSDB Synchronization",
             _ => return None,
         })
     }

@@ -23,6 +23,16 @@ macro_rules! registry {
                     _ => None,
                 }
             }
+
+            /// Every registered value.
+            pub const REGISTERED: &'static [Self] = &[$( Self::$constant ),+];
+
+            /// The value of a name as [`Self::name`] gives it, or of a number without a sign.
+            #[must_use]
+            pub fn from_name_or_number(text: &str) -> Option<Self> {
+                let named = Self::REGISTERED.iter().copied().find(|value| value.name() == Some(text));
+                named.or_else(|| crate::text::number(text).map(Self))
+            }
         }
 
         impl core::fmt::Display for $name {

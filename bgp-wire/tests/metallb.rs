@@ -130,8 +130,11 @@ fn announcements() {
         assert_eq!(checked.withdrawn().count(), 0);
 
         let mut built = UpdateBuf::new(AttributeSet::from(&checked));
-        built.next_hop_ipv4 = checked.next_hop();
-        built.announced = announced;
+        let next_hop = std::net::IpAddr::V4(checked.next_hop().unwrap());
+        built.set_next_hop(Family::IPV4_UNICAST, next_hop);
+        built
+            .announced
+            .extend(announced.into_iter().map(Into::into));
         let mut out = BytesMut::new();
         assert_eq!(built.encode(&vector.context, &mut out), Ok(1));
         assert_eq!(out, recorded(vector.octets));
@@ -150,7 +153,9 @@ fn withdrawal() {
         ["192.168.10.1/32", "192.168.10.0/24"].map(|text| Nlri::new(text.parse().unwrap()))
     );
     let mut built = UpdateBuf::new(AttributeSet::new(Origin::IGP));
-    built.withdrawn = withdrawn;
+    built
+        .withdrawn
+        .extend(withdrawn.into_iter().map(Into::into));
     let mut out = BytesMut::new();
     assert_eq!(built.encode(&context, &mut out), Ok(1));
     assert_eq!(out, vector);
@@ -219,9 +224,7 @@ fn too_long_withdrawals_are_refused() {
 fn many_withdrawals_take_several_messages() {
     let mut built = UpdateBuf::new(AttributeSet::new(Origin::IGP));
     let prefix = |number: u32| ipnet::Ipv4Net::new(number.into(), 32).unwrap();
-    built.withdrawn = (0..900)
-        .map(|number| Nlri::new(prefix(number).into()))
-        .collect();
+    (0..900).for_each(|number| built.withdraw(ipnet::IpNet::V4(prefix(number))));
     let mut out = BytesMut::new();
     assert_eq!(
         built.encode(&Context::new(PeerKind::Internal), &mut out),

@@ -3,10 +3,11 @@
 #![cfg(test)]
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use bgp_wire::{
-    AsPathBuf, Asn, AttributeSet, Community, Context, Frame, LargeCommunity, Message, MessageLimit,
-    Nlri, Origin, PeerKind, UpdateBuf,
+    AsPathBuf, Asn, AttributeSet, Community, Context, Family, Frame, LargeCommunity, Message,
+    MessageLimit, Nlri, Origin, PeerKind, UpdateBuf,
 };
 use bytes::{Bytes, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -119,13 +120,11 @@ proptest! {
     ) {
         let limit = if extended { MessageLimit::Extended } else { MessageLimit::Standard };
         let context = Context::new(PeerKind::Internal).limit(limit);
-        let update = UpdateBuf {
-            next_hop_ipv4: Some([192, 0, 2, 1].into()),
-            next_hop_ipv6: Some("2001:db8::1".parse().unwrap()),
-            announced: announced.iter().copied().map(Nlri::new).collect(),
-            withdrawn: withdrawn.iter().copied().map(Nlri::new).collect(),
-            ..UpdateBuf::new(attributes.clone())
-        };
+        let mut update = UpdateBuf::new(attributes.clone());
+        update.set_next_hop(Family::IPV4_UNICAST, IpAddr::from([192, 0, 2, 1]));
+        update.set_next_hop(Family::IPV6_UNICAST, IpAddr::from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]));
+        announced.iter().for_each(|prefix| update.announce(*prefix));
+        withdrawn.iter().for_each(|prefix| update.withdraw(*prefix));
         let mut octets = BytesMut::new();
         update.encode(&context, &mut octets).unwrap();
         prop_assert!(packed(octets.clone(), limit));
@@ -155,8 +154,8 @@ fn attributes_that_leave_no_room_are_refused() {
     let mut attributes = AttributeSet::new(Origin::IGP);
     attributes.communities = vec![Community::NO_EXPORT; 1100];
     let mut update = UpdateBuf::new(attributes);
-    update.next_hop_ipv4 = Some([192, 0, 2, 1].into());
-    update.announced = vec![Nlri::new("10.0.0.0/8".parse().unwrap())];
+    update.set_next_hop(Family::IPV4_UNICAST, IpAddr::from([192, 0, 2, 1]));
+    update.announce("10.0.0.0/8".parse::<IpNet>().unwrap());
     let mut octets = BytesMut::from(&b"before"[..]);
     let error = update
         .encode(&Context::new(PeerKind::External), &mut octets)
@@ -217,8 +216,8 @@ fn illegal_values_are_refused() {
     ];
     let encode = |attributes: AttributeSet, next_hop: [u8; 4], nlri: Nlri, context: &Context| {
         let mut update = UpdateBuf::new(attributes);
-        update.next_hop_ipv4 = Some(next_hop.into());
-        update.announced.push(nlri);
+        update.set_next_hop(Family::IPV4_UNICAST, IpAddr::from(next_hop));
+        update.announce(nlri);
         let mut octets = BytesMut::new();
         let result = update.encode(context, &mut octets);
         assert!(result.is_ok() || octets.is_empty());
@@ -244,12 +243,10 @@ fn illegal_values_are_refused() {
         let result = encode(good.clone(), next_hop, nlri, &context);
         assert_eq!(
             result,
-            Err(EncodeError::NextHopUnusable(std::net::IpAddr::from(
-                next_hop
-            )))
+            Err(EncodeError::NextHopUnusable(IpAddr::from(next_hop)))
         );
     }
-    let add_path = context.add_path([bgp_wire::Family::IPV4_UNICAST]);
+    let add_path = context.add_path([Family::IPV4_UNICAST]);
     let identified = Nlri {
         path_id: Some(PathId(7)),
         ..nlri

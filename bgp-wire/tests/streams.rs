@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 
 use bgp_wire::{
-    AttributeCode, AttributeFlags, AttributeSet, Checked, Context, Family, Frame, Message,
-    MessageLimit, PeerKind, Treatment, UpdateBuf,
+    AttributeCode, AttributeFlags, Checked, Context, Family, Frame, Message, MessageLimit,
+    PeerKind, Treatment, UpdateBuf,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -39,18 +39,8 @@ fn messages(name: &str) -> Option<Vec<Bytes>> {
 
 /// What is sent for what was received.
 fn encode(checked: &Checked<'_>, context: &Context) -> BytesMut {
-    let mut update = UpdateBuf::new(AttributeSet::from(checked));
-    update.next_hop_ipv4 = checked.next_hop();
-    if let Some(reach) = checked.mp_reach() {
-        update.link_local_next_hop = reach.link_local_next_hop();
-        if let Some(std::net::IpAddr::V6(address)) = reach.next_hop() {
-            update.next_hop_ipv6 = Some(address);
-        }
-    }
-    update.announced = checked.announced().collect();
-    update.withdrawn = checked.withdrawn().collect();
     let mut octets = BytesMut::new();
-    update
+    UpdateBuf::from(checked)
         .encode(context, &mut octets)
         .expect("what was legal can be sent");
     octets
@@ -122,6 +112,7 @@ fn real_streams() {
         };
         let context = Context::new(peer)
             .four_octet_as(four_octet_as)
+            .as_sets(true)
             .limit(MessageLimit::Extended);
         let (mut canonical, mut updates) = (0, 0);
         assert_eq!(messages.len(), most);

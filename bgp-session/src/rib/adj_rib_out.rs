@@ -276,8 +276,8 @@ impl Export {
         let prepended;
         let attributes = match self.context.peer() {
             PeerKind::Internal => &path.attributes,
-            // RFC 4271 section 5.1.2 (b).
-            PeerKind::External => {
+            // RFC 4271 section 5.1.2 (b). No session is within a confederation yet.
+            PeerKind::External | PeerKind::Confederation => {
                 let as_path = path.attributes.as_path.clone().prepend(self.local_as, 1);
                 prepended = AttributeSet {
                     as_path,

@@ -14,8 +14,7 @@ use bgp_session::{
 };
 use bgp_wire::{
     Asn, AttributeSet, CapabilityBuf, Context, Family, Frame, HoldTime, KEEPALIVE, MessageLimit,
-    Nlri, NotificationBuf, OpenBuf, Origin, PeerKind, Reason, RefreshSubtype, RouteRefresh,
-    UpdateBuf,
+    NotificationBuf, OpenBuf, Origin, PeerKind, Reason, RefreshSubtype, RouteRefresh, UpdateBuf,
 };
 use bytes::BytesMut;
 
@@ -292,10 +291,11 @@ pub(crate) fn keepalive() -> Vec<u8> {
 /// An UPDATE of one IPv4 prefix.
 pub(crate) fn update() -> Vec<u8> {
     let mut update = UpdateBuf::new(AttributeSet::new(Origin::IGP));
-    update.next_hop_ipv4 = Some([192, 168, 0, 254].into());
-    update
-        .announced
-        .push(Nlri::new("10.0.0.0/8".parse().unwrap()));
+    update.set_next_hop(
+        Family::IPV4_UNICAST,
+        std::net::IpAddr::from([192, 168, 0, 254]),
+    );
+    update.announce("10.0.0.0/8".parse::<ipnet::IpNet>().unwrap());
     let mut octets = BytesMut::new();
     update
         .encode(&Context::new(PeerKind::Internal), &mut octets)

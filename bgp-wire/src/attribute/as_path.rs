@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::str::FromStr;
 
 use bytes::{BufMut, BytesMut};
 
@@ -15,6 +16,25 @@ use crate::parse::{Parsed, octet, take};
 pub struct AsPath<'a> {
     value: &'a [u8],
     four_octet_as: bool,
+}
+
+/// Which kinds of segments a path may have besides AS_SEQUENCE.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segments {
+    pub(crate) confederation: bool,
+    pub(crate) sets: bool,
+}
+
+impl Segments {
+    fn has(self, segment_type: SegmentType) -> bool {
+        match segment_type {
+            SegmentType::AS_SEQUENCE => true,
+            SegmentType::AS_SET => self.sets,
+            SegmentType::AS_CONFED_SEQUENCE => self.confederation,
+            SegmentType::AS_CONFED_SET => self.confederation && self.sets,
+            _ => false,
+        }
+    }
 }
 
 /// One segment of an AS path.
@@ -59,18 +79,16 @@ impl<'a> AsPath<'a> {
     }
 
     /// RFC 7606 section 7.2 and RFC 7607 section 2: known types, no segment empty or cut, no AS 0.
-    pub(super) fn is_well_formed(&self, confederation: bool) -> bool {
+    pub(super) fn is_well_formed(&self, allowed: Segments) -> bool {
         let mut rest = self.value;
         while !rest.is_empty() {
             let Ok((after, segment)) = segment(rest, self.four_octet_as) else {
                 return false;
             };
-            let known = match segment.segment_type {
-                SegmentType::AS_SET | SegmentType::AS_SEQUENCE => true,
-                SegmentType::AS_CONFED_SEQUENCE | SegmentType::AS_CONFED_SET => confederation,
-                _ => false,
-            };
-            if !known || segment.asns.is_empty() || segment.asns().any(|asn| asn.number() == 0) {
+            if !allowed.has(segment.segment_type)
+                || segment.asns.is_empty()
+                || segment.asns().any(|asn| asn.number() == 0)
+            {
                 return false;
             }
             rest = after;
@@ -190,7 +208,11 @@ impl AsPathBuf {
     ///
     /// Of this path so much stays in front that the length is what it was; if `as4_path` is longer, all of it.
     #[must_use]
-    pub fn merge(self, as4_path: Self) -> Self {
+    pub fn merge(self, mut as4_path: Self) -> Self {
+        // RFC 6793 section 6: they should not be there.
+        as4_path
+            .segments
+            .retain(|segment| !segment.segment_type.is_confederation());
         let Some(mut lead) = self.length().checked_sub(as4_path.length()) else {
             return self;
         };
@@ -210,30 +232,27 @@ impl AsPathBuf {
                 merged.segments.push(segment);
             }
         }
-        for segment in as4_path.segments {
-            match merged.segments.last_mut() {
-                Some(last)
-                    if last.segment_type == SegmentType::AS_SEQUENCE
-                        && segment.segment_type == SegmentType::AS_SEQUENCE =>
-                {
-                    last.asns.extend(segment.asns);
-                }
-                _ => merged.segments.push(segment),
+        let mut far = as4_path.segments.into_iter();
+        // Where the two meet, one sequence goes on.
+        match (merged.segments.last_mut(), far.next()) {
+            (Some(last), Some(first))
+                if last.segment_type == SegmentType::AS_SEQUENCE
+                    && first.segment_type == SegmentType::AS_SEQUENCE =>
+            {
+                last.asns.extend(first.asns);
             }
+            (_, first) => merged.segments.extend(first),
         }
+        merged.segments.extend(far);
         merged
     }
 
-    /// Whether a peer outside a confederation accepts it: sets and sequences only, no AS 0.
-    pub(super) fn is_legal(&self) -> bool {
+    /// Whether the peer accepts it: segments of these kinds only, no AS 0.
+    pub(super) fn is_legal(&self, allowed: Segments) -> bool {
         self.segments
             .iter()
             .all(|SegmentBuf { segment_type, asns }| {
-                let known = matches!(
-                    *segment_type,
-                    SegmentType::AS_SET | SegmentType::AS_SEQUENCE
-                );
-                known && asns.iter().all(|asn| asn.number() != 0)
+                allowed.has(*segment_type) && asns.iter().all(|asn| asn.number() != 0)
             })
     }
 
@@ -246,40 +265,104 @@ impl AsPathBuf {
             .all(|asn| asn.number() <= u16::MAX.into())
     }
 
-    /// The octets that [`Self::encode`] writes.
-    pub(super) fn encoded_length(&self, four_octet_as: bool) -> usize {
-        let number = if four_octet_as { 4 } else { 2 };
-        let length = |segment: &SegmentBuf| {
-            segment.asns.len().div_ceil(255) * 2 + segment.asns.len() * number
-        };
-        self.segments.iter().map(length).sum()
+    /// What AS4_PATH carries: the segments of the confederation stay out (RFC 6793 section 4.2.2).
+    pub(super) fn as4_segments(&self) -> impl Iterator<Item = &SegmentBuf> + Clone {
+        let segments = self.segments.iter();
+        segments.filter(|segment| !segment.segment_type.is_confederation())
     }
+}
 
-    /// Appends the value of the attribute.
-    pub(super) fn encode(
-        &self,
-        four_octet_as: bool,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
-        for SegmentBuf { segment_type, asns } in &self.segments {
-            for part in asns.chunks(255) {
-                let too_long = |_| EncodeError::PartTooLong {
-                    part: "a segment of an AS_PATH",
-                    length: part.len(),
-                };
-                out.put_slice(&[segment_type.0, u8::try_from(part.len()).map_err(too_long)?]);
-                for asn in part {
-                    if four_octet_as {
-                        out.put_u32(asn.number());
-                    } else {
-                        out.put_u16(asn.to_two_octets());
-                    }
+/// The octets that [`encode`] writes.
+pub(super) fn encoded_length<'a>(
+    segments: impl Iterator<Item = &'a SegmentBuf>,
+    four_octet_as: bool,
+) -> usize {
+    let number = if four_octet_as { 4 } else { 2 };
+    segments
+        .map(|SegmentBuf { asns, .. }| asns.len().div_ceil(255) * 2 + asns.len() * number)
+        .sum()
+}
+
+/// Appends the value of the attribute.
+pub(super) fn encode<'a>(
+    segments: impl Iterator<Item = &'a SegmentBuf>,
+    four_octet_as: bool,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    for SegmentBuf { segment_type, asns } in segments {
+        for part in asns.chunks(255) {
+            let too_long = |_| EncodeError::PartTooLong {
+                part: "a segment of an AS_PATH",
+                length: part.len(),
+            };
+            out.put_slice(&[segment_type.0, u8::try_from(part.len()).map_err(too_long)?]);
+            for asn in part {
+                if four_octet_as {
+                    out.put_u32(asn.number());
+                } else {
+                    out.put_u16(asn.to_two_octets());
                 }
             }
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+impl FromStr for AsPathBuf {
+    type Err = ParseAsPathError;
+
+    /// AS numbers with spaces between them; a set as `{1,2}`, confederation segments as `(1 2)` and `[1,2]`.
+    fn from_str(text: &str) -> Result<Self, ParseAsPathError> {
+        let (mut path, mut rest) = (Self::default(), text.trim_start());
+        while let Some(first) = rest.chars().next() {
+            let (segment_type, close) = match first {
+                '{' => (SegmentType::AS_SET, '}'),
+                '(' => (SegmentType::AS_CONFED_SEQUENCE, ')'),
+                '[' => (SegmentType::AS_CONFED_SET, ']'),
+                _ => (SegmentType::AS_SEQUENCE, ' '),
+            };
+            let inside = rest.strip_prefix(['{', '(', '[']).unwrap_or(rest);
+            let (asns, after) = if close == ' ' {
+                let end = inside.find(['{', '(', '[']).unwrap_or(inside.len());
+                inside.split_at(end)
+            } else {
+                inside.split_once(close).ok_or(ParseAsPathError)?
+            };
+            let separators: &[char] = if segment_type.is_set() {
+                &[',']
+            } else {
+                &[' ']
+            };
+            let asns = asns
+                .split(separators)
+                .map(str::trim)
+                .filter(|asn| segment_type.is_set() || !asn.is_empty())
+                .map(|asn| asn.parse().map_err(|_| ParseAsPathError));
+            let asns = asns.collect::<Result<Vec<Asn>, _>>()?;
+            if asns.is_empty() {
+                return Err(ParseAsPathError);
+            }
+            path.segments.push(SegmentBuf { segment_type, asns });
+            rest = after.trim_start();
+        }
+        Ok(path)
     }
 }
+
+/// The text is not an AS path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseAsPathError;
+
+impl fmt::Display for ParseAsPathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "an AS path is AS numbers with spaces between them; a set is written {1,2}, confederation segments (1 2) \
+             and [1,2]",
+        )
+    }
+}
+
+impl core::error::Error for ParseAsPathError {}
 
 impl From<AsPath<'_>> for AsPathBuf {
     fn from(path: AsPath<'_>) -> Self {
@@ -320,11 +403,15 @@ mod tests {
 
     #[test]
     fn faults() {
-        let verdict = |octets: &[u8]| AsPath::new(octets, false).is_well_formed(false);
+        const PLAIN: Segments = Segments {
+            confederation: false,
+            sets: false,
+        };
+        let verdict = |octets: &[u8]| AsPath::new(octets, false).is_well_formed(PLAIN);
         for (octets, legal) in [
             (&[][..], true),
             (&[2, 1, 0xfc, 0], true),
-            (&[1, 1, 0xfc, 0, 2, 1, 0, 1], true),
+            (&[1, 1, 0xfc, 0, 2, 1, 0, 1], false),
             (&[2, 0], false),
             (&[2], false),
             (&[0, 1, 0, 1], false),
@@ -336,7 +423,43 @@ mod tests {
         ] {
             assert_eq!(verdict(octets), legal, "{octets:?}");
         }
-        assert!(AsPath::new(&[3, 1, 0, 1], false).is_well_formed(true));
+        let (confederation, sets) = (
+            Segments {
+                confederation: true,
+                ..PLAIN
+            },
+            Segments {
+                sets: true,
+                ..PLAIN
+            },
+        );
+        for (segment_type, in_confederation, with_sets) in [
+            (1, false, true),
+            (2, true, true),
+            (3, true, false),
+            (4, false, false),
+        ] {
+            let octets = [segment_type, 1, 0, 1];
+            let path = AsPath::new(&octets, false);
+            assert_eq!(path.is_well_formed(confederation), in_confederation);
+            assert_eq!(path.is_well_formed(sets), with_sets);
+        }
+    }
+
+    #[test]
+    fn text() {
+        for text in ["", "1", "1 2 3", "{1,2}", "1 {2,3} 4", "(1 2) [3,4] 5"] {
+            assert_eq!(text.parse::<AsPathBuf>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            " 1  2{3, 4}5 ".parse::<AsPathBuf>().unwrap().to_string(),
+            "1 2 {3,4} 5"
+        );
+        for text in [
+            "x", "1,2", "{}", "{1", "1}", "()", "{1,,2}", "{1 2}", "(1", "-1",
+        ] {
+            assert_eq!(text.parse::<AsPathBuf>(), Err(ParseAsPathError), "{text}");
+        }
     }
 
     #[test]
@@ -394,13 +517,16 @@ mod tests {
     fn long_sequences_are_split() {
         let path = AsPathBuf::sequence((0..300).map(|_| Asn::new(70_000)));
         let mut out = BytesMut::new();
-        path.encode(true, &mut out).unwrap();
+        encode(path.segments.iter(), true, &mut out).unwrap();
         assert_eq!(
             (out.len(), out[1], out[2 + 255 * 4 + 1]),
             (2 + 255 * 4 + 2 + 45 * 4, 255, 45)
         );
         let view = AsPath::new(&out, true);
-        assert!(view.is_well_formed(false));
+        assert!(view.is_well_formed(Segments {
+            confederation: false,
+            sets: false
+        }));
         assert_eq!(view.asns().count(), 300);
     }
 }

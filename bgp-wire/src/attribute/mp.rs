@@ -1,4 +1,4 @@
-//! MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 sections 3 and 4, RFC 2545, RFC 7606 section 7.11).
+//! MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 sections 3 and 4, RFC 2545, RFC 7606 section 7.11, RFC 8950).
 
 use core::net::{IpAddr, Ipv6Addr};
 
@@ -8,24 +8,26 @@ use super::RawAttribute;
 use crate::context::Context;
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
-use crate::nlri::{Nlri, Prefixes};
+use crate::nlri::{Form, Nlri, Prefixes, Routes};
 use crate::parse::{Parsed, be_u16, octet};
 
-/// Routes that the message announces in a family other than IPv4 unicast, or in it.
+/// Routes that the message announces, of any family.
 #[derive(Clone, Copy, Debug)]
 pub struct MpReach<'a> {
-    family: Family,
+    form: Form,
     next_hop: &'a [u8],
     nlri: &'a [u8],
-    prefixes: MpPrefixes<'a>,
+    /// The family may be exchanged, and the routes were checked.
+    parsed: bool,
 }
 
-/// Routes that the message withdraws in such a family.
+/// Routes that the message withdraws, of any family.
 #[derive(Clone, Copy, Debug)]
 pub struct MpUnreach<'a> {
-    family: Family,
+    form: Form,
     nlri: &'a [u8],
-    prefixes: MpPrefixes<'a>,
+    /// The family may be exchanged, and the routes were checked.
+    parsed: bool,
 }
 
 /// The attribute cannot be understood: the session cannot go on (RFC 7606 section 5.3).
@@ -36,26 +38,25 @@ impl<'a> MpReach<'a> {
     pub(crate) fn decode(raw: RawAttribute<'a>, context: &Context) -> Result<Self, Malformed> {
         let (nlri, (family, next_hop)) = reach(raw.value).map_err(|_| Malformed)?;
         let parsed = context.families.contains(family);
-        if parsed && !next_hop_length_is_legal(family, next_hop.len()) {
+        if parsed && !next_hop_length_is_legal(family, next_hop.len(), context) {
             return Err(Malformed);
         }
-        let prefixes = if parsed {
-            MpPrefixes::check(family, nlri, context)?
-        } else {
-            MpPrefixes::None
-        };
+        let form = Form::new(family, context, false);
+        if parsed {
+            check(nlri, form)?;
+        }
         Ok(Self {
-            family,
+            form,
             next_hop,
             nlri,
-            prefixes,
+            parsed,
         })
     }
 
     /// The family of the routes.
     #[must_use]
     pub fn family(&self) -> Family {
-        self.family
+        self.form.family
     }
 
     /// The next hop as it stands in the message.
@@ -64,18 +65,15 @@ impl<'a> MpReach<'a> {
         self.next_hop
     }
 
-    /// The next hop; of a global and a link-local address together the global one (RFC 2545 section 3).
+    /// The next hop; of a global and a link-local address together the global one (RFC 2545 section 3). The route
+    /// distinguisher in front of a VPN's next hop, which is zero, is not part of it. `None` where there is none, as with
+    /// flow specifications.
     #[must_use]
     pub fn next_hop(&self) -> Option<IpAddr> {
-        match self.next_hop.len() {
-            4 => self
-                .next_hop
-                .first_chunk::<4>()
-                .map(|octets| (*octets).into()),
-            16 | 32 => self
-                .next_hop
-                .first_chunk::<16>()
-                .map(|octets| (*octets).into()),
+        let (first, _) = self.next_hops();
+        match first.len() {
+            4 => first.first_chunk::<4>().map(|octets| (*octets).into()),
+            16 => first.first_chunk::<16>().map(|octets| (*octets).into()),
             _ => None,
         }
     }
@@ -83,61 +81,85 @@ impl<'a> MpReach<'a> {
     /// The link-local address behind a global one (RFC 2545 section 3).
     #[must_use]
     pub fn link_local_next_hop(&self) -> Option<Ipv6Addr> {
-        let (_, link_local) = self.next_hop.split_at_checked(16)?;
-        Some((*link_local.first_chunk::<16>()?).into())
+        let (_, second) = self.next_hops();
+        Some((*second.as_array::<16>()?).into())
     }
 
-    /// The routes as they stand in the message: for families that are not parsed.
+    /// One or two addresses without their route distinguishers (RFC 4659 section 3.2.1.1).
+    fn next_hops(&self) -> (&'a [u8], &'a [u8]) {
+        let distinguisher = match self.form.family.safi {
+            Safi::VPN => 8,
+            _ => 0,
+        };
+        let (first, second) = match self.next_hop.len() {
+            32 | 48 => self.next_hop.split_at(self.next_hop.len() / 2),
+            _ => (self.next_hop, &[][..]),
+        };
+        (
+            first.get(distinguisher..).unwrap_or_default(),
+            second.get(distinguisher..).unwrap_or_default(),
+        )
+    }
+
+    /// The routes as they stand in the message.
     #[must_use]
     pub fn nlri_octets(&self) -> &'a [u8] {
         self.nlri
     }
 
-    /// The prefixes; none where the family was not negotiated.
+    /// The routes; none where the family was not negotiated.
+    #[must_use]
+    pub fn routes(&self) -> Routes<'a> {
+        routes(self.nlri, self.form, self.parsed)
+    }
+
+    /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
     #[must_use]
     pub fn prefixes(&self) -> MpPrefixes<'a> {
-        self.prefixes
+        prefixes(self.nlri, self.form, self.parsed)
     }
 }
 
 impl<'a> MpUnreach<'a> {
     pub(crate) fn decode(raw: RawAttribute<'a>, context: &Context) -> Result<Self, Malformed> {
         let (nlri, family) = family(raw.value).map_err(|_| Malformed)?;
-        let prefixes = if context.families.contains(family) {
-            MpPrefixes::check(family, nlri, context)?
-        } else {
-            MpPrefixes::None
-        };
-        Ok(Self {
-            family,
-            nlri,
-            prefixes,
-        })
+        let parsed = context.families.contains(family);
+        let form = Form::new(family, context, true);
+        if parsed {
+            check(nlri, form)?;
+        }
+        Ok(Self { form, nlri, parsed })
     }
 
     /// The family of the routes.
     #[must_use]
     pub fn family(&self) -> Family {
-        self.family
+        self.form.family
     }
 
-    /// The routes as they stand in the message: for families that are not parsed.
+    /// The routes as they stand in the message.
     #[must_use]
     pub fn nlri_octets(&self) -> &'a [u8] {
         self.nlri
     }
 
-    /// The prefixes; none where the family was not negotiated.
+    /// The routes; none where the family was not negotiated.
+    #[must_use]
+    pub fn routes(&self) -> Routes<'a> {
+        routes(self.nlri, self.form, self.parsed)
+    }
+
+    /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
     #[must_use]
     pub fn prefixes(&self) -> MpPrefixes<'a> {
-        self.prefixes
+        prefixes(self.nlri, self.form, self.parsed)
     }
 }
 
-/// The prefixes of a multiprotocol attribute.
+/// The unicast prefixes of a multiprotocol attribute.
 #[derive(Clone, Copy, Debug)]
 pub enum MpPrefixes<'a> {
-    /// The family is not parsed, or was not negotiated.
+    /// The family is another one, or was not negotiated.
     None,
     /// AFI 1.
     Ipv4(Prefixes<'a, Ipv4Net>),
@@ -145,15 +167,28 @@ pub enum MpPrefixes<'a> {
     Ipv6(Prefixes<'a, Ipv6Net>),
 }
 
-impl<'a> MpPrefixes<'a> {
-    fn check(family: Family, nlri: &'a [u8], context: &Context) -> Result<Self, Malformed> {
-        let add_path = context.add_path.contains(family);
-        match family.afi {
-            Afi::IPV4 => Prefixes::check(nlri, add_path, 0).map(Self::Ipv4),
-            Afi::IPV6 => Prefixes::check(nlri, add_path, 0).map(Self::Ipv6),
-            _ => Ok(Self::None),
+fn check(nlri: &[u8], form: Form) -> Result<(), Malformed> {
+    match form.family {
+        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, form.add_path, 0).map(drop),
+        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, form.add_path, 0).map(drop),
+        _ => Routes::check(nlri, form, 0).map(drop),
+    }
+    .map_err(|_| Malformed)
+}
+
+fn routes(nlri: &[u8], form: Form, parsed: bool) -> Routes<'_> {
+    Routes::of_checked(if parsed { nlri } else { &[] }, form)
+}
+
+fn prefixes(nlri: &[u8], form: Form, parsed: bool) -> MpPrefixes<'_> {
+    match form.family {
+        Family::IPV4_UNICAST if parsed => {
+            MpPrefixes::Ipv4(Prefixes::of_checked(nlri, form.add_path))
         }
-        .map_err(|_| Malformed)
+        Family::IPV6_UNICAST if parsed => {
+            MpPrefixes::Ipv6(Prefixes::of_checked(nlri, form.add_path))
+        }
+        _ => MpPrefixes::None,
     }
 }
 
@@ -165,6 +200,15 @@ impl Iterator for MpPrefixes<'_> {
             Self::None => None,
             Self::Ipv4(prefixes) => prefixes.next().map(Nlri::widen),
             Self::Ipv6(prefixes) => prefixes.next().map(Nlri::widen),
+        }
+    }
+
+    /// One loop for one family.
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
+        match self {
+            Self::None => start,
+            Self::Ipv4(prefixes) => prefixes.fold(start, |all, nlri| step(all, nlri.widen())),
+            Self::Ipv6(prefixes) => prefixes.fold(start, |all, nlri| step(all, nlri.widen())),
         }
     }
 }
@@ -182,11 +226,20 @@ fn reach(input: &[u8]) -> Parsed<'_, (Family, &[u8])> {
     Ok((rest, (family, next_hop)))
 }
 
-/// RFC 7606 section 7.11: a next hop of a length that the family does not have cannot be skipped.
-fn next_hop_length_is_legal(family: Family, length: usize) -> bool {
-    match family.afi {
-        Afi::IPV4 => length == 4,
-        Afi::IPV6 => length == 16 || length == 32,
+/// RFC 7606 section 7.11: a next hop of a length that the family does not have makes the attribute one that cannot be
+/// believed. Lengths: RFC 4760 section 3, RFC 2545 section 3, RFC 4364 section 4.3.2, RFC 4659 section 3.2.1, RFC 7432
+/// section 9, RFC 4684 section 4, RFC 8950 section 3.
+fn next_hop_length_is_legal(family: Family, length: usize, context: &Context) -> bool {
+    let extended = context.extended_next_hop.contains(family);
+    match (family.afi, family.safi) {
+        (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST | Safi::LABELED) => {
+            length == 4 || (extended && matches!(length, 16 | 32))
+        }
+        (Afi::IPV6, Safi::UNICAST | Safi::MULTICAST | Safi::LABELED) => matches!(length, 16 | 32),
+        (Afi::IPV4, Safi::VPN) => length == 12 || (extended && matches!(length, 24 | 48)),
+        (Afi::IPV6, Safi::VPN) => matches!(length, 24 | 48),
+        (_, Safi::EVPN | Safi::ROUTE_TARGET) => matches!(length, 4 | 16),
+        // RFC 8955 section 4: what stands there is not looked at.
         _ => true,
     }
 }

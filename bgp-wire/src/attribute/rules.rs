@@ -1,11 +1,12 @@
 //! RFC 7606 as data: for every attribute its flags, its length, its value, and what a fault costs.
 //!
-//! Sections 3 and 7 of RFC 7606, with RFC 7607 (AS 0), RFC 6793 section 6 and RFC 8092 section 6.
+//! Sections 3 and 7 of RFC 7606, with RFC 7607 (AS 0), RFC 6793 section 6, RFC 8092 section 6, and RFC 9774 (sets).
 
-use super::raw::{AttributeFlags, RawAttribute};
+use super::raw::{AttrSet, AttributeFlags, RawAttribute};
 use super::tunnel::{Aigp, PrefixSid, TunnelEncapsulation};
 use core::net::Ipv4Addr;
 
+use super::as_path::Segments;
 use super::{Aggregator, AsPath};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, Origin};
@@ -27,10 +28,14 @@ pub(crate) struct Rule {
     code: AttributeCode,
     flags: u8,
     length: Length,
-    value: fn(&RawAttribute<'_>, &Context) -> Option<Reason>,
+    value: fn(&RawAttribute<'_>, &Context) -> Finding,
     external: Peer,
     internal: Peer,
+    confederation: Peer,
 }
+
+/// What is wrong with a value: the reason, and what it costs even where a fault of the attribute costs less.
+type Finding = Option<(Treatment, Reason)>;
 
 /// What is done with an attribute from one kind of peer.
 #[derive(Clone, Copy)]
@@ -60,39 +65,39 @@ const OPTIONAL: u8 = AttributeFlags::OPTIONAL;
 const OPTIONAL_TRANSITIVE: u8 = AttributeFlags::OPTIONAL | AttributeFlags::TRANSITIVE;
 
 macro_rules! rules {
-    ($( $code:ident, $flags:ident, $length:expr, $value:expr, $external:expr, $internal:expr; )+) => {
+    ($( $code:ident, $flags:ident, $length:expr, $value:expr, $external:expr, $internal:expr, $confederation:expr; )+) => {
         &[$( Rule {
             code: AttributeCode::$code, flags: $flags, length: $length, value: $value,
-            external: $external, internal: $internal,
+            external: $external, internal: $internal, confederation: $confederation,
         } ),+]
     };
 }
 
 #[rustfmt::skip]
 const RULES: &[Rule] = rules! {
-    // code             flags                length               value      from eBGP           from iBGP
-    ORIGIN,               WELL_KNOWN,          Length::Exactly(1),  origin,    Accepts(Withdraw), Accepts(Withdraw);
-    AS_PATH,              WELL_KNOWN,          Length::Any,         as_path,   Accepts(Withdraw), Accepts(Withdraw);
-    NEXT_HOP,             WELL_KNOWN,          Length::Exactly(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
-    MULTI_EXIT_DISC,      OPTIONAL,            Length::Exactly(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
-    LOCAL_PREF,           WELL_KNOWN,          Length::Exactly(4),  any,       Ignores,           Accepts(Withdraw);
-    ATOMIC_AGGREGATE,     WELL_KNOWN,          Length::Exactly(0),  any,       Accepts(Discard),  Accepts(Discard);
-    AGGREGATOR,           OPTIONAL_TRANSITIVE, Length::Aggregator,  aggregator, Accepts(Discard),  Accepts(Discard);
-    COMMUNITIES,          OPTIONAL_TRANSITIVE, Length::Multiple(4), any,       Accepts(Withdraw), Accepts(Withdraw);
-    ORIGINATOR_ID,        OPTIONAL,            Length::Exactly(4),  any,       Ignores,           Accepts(Withdraw);
-    CLUSTER_LIST,         OPTIONAL,            Length::Multiple(4), any,       Ignores,           Accepts(Withdraw);
-    MP_REACH_NLRI,        OPTIONAL,            Length::Any,         any,       Accepts(Reset),    Accepts(Reset);
-    MP_UNREACH_NLRI,      OPTIONAL,            Length::Any,         any,       Accepts(Reset),    Accepts(Reset);
-    EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(8), any,       Accepts(Withdraw), Accepts(Withdraw);
-    AS4_PATH,             OPTIONAL_TRANSITIVE, Length::Any,         as4_path,  Accepts(Discard),  Accepts(Discard);
-    AS4_AGGREGATOR,       OPTIONAL_TRANSITIVE, Length::Exactly(8),  aggregator, Accepts(Discard),  Accepts(Discard);
-    PMSI_TUNNEL,          OPTIONAL_TRANSITIVE, Length::AtLeast(5),  any,       Accepts(Withdraw), Accepts(Withdraw);
-    TUNNEL_ENCAPSULATION, OPTIONAL_TRANSITIVE, Length::Any,         tunnels,   Accepts(Withdraw), Accepts(Withdraw);
-    IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), any, Accepts(Withdraw), Accepts(Withdraw);
-    AIGP,                 OPTIONAL,            Length::Any,         aigp,      Ignores,           Accepts(Discard);
-    LARGE_COMMUNITIES,    OPTIONAL_TRANSITIVE, Length::Multiple(12), any,      Accepts(Withdraw), Accepts(Withdraw);
-    ONLY_TO_CUSTOMER,     OPTIONAL_TRANSITIVE, Length::Exactly(4),  any,       Accepts(Withdraw), Accepts(Withdraw);
-    PREFIX_SID,           OPTIONAL_TRANSITIVE, Length::Any,         sids,      Accepts(Discard),  Accepts(Discard);
+    // code                    flags                length               value       from eBGP         from iBGP         from a confederation
+    ORIGIN,                    WELL_KNOWN,          Length::Exactly(1),  origin,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AS_PATH,                   WELL_KNOWN,          Length::Any,         as_path,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    NEXT_HOP,                  WELL_KNOWN,          Length::Exactly(4),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    MULTI_EXIT_DISC,           OPTIONAL,            Length::Exactly(4),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    LOCAL_PREF,                WELL_KNOWN,          Length::Exactly(4),  any,        Ignores,          Accepts(Withdraw), Accepts(Withdraw);
+    ATOMIC_AGGREGATE,          WELL_KNOWN,          Length::Exactly(0),  any,        Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    AGGREGATOR,                OPTIONAL_TRANSITIVE, Length::Aggregator,  aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    COMMUNITIES,               OPTIONAL_TRANSITIVE, Length::Multiple(4), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    ORIGINATOR_ID,             OPTIONAL,            Length::Exactly(4),  any,        Ignores,          Accepts(Withdraw), Ignores;
+    CLUSTER_LIST,              OPTIONAL,            Length::Multiple(4), any,        Ignores,          Accepts(Withdraw), Ignores;
+    MP_REACH_NLRI,             OPTIONAL,            Length::Any,         any,        Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
+    MP_UNREACH_NLRI,           OPTIONAL,            Length::Any,         any,        Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
+    EXTENDED_COMMUNITIES,      OPTIONAL_TRANSITIVE, Length::Multiple(8), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AS4_PATH,                  OPTIONAL_TRANSITIVE, Length::Any,         as4_path,   Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    AS4_AGGREGATOR,            OPTIONAL_TRANSITIVE, Length::Exactly(8),  aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    PMSI_TUNNEL,               OPTIONAL_TRANSITIVE, Length::AtLeast(5),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    TUNNEL_ENCAPSULATION,      OPTIONAL_TRANSITIVE, Length::Any,         tunnels,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AIGP,                      OPTIONAL,            Length::Any,         aigp,       Ignores,          Accepts(Discard), Accepts(Discard);
+    LARGE_COMMUNITIES,         OPTIONAL_TRANSITIVE, Length::Multiple(12), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    ONLY_TO_CUSTOMER,          OPTIONAL_TRANSITIVE, Length::Exactly(4),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    PREFIX_SID,                OPTIONAL_TRANSITIVE, Length::Any,         sids,       Accepts(Discard), Accepts(Discard), Accepts(Discard);
 };
 
 /// What the rules say of one attribute: `None` if it stands, else what is done and why.
@@ -112,11 +117,7 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
     {
         return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR));
     }
-    let peer = match context.peer {
-        PeerKind::External => rule.external,
-        PeerKind::Internal => rule.internal,
-    };
-    let fault = match peer {
+    let fault = match rule.from(context.peer) {
         Ignores => return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR)),
         Accepts(treatment) => treatment,
     };
@@ -127,7 +128,22 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
     if !rule.length.allows(raw.value.len(), context) {
         return Some((fault, Reason::ATTRIBUTE_LENGTH_ERROR));
     }
-    (rule.value)(raw, context).map(|reason| (fault, reason))
+    (rule.value)(raw, context).map(|(least, reason)| (fault.max(least), reason))
+}
+
+impl Rule {
+    fn from(&self, peer: PeerKind) -> Peer {
+        match peer {
+            PeerKind::External => self.external,
+            PeerKind::Internal => self.internal,
+            PeerKind::Confederation => self.confederation,
+        }
+    }
+}
+
+/// Whether an attribute is for this kind of peer; otherwise it would discard it.
+pub(crate) fn is_accepted(code: AttributeCode, peer: PeerKind) -> bool {
+    rule(code).is_none_or(|rule| matches!(rule.from(peer), Accepts(_)))
 }
 
 /// Whether an IPv4 address can be a host's: what a NEXT_HOP has to be (RFC 4271 section 6.3).
@@ -136,9 +152,9 @@ pub(crate) fn is_host(address: Ipv4Addr) -> bool {
     first != 0 && first != 127 && first < 224
 }
 
-/// The bits of Optional and Transitive with which an attribute is sent.
-pub(crate) fn flags(code: AttributeCode) -> u8 {
-    rule(code).map_or(OPTIONAL_TRANSITIVE, |rule| rule.flags)
+/// The bits of Optional and Transitive with which an attribute is sent; `None` if its code has no rule.
+pub(crate) fn flags(code: AttributeCode) -> Option<u8> {
+    rule(code).map(|rule| rule.flags)
 }
 
 /// The rules by code.
@@ -165,9 +181,10 @@ const ATTR_SET: Rule = Rule {
     code: AttributeCode::ATTR_SET,
     flags: OPTIONAL_TRANSITIVE,
     length: Length::AtLeast(4),
-    value: any,
+    value: attr_set,
     external: Accepts(Withdraw),
     internal: Accepts(Withdraw),
+    confederation: Accepts(Withdraw),
 };
 
 fn rule(code: AttributeCode) -> Option<&'static Rule> {
@@ -189,49 +206,75 @@ impl Length {
     }
 }
 
-fn any(_: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+fn any(_: &RawAttribute<'_>, _: &Context) -> Finding {
     None
 }
 
-fn origin(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+fn origin(raw: &RawAttribute<'_>, _: &Context) -> Finding {
     let known = raw
         .value
         .first()
         .is_some_and(|value| Origin(*value).name().is_some());
-    (!known).then_some(Reason::INVALID_ORIGIN_ATTRIBUTE)
+    (!known).then_some((Discard, Reason::INVALID_ORIGIN_ATTRIBUTE))
 }
 
-fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Option<Reason> {
-    // RFC 5065 section 5: confederation segments come from confederation peers only.
+fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
     let path = AsPath::new(raw.value, context.four_octet_as);
-    (!path.is_well_formed(false)).then_some(Reason::MALFORMED_AS_PATH)
+    (!path.is_well_formed(segments(context))).then_some((Discard, Reason::MALFORMED_AS_PATH))
+}
+
+/// Which kinds of segments a path may have.
+pub(crate) fn segments(context: &Context) -> Segments {
+    Segments {
+        // RFC 5065 section 5: confederation segments come from within the confederation only.
+        confederation: context.confederation || context.peer == PeerKind::Confederation,
+        sets: context.as_sets,
+    }
 }
 
 /// RFC 7607 section 2: there is no AS 0.
-fn aggregator(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+fn aggregator(raw: &RawAttribute<'_>, _: &Context) -> Finding {
     let zero = Aggregator::decode(raw.value).is_none_or(|aggregator| aggregator.asn.number() == 0);
-    zero.then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+    zero.then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
+}
+
+/// RFC 6368 section 5: what is inside are whole attributes.
+fn attr_set(raw: &RawAttribute<'_>, _: &Context) -> Finding {
+    let whole =
+        AttrSet::decode(*raw).is_some_and(|set| set.raw_attributes().all(|raw| raw.is_ok()));
+    (!whole).then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
 /// RFC 9012 section 13.
-fn tunnels(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+fn tunnels(raw: &RawAttribute<'_>, _: &Context) -> Finding {
     (!TunnelEncapsulation::new(raw.value).is_well_formed())
-        .then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+        .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
 /// RFC 7311 section 3.
-fn aigp(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
+fn aigp(raw: &RawAttribute<'_>, _: &Context) -> Finding {
     let aigp = Aigp::new(raw.value);
-    (!aigp.is_well_formed() || aigp.metric().is_none()).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+    (!aigp.is_well_formed() || aigp.metric().is_none())
+        .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
 /// RFC 8669 section 6.
-fn sids(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
-    (!PrefixSid::new(raw.value).is_well_formed()).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+fn sids(raw: &RawAttribute<'_>, _: &Context) -> Finding {
+    (!PrefixSid::new(raw.value).is_well_formed())
+        .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
-/// RFC 6793 section 6: no empty path, no confederation segments.
-fn as4_path(raw: &RawAttribute<'_>, _: &Context) -> Option<Reason> {
-    let well_formed = !raw.value.is_empty() && AsPath::new(raw.value, true).is_well_formed(false);
-    (!well_formed).then_some(Reason::OPTIONAL_ATTRIBUTE_ERROR)
+/// RFC 6793 section 6: no empty path; confederation segments are not for here, and left out when the paths are merged.
+fn as4_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
+    let path = AsPath::new(raw.value, true);
+    let any = Segments {
+        confederation: true,
+        sets: true,
+    };
+    if raw.value.is_empty() || !path.is_well_formed(any) {
+        return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR));
+    }
+    // RFC 9774 section 3 withdraws for either path.
+    let sets = !context.as_sets && path.segments().any(|segment| segment.segment_type.is_set());
+    sets.then_some((Withdraw, Reason::MALFORMED_AS_PATH))
 }

@@ -7,8 +7,10 @@ use core::net::Ipv4Addr;
 use bytes::{BufMut, BytesMut};
 
 use super::raw::put_header;
-use super::rules::flags;
-use super::{Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf};
+use super::rules::{flags, is_accepted, segments, verdict};
+use super::{
+    Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf, SegmentBuf, as_path,
+};
 use crate::asn::Asn;
 use crate::check::Checked;
 use crate::community::{Community, LargeCommunity};
@@ -50,7 +52,8 @@ pub struct AttributeSet {
     pub large_communities: Vec<LargeCommunity>,
     /// Only to Customer.
     pub only_to_customer: Option<Asn>,
-    /// Other attributes as octets. Their codes must be ascending, and none of those above.
+    /// Other attributes as octets, also those that have a view of their own: [`RawAttributeBuf`] makes them. Their codes
+    /// must be ascending, and none of those above.
     pub unknown: Vec<RawAttributeBuf>,
 }
 
@@ -87,17 +90,19 @@ impl AttributeSet {
         let internal = context.peer == PeerKind::Internal;
         let mut writer = Writer {
             out,
+            peer: context.peer,
             unknown: self.unknown.iter().peekable(),
         };
         writer.put(AttributeCode::ORIGIN, &[self.origin.0])?;
-        writer.put_path(AttributeCode::AS_PATH, &self.as_path, context.four_octet_as)?;
+        let segments = self.as_path.segments.iter();
+        writer.put_path(AttributeCode::AS_PATH, segments, context.four_octet_as)?;
         if let Some(next_hop) = next_hop {
             writer.put(AttributeCode::NEXT_HOP, &next_hop.octets())?;
         }
         if let Some(discriminator) = self.multi_exit_disc {
             writer.put(AttributeCode::MULTI_EXIT_DISC, &discriminator.to_be_bytes())?;
         }
-        if internal {
+        if context.peer != PeerKind::External {
             let preference = self.local_pref.unwrap_or(DEFAULT_LOCAL_PREF);
             writer.put(AttributeCode::LOCAL_PREF, &preference.to_be_bytes())?;
         }
@@ -141,13 +146,13 @@ impl AttributeSet {
     }
 
     /// What a receiver would not accept is not sent.
-    pub(crate) fn check(&self) -> Result<(), EncodeError> {
+    pub(crate) fn check(&self, context: &Context) -> Result<(), EncodeError> {
         if self.origin.name().is_none() {
             return Err(EncodeError::Illegal("an ORIGIN that is not registered"));
         }
-        if !self.as_path.is_legal() {
+        if !self.as_path.is_legal(segments(context)) {
             return Err(EncodeError::Illegal(
-                "an AS_PATH with AS 0 or a segment that is neither set nor sequence",
+                "an AS_PATH with AS 0, with sets (RFC 9774), or with segments of a confederation to outside of it",
             ));
         }
         if self
@@ -173,13 +178,27 @@ impl AttributeSet {
                 "an unknown attribute that is well-known or has a field of its own",
             ));
         }
+        let faulty = self.unknown.iter().any(|unknown| {
+            // What the peer is not sent cannot offend it.
+            let sent = is_accepted(unknown.code, context.peer);
+            sent && verdict(&unknown.as_raw(), context).is_some()
+        });
+        if faulty {
+            return Err(EncodeError::Illegal(
+                "an attribute whose flags or value are malformed",
+            ));
+        }
         Ok(())
     }
 
     /// AS4_PATH and AS4_AGGREGATOR, where two octets do not say it all (RFC 6793 section 4.2.2).
     fn put_as4(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
-        if !self.as_path.fits_two_octets() {
-            writer.put_path(AttributeCode::AS4_PATH, &self.as_path, true)?;
+        let large = |segment: &SegmentBuf| {
+            let mut asns = segment.asns.iter();
+            asns.any(|asn| asn.number() > u16::MAX.into())
+        };
+        if self.as_path.as4_segments().any(large) {
+            writer.put_path(AttributeCode::AS4_PATH, self.as_path.as4_segments(), true)?;
         }
         match self.aggregator {
             Some(Aggregator { asn, address }) if asn.number() > u16::MAX.into() => writer.put(
@@ -194,6 +213,7 @@ impl AttributeSet {
 /// Writes attributes, and those that are not modelled where their codes stand.
 struct Writer<'a> {
     out: &'a mut BytesMut,
+    peer: PeerKind,
     unknown: Peekable<core::slice::Iter<'a, RawAttributeBuf>>,
 }
 
@@ -206,9 +226,9 @@ impl Writer<'_> {
 
     fn put_header(&mut self, code: AttributeCode, length: usize) -> Result<(), EncodeError> {
         while let Some(unknown) = self.unknown.next_if(|unknown| unknown.code < code) {
-            unknown.encode(self.out)?;
+            self.put_unknown(unknown)?;
         }
-        put_header(self.out, flags(code), code, length)
+        put_header(self.out, flags(code).unwrap_or_default(), code, length)
     }
 
     /// Nothing for an empty list.
@@ -228,19 +248,30 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn put_path(
+    fn put_path<'a>(
         &mut self,
         code: AttributeCode,
-        path: &AsPathBuf,
+        segments: impl Iterator<Item = &'a SegmentBuf> + Clone,
         four_octets: bool,
     ) -> Result<(), EncodeError> {
-        self.put_header(code, path.encoded_length(four_octets))?;
-        path.encode(four_octets, self.out)
+        self.put_header(code, as_path::encoded_length(segments.clone(), four_octets))?;
+        as_path::encode(segments, four_octets, self.out)
+    }
+
+    /// Nothing where the peer is one that discards it.
+    fn put_unknown(&mut self, unknown: &RawAttributeBuf) -> Result<(), EncodeError> {
+        if is_accepted(unknown.code, self.peer) {
+            unknown.encode(self.out)
+        } else {
+            Ok(())
+        }
     }
 
     fn finish(mut self) -> Result<(), EncodeError> {
-        self.unknown
-            .try_for_each(|unknown| unknown.encode(self.out))
+        while let Some(unknown) = self.unknown.next() {
+            self.put_unknown(unknown)?;
+        }
+        Ok(())
     }
 }
 

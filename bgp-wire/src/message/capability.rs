@@ -16,6 +16,7 @@ use crate::parse::{be_u16, length_value_u8};
 
 pub use entry::{
     AddPathFamily, Entries, Entry, ExtendedNextHop, GracefulRestartFamily, LongLivedRestartFamily,
+    MultipleLabelsFamily,
 };
 
 /// One capability of a received OPEN.
@@ -33,6 +34,8 @@ pub enum Capability<'a> {
     ExtendedNextHop(Entries<'a, ExtendedNextHop>),
     /// Messages of up to 65535 octets are understood (RFC 8654).
     ExtendedMessage,
+    /// How many labels a prefix may have (RFC 8277 section 2.1).
+    MultipleLabels(Entries<'a, MultipleLabelsFamily>),
     /// What the sender is to the receiver (RFC 9234 section 4.1).
     Role(Role),
     /// The sender restarts gracefully, or helps others to (RFC 4724 section 3).
@@ -77,6 +80,7 @@ impl<'a> Capability<'a> {
             CapabilityCode::OUTBOUND_ROUTE_FILTER => Some(Self::OutboundRouteFilter(value)),
             CapabilityCode::EXTENDED_NEXT_HOP => Entries::new(value).map(Self::ExtendedNextHop),
             CapabilityCode::EXTENDED_MESSAGE => empty.then_some(Self::ExtendedMessage),
+            CapabilityCode::MULTIPLE_LABELS => Entries::new(value).map(Self::MultipleLabels),
             CapabilityCode::ROLE => value.as_array().map(|&[role]| Self::Role(Role(role))),
             CapabilityCode::GRACEFUL_RESTART => {
                 GracefulRestart::decode(value).map(Self::GracefulRestart)
@@ -116,6 +120,7 @@ impl<'a> Capability<'a> {
             Self::OutboundRouteFilter(_) => CapabilityCode::OUTBOUND_ROUTE_FILTER,
             Self::ExtendedNextHop(_) => CapabilityCode::EXTENDED_NEXT_HOP,
             Self::ExtendedMessage => CapabilityCode::EXTENDED_MESSAGE,
+            Self::MultipleLabels(_) => CapabilityCode::MULTIPLE_LABELS,
             Self::Role(_) => CapabilityCode::ROLE,
             Self::GracefulRestart(_) => CapabilityCode::GRACEFUL_RESTART,
             Self::FourOctetAs(_) => CapabilityCode::FOUR_OCTET_AS,
@@ -218,6 +223,7 @@ pub enum CapabilityBuf {
     OutboundRouteFilter(Vec<u8>),
     ExtendedNextHop(Vec<ExtendedNextHop>),
     ExtendedMessage,
+    MultipleLabels(Vec<MultipleLabelsFamily>),
     Role(Role),
     GracefulRestart {
         /// The R bit.
@@ -267,6 +273,9 @@ impl CapabilityBuf {
                 put_entries(entries, out, CapabilityCode::EXTENDED_NEXT_HOP)
             }
             Self::ExtendedMessage => CapabilityCode::EXTENDED_MESSAGE,
+            Self::MultipleLabels(entries) => {
+                put_entries(entries, out, CapabilityCode::MULTIPLE_LABELS)
+            }
             Self::Role(role) => {
                 out.push(role.0);
                 CapabilityCode::ROLE
@@ -331,6 +340,7 @@ impl From<Capability<'_>> for CapabilityBuf {
             Capability::OutboundRouteFilter(octets) => Self::OutboundRouteFilter(octets.to_vec()),
             Capability::ExtendedNextHop(entries) => Self::ExtendedNextHop(entries.iter().collect()),
             Capability::ExtendedMessage => Self::ExtendedMessage,
+            Capability::MultipleLabels(entries) => Self::MultipleLabels(entries.iter().collect()),
             Capability::Role(role) => Self::Role(role),
             Capability::GracefulRestart(value) => Self::GracefulRestart {
                 restarted: value.restarted(),

@@ -95,7 +95,7 @@ impl<'a> Iterator for RawAttributes<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let start = self.end - self.rest.len();
+        let start = self.end.saturating_sub(self.rest.len());
         match RawAttribute::split(self.rest, start) {
             Ok((rest, attribute)) => {
                 self.rest = rest;

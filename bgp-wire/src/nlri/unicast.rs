@@ -31,26 +31,6 @@ impl<P> Nlri<P> {
     }
 }
 
-impl<P: UnicastPrefix> Nlri<P> {
-    /// Octets that [`Nlri::encode`] writes.
-    pub(crate) fn encoded_length(&self) -> usize {
-        self.path_id.map_or(0, |_| 4) + 1 + usize::from(self.prefix.length()).div_ceil(8)
-    }
-
-    /// Writes to the start of `out`, which has room for it, and says how many octets.
-    #[inline(always)]
-    pub(crate) fn write(&self, out: &mut [u8]) -> usize {
-        let Some(PathId(path_id)) = self.path_id else {
-            return self.prefix.write(out);
-        };
-        let Some((identifier, rest)) = out.split_first_chunk_mut() else {
-            return 0;
-        };
-        *identifier = path_id.to_be_bytes();
-        4 + self.prefix.write(rest)
-    }
-}
-
 impl<P: Into<IpNet>> Nlri<P> {
     pub(crate) fn widen(self) -> Nlri {
         Nlri {
@@ -178,17 +158,18 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
             };
             rest = after;
         }
-        Ok(Self {
-            rest: field,
-            add_path,
-            prefix: PhantomData,
-        })
+        Ok(Self::of_checked(field, add_path))
     }
 
     pub(crate) fn empty() -> Self {
+        Self::of_checked(&[], false)
+    }
+
+    /// `field` was checked.
+    pub(crate) fn of_checked(field: &'a [u8], add_path: bool) -> Self {
         Self {
-            rest: &[],
-            add_path: false,
+            rest: field,
+            add_path,
             prefix: PhantomData,
         }
     }
@@ -252,6 +233,15 @@ mod tests {
 
     use std::prelude::v1::*;
 
+    use crate::nlri::{Form, encoded_length, write};
+
+    const FORM: Form = Form {
+        family: crate::Family::IPV4_UNICAST,
+        add_path: true,
+        multiple_labels: false,
+        withdrawn: false,
+    };
+
     fn ipv4(field: &[u8]) -> Result<Vec<String>, Span> {
         Ok(Prefixes::<Ipv4Net>::check(field, false, 100)?
             .map(|nlri| nlri.prefix.to_string())
@@ -310,11 +300,14 @@ mod tests {
         let mut out = [0; 11];
         let mut at = 0;
         for nlri in &prefixes {
-            at += nlri.write(&mut out[at..]);
+            at += write(nlri, &FORM, &mut out[at..]);
         }
         assert_eq!((at, out), (11, field));
         assert_eq!(
-            prefixes.iter().map(Nlri::encoded_length).sum::<usize>(),
+            prefixes
+                .iter()
+                .map(|nlri| encoded_length(nlri, &FORM))
+                .sum::<usize>(),
             field.len()
         );
     }

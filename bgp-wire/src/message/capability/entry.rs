@@ -92,6 +92,15 @@ impl AddPathFamily {
     }
 }
 
+/// How many labels a prefix of a family may have (RFC 8277 section 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MultipleLabelsFamily {
+    /// The family of the routes.
+    pub family: Family,
+    /// The most labels that the sender of the capability accepts; 0 and 1 are to be ignored, 255 stands for any number.
+    pub count: u8,
+}
+
 mod private {
     #[expect(
         unnameable_types,
@@ -102,6 +111,7 @@ mod private {
     impl Sealed for super::LongLivedRestartFamily {}
     impl Sealed for super::ExtendedNextHop {}
     impl Sealed for super::AddPathFamily {}
+    impl Sealed for super::MultipleLabelsFamily {}
 }
 
 fn family(afi: [u8; 2], safi: u8) -> Family {
@@ -183,5 +193,22 @@ impl Entry for AddPathFamily {
     fn encode(self, out: &mut Vec<u8>) {
         put_family(self.family, out);
         out.push(self.directions);
+    }
+}
+
+impl Entry for MultipleLabelsFamily {
+    const OCTETS: usize = 4;
+
+    fn decode(octets: &[u8]) -> Option<Self> {
+        let &[a, b, safi, count] = octets.first_chunk()?;
+        Some(Self {
+            family: family([a, b], safi),
+            count,
+        })
+    }
+
+    fn encode(self, out: &mut Vec<u8>) {
+        put_family(self.family, out);
+        out.push(self.count);
     }
 }

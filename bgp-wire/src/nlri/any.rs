@@ -1,0 +1,505 @@
+//! NLRI of every family: what the routes of a message name.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use ipnet::IpNet;
+
+use super::sink::{Sink, Slice};
+use super::words::Words;
+use super::{
+    EvpnRoute, FlowSpec, FlowSpecBuf, Form, LabeledPrefix, Nlri, PathId, RouteTargetPrefix,
+    UnicastPrefix, VpnPrefix, evpn, label,
+};
+use crate::error::{EncodeError, Span};
+use crate::family::Family;
+use crate::iana::{Afi, Safi};
+use crate::parse::{Parsed, Short, be_u32, octet, take};
+
+/// What a route of a received message names, by the kind of its family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination<'a> {
+    /// Unicast and multicast.
+    Prefix(IpNet),
+    /// Labelled unicast (RFC 8277).
+    Labeled(LabeledPrefix),
+    /// VPN addresses (RFC 4364, RFC 4659).
+    Vpn(VpnPrefix),
+    /// Flow specifications, also of VPNs (RFC 8955, RFC 8956).
+    FlowSpec(FlowSpec<'a>),
+    /// EVPN (RFC 7432, RFC 9136).
+    Evpn(EvpnRoute),
+    /// An EVPN route of another type, as octets.
+    OtherEvpn {
+        /// The route type.
+        route_type: u8,
+        /// The value.
+        value: &'a [u8],
+    },
+    /// Route target membership (RFC 4684).
+    RouteTarget(RouteTargetPrefix),
+    /// The whole field, of a family that is not parsed.
+    Unknown(&'a [u8]),
+}
+
+/// What a route to send names. Each is what [`Destination`] says of the variant of its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the variants are those of Destination")]
+pub enum DestinationBuf {
+    Prefix(IpNet),
+    Labeled(LabeledPrefix),
+    Vpn(VpnPrefix),
+    FlowSpec(FlowSpecBuf),
+    Evpn(EvpnRoute),
+    OtherEvpn { route_type: u8, value: Vec<u8> },
+    RouteTarget(RouteTargetPrefix),
+    Unknown(Vec<u8>),
+}
+
+/// A route of a received message, of any family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnyNlri<'a> {
+    /// The family.
+    pub family: Family,
+    /// Which of several paths is meant.
+    pub path_id: Option<PathId>,
+    /// What is named.
+    pub destination: Destination<'a>,
+}
+
+/// A route to send, of any family.
+///
+/// It is written as its destination, and ` path-id N` behind it where it has a path identifier; to read it back, the
+/// family has to be said:
+///
+/// ```
+/// use bgp_wire::{AnyNlriBuf, Family};
+/// for (family, text) in [
+///     (Family::IPV4_UNICAST, "192.168.10.1/32"),
+///     (Family::IPV6_LABELED, "2001:db8::/32 label 100 path-id 7"),
+///     (Family::IPV4_VPN, "192.168.10.0/24 rd 64512:1 label 100"),
+///     (Family::IPV6_FLOWSPEC, "destination 2001:db8::/32 protocol =icmpv6"),
+///     (Family::L2VPN_EVPN, "multicast rd 64512:1 etag 0 ip 192.0.2.1"),
+///     (Family::ROUTE_TARGET, "64512 target:64512:1"),
+/// ] {
+///     assert_eq!(AnyNlriBuf::parse(family, text)?.to_string(), text);
+/// }
+/// # Ok::<(), bgp_wire::ParseNlriError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnyNlriBuf {
+    /// The family.
+    pub family: Family,
+    /// Which of several paths is meant.
+    pub path_id: Option<PathId>,
+    /// What is named.
+    pub destination: DestinationBuf,
+}
+
+/// The routes of one field of a message, of any family. The field was checked: the iterator never fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Routes<'a> {
+    rest: &'a [u8],
+    form: Form,
+}
+
+impl<'a> Routes<'a> {
+    /// Whether `field` is routes of this form; the octets from the first that is not, if one is not.
+    ///
+    /// `start` is the position of the field in its message.
+    pub(crate) fn check(field: &'a [u8], form: Form, start: usize) -> Result<Self, Span> {
+        let mut rest = field;
+        while !rest.is_empty() {
+            let Ok((after, _)) = split(rest, &form) else {
+                let end = start + field.len();
+                return Err(Span::new(end - rest.len(), end));
+            };
+            rest = after;
+        }
+        Ok(Self { rest: field, form })
+    }
+
+    /// `field` was checked.
+    pub(crate) fn of_checked(field: &'a [u8], form: Form) -> Self {
+        Self { rest: field, form }
+    }
+}
+
+impl<'a> Iterator for Routes<'a> {
+    type Item = AnyNlri<'a>;
+
+    fn next(&mut self) -> Option<AnyNlri<'a>> {
+        let (rest, route) = split(self.rest, &self.form).ok()?;
+        self.rest = rest;
+        Some(route)
+    }
+}
+
+fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, AnyNlri<'a>> {
+    let family = form.family;
+    let (rest, path_id) = if form.add_path {
+        let (rest, path_id) = be_u32(input)?;
+        (rest, Some(PathId(path_id)))
+    } else {
+        (input, None)
+    };
+    let (rest, destination) = match family.safi {
+        _ if family.bit() == 0 => {
+            let (item, rest) = rest.split_at(rest.len());
+            if item.is_empty() {
+                return Err(nom::Err::Error(Short));
+            }
+            (rest, Destination::Unknown(item))
+        }
+        Safi::LABELED => LabeledPrefix::split(rest, form)
+            .map(|(rest, item)| (rest, Destination::Labeled(item)))?,
+        Safi::VPN => {
+            VpnPrefix::split(rest, form).map(|(rest, item)| (rest, Destination::Vpn(item)))?
+        }
+        Safi::FLOWSPEC | Safi::FLOWSPEC_VPN => {
+            FlowSpec::split(rest, family).map(|(rest, item)| (rest, Destination::FlowSpec(item)))?
+        }
+        Safi::EVPN => {
+            let (rest, (route_type, value)) = evpn::split(rest)?;
+            let destination = EvpnRoute::decode(route_type, value)?.map_or(
+                Destination::OtherEvpn { route_type, value },
+                Destination::Evpn,
+            );
+            (rest, destination)
+        }
+        Safi::ROUTE_TARGET => RouteTargetPrefix::split(rest, form)
+            .map(|(rest, item)| (rest, Destination::RouteTarget(item)))?,
+        _ => {
+            let (rest, bits) = octet(rest)?;
+            let (rest, octets) = take(rest, usize::from(bits).div_ceil(8))?;
+            let prefix = label::load(octets, bits, family.afi).ok_or(nom::Err::Error(Short))?;
+            (rest, Destination::Prefix(prefix))
+        }
+    };
+    let route = AnyNlri {
+        family,
+        path_id,
+        destination,
+    };
+    Ok((rest, route))
+}
+
+/// What can be written into an NLRI field.
+pub(crate) trait NlriValue {
+    /// The most octets that [`Self::write`] can write.
+    const LONGEST: usize;
+
+    /// What a receiver would not read as this value, is refused.
+    fn check(&self, form: &Form) -> Result<(), EncodeError>;
+
+    /// The octets that [`Self::write`] writes.
+    fn encoded_length(&self, form: &Form) -> usize;
+
+    /// Writes to the start of `out`, which has room for it, and says how many octets.
+    fn write(&self, form: &Form, out: &mut [u8]) -> usize;
+}
+
+/// Octets that [`write`] writes.
+#[inline(always)]
+pub(crate) fn encoded_length<P: NlriValue>(nlri: &Nlri<P>, form: &Form) -> usize {
+    nlri.path_id.map_or(0, |_| 4) + nlri.prefix.encoded_length(form)
+}
+
+/// Writes to the start of `out`, which has room for it, and says how many octets.
+#[inline(always)]
+pub(crate) fn write<P: NlriValue>(nlri: &Nlri<P>, form: &Form, out: &mut [u8]) -> usize {
+    let Some(PathId(path_id)) = nlri.path_id else {
+        return nlri.prefix.write(form, out);
+    };
+    let Some((identifier, rest)) = out.split_first_chunk_mut() else {
+        return 0;
+    };
+    *identifier = path_id.to_be_bytes();
+    4 + nlri.prefix.write(form, rest)
+}
+
+impl<P: UnicastPrefix> NlriValue for P {
+    const LONGEST: usize = 1 + P::OCTETS;
+
+    #[inline(always)]
+    fn check(&self, _: &Form) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn encoded_length(&self, _: &Form) -> usize {
+        1 + usize::from(self.length()).div_ceil(8)
+    }
+
+    #[inline(always)]
+    fn write(&self, _: &Form, out: &mut [u8]) -> usize {
+        UnicastPrefix::write(*self, out)
+    }
+}
+
+impl NlriValue for &DestinationBuf {
+    const LONGEST: usize = 2 + 0x0fff;
+
+    fn check(&self, form: &Form) -> Result<(), EncodeError> {
+        let Family { afi, safi } = form.family;
+        let legal = match self {
+            DestinationBuf::Prefix(prefix) => {
+                matches!(safi, Safi::UNICAST | Safi::MULTICAST)
+                    && afi
+                        == if prefix.addr().is_ipv4() {
+                            Afi::IPV4
+                        } else {
+                            Afi::IPV6
+                        }
+            }
+            DestinationBuf::Labeled(prefix) => safi == Safi::LABELED && prefix.is_legal(form),
+            DestinationBuf::Vpn(prefix) => safi == Safi::VPN && prefix.is_legal(form),
+            DestinationBuf::FlowSpec(flow) => {
+                matches!(safi, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) && flow.is_legal(form.family)
+            }
+            DestinationBuf::Evpn(route) => safi == Safi::EVPN && route.is_legal(),
+            DestinationBuf::OtherEvpn { route_type, value } => {
+                safi == Safi::EVPN && !matches!(route_type, 1..=5) && value.len() <= 255
+            }
+            DestinationBuf::RouteTarget(_) => safi == Safi::ROUTE_TARGET,
+            DestinationBuf::Unknown(octets) => form.family.bit() == 0 && !octets.is_empty(),
+        };
+        if legal && (form.family.bit() != 0 || matches!(self, DestinationBuf::Unknown(_))) {
+            Ok(())
+        } else {
+            Err(EncodeError::Illegal(
+                "a route that is not of its family or is malformed",
+            ))
+        }
+    }
+
+    fn encoded_length(&self, form: &Form) -> usize {
+        match self {
+            DestinationBuf::Prefix(prefix) => 1 + usize::from(prefix.prefix_len()).div_ceil(8),
+            DestinationBuf::Labeled(prefix) => prefix.encoded_length(form),
+            DestinationBuf::Vpn(prefix) => prefix.encoded_length(form),
+            DestinationBuf::FlowSpec(flow) => flow.encoded_length(),
+            DestinationBuf::Evpn(route) => route.encoded_length(),
+            DestinationBuf::OtherEvpn { value, .. } => 2 + value.len(),
+            DestinationBuf::RouteTarget(prefix) => prefix.encoded_length(),
+            DestinationBuf::Unknown(octets) => octets.len(),
+        }
+    }
+
+    fn write(&self, form: &Form, out: &mut [u8]) -> usize {
+        match self {
+            DestinationBuf::Prefix(IpNet::V4(prefix)) => UnicastPrefix::write(*prefix, out),
+            DestinationBuf::Prefix(IpNet::V6(prefix)) => UnicastPrefix::write(*prefix, out),
+            DestinationBuf::Labeled(prefix) => prefix.write(form, out),
+            DestinationBuf::Vpn(prefix) => prefix.write(form, out),
+            DestinationBuf::FlowSpec(flow) => flow.write(out),
+            DestinationBuf::Evpn(route) => route.write(out),
+            DestinationBuf::OtherEvpn { route_type, value } => {
+                let length = u8::try_from(value.len()).unwrap_or(u8::MAX);
+                Slice::write(out, |out| {
+                    out.put(&[*route_type, length]);
+                    out.put(value);
+                })
+            }
+            DestinationBuf::RouteTarget(prefix) => prefix.write(out),
+            DestinationBuf::Unknown(octets) => Slice::write(out, |out| out.put(octets)),
+        }
+    }
+}
+
+impl From<Destination<'_>> for DestinationBuf {
+    fn from(destination: Destination<'_>) -> Self {
+        match destination {
+            Destination::Prefix(prefix) => Self::Prefix(prefix),
+            Destination::Labeled(prefix) => Self::Labeled(prefix),
+            Destination::Vpn(prefix) => Self::Vpn(prefix),
+            Destination::FlowSpec(flow) => Self::FlowSpec(flow.into()),
+            Destination::Evpn(route) => Self::Evpn(route),
+            Destination::OtherEvpn { route_type, value } => Self::OtherEvpn {
+                route_type,
+                value: value.to_vec(),
+            },
+            Destination::RouteTarget(prefix) => Self::RouteTarget(prefix),
+            Destination::Unknown(octets) => Self::Unknown(octets.to_vec()),
+        }
+    }
+}
+
+impl From<AnyNlri<'_>> for AnyNlriBuf {
+    fn from(route: AnyNlri<'_>) -> Self {
+        Self {
+            family: route.family,
+            path_id: route.path_id,
+            destination: route.destination.into(),
+        }
+    }
+}
+
+impl From<Nlri<IpNet>> for AnyNlriBuf {
+    /// A unicast route.
+    fn from(nlri: Nlri<IpNet>) -> Self {
+        Self {
+            family: match nlri.prefix {
+                IpNet::V4(_) => Family::IPV4_UNICAST,
+                IpNet::V6(_) => Family::IPV6_UNICAST,
+            },
+            path_id: nlri.path_id,
+            destination: DestinationBuf::Prefix(nlri.prefix),
+        }
+    }
+}
+
+impl From<IpNet> for AnyNlriBuf {
+    /// A unicast route without path identifier.
+    fn from(prefix: IpNet) -> Self {
+        Nlri::new(prefix).into()
+    }
+}
+
+impl fmt::Display for Destination<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(prefix) => prefix.fmt(f),
+            Self::Labeled(prefix) => prefix.fmt(f),
+            Self::Vpn(prefix) => prefix.fmt(f),
+            Self::FlowSpec(flow) => flow.fmt(f),
+            Self::Evpn(route) => route.fmt(f),
+            Self::OtherEvpn { route_type, value } => write_other(*route_type, value, f),
+            Self::RouteTarget(prefix) => prefix.fmt(f),
+            Self::Unknown(octets) => write_hex(octets, f),
+        }
+    }
+}
+
+impl fmt::Display for DestinationBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(prefix) => prefix.fmt(f),
+            Self::Labeled(prefix) => prefix.fmt(f),
+            Self::Vpn(prefix) => prefix.fmt(f),
+            Self::FlowSpec(flow) => flow.fmt(f),
+            Self::Evpn(route) => route.fmt(f),
+            Self::OtherEvpn { route_type, value } => write_other(*route_type, value, f),
+            Self::RouteTarget(prefix) => prefix.fmt(f),
+            Self::Unknown(octets) => write_hex(octets, f),
+        }
+    }
+}
+
+fn write_other(route_type: u8, value: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "type {route_type} ")?;
+    write_hex(value, f)
+}
+
+fn write_hex(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("0x")?;
+    octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+}
+
+fn parse_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("0x")?;
+    let mut octets = vec![0; digits.len() / 2];
+    crate::text::hex(digits, &mut octets)?;
+    Some(octets)
+}
+
+impl fmt::Display for AnyNlri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.destination.fmt(f)?;
+        write_path_id(self.path_id, f)
+    }
+}
+
+impl fmt::Display for AnyNlriBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.destination.fmt(f)?;
+        write_path_id(self.path_id, f)
+    }
+}
+
+fn write_path_id(path_id: Option<PathId>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    path_id.map_or(Ok(()), |PathId(path_id)| write!(f, " path-id {path_id}"))
+}
+
+impl AnyNlriBuf {
+    /// The route that `text` names in a family. Host bits of a prefix are cleared.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a route of this family.
+    pub fn parse(family: Family, text: &str) -> Result<Self, ParseNlriError> {
+        let error = ParseNlriError(family);
+        let (text, path_id) = match text.rsplit_once(" path-id ") {
+            Some((text, path_id)) => (
+                text,
+                Some(PathId(crate::text::number(path_id).ok_or(error)?)),
+            ),
+            None => (text, None),
+        };
+        let mut words = Words::new(text);
+        let destination = parse_destination(family, &mut words)
+            .filter(|destination| {
+                let form = Form {
+                    family,
+                    add_path: false,
+                    multiple_labels: true,
+                    withdrawn: false,
+                };
+                words.end().is_some() && destination.check(&form).is_ok()
+            })
+            .ok_or(error)?;
+        Ok(Self {
+            family,
+            path_id,
+            destination,
+        })
+    }
+}
+
+fn parse_destination(family: Family, words: &mut Words<'_>) -> Option<DestinationBuf> {
+    if family.bit() == 0 {
+        return parse_hex(words.next()?).map(DestinationBuf::Unknown);
+    }
+    Some(match family.safi {
+        Safi::LABELED => DestinationBuf::Labeled(LabeledPrefix::parse(words)?),
+        Safi::VPN => DestinationBuf::Vpn(VpnPrefix::parse(words)?),
+        Safi::FLOWSPEC | Safi::FLOWSPEC_VPN => DestinationBuf::FlowSpec(FlowSpecBuf::parse(words)?),
+        Safi::EVPN if words.take("type") => DestinationBuf::OtherEvpn {
+            route_type: crate::text::number(words.next()?)?,
+            value: parse_hex(words.next()?)?,
+        },
+        Safi::EVPN => DestinationBuf::Evpn(EvpnRoute::parse(words)?),
+        Safi::ROUTE_TARGET => DestinationBuf::RouteTarget(RouteTargetPrefix::parse(words)?),
+        _ => DestinationBuf::Prefix(words.next()?.parse::<IpNet>().ok()?.trunc()),
+    })
+}
+
+/// The text is not a route of this family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseNlriError(pub Family);
+
+impl fmt::Display for ParseNlriError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let example = match (self.0.afi, self.0.safi) {
+            _ if self.0.bit() == 0 => "0x and the octets of the field in hex",
+            (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST) => "192.168.10.1/32",
+            (_, Safi::UNICAST | Safi::MULTICAST) => "2001:db8::1/128",
+            (Afi::IPV4, Safi::LABELED) => "192.168.10.0/24 label 100",
+            (_, Safi::LABELED) => "2001:db8::/32 label 100",
+            (Afi::IPV4, Safi::VPN) => "192.168.10.0/24 rd 64512:1 label 100",
+            (_, Safi::VPN) => "2001:db8::/32 rd 64512:1 label 100",
+            (Afi::IPV4, Safi::FLOWSPEC) => "destination 192.0.2.0/24 protocol =udp source-port =53",
+            (_, Safi::FLOWSPEC) => "destination 2001:db8::/32 protocol =udp source-port =53",
+            (Afi::IPV4, Safi::FLOWSPEC_VPN) => "rd 64512:1 destination 192.0.2.0/24 protocol =udp",
+            (_, Safi::FLOWSPEC_VPN) => "rd 64512:1 destination 2001:db8::/32 protocol =udp",
+            (_, Safi::EVPN) => {
+                "macadv rd 64512:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 100"
+            }
+            _ => "64512 target:64512:1",
+        };
+        write!(f, "a route of {} is written: {example}", self.0)
+    }
+}
+
+impl core::error::Error for ParseNlriError {}

@@ -1,0 +1,259 @@
+//! Flow specifications as ExaBGP writes them: `destination 192.0.2.0/24 protocol =tcp destination-port >=1024&<=65535`.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use ipnet::IpNet;
+
+use super::{
+    ComponentType, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecOperator,
+};
+use crate::nlri::words::Words;
+use crate::text::number;
+
+/// The numeric operators by their three bits.
+const NUMERIC: [&str; 8] = ["false:", "=", ">", ">=", "<", "<=", "!=", "true:"];
+/// The bitmask operators by their two bits.
+const BITMASK: [&str; 4] = ["", "=", "!", "!="];
+
+const PROTOCOLS: [(u64, &str); 9] = [
+    (1, "icmp"),
+    (2, "igmp"),
+    (6, "tcp"),
+    (17, "udp"),
+    (47, "gre"),
+    (50, "esp"),
+    (51, "ah"),
+    (58, "icmpv6"),
+    (132, "sctp"),
+];
+
+const TCP_FLAGS: [(u64, &str); 9] = [
+    (1, "fin"),
+    (2, "syn"),
+    (4, "rst"),
+    (8, "push"),
+    (16, "ack"),
+    (32, "urgent"),
+    (64, "ece"),
+    (128, "cwr"),
+    (256, "ns"),
+];
+
+const FRAGMENTS: [(u64, &str); 4] = [
+    (1, "dont-fragment"),
+    (2, "is-fragment"),
+    (4, "first-fragment"),
+    (8, "last-fragment"),
+];
+
+/// The names of the values, or bits, of a type.
+const fn names(component_type: ComponentType) -> &'static [(u64, &'static str)] {
+    match component_type {
+        ComponentType::PROTOCOL => &PROTOCOLS,
+        ComponentType::TCP_FLAGS => &TCP_FLAGS,
+        ComponentType::FRAGMENT => &FRAGMENTS,
+        _ => &[],
+    }
+}
+
+fn name(names: &[(u64, &'static str)], value: u64) -> Option<&'static str> {
+    names
+        .iter()
+        .find(|(known, _)| *known == value)
+        .map(|(_, name)| *name)
+}
+
+impl fmt::Display for FlowSpec<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        FlowSpecBuf::from(*self).fmt(f)
+    }
+}
+
+impl fmt::Debug for FlowSpec<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlowSpec({self})")
+    }
+}
+
+impl fmt::Display for FlowSpecBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut space = "";
+        if let Some(distinguisher) = self.distinguisher {
+            write!(f, "rd {distinguisher}")?;
+            space = " ";
+        }
+        for component in &self.components {
+            write!(f, "{space}{component}")?;
+            space = " ";
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for FlowSpecComponent<Vec<FlowSpecMatch>> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.component_type())?;
+        match self {
+            Self::Prefix {
+                prefix, offset: 0, ..
+            } => write!(f, "{prefix}"),
+            Self::Prefix { prefix, offset, .. } => write!(f, "{prefix}/{offset}"),
+            Self::Matches(component_type, matches) => {
+                for (position, item) in matches.iter().enumerate() {
+                    let before = match (position, item.and) {
+                        (0, _) => "",
+                        (_, true) => "&",
+                        (_, false) => " ",
+                    };
+                    f.write_str(before)?;
+                    write_match(item, *component_type, f)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn write_match(
+    item: &FlowSpecMatch,
+    component_type: ComponentType,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let operator = usize::from(item.operator.0);
+    if component_type.is_bitmask() {
+        f.write_str(BITMASK.get(operator & 3).unwrap_or(&""))?;
+        return write_bits(item.value, names(component_type), f);
+    }
+    f.write_str(NUMERIC.get(operator & 7).unwrap_or(&""))?;
+    match name(names(component_type), item.value) {
+        Some(name) => f.write_str(name),
+        None => write!(f, "{}", item.value),
+    }
+}
+
+/// Names of bits with `+` between them, or all of them in hex if one has no name.
+fn write_bits(value: u64, names: &[(u64, &str)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let named = names.iter().fold(0, |all, (bit, _)| all | bit);
+    if value == 0 || value & !named != 0 {
+        return write!(f, "0x{value:x}");
+    }
+    let set = names.iter().filter(|(bit, _)| value & bit != 0);
+    for (position, (_, name)) in set.enumerate() {
+        write!(f, "{}{name}", if position == 0 { "" } else { "+" })?;
+    }
+    Ok(())
+}
+
+impl FlowSpecBuf {
+    /// Components may come in any order; they are sent in that of their types.
+    pub(in crate::nlri) fn parse(words: &mut Words<'_>) -> Option<Self> {
+        let distinguisher = match words.peek()? {
+            "rd" => Some(words.value("rd")?),
+            _ => None,
+        };
+        let mut components = Vec::new();
+        while let Some(keyword) = words.next() {
+            components.push(parse_component(component_type(keyword)?, words)?);
+        }
+        components.sort_by_key(FlowSpecComponent::component_type);
+        Some(Self {
+            distinguisher,
+            components,
+        })
+    }
+}
+
+/// A type by its name, or by what ExaBGP calls it.
+fn component_type(keyword: &str) -> Option<ComponentType> {
+    match keyword {
+        "destination-ipv4" | "destination-ipv6" => Some(ComponentType::DESTINATION),
+        "source-ipv4" | "source-ipv6" => Some(ComponentType::SOURCE),
+        "next-header" => Some(ComponentType::PROTOCOL),
+        "traffic-class" => Some(ComponentType::DSCP),
+        _ => ComponentType::REGISTERED
+            .iter()
+            .copied()
+            .find(|known| known.name() == Some(keyword)),
+    }
+}
+
+fn parse_component(
+    component_type: ComponentType,
+    words: &mut Words<'_>,
+) -> Option<FlowSpecComponent<Vec<FlowSpecMatch>>> {
+    if matches!(
+        component_type,
+        ComponentType::DESTINATION | ComponentType::SOURCE
+    ) {
+        let text = words.next()?;
+        let (prefix, offset) = match text.rsplit_once('/') {
+            Some((prefix, offset)) if prefix.contains('/') => (prefix, number(offset)?),
+            _ => (text, 0),
+        };
+        let prefix = prefix.parse::<IpNet>().ok()?.trunc();
+        return Some(FlowSpecComponent::Prefix {
+            component_type,
+            prefix,
+            offset,
+        });
+    }
+    let mut matches = Vec::new();
+    // A keyword begins the next component; a comparison never looks like one.
+    while let Some(word) = words
+        .peek()
+        .filter(|word| self::component_type(word).is_none())
+    {
+        for (position, item) in word.split('&').enumerate() {
+            let (operator, value) = parse_match(item, component_type)?;
+            matches.push(FlowSpecMatch {
+                and: position > 0,
+                operator: FlowSpecOperator(operator),
+                value,
+            });
+        }
+        words.next();
+    }
+    (!matches.is_empty()).then_some(FlowSpecComponent::Matches(component_type, matches))
+}
+
+/// The longest operator that the text starts with, and the value behind it. A number without one is to be equal.
+fn parse_match(text: &str, component_type: ComponentType) -> Option<(u8, u64)> {
+    let operators: &[&str] = if component_type.is_bitmask() {
+        &BITMASK
+    } else {
+        &NUMERIC
+    };
+    let (operator, symbol) = operators
+        .iter()
+        .enumerate()
+        .filter(|(_, symbol)| !symbol.is_empty() && text.starts_with(**symbol))
+        .max_by_key(|(_, symbol)| symbol.len())
+        .unwrap_or_else(|| (usize::from(!component_type.is_bitmask()), &""));
+    let value = text.strip_prefix(symbol)?;
+    let value = if component_type.is_bitmask() {
+        parse_bits(value, names(component_type))?
+    } else {
+        let named = names(component_type)
+            .iter()
+            .find(|(_, name)| name.eq_ignore_ascii_case(value));
+        named.map_or_else(|| number(value), |(number, _)| Some(*number))?
+    };
+    Some((u8::try_from(operator).ok()?, value))
+}
+
+fn parse_bits(text: &str, names: &[(u64, &str)]) -> Option<u64> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16)
+            .ok()
+            .filter(|_| !digits.starts_with('+'));
+    }
+    let mut bits = 0;
+    for part in text.split('+') {
+        let (bit, _) = names
+            .iter()
+            .find(|(_, name)| name.eq_ignore_ascii_case(part))?;
+        bits |= bit;
+    }
+    Some(bits)
+}

@@ -1,5 +1,0 @@
-//! See `bgp_wire::fuzz::body`.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| bgp_wire::fuzz::body(input));
