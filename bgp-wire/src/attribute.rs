@@ -7,6 +7,7 @@ mod mp;
 mod raw;
 pub(crate) mod rules;
 mod set;
+mod text;
 mod tunnel;
 
 pub use aggregator::Aggregator;
@@ -18,6 +19,7 @@ pub use mp::{MpPrefixes, MpReach, MpUnreach};
 pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf};
 pub use rules::Treatment;
 pub use set::AttributeSet;
+pub use text::ParseAttributesError;
 pub use tunnel::{Aigp, PmsiTunnel, PrefixSid, Tlv, TunnelEncapsulation, TunnelOptions};
 
 use core::net::Ipv4Addr;

@@ -191,9 +191,10 @@ pub fn text(input: &[u8]) {
         9 => stable::<crate::EthernetSegmentIdentifier>(text),
         10 => stable::<crate::AsPathBuf>(text),
         11 => stable::<crate::Origin>(text),
+        27 => stable::<AttributeSet>(text),
         other => {
             let unknown = Family::new(crate::Afi(99), crate::Safi(99));
-            let family = Family::PARSED.get(usize::from(other) - 12);
+            let family = Family::PARSED.get(usize::from(other - 12));
             let family = *family.unwrap_or(&unknown);
             if let Ok(route) = AnyNlriBuf::parse(family, text) {
                 assert_eq!(AnyNlriBuf::parse(family, &route.to_string()), Ok(route));

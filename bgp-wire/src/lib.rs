@@ -63,8 +63,9 @@ pub use asn::{Asn, ParseAsnError};
 pub use attribute::{
     Aggregator, Aigp, AsPath, AsPathBuf, AttrSet, Attribute, AttributeFlags, AttributeSet,
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
-    MpPrefixes, MpReach, MpUnreach, ParseAsPathError, PmsiTunnel, PrefixSid, RawAttribute,
-    RawAttributeBuf, Segment, SegmentBuf, Tlv, Treatment, TunnelEncapsulation, TunnelOptions,
+    MpPrefixes, MpReach, MpUnreach, ParseAsPathError, ParseAttributesError, PmsiTunnel, PrefixSid,
+    RawAttribute, RawAttributeBuf, Segment, SegmentBuf, Tlv, Treatment, TunnelEncapsulation,
+    TunnelOptions,
 };
 pub use check::{Checked, Fault, UnicastRoutes};
 #[cfg(feature = "codec")]

@@ -440,13 +440,17 @@ impl AnyNlriBuf {
         let mut words = Words::new(text);
         let destination = parse_destination(family, &mut words)
             .filter(|destination| {
-                let form = Form {
-                    family,
-                    add_path: false,
-                    multiple_labels: true,
-                    withdrawn: false,
+                // Without several labels the S bit is any.
+                let legal = |multiple_labels| {
+                    let form = Form {
+                        family,
+                        add_path: false,
+                        multiple_labels,
+                        withdrawn: false,
+                    };
+                    destination.check(&form).is_ok()
                 };
-                words.end().is_some() && destination.check(&form).is_ok()
+                words.end().is_some() && (legal(false) || legal(true))
             })
             .ok_or(error)?;
         Ok(Self {

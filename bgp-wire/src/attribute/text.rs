@@ -1,0 +1,242 @@
+//! Path attributes as ExaBGP's commands write them: `origin igp as-path [ 64512 64513 ] local-preference 100`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use core::net::Ipv4Addr;
+use core::str::FromStr;
+
+use super::{Aggregator, AttributeFlags, AttributeSet, RawAttributeBuf};
+use crate::iana::{AttributeCode, Origin};
+use crate::text::{hex, number};
+
+impl fmt::Display for AttributeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut origin = String::new();
+        write!(origin, "{}", self.origin)?;
+        write!(f, "origin {}", origin.to_ascii_lowercase())?;
+        if !self.as_path.segments.is_empty() {
+            write!(f, " as-path [ {} ]", self.as_path)?;
+        }
+        option(f, "med", self.multi_exit_disc)?;
+        option(f, "local-preference", self.local_pref)?;
+        if self.atomic_aggregate {
+            f.write_str(" atomic-aggregate")?;
+        }
+        option(f, "aggregator", self.aggregator)?;
+        list(f, "community", &self.communities)?;
+        option(f, "originator-id", self.originator_id)?;
+        list(f, "cluster-list", &self.cluster_list)?;
+        list(f, "extended-community", &self.extended_communities)?;
+        list(f, "large-community", &self.large_communities)?;
+        option(f, "otc", self.only_to_customer)?;
+        for RawAttributeBuf { flags, code, value } in &self.unknown {
+            write!(f, " attribute [ 0x{:02x} 0x{:02x} 0x", code.0, flags.0)?;
+            value
+                .iter()
+                .try_for_each(|octet| write!(f, "{octet:02x}"))?;
+            f.write_str(" ]")?;
+        }
+        Ok(())
+    }
+}
+
+fn option(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Display>) -> fmt::Result {
+    value.map_or(Ok(()), |value| write!(f, " {name} {value}"))
+}
+
+fn list(f: &mut fmt::Formatter<'_>, name: &str, values: &[impl fmt::Display]) -> fmt::Result {
+    if values.is_empty() {
+        return Ok(());
+    }
+    write!(f, " {name} [")?;
+    values.iter().try_for_each(|value| write!(f, " {value}"))?;
+    f.write_str(" ]")
+}
+
+impl fmt::Display for Aggregator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.asn, self.address)
+    }
+}
+
+impl FromStr for Aggregator {
+    type Err = ParseAttributesError;
+
+    /// An AS number and an IPv4 address with a colon between them.
+    fn from_str(text: &str) -> Result<Self, ParseAttributesError> {
+        let parse = || {
+            let (asn, address) = text.split_once(':')?;
+            Some(Self {
+                asn: asn.parse().ok()?,
+                address: address.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| ParseAttributesError(String::from("aggregator")))
+    }
+}
+
+impl FromStr for AttributeSet {
+    type Err = ParseAttributesError;
+
+    /// Attributes in any order, each at most once but for `attribute`. Without `origin` it is incomplete.
+    fn from_str(text: &str) -> Result<Self, ParseAttributesError> {
+        let mut set = Self::new(Origin::INCOMPLETE);
+        let (mut words, mut seen) = (text.split_whitespace(), Vec::new());
+        while let Some(name) = words.next() {
+            let error = || ParseAttributesError(String::from(name));
+            if name != "attribute" && seen.contains(&name) {
+                return Err(error());
+            }
+            seen.push(name);
+            set.parse(name, &mut words).ok_or_else(error)?;
+        }
+        set.unknown.sort_by_key(|unknown| unknown.code);
+        Ok(set)
+    }
+}
+
+impl AttributeSet {
+    fn parse<'a>(&mut self, name: &str, words: &mut impl Iterator<Item = &'a str>) -> Option<()> {
+        match name {
+            "origin" => self.origin = words.next()?.parse().ok()?,
+            "as-path" => self.as_path = bracketed(words)?.join(" ").parse().ok()?,
+            "med" => self.multi_exit_disc = Some(number(words.next()?)?),
+            "local-preference" => self.local_pref = Some(number(words.next()?)?),
+            "atomic-aggregate" => self.atomic_aggregate = true,
+            "aggregator" => self.aggregator = Some(words.next()?.parse().ok()?),
+            "community" => self.communities = items(words)?,
+            "originator-id" => self.originator_id = Some(words.next()?.parse::<Ipv4Addr>().ok()?),
+            "cluster-list" => self.cluster_list = items(words)?,
+            "extended-community" => self.extended_communities = items(words)?,
+            "large-community" => self.large_communities = items(words)?,
+            "otc" => self.only_to_customer = Some(words.next()?.parse().ok()?),
+            "attribute" => self.unknown.push(raw(&bracketed(words)?)?),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// The words between `[` and the `]` that closes it; one without brackets.
+fn bracketed<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<&'a str>> {
+    match words.next()? {
+        "[" => {
+            let mut inside = Vec::new();
+            loop {
+                match words.next()? {
+                    "]" => return Some(inside),
+                    word => inside.push(word),
+                }
+            }
+        }
+        word => Some([word].into()),
+    }
+}
+
+fn items<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<T>> {
+    let items = bracketed(words)?.into_iter().map(|word| word.parse().ok());
+    items
+        .collect::<Option<Vec<T>>>()
+        .filter(|items| !items.is_empty())
+}
+
+/// Code, flags and value in hex.
+fn raw(words: &[&str]) -> Option<RawAttributeBuf> {
+    let &[code, flags, value] = words else {
+        return None;
+    };
+    let octet = |text: &str| {
+        let mut octet = [0];
+        hex(text.strip_prefix("0x")?, &mut octet)?;
+        let [octet] = octet;
+        Some(octet)
+    };
+    let digits = value.strip_prefix("0x")?;
+    let mut value = alloc::vec![0; digits.len() / 2];
+    hex(digits, &mut value)?;
+    Some(RawAttributeBuf {
+        flags: AttributeFlags(octet(flags)?),
+        code: AttributeCode(octet(code)?),
+        value,
+    })
+}
+
+/// The text is not path attributes; inside is the name of the first that is unknown, doubled, or has a wrong value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseAttributesError(pub String);
+
+impl fmt::Display for ParseAttributesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let example = match self.0.as_str() {
+            "origin" => "origin igp, egp or incomplete",
+            "as-path" => "as-path [ 64512 64513 ]",
+            "med" => "med 10",
+            "local-preference" => "local-preference 100",
+            "atomic-aggregate" => "atomic-aggregate, once",
+            "aggregator" => "aggregator 64512:192.0.2.1",
+            "community" => "community [ 64512:1 no-export ]",
+            "originator-id" => "originator-id 192.0.2.1",
+            "cluster-list" => "cluster-list [ 192.0.2.1 ]",
+            "extended-community" => "extended-community [ target:64512:1 ]",
+            "large-community" => "large-community [ 64512:1:2 ]",
+            "otc" => "otc 64512",
+            "attribute" => "attribute [ 0x63 0xc0 0x0102 ]: code, flags, value",
+            _ => {
+                return write!(
+                    f,
+                    "{}: not an attribute; there are origin, as-path, med, local-preference, atomic-aggregate, \
+                     aggregator, community, originator-id, cluster-list, extended-community, large-community, otc and \
+                     attribute",
+                    self.0
+                );
+            }
+        };
+        write!(f, "{}: right would be {example}", self.0)
+    }
+}
+
+impl core::error::Error for ParseAttributesError {}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+
+    #[test]
+    fn both_ways() {
+        for text in [
+            "origin incomplete",
+            "origin igp as-path [ 64512 {1,2} ] med 0 local-preference 100 atomic-aggregate aggregator \
+             64512:192.0.2.1 community [ 64512:1 no-export ] originator-id 192.0.2.1 cluster-list [ 192.0.2.1 \
+             192.0.2.2 ] extended-community [ target:64512:1 color:5 ] large-community [ 1:2:3 ] otc 64512 attribute \
+             [ 0x19 0xc0 0x0102 ] attribute [ 0x63 0xc0 0x ]",
+        ] {
+            let set: AttributeSet = text.parse().unwrap();
+            assert_eq!(set.to_string(), text);
+        }
+        let loose = " local-preference 1  origin ?  community 1:1 as-path [ ]";
+        let set: AttributeSet = loose.parse().unwrap();
+        assert_eq!(
+            set.to_string(),
+            "origin incomplete local-preference 1 community [ 1:1 ]"
+        );
+        for (text, culprit) in [
+            ("origin", "origin"),
+            ("origin x", "origin"),
+            ("med 1 med 2", "med"),
+            ("med -1", "med"),
+            ("community [ 1:1", "community"),
+            ("community [ ]", "community"),
+            ("nonsense 1", "nonsense"),
+            ("attribute [ 0x63 0xc0 ]", "attribute"),
+            ("attribute [ 0x63 0xc 0x00 ]", "attribute"),
+            ("aggregator 1", "aggregator"),
+        ] {
+            let error = text.parse::<AttributeSet>().unwrap_err();
+            assert_eq!(error.0, culprit, "{text}");
+            assert!(error.to_string().starts_with(culprit));
+        }
+    }
+}
