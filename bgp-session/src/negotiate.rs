@@ -96,15 +96,13 @@ pub(crate) fn negotiate(
     }
     let families = config.families.intersection(offer.families());
     if families.is_empty() {
-        // RFC 5492 section 3: Data lists the capabilities that are missing.
-        let data = config.families.iter().flat_map(|family| {
-            let [a, b, c, d] = family.to_octets();
-            [1, 4, a, b, c, d]
-        });
-        return Err(NotificationBuf {
-            reason: Reason::UNSUPPORTED_CAPABILITY,
-            data: data.collect(),
-        });
+        let missing: Vec<_> = config
+            .families
+            .iter()
+            .map(CapabilityBuf::Multiprotocol)
+            .collect();
+        return Err(NotificationBuf::unsupported_capabilities(&missing)
+            .unwrap_or_else(|_| refuse(Reason::UNSUPPORTED_CAPABILITY)));
     }
     let hold_time = config.hold_time.negotiate(open.hold_time());
     let keepalive = hold_time.keepalive();

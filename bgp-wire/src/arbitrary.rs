@@ -11,12 +11,12 @@ use crate::iana::{Afi, AttributeCode, Origin, RefreshSubtype, Role, Safi, Segmen
 use crate::{
     AddPathFamily, Aggregator, AnyNlriBuf, AsPathBuf, Asn, AttributeFlags, AttributeSet,
     CapabilityBuf, CapabilityCode, Community, ComponentType, DestinationBuf,
-    EthernetSegmentIdentifier, EvpnRoute, ExtendedCommunity, ExtendedNextHop, Family, FlowSpecBuf,
-    FlowSpecComponent, FlowSpecMatch, FlowSpecOperator, GracefulRestartFamily, HoldTime, Label,
-    LabeledPrefix, Labels, LargeCommunity, LongLivedRestartFamily, MacAddress,
+    EthernetSegmentIdentifier, EvpnRoute, ExtendedCommunity, ExtendedNextHop, Family, FilterType,
+    FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecOperator, GracefulRestartFamily,
+    HoldTime, Label, LabeledPrefix, Labels, LargeCommunity, LongLivedRestartFamily, MacAddress,
     MultipleLabelsFamily, NextHop, Nlri, NotificationBuf, OpenBuf, PathId, RawAttributeBuf, Reason,
-    RouteDistinguisher, RouteRefresh, RouteTargetPrefix, RouterId, SegmentBuf, UpdateBuf,
-    VpnPrefix,
+    RouteDistinguisher, RouteFiltersBuf, RouteRefresh, RouteTargetPrefix, RouterId, SegmentBuf,
+    UpdateBuf, VpnPrefix,
 };
 
 type Input<'a, 'b> = &'a mut Unstructured<'b>;
@@ -117,6 +117,8 @@ arbitrary! {
         }
         Ok(update)
     };
+    FilterType = |input| Ok(Self { number: input.arbitrary()?, directions: input.arbitrary()? });
+    RouteFiltersBuf = |input| Ok(Self { family: input.arbitrary()?, types: input.arbitrary()? });
     GracefulRestartFamily = |input| Ok(Self { family: input.arbitrary()?, forwarding: input.arbitrary()? });
     LongLivedRestartFamily = |input| Ok(Self {
         family: input.arbitrary()?,

@@ -12,6 +12,7 @@ use core::str::FromStr;
 /// assert_eq!(Asn::new(65546).to_string(), "65546");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Asn(u32);
 
 impl Asn {

@@ -25,6 +25,7 @@ use crate::nlri::{
 
 /// The next hop of announced routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum NextHop {
     /// One address. A VPN's gets the route distinguisher zero in front.
     Address(IpAddr),
@@ -413,6 +414,7 @@ fn close_u16(out: &mut BytesMut, field: usize) -> Result<(), EncodeError> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UpdateBuf {
     /// What the announced routes carry.
     pub attributes: AttributeSet,

@@ -57,6 +57,8 @@ mod reason;
 mod registry;
 mod route_distinguisher;
 mod router_id;
+#[cfg(feature = "serde")]
+mod serde;
 mod text;
 
 pub use asn::{Asn, ParseAsnError};
@@ -87,9 +89,9 @@ pub use iana::{
 pub use mac_address::{MacAddress, ParseMacAddressError};
 pub use message::{
     AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
-    GracefulRestart, GracefulRestartFamily, KEEPALIVE, LongLivedRestartFamily, Message,
-    MultipleLabelsFamily, Notification, NotificationBuf, Open, OpenBuf, RawAttributes,
-    RouteRefresh, Update,
+    FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE, LongLivedRestartFamily, Message,
+    MultipleLabelsFamily, Notification, NotificationBuf, Open, OpenBuf, OutboundRouteFilter,
+    RawAttributes, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
 };
 pub use nlri::{
     AnyNlri, AnyNlriBuf, ComponentType, Destination, DestinationBuf, EthernetSegmentIdentifier,

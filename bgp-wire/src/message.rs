@@ -8,7 +8,8 @@ mod update;
 
 pub use capability::{
     AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
-    GracefulRestart, GracefulRestartFamily, LongLivedRestartFamily, MultipleLabelsFamily,
+    FilterType, GracefulRestart, GracefulRestartFamily, LongLivedRestartFamily,
+    MultipleLabelsFamily, OutboundRouteFilter, RouteFilters, RouteFiltersBuf,
 };
 pub use notification::{Notification, NotificationBuf};
 pub use open::{Open, OpenBuf};

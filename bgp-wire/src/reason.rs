@@ -15,6 +15,7 @@ use core::fmt;
 /// assert_eq!(Reason::BAD_PEER_AS.to_string(), "OPEN Message Error/Bad Peer AS (2/2)");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reason {
     /// Error code.
     pub code: u8,

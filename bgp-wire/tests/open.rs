@@ -42,6 +42,12 @@ const REFUSALS: &[(&str, Reason, &str)] = &[
         "",
     ),
     ("04 fde9 005a 00000000 00", Reason::BAD_BGP_IDENTIFIER, ""),
+    ("04 0000 005a 0a630102 00", Reason::BAD_PEER_AS, ""),
+    (
+        "04 fde9 005a 0a630102 08 0206 410400000000",
+        Reason::BAD_PEER_AS,
+        "",
+    ),
     (
         "04 fde9 005a 0a630102 00 02020200",
         Reason::OPEN_UNSPECIFIC,
@@ -176,8 +182,8 @@ fn graceful_restart() {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn capabilities_both_ways() {
     use bgp_wire::{
-        AddPathFamily, Afi, Asn, ExtendedNextHop, Family, GracefulRestartFamily,
-        LongLivedRestartFamily, Role,
+        AddPathFamily, Afi, Asn, ExtendedNextHop, Family, FilterType, GracefulRestartFamily,
+        LongLivedRestartFamily, MultipleLabelsFamily, Role, RouteFiltersBuf,
     };
     let (ipv4, ipv6) = (Family::IPV4_UNICAST, Family::IPV6_UNICAST);
     let table = [
@@ -185,7 +191,13 @@ fn capabilities_both_ways() {
         ("02 00", CapabilityBuf::RouteRefresh),
         (
             "03 07 0001 00 01 01 40 03",
-            CapabilityBuf::OutboundRouteFilter(hex("00010001014003")),
+            CapabilityBuf::OutboundRouteFilter(vec![RouteFiltersBuf {
+                family: ipv4,
+                types: vec![FilterType {
+                    number: 64,
+                    directions: 3,
+                }],
+            }]),
         ),
         (
             "05 06 0001 0001 0002",
@@ -195,6 +207,13 @@ fn capabilities_both_ways() {
             }]),
         ),
         ("06 00", CapabilityBuf::ExtendedMessage),
+        (
+            "08 04 0001 04 05",
+            CapabilityBuf::MultipleLabels(vec![MultipleLabelsFamily {
+                family: Family::IPV4_LABELED,
+                count: 5,
+            }]),
+        ),
         ("09 01 03", CapabilityBuf::Role(Role::CUSTOMER)),
         (
             "40 06 c078 0001 01 80",

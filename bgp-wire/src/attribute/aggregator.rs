@@ -8,6 +8,7 @@ use crate::parse::{be_u16, be_u32};
 
 /// Who formed an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Aggregator {
     /// Its AS.
     pub asn: Asn,

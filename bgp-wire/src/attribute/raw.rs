@@ -16,6 +16,7 @@ use crate::parse::{Parsed, array, be_u16, be_u32, octet, take};
 
 /// The Attribute Flags octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AttributeFlags(pub u8);
 
 impl AttributeFlags {
@@ -106,6 +107,7 @@ impl<'a> AttrSet<'a> {
 
 /// An attribute to send whose code this codec does not model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RawAttributeBuf {
     /// Optional, Transitive and Partial; the Extended Length bit is set where the value needs it.
     pub flags: AttributeFlags,

@@ -27,6 +27,7 @@ use crate::iana::{AttributeCode, Origin};
 /// assert!(attributes.as_path.segments.is_empty());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AttributeSet {
     /// ORIGIN.
     pub origin: Origin,

@@ -1,6 +1,7 @@
 //! Capabilities of an OPEN (RFC 5492): those that are parsed, and the rest as octets.
 
 mod entry;
+mod filter;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,6 +14,8 @@ use crate::error::EncodeError;
 use crate::family::Family;
 use crate::iana::{Afi, CapabilityCode, ParameterType, Role, Safi};
 use crate::parse::{be_u16, length_value_u8};
+
+pub use filter::{FilterType, OutboundRouteFilter, RouteFilters, RouteFiltersBuf};
 
 pub use entry::{
     AddPathFamily, Entries, Entry, ExtendedNextHop, GracefulRestartFamily, LongLivedRestartFamily,
@@ -28,8 +31,8 @@ pub enum Capability<'a> {
     Multiprotocol(Family),
     /// ROUTE-REFRESH is understood (RFC 2918).
     RouteRefresh,
-    /// Outbound route filters that are sent or understood (RFC 5291 section 4), as octets.
-    OutboundRouteFilter(&'a [u8]),
+    /// Outbound route filters that are sent or understood (RFC 5291 section 5).
+    OutboundRouteFilter(OutboundRouteFilter<'a>),
     /// Next hops of another family are understood (RFC 8950).
     ExtendedNextHop(Entries<'a, ExtendedNextHop>),
     /// Messages of up to 65535 octets are understood (RFC 8654).
@@ -77,7 +80,9 @@ impl<'a> Capability<'a> {
                 Some(Self::Multiprotocol(Family::new(afi, Safi(safi))))
             }
             CapabilityCode::ROUTE_REFRESH => empty.then_some(Self::RouteRefresh),
-            CapabilityCode::OUTBOUND_ROUTE_FILTER => Some(Self::OutboundRouteFilter(value)),
+            CapabilityCode::OUTBOUND_ROUTE_FILTER => {
+                OutboundRouteFilter::new(value).map(Self::OutboundRouteFilter)
+            }
             CapabilityCode::EXTENDED_NEXT_HOP => Entries::new(value).map(Self::ExtendedNextHop),
             CapabilityCode::EXTENDED_MESSAGE => empty.then_some(Self::ExtendedMessage),
             CapabilityCode::MULTIPLE_LABELS => Entries::new(value).map(Self::MultipleLabels),
@@ -216,11 +221,12 @@ impl<'a> Iterator for Capabilities<'a> {
 
 /// A capability to send. Each is what [`Capability`] says of the variant of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(missing_docs, reason = "the variants are those of Capability")]
 pub enum CapabilityBuf {
     Multiprotocol(Family),
     RouteRefresh,
-    OutboundRouteFilter(Vec<u8>),
+    OutboundRouteFilter(Vec<RouteFiltersBuf>),
     ExtendedNextHop(Vec<ExtendedNextHop>),
     ExtendedMessage,
     MultipleLabels(Vec<MultipleLabelsFamily>),
@@ -265,8 +271,8 @@ impl CapabilityBuf {
                 CapabilityCode::MULTIPROTOCOL
             }
             Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,
-            Self::OutboundRouteFilter(octets) => {
-                out.extend(octets);
+            Self::OutboundRouteFilter(families) => {
+                families.iter().for_each(|family| family.encode(out));
                 CapabilityCode::OUTBOUND_ROUTE_FILTER
             }
             Self::ExtendedNextHop(entries) => {
@@ -337,7 +343,9 @@ impl From<Capability<'_>> for CapabilityBuf {
         match capability {
             Capability::Multiprotocol(family) => Self::Multiprotocol(family),
             Capability::RouteRefresh => Self::RouteRefresh,
-            Capability::OutboundRouteFilter(octets) => Self::OutboundRouteFilter(octets.to_vec()),
+            Capability::OutboundRouteFilter(filters) => {
+                Self::OutboundRouteFilter(filters.iter().map(RouteFiltersBuf::from).collect())
+            }
             Capability::ExtendedNextHop(entries) => Self::ExtendedNextHop(entries.iter().collect()),
             Capability::ExtendedMessage => Self::ExtendedMessage,
             Capability::MultipleLabels(entries) => Self::MultipleLabels(entries.iter().collect()),

@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
 
+use super::capability::CapabilityBuf;
 use super::write_message;
 use crate::context::MessageLimit;
 use crate::error::{DecodeError, EncodeError, MAXIMUM_DATA};
+use crate::family::Family;
 use crate::frame::Frame;
-use crate::iana::MessageType;
+use crate::iana::{Afi, MessageType, Safi};
 use crate::parse::{length_value_u8, octet};
 use crate::reason::Reason;
 
@@ -44,6 +46,27 @@ impl<'a> Notification<'a> {
         self.data
     }
 
+    /// The NOTIFICATION inside a Hard Reset (RFC 8538 section 3.1): what it would have been without. `None` where it is
+    /// cut short.
+    #[must_use]
+    pub fn hard_reset(&self) -> Option<Self> {
+        if self.reason != Reason::HARD_RESET {
+            return None;
+        }
+        let (&[code, subcode], data) = self.data.split_first_chunk()?;
+        let reason = Reason { code, subcode };
+        Some(Self { reason, data })
+    }
+
+    /// Family and limit of a Maximum Number of Prefixes Reached (RFC 4486 section 4), which may be left out.
+    #[must_use]
+    pub fn maximum_prefixes(&self) -> Option<(Family, u32)> {
+        let &[high, low, safi, a, b, c, d] = self.data.as_array()?;
+        let family = Family::new(Afi(u16::from_be_bytes([high, low])), Safi(safi));
+        let limit = u32::from_be_bytes([a, b, c, d]);
+        (self.reason == Reason::MAXIMUM_PREFIXES_REACHED).then_some((family, limit))
+    }
+
     /// What the peer's operator wrote: for Administrative Shutdown and Reset, if it is legal (RFC 9003 section 2).
     ///
     /// It is the peer's text: escape it before it goes to a terminal.
@@ -67,6 +90,7 @@ impl<'a> Notification<'a> {
 /// assert_eq!(notification.data[0], 11);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NotificationBuf {
     /// Error code and subcode.
     pub reason: Reason,
@@ -91,6 +115,42 @@ impl NotificationBuf {
             data.extend(text.as_bytes());
         }
         Self { reason, data }
+    }
+
+    /// Maximum Number of Prefixes Reached, with the family and its limit (RFC 4486 section 4).
+    #[must_use]
+    pub fn maximum_prefixes(family: Family, limit: u32) -> Self {
+        let [high, low, _, safi] = family.to_octets();
+        Self {
+            reason: Reason::MAXIMUM_PREFIXES_REACHED,
+            data: [&[high, low, safi][..], &limit.to_be_bytes()].concat(),
+        }
+    }
+
+    /// A Hard Reset in place of this one: the peer is not to help with a restart (RFC 8538 section 3.1).
+    #[must_use]
+    pub fn into_hard_reset(self) -> Self {
+        let Reason { code, subcode } = self.reason;
+        Self {
+            reason: Reason::HARD_RESET,
+            data: [&[code, subcode][..], &self.data].concat(),
+        }
+    }
+
+    /// Unsupported Capability, with the capabilities that the peer would have to have (RFC 5492 section 5).
+    ///
+    /// # Errors
+    ///
+    /// A capability is longer than 255 octets.
+    pub fn unsupported_capabilities(missing: &[CapabilityBuf]) -> Result<Self, EncodeError> {
+        let mut data = BytesMut::new();
+        for capability in missing {
+            capability.encode(&mut data)?;
+        }
+        Ok(Self {
+            reason: Reason::UNSUPPORTED_CAPABILITY,
+            data: data.to_vec(),
+        })
     }
 
     /// The answer to a message that did not decode.
@@ -174,10 +234,42 @@ mod tests {
         }
         let long = NotificationBuf::with_text(Reason::ADMINISTRATIVE_RESET, &"ü".repeat(200));
         assert_eq!((long.data.len(), long.data[0]), (255, 254));
-        assert_eq!(
-            NotificationBuf::with_text(Reason::BAD_PEER_AS, "text").data,
-            []
-        );
+        let none = NotificationBuf::with_text(Reason::BAD_PEER_AS, "text");
+        assert!(none.data.is_empty());
+    }
+
+    /// What the Data field is, by the RFC of its reason.
+    #[test]
+    fn data_by_reason() {
+        let octets = |notification: &NotificationBuf| {
+            let mut out = BytesMut::new();
+            notification.encode(&mut out);
+            out[19..].to_vec()
+        };
+        let limit = NotificationBuf::maximum_prefixes(Family::IPV6_UNICAST, 1000);
+        assert_eq!(octets(&limit), [6, 1, 0, 2, 1, 0, 0, 3, 0xe8]);
+        let view = |notification: &NotificationBuf| -> Vec<u8> {
+            let mut out = BytesMut::new();
+            notification.encode(&mut out);
+            out.to_vec()
+        };
+        let message = view(&limit);
+        let limit = Notification::decode(&message).unwrap().maximum_prefixes();
+        assert_eq!(limit, Some((Family::IPV6_UNICAST, 1000)));
+
+        let shutdown = NotificationBuf::with_text(Reason::ADMINISTRATIVE_SHUTDOWN, "bye");
+        let hard = shutdown.clone().into_hard_reset();
+        assert_eq!(octets(&hard), [6, 9, 6, 2, 3, b'b', b'y', b'e']);
+        let message = view(&hard);
+        let inside = Notification::decode(&message)
+            .unwrap()
+            .hard_reset()
+            .unwrap();
+        assert_eq!(NotificationBuf::from(inside), shutdown);
+
+        let missing = [CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST)];
+        let missing = NotificationBuf::unsupported_capabilities(&missing).unwrap();
+        assert_eq!(octets(&missing), [2, 7, 1, 4, 0, 1, 0, 1]);
     }
 
     #[test]

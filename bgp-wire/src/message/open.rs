@@ -16,7 +16,7 @@ use crate::parse::{Parsed, Short, array, be_u16, length_value_u8, length_value_u
 use crate::reason::Reason;
 use crate::router_id::RouterId;
 
-/// A received OPEN. Version, hold time, identifier and the framing of every capability were checked.
+/// A received OPEN. Version, AS number 0, hold time, identifier and the framing of every capability were checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Open<'a> {
     my_as: u16,
@@ -42,6 +42,10 @@ impl<'a> Open<'a> {
             fixed_part(body).map_err(|_| cut())?;
         if version != 4 {
             return Err(DecodeError::new(Reason::UNSUPPORTED_VERSION_NUMBER, 19, 20));
+        }
+        // RFC 7607 section 2; the AS number of a capability is checked with it.
+        if my_as == 0 {
+            return Err(DecodeError::new(Reason::BAD_PEER_AS, 20, 22));
         }
         let hold_time = HoldTime::new(hold_time)
             .ok_or_else(|| DecodeError::new(Reason::UNACCEPTABLE_HOLD_TIME, 22, 24))?;
@@ -155,6 +159,10 @@ impl<'a> Parameters<'a> {
                         parameter_end - after.len(),
                     ));
                 }
+                if code == CapabilityCode::FOUR_OCTET_AS && octets == [0; 4] {
+                    let end = parameter_end - after.len();
+                    return Err(DecodeError::new(Reason::BAD_PEER_AS, at, end));
+                }
                 value = after;
             }
             rest = next;
@@ -203,6 +211,7 @@ pub(super) fn capability(input: &[u8]) -> Parsed<'_, (CapabilityCode, &[u8])> {
 /// # Ok::<(), bgp_wire::EncodeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OpenBuf {
     /// The sender's AS, from which the two-octet field is made.
     pub asn: Asn,

@@ -19,6 +19,7 @@ use crate::reason::Reason;
 /// assert_eq!(octets[19..], [0, 1, 0, 1]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RouteRefresh {
     /// The family that is meant.
     pub family: Family,

@@ -10,10 +10,12 @@ use crate::parse::{Parsed, Short, be_u32, octet, take};
 
 /// A path identifier (RFC 7911 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PathId(pub u32);
 
 /// A prefix and, where ADD-PATH is negotiated, its path identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nlri<P = IpNet> {
     /// Which of several paths to the prefix is meant.
     pub path_id: Option<PathId>,

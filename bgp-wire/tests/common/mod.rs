@@ -19,6 +19,11 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
 }
 
 /// A whole message from its type and body.
+#[allow(dead_code, reason = "the golden messages are whole")]
+#[allow(
+    clippy::allow_attributes,
+    reason = "expect would fail in the tables that use it"
+)]
 pub(crate) fn message(message_type: u8, body: &[u8]) -> Bytes {
     let length = u16::try_from(19 + body.len()).unwrap().to_be_bytes();
     [&[0xff; 16], &length[..], &[message_type], body]

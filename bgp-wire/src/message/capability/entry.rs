@@ -42,6 +42,7 @@ impl<'a, T: Entry> Entries<'a, T> {
 
 /// A family in a Graceful Restart capability (RFC 4724 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GracefulRestartFamily {
     /// The family whose routes survive.
     pub family: Family,
@@ -51,6 +52,7 @@ pub struct GracefulRestartFamily {
 
 /// A family in a Long-Lived Graceful Restart capability (RFC 9494 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LongLivedRestartFamily {
     /// The family whose routes are kept as stale.
     pub family: Family,
@@ -62,6 +64,7 @@ pub struct LongLivedRestartFamily {
 
 /// Routes of a family that may have a next hop of another one (RFC 8950 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExtendedNextHop {
     /// The family of the routes. Its SAFI has two octets on the wire.
     pub family: Family,
@@ -71,6 +74,7 @@ pub struct ExtendedNextHop {
 
 /// Whether several paths to one prefix are sent or understood (RFC 7911 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AddPathFamily {
     /// The family of the routes.
     pub family: Family,
@@ -94,6 +98,7 @@ impl AddPathFamily {
 
 /// How many labels a prefix of a family may have (RFC 8277 section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MultipleLabelsFamily {
     /// The family of the routes.
     pub family: Family,

@@ -1,0 +1,192 @@
+//! `serde`, as an option: what has a text is that text, registered numbers are numbers, the rest is what its fields are.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::marker::PhantomData;
+use core::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use crate::{
+    Afi, AnyNlriBuf, AsPathBuf, AttributeCode, CapabilityCode, Community,
+    EthernetSegmentIdentifier, ExtendedCommunity, Family, HoldTime, Ipv6ExtendedCommunity, Label,
+    LargeCommunity, MacAddress, Origin, PathId, RefreshSubtype, Role, RouteDistinguisher, RouterId,
+    Safi,
+};
+
+/// Reads a text by its `FromStr`.
+struct Text<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+macro_rules! texts {
+    ($( $type:ty ),+ $(,)?) => { $(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text(PhantomData))
+            }
+        }
+    )+ };
+}
+
+texts! {
+    AsPathBuf,
+    Community,
+    EthernetSegmentIdentifier,
+    ExtendedCommunity,
+    Family,
+    Ipv6ExtendedCommunity,
+    LargeCommunity,
+    MacAddress,
+    Origin,
+    RouteDistinguisher,
+    RouterId,
+}
+
+/// A route of any family: the family and the text.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename = "AnyNlriBuf")]
+struct Route {
+    family: Family,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    path_id: Option<PathId>,
+    route: String,
+}
+
+impl Serialize for AnyNlriBuf {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let route = Route {
+            family: self.family,
+            path_id: self.path_id,
+            route: self.destination.to_string(),
+        };
+        route.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for AnyNlriBuf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Route {
+            family,
+            path_id,
+            route,
+        } = Route::deserialize(deserializer)?;
+        let parsed = Self::parse(family, &route).map_err(D::Error::custom)?;
+        Ok(Self { path_id, ..parsed })
+    }
+}
+
+/// The numbers that not every integer is.
+macro_rules! numbers {
+    ($( $type:ty: $number:ty = $to:expr, $from:expr, $what:literal; )+) => { $(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let to: fn(Self) -> $number = $to;
+                to(*self).serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let from: fn($number) -> Option<Self> = $from;
+                from(<$number>::deserialize(deserializer)?).ok_or_else(|| D::Error::custom($what))
+            }
+        }
+    )+ };
+}
+
+numbers! {
+    HoldTime: u16 = Self::seconds, Self::new, "a hold time is 0, or at least 3 seconds";
+    Label: u32 = Self::number, Self::new, "a label is 0 to 1048575";
+}
+
+macro_rules! registered {
+    ($( $type:ident: $number:ty ),+ $(,)?) => { numbers! { $(
+        $type: $number = |value| value.0, |number| Some(Self(number)), "";
+    )+ } };
+}
+
+registered! { Afi: u16, AttributeCode: u8, CapabilityCode: u8, RefreshSubtype: u8, Role: u8, Safi: u8 }
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use crate::{AnyNlriBuf, AttributeSet, CapabilityBuf, Family, NextHop, OpenBuf, UpdateBuf};
+
+    #[test]
+    fn both_ways() {
+        let attributes = "origin igp as-path [ 64512 {1,2} ] med 5 community [ no-export 1:2 ] extended-community \
+                          [ target:64512:1 ] large-community [ 1:2:3 ] otc 5 attribute [ 0x63 0xc0 0x0102 ]";
+        let mut update = UpdateBuf::new(attributes.parse().unwrap());
+        for (family, route) in [
+            (Family::IPV4_UNICAST, "192.168.10.1/32 path-id 7"),
+            (
+                Family::IPV4_FLOWSPEC,
+                "destination 192.0.2.0/24 protocol =udp",
+            ),
+        ] {
+            update.announce(AnyNlriBuf::parse(family, route).unwrap());
+        }
+        update.set_next_hop(
+            Family::IPV4_UNICAST,
+            NextHop::Address([192, 0, 2, 1].into()),
+        );
+        let text = serde_json::to_string_pretty(&update).unwrap();
+        assert_eq!(serde_json::from_str::<UpdateBuf>(&text).unwrap(), update);
+        for expected in [
+            r#""as_path": "64512 {1,2}""#,
+            r#""no-export""#,
+            r#""family": "ipv4 unicast""#,
+            r#""path_id": 7"#,
+            r#""route": "destination 192.0.2.0/24 protocol =udp""#,
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+        let open = OpenBuf {
+            asn: 64512.into(),
+            hold_time: crate::HoldTime::DEFAULT,
+            router_id: "192.0.2.1".parse().unwrap(),
+            capabilities: [
+                CapabilityBuf::Multiprotocol(Family::L2VPN_EVPN),
+                CapabilityBuf::Unknown(crate::CapabilityCode(239), [1, 2].into()),
+            ]
+            .into(),
+        };
+        let text = serde_json::to_string(&open).unwrap();
+        assert_eq!(
+            serde_json::from_str::<OpenBuf>(&text).unwrap(),
+            open,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_value_is_refused() {
+        assert!(serde_json::from_str::<crate::HoldTime>("2").is_err());
+        assert!(serde_json::from_str::<crate::Label>("1048576").is_err());
+        assert!(serde_json::from_str::<Family>("\"ipv4\"").is_err());
+        let route = r#"{"family":"ipv4 unicast","route":"2001:db8::/32"}"#;
+        let error = serde_json::from_str::<AnyNlriBuf>(route).unwrap_err();
+        assert!(error.to_string().contains("192.168.10.1/32"), "{error}");
+        let set = r#"{"origin":"igp","as_path":"x"}"#;
+        assert!(serde_json::from_str::<AttributeSet>(set).is_err());
+    }
+}
