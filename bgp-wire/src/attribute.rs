@@ -15,6 +15,7 @@ pub use as_path::{AsPath, AsPathBuf, ParseAsPathError, Segment, SegmentBuf};
 pub use list::{
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
 };
+pub(crate) use mp::nlri_field;
 pub use mp::{MpPrefixes, MpReach, MpUnreach};
 pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf};
 pub use rules::Treatment;

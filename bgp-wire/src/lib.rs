@@ -40,6 +40,7 @@ mod check;
 mod codec;
 mod community;
 mod context;
+mod dissect;
 mod encode;
 mod error;
 mod extended_community;
@@ -74,6 +75,7 @@ pub use check::{Checked, Fault, UnicastRoutes};
 pub use codec::{FrameCodec, FrameError};
 pub use community::{Community, LargeCommunity, ParseCommunityError};
 pub use context::{Context, MessageLimit, PeerKind};
+pub use dissect::{Dissection, Field, dissect};
 pub use encode::{NextHop, UpdateBuf, encode_announcements, encode_end_of_rib, encode_withdrawals};
 pub use error::{DecodeError, EncodeError, Span};
 pub use extended_community::{

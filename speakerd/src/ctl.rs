@@ -1,5 +1,7 @@
 //! The command line of `speakerctl`.
 
+mod decode;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,6 +72,8 @@ enum Command {
     Routes,
     /// Lists the routers and how their sessions are
     Peers,
+    /// Takes BGP messages apart, octet by octet, and says what is wrong with them; asks no speakerd
+    Decode(decode::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -100,21 +104,24 @@ struct AnnounceArguments {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    report("speakerctl", ask(&cli).and_then(|text| say(&text)))
+    let outcome = match cli.command.request() {
+        Ok(request) => ask(&cli, &request).and_then(|text| say(&text)),
+        Err(arguments) => decode::run(arguments, cli.json),
+    };
+    report("speakerctl", outcome)
 }
 
-fn ask(cli: &Cli) -> Result<String, Failure> {
+fn ask(cli: &Cli, request: &Request) -> Result<String, Failure> {
     let socket = cli.socket.clone().unwrap_or_else(paths::control_socket);
-    let request = cli.command.request();
     let mut client = Client::connect(&socket).map_err(|error| {
         let message =
             format!("cannot reach speakerd at {error}; is it running, and is --socket right?");
         Failure::new(Failure::UNAVAILABLE, message)
     })?;
-    match client.request(&request) {
-        Ok(granted) if cli.json => Ok(format!("{}\n", json(&request, granted))),
+    match client.request(request) {
+        Ok(granted) if cli.json => Ok(format!("{}\n", json(request, granted))),
         Ok(granted) => {
-            text(&request, granted).map_err(|error| Failure::new(Failure::UNAVAILABLE, error))
+            text(request, granted).map_err(|error| Failure::new(Failure::UNAVAILABLE, error))
         }
         Err(ClientError::Refused(error)) => {
             if cli.json {
@@ -144,8 +151,9 @@ fn refusal(code: ErrorCode) -> u8 {
 }
 
 impl Command {
-    fn request(&self) -> Request {
-        match self {
+    /// What is asked of the daemon, or what is done without one.
+    fn request(&self) -> Result<Request, &decode::Arguments> {
+        Ok(match self {
             Self::Announce(arguments) => Request::Announce(Announce {
                 prefix: arguments.prefix,
                 next_hop: arguments.next_hop,
@@ -176,7 +184,8 @@ impl Command {
             }),
             Self::Routes => Request::Routes(Nothing {}),
             Self::Peers => Request::Peers(Nothing {}),
-        }
+            Self::Decode(arguments) => return Err(arguments),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::RawAttribute;
 use crate::context::Context;
 use crate::family::Family;
-use crate::iana::{Afi, Safi};
+use crate::iana::{Afi, AttributeCode, Safi};
 use crate::nlri::{Form, Nlri, Prefixes, Routes};
 use crate::parse::{Parsed, be_u16, octet};
 
@@ -211,6 +211,17 @@ impl Iterator for MpPrefixes<'_> {
             Self::Ipv6(prefixes) => prefixes.fold(start, |all, nlri| step(all, nlri.widen())),
         }
     }
+}
+
+/// The family and the routes of a multiprotocol attribute, however wrong they are.
+pub(crate) fn nlri_field(code: AttributeCode, value: &[u8]) -> Option<(Family, &[u8])> {
+    let (nlri, family) = match code {
+        AttributeCode::MP_REACH_NLRI => reach(value).map(|(nlri, (family, _))| (nlri, family)),
+        AttributeCode::MP_UNREACH_NLRI => family(value),
+        _ => return None,
+    }
+    .ok()?;
+    Some((family, nlri))
 }
 
 fn family(input: &[u8]) -> Parsed<'_, Family> {

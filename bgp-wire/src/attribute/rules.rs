@@ -23,6 +23,16 @@ pub enum Treatment {
     Reset,
 }
 
+impl core::fmt::Display for Treatment {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Discard => "attribute discard",
+            Self::Withdraw => "treat-as-withdraw",
+            Self::Reset => "session reset",
+        })
+    }
+}
+
 /// The rule for one attribute.
 pub(crate) struct Rule {
     code: AttributeCode,

@@ -67,6 +67,12 @@ pub enum Capability<'a> {
 }
 
 impl<'a> Capability<'a> {
+    /// The first of some capabilities, and the rest.
+    pub(crate) fn split(capabilities: &'a [u8]) -> Option<(&'a [u8], Self)> {
+        let (rest, (code, value)) = capability(capabilities).ok()?;
+        Some((rest, Self::decode(code, value)))
+    }
+
     fn decode(code: CapabilityCode, value: &'a [u8]) -> Self {
         Self::known(code, value).unwrap_or(Self::Unknown(code, value))
     }
@@ -213,9 +219,9 @@ impl<'a> Iterator for Capabilities<'a> {
                 self.current = value;
             }
         }
-        let (rest, (code, value)) = capability(self.current).ok()?;
+        let (rest, capability) = Capability::split(self.current)?;
         self.current = rest;
-        Some(Capability::decode(code, value))
+        Some(capability)
     }
 }
 

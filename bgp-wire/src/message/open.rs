@@ -27,7 +27,7 @@ pub struct Open<'a> {
 
 /// The optional parameters without their own length field.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parameters<'a> {
+pub(crate) struct Parameters<'a> {
     octets: &'a [u8],
     extended: bool,
 }
@@ -88,6 +88,10 @@ impl<'a> Open<'a> {
     #[must_use]
     pub fn router_id(&self) -> RouterId {
         self.router_id
+    }
+
+    pub(crate) fn parameters(&self) -> Parameters<'a> {
+        self.parameters
     }
 
     /// Every capability of every Capabilities parameter, in order.
@@ -170,8 +174,16 @@ impl<'a> Parameters<'a> {
         Ok(())
     }
 
+    pub(crate) fn octets(self) -> &'a [u8] {
+        self.octets
+    }
+
+    pub(crate) fn is_extended(self) -> bool {
+        self.extended
+    }
+
     /// The first parameter, and the rest.
-    pub(super) fn split(self) -> Result<(Self, Parameter<'a>), nom::Err<Short>> {
+    pub(crate) fn split(self) -> Result<(Self, Parameter<'a>), nom::Err<Short>> {
         let (rest, parameter_type) = octet(self.octets)?;
         let (octets, value) = if self.extended {
             length_value_u16(rest)?

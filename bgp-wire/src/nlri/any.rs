@@ -120,9 +120,13 @@ impl<'a> Routes<'a> {
         Ok(Self { rest: field, form })
     }
 
-    /// `field` was checked.
+    /// `field` was checked; otherwise the iterator ends before what is wrong.
     pub(crate) fn of_checked(field: &'a [u8], form: Form) -> Self {
         Self { rest: field, form }
+    }
+
+    pub(crate) fn octets_left(&self) -> usize {
+        self.rest.len()
     }
 }
 

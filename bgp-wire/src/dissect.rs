@@ -1,0 +1,443 @@
+//! `dissect`: a message as a list of its parts, each with its octets, for people who look for what is wrong in one.
+//!
+//! It allocates and is made for the eye; programs use [`Frame::decode`](crate::Frame::decode).
+
+mod values;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use bytes::Bytes;
+
+use crate::attribute::rules::{Treatment, verdict};
+use crate::context::{Context, MessageLimit};
+use crate::error::{DecodeError, Span};
+use crate::family::Family;
+use crate::frame::Frame;
+use crate::iana::{AttributeCode, MessageType, ParameterType};
+use crate::message::{Message, Notification, Open, RouteRefresh, Update};
+use crate::nlri::{Form, Routes};
+use values::{attribute_value, capability_value, flag_names, hex, text};
+
+/// One part of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its octets.
+    pub octets: Span,
+    /// How many parts it is inside of.
+    pub depth: u8,
+    /// What it is.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+}
+
+/// What a message consists of and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dissection {
+    /// The parts, in the order of the message; up to the fault, where one ends the session.
+    pub fields: Vec<Field>,
+    /// The strongest fault and what it costs (RFC 7606).
+    pub fault: Option<(Treatment, DecodeError)>,
+}
+
+/// Takes a whole message apart.
+///
+/// ```
+/// use bgp_wire::{Context, KEEPALIVE, MessageLimit, PeerKind, dissect};
+/// let dissection = dissect(&KEEPALIVE, &Context::new(PeerKind::External));
+/// assert_eq!(dissection.fields[2].value, "KEEPALIVE");
+/// assert_eq!(dissection.fault, None);
+/// ```
+#[must_use]
+pub fn dissect(message: &[u8], context: &Context) -> Dissection {
+    let mut dissector = Dissector {
+        message,
+        context,
+        fields: Vec::new(),
+    };
+    dissector.header();
+    let fault = match dissector.body() {
+        Ok(fault) => fault,
+        Err(error) => Some((Treatment::Reset, error)),
+    };
+    Dissection {
+        fields: dissector.fields,
+        fault,
+    }
+}
+
+struct Dissector<'a> {
+    message: &'a [u8],
+    context: &'a Context,
+    fields: Vec<Field>,
+}
+
+impl<'a> Dissector<'a> {
+    fn put(&mut self, octets: Span, depth: u8, name: &dyn fmt::Display, value: &dyn fmt::Display) {
+        self.fields.push(Field {
+            octets,
+            depth,
+            name: name.to_string(),
+            value: value.to_string(),
+        });
+    }
+
+    /// Where a part of the message stands in it.
+    fn span(&self, part: &[u8]) -> Span {
+        let start = part
+            .as_ptr()
+            .addr()
+            .wrapping_sub(self.message.as_ptr().addr());
+        // An empty part may be anywhere.
+        let start = start.min(self.message.len());
+        Span::new(start, start + part.len())
+    }
+
+    fn header(&mut self) {
+        let part = |from: usize, to| self.message.get(from..to);
+        let (marker, length, kind) = (part(0, 16), part(16, 18), part(18, 19));
+        if let Some(marker) = marker {
+            let value = if marker.iter().all(|octet| *octet == 0xff) {
+                "all ones".into()
+            } else {
+                hex(marker)
+            };
+            self.put(Span::new(0, 16), 0, &"marker", &value);
+        }
+        if let Some(&[high, low]) = length {
+            self.put(
+                Span::new(16, 18),
+                0,
+                &"length",
+                &u16::from_be_bytes([high, low]),
+            );
+        }
+        if let Some(&[kind]) = kind {
+            self.put(Span::new(18, 19), 0, &"type", &MessageType(kind));
+        }
+    }
+
+    fn body(&mut self) -> Result<Option<(Treatment, DecodeError)>, DecodeError> {
+        let octets = Bytes::copy_from_slice(self.message);
+        let frame = Frame::from_bytes(octets, MessageLimit::Extended)?;
+        // The views are to borrow from the message itself, where their parts can be found.
+        match Message::decode(frame.message_type(), self.message, self.context)? {
+            Message::Open(open) => self.open(&open),
+            Message::Update(update) => return self.update(&update),
+            Message::Notification(notification) => self.notification(&notification),
+            Message::RouteRefresh(refresh) => self.refresh(refresh),
+            Message::Keepalive => {}
+        }
+        Ok(None)
+    }
+
+    fn open(&mut self, open: &Open<'a>) {
+        self.put(Span::new(19, 20), 0, &"version", &4);
+        self.put(Span::new(20, 22), 0, &"my AS", &open.my_as());
+        self.put(Span::new(22, 24), 0, &"hold time", &open.hold_time());
+        self.put(Span::new(24, 28), 0, &"BGP identifier", &open.router_id());
+        let mut parameters = open.parameters();
+        let start = self.message.len() - parameters.octets().len();
+        let form = if parameters.is_extended() {
+            "extended (RFC 9072), "
+        } else {
+            ""
+        };
+        let length = alloc::format!("{form}{}", parameters.octets().len());
+        self.put(Span::new(28, start), 0, &"parameters length", &length);
+        while let Ok((rest, (kind, value))) = parameters.split() {
+            let whole = parameters.octets().len() - rest.octets().len();
+            let start = self.message.len() - parameters.octets().len();
+            let name = if kind == ParameterType::CAPABILITIES {
+                "capabilities".to_string()
+            } else {
+                alloc::format!("parameter {kind}")
+            };
+            self.put(Span::new(start, start + whole), 0, &name, &"");
+            self.capabilities(value);
+            parameters = rest;
+        }
+    }
+
+    fn capabilities(&mut self, mut rest: &'a [u8]) {
+        while let Some((after, capability)) = crate::message::Capability::split(rest) {
+            let start = self.span(rest).start;
+            let end = usize::from(start) + rest.len() - after.len();
+            let name = capability.code();
+            self.put(
+                Span::new(start.into(), end),
+                1,
+                &name,
+                &capability_value(&capability),
+            );
+            rest = after;
+        }
+    }
+
+    fn update(
+        &mut self,
+        update: &Update<'a>,
+    ) -> Result<Option<(Treatment, DecodeError)>, DecodeError> {
+        let withdrawn = update.withdrawn_octets();
+        self.put(
+            Span::new(19, 21),
+            0,
+            &"withdrawn routes length",
+            &withdrawn.len(),
+        );
+        self.routes(
+            withdrawn,
+            Form::new(Family::IPV4_UNICAST, self.context, true),
+            0,
+        );
+        let attributes = self.message.len() - update.nlri_octets().len();
+        let start = 21 + withdrawn.len();
+        self.put(
+            Span::new(start, start + 2),
+            0,
+            &"path attributes length",
+            &(attributes - start - 2),
+        );
+        for raw in update.raw_attributes().map_while(Result::ok) {
+            let name = raw.code;
+            let found = verdict(&raw, self.context);
+            let mut value = match found {
+                None => attribute_value(raw, self.context),
+                Some(_) => hex(raw.value),
+            };
+            let _ = write!(value, "  ({})", flag_names(raw.flags));
+            if let Some((treatment, reason)) = found {
+                let _ = write!(value, "  {treatment}: {reason}");
+            }
+            self.put(raw.span, 1, &name, &value);
+            self.multiprotocol(raw.code, raw.value);
+        }
+        let nlri = update.nlri_octets();
+        if !nlri.is_empty() {
+            self.put(self.span(nlri), 0, &"NLRI", &"");
+            self.routes(
+                nlri,
+                Form::new(Family::IPV4_UNICAST, self.context, false),
+                1,
+            );
+        }
+        let checked = update.check()?;
+        Ok(checked.fault().map(|fault| (fault.treatment, fault.error)))
+    }
+
+    /// The routes inside of an attribute.
+    fn multiprotocol(&mut self, code: AttributeCode, value: &'a [u8]) {
+        let withdrawn = code == AttributeCode::MP_UNREACH_NLRI;
+        if let Some((family, nlri)) = crate::attribute::nlri_field(code, value) {
+            self.routes(nlri, Form::new(family, self.context, withdrawn), 2);
+        }
+    }
+
+    fn routes(&mut self, field: &'a [u8], form: Form, depth: u8) {
+        let start = usize::from(self.span(field).start);
+        let mut routes = Routes::of_checked(field, form);
+        let mut left = field.len();
+        while let Some(route) = routes.next() {
+            let at = start + field.len() - left;
+            left = routes.octets_left();
+            let name = if form.withdrawn {
+                "withdrawn"
+            } else {
+                "announced"
+            };
+            self.put(
+                Span::new(at, start + field.len() - left),
+                depth,
+                &name,
+                &route,
+            );
+        }
+        if left > 0 {
+            let end = start + field.len();
+            let rest = field.get(field.len() - left..).unwrap_or_default();
+            self.put(
+                Span::new(end - left, end),
+                depth,
+                &"not a route",
+                &hex(rest),
+            );
+        }
+    }
+
+    fn notification(&mut self, notification: &Notification<'a>) {
+        let reason = notification.reason();
+        self.put(Span::new(19, 21), 0, &"reason", &reason);
+        let data = notification.data();
+        if data.is_empty() {
+            return;
+        }
+        let span = Span::new(21, self.message.len());
+        if let Some(said) = notification.shutdown_communication() {
+            self.put(span, 0, &"shutdown communication", &text(said));
+        } else if let Some((family, limit)) = notification.maximum_prefixes() {
+            self.put(
+                span,
+                0,
+                &"limit",
+                &alloc::format!("{limit} prefixes of {family}"),
+            );
+        } else if let Some(inside) = notification.hard_reset() {
+            self.put(span, 0, &"in place of", &inside.reason());
+        } else {
+            self.put(span, 0, &"data", &hex(data));
+        }
+    }
+
+    fn refresh(&mut self, refresh: RouteRefresh) {
+        self.put(Span::new(19, 21), 0, &"AFI", &refresh.family.afi);
+        self.put(Span::new(21, 22), 0, &"subtype", &refresh.subtype);
+        self.put(Span::new(22, 23), 0, &"SAFI", &refresh.family.safi);
+    }
+}
+
+impl Dissection {
+    /// The octets at fault with some around them in hex, and carets below; `None` where nothing is wrong.
+    #[must_use]
+    pub fn excerpt(&self, message: &[u8]) -> Option<String> {
+        let (_, DecodeError { span, .. }) = self.fault.as_ref()?;
+        let (start, end) = (usize::from(span.start), usize::from(span.end));
+        let end = end.min(start + EXCERPT).min(message.len());
+        let from = start.saturating_sub(BEFORE).min(message.len());
+        let to = (end + BEFORE).min(message.len());
+        let octets = message.get(from..to)?.iter().enumerate();
+        let (mut digits, mut carets) = (String::new(), String::new());
+        for (position, octet) in octets {
+            let at_fault = (start..end).contains(&(from + position));
+            let _ = write!(digits, " {octet:02x}");
+            carets.push_str(if at_fault { " ^^" } else { "   " });
+        }
+        Some(alloc::format!("{digits}\n{}\n", carets.trim_end()))
+    }
+}
+
+/// How many octets at fault are shown at most, and how many in front and behind.
+const EXCERPT: usize = 24;
+const BEFORE: usize = 6;
+
+impl fmt::Display for Dissection {
+    /// One line a part, with its octets in front.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Field {
+            octets,
+            depth,
+            name,
+            value,
+        } in &self.fields
+        {
+            let indent = usize::from(*depth) * 2;
+            let gap = if value.is_empty() { "" } else { "  " };
+            writeln!(
+                f,
+                "{:>5}..{:<5} {:indent$}{name}{gap}{value}",
+                octets.start, octets.end, ""
+            )?;
+        }
+        match &self.fault {
+            Some((treatment, error)) => writeln!(f, "wrong: {error}: {treatment}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+    use crate::PeerKind;
+
+    fn octets(text: &str) -> Vec<u8> {
+        let text = text.replace(' ', "").replace("ff*16", &"ff".repeat(16));
+        let mut octets = std::vec![0; text.len() / 2];
+        crate::text::hex(&text, &mut octets).unwrap();
+        octets
+    }
+
+    fn dissected(text: &str) -> String {
+        dissect(&octets(text), &Context::new(PeerKind::Internal)).to_string()
+    }
+
+    #[test]
+    fn a_good_update() {
+        let update =
+            "ff*16 0031 02 0000 0015 40010102 400200 400304c0a8006f 40050400000000 20c0a80a01";
+        let expected = "    0..16    marker  all ones
+   16..18    length  49
+   18..19    type  UPDATE
+   19..21    withdrawn routes length  0
+   21..23    path attributes length  21
+   23..27      ORIGIN  incomplete  (well-known, transitive)
+   27..30      AS_PATH  empty  (well-known, transitive)
+   30..37      NEXT_HOP  192.168.0.111  (well-known, transitive)
+   37..44      LOCAL_PREF  0  (well-known, transitive)
+   44..49    NLRI
+   44..49      announced  192.168.10.1/32
+";
+        assert_eq!(dissected(update), expected);
+    }
+
+    #[test]
+    fn a_bad_update_says_where() {
+        let update =
+            "ff*16 0031 02 0000 0015 40010107 400200 400304c0a8006f 40050400000000 20c0a80a01";
+        let text = dissected(update);
+        let last = text.lines().last().unwrap();
+        assert_eq!(
+            last,
+            "wrong: UPDATE Message Error/Invalid ORIGIN Attribute (3/6) at octets 23..27: treat-as-withdraw"
+        );
+        let message = octets(update);
+        let excerpt = dissect(&message, &Context::new(PeerKind::Internal)).excerpt(&message);
+        let expected =
+            " 31 02 00 00 00 15 40 01 01 07 40 02 00 40 03 04\n                   ^^ ^^ ^^ ^^\n";
+        assert_eq!(excerpt.as_deref(), Some(expected));
+        let cut = dissected("ff*16 0031 02 0000 00ff");
+        assert!(cut.ends_with("wrong: Message Header Error/Bad Message Length (1/2) at octets 16..18: session reset\n"), "{cut}");
+        let garbage = dissected(&"47".repeat(20));
+        assert!(garbage.contains("Connection Not Synchronized"), "{garbage}");
+    }
+
+    #[test]
+    fn opens_and_their_capabilities() {
+        let text =
+            dissected("ff*16 002b 01 04 fc00 005a c0a8006f 0e 020c 010400010001 41040000fc00");
+        assert!(
+            text.contains("   31..37      Multiprotocol  ipv4 unicast\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("   37..43      4-octet AS  64512\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn routes_inside_attributes() {
+        let text = dissected(
+            "ff*16 0044 02 0000 002d 900e001c 000201 1020010db8000000000000000000000001 00 3020010db80010 40010100 \\
+             4002060201 0000fc01"
+                .replace("\\\n", "")
+                .as_str(),
+        );
+        assert!(
+            text.contains("   48..55        announced  2001:db8:10::/48\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn terminals_are_safe() {
+        let text = dissected("ff*16 001a 03 0602 04 611b5b32");
+        assert!(
+            text.contains(r#"shutdown communication  "a\u{1b}[2""#),
+            "{text}"
+        );
+    }
+}

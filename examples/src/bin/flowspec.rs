@@ -1,0 +1,28 @@
+//! Builds the UPDATE that drops traffic (RFC 8955) and prints it in hex:
+//! `flowspec 64512 destination 192.0.2.1/32 protocol =udp source-port =53`.
+
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
+use std::error::Error;
+
+use bgp_wire::{
+    AnyNlriBuf, Asn, AttributeSet, Context, ExtendedCommunity, Family, Origin, PeerKind, UpdateBuf,
+};
+use bytes::BytesMut;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let asn: Asn = arguments.next().ok_or("usage: flowspec AS RULE")?.parse()?;
+    let rule: Vec<_> = arguments.collect();
+    let attributes = AttributeSet {
+        // A rate of nothing: every packet that matches is dropped (section 7.3).
+        extended_communities: vec![ExtendedCommunity::traffic_rate(asn.to_two_octets(), 0.0)],
+        ..AttributeSet::new(Origin::IGP)
+    };
+    let mut update = UpdateBuf::new(attributes);
+    update.announce(AnyNlriBuf::parse(Family::IPV4_FLOWSPEC, &rule.join(" "))?);
+    let mut octets = BytesMut::new();
+    update.encode(&Context::new(PeerKind::Internal), &mut octets)?;
+    println!("{octets:x}");
+    Ok(())
+}

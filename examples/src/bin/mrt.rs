@@ -1,0 +1,96 @@
+//! Prints the routes of an MRT file's UPDATEs (RFC 6396), as RIPE RIS and RouteViews record them:
+//! `bzcat updates.20190101.0000.bz2 | mrt`.
+
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
+use std::error::Error;
+use std::io::{ErrorKind, Read};
+
+use bgp_wire::{Checked, Context, Family, Frame, Message, MessageLimit, PeerKind};
+use bytes::{Buf, Bytes};
+
+/// BGP4MP and BGP4MP_ET: what a collector received.
+const BGP4MP: [u16; 2] = [16, 17];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut input = std::io::stdin().lock();
+    let mut header = [0; 12];
+    loop {
+        match input.read_exact(&mut header) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let mut fields = &header[..];
+        let (time, kind, subtype) = (fields.get_u32(), fields.get_u16(), fields.get_u16());
+        let mut record = vec![0; usize::try_from(fields.get_u32())?];
+        input.read_exact(&mut record)?;
+        if BGP4MP.contains(&kind)
+            && let Some((message, four_octet_as)) = message(record.into(), kind == 17, subtype)
+        {
+            print(time, message, four_octet_as);
+        }
+    }
+}
+
+/// The BGP message in a record, and whether its AS numbers have four octets (RFC 6396 section 4.4, RFC 8050 for ADD-PATH,
+/// which this leaves out).
+fn message(mut record: Bytes, extended_time: bool, subtype: u16) -> Option<(Bytes, bool)> {
+    let four_octet_as = match subtype {
+        1 => false,
+        4 => true,
+        _ => return None,
+    };
+    // Microseconds, two AS numbers, an interface.
+    let microseconds = if extended_time { 4 } else { 0 };
+    record.try_advance(microseconds + if four_octet_as { 8 } else { 4 } + 2)?;
+    let address = if record.try_get_u16().ok()? == 2 {
+        16
+    } else {
+        4
+    };
+    record.try_advance(2 * address)?;
+    Some((record, four_octet_as))
+}
+
+fn print(time: u32, message: Bytes, four_octet_as: bool) {
+    // What was recorded long ago may hold what is an error today.
+    let context = Context::new(PeerKind::External)
+        .four_octet_as(four_octet_as)
+        .families(Family::PARSED)
+        .as_sets(true);
+    let outcome = Frame::from_bytes(message, MessageLimit::Extended).and_then(|frame| {
+        if let Message::Update(update) = frame.decode(&context)? {
+            print_routes(time, &update.check()?);
+        }
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        println!("{time} error {error}");
+    }
+}
+
+fn print_routes(time: u32, checked: &Checked<'_>) {
+    for route in checked.withdrawn_routes() {
+        println!("{time} - {} {route}", route.family);
+    }
+    let path = checked.as_path().map(|path| path.to_string());
+    for route in checked.announced_routes() {
+        println!(
+            "{time} + {} {route} {}",
+            route.family,
+            path.as_deref().unwrap_or_default()
+        );
+    }
+}
+
+/// `Buf::advance` without a panic.
+trait TryAdvance {
+    fn try_advance(&mut self, octets: usize) -> Option<()>;
+}
+
+impl TryAdvance for Bytes {
+    fn try_advance(&mut self, octets: usize) -> Option<()> {
+        (self.remaining() >= octets).then(|| self.advance(octets))
+    }
+}

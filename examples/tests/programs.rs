@@ -1,0 +1,135 @@
+//! Runs the programs that need no router, as their users would.
+
+#![cfg(test)]
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// What MetalLB announces first, whole.
+const UPDATE: &str = "ffffffffffffffffffffffffffffffff0031020000001540010102400200400304c0a8006f400504000000\
+                      0020c0a80a01";
+
+fn octets(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2);
+    let octet = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    pairs.map(octet).collect()
+}
+
+fn output(program: &str, arguments: &[&str], input: &[u8]) -> Result<String, Box<dyn Error>> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .ok_or("no standard input")?
+        .write_all(input)?;
+    let output = child.wait_with_output()?;
+    assert!(output.status.success(), "{output:?}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn decode() -> Outcome {
+    let text = output(env!("CARGO_BIN_EXE_decode"), &[UPDATE], b"")?;
+    assert!(
+        text.contains("   44..49      announced  192.168.10.1/32\n"),
+        "{text}"
+    );
+    let bad = UPDATE.replace("40010102", "40010107");
+    let text = output(env!("CARGO_BIN_EXE_decode"), &[&bad], b"")?;
+    assert!(
+        text.contains("at octets 23..27: treat-as-withdraw\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("^^ ^^ ^^ ^^\n"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn mrt() -> Outcome {
+    let message = octets(UPDATE);
+    // BGP4MP, BGP4MP_MESSAGE_AS4, and the same with microseconds, and a record of another type between them.
+    let record = |kind: u16, microseconds: &[u8]| {
+        let peers = octets(
+            "0000fde90000fde8 0000 0001 0a630102 0a630001"
+                .replace(' ', "")
+                .as_str(),
+        );
+        let body = [microseconds, &peers, &message].concat();
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [
+            &[0, 0, 0, 5],
+            &kind.to_be_bytes()[..],
+            &[0, 4],
+            &length,
+            &body,
+        ]
+        .concat()
+    };
+    let other = [&[0, 0, 0, 5, 0, 13, 0, 1, 0, 0, 0, 2][..], &[7, 7]].concat();
+    let file = [record(16, &[]), other, record(17, &[0, 0, 0, 9])].concat();
+    let text = output(env!("CARGO_BIN_EXE_mrt"), &[], &file)?;
+    // An empty AS path.
+    assert_eq!(text, "5 + ipv4 unicast 192.168.10.1/32 \n".repeat(2));
+    Ok(())
+}
+
+#[test]
+fn flowspec() -> Outcome {
+    let rule = "64512 destination 192.0.2.1/32 protocol =udp source-port =53";
+    let arguments: Vec<_> = rule.split(' ').collect();
+    let hex = output(env!("CARGO_BIN_EXE_flowspec"), &arguments, b"")?;
+    let text = output(env!("CARGO_BIN_EXE_decode"), &[hex.trim()], b"")?;
+    assert!(
+        text.contains("announced  destination 192.0.2.1/32 protocol =udp source-port =53\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("EXTENDED COMMUNITIES  discard:64512  "),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn tap() -> Outcome {
+    let speaker = TcpListener::bind("127.0.0.1:0")?;
+    let address = speaker.local_addr()?.to_string();
+    let mut tap = Command::new(env!("CARGO_BIN_EXE_tap"))
+        .args(["127.0.0.1:0", &address])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(tap.stdout.take().ok_or("no output")?).lines();
+    let listening = lines.next().ok_or("no address")??;
+    let listening = listening
+        .strip_prefix("listening on ")
+        .ok_or("no address")?;
+    let mut caller = TcpStream::connect(listening)?;
+    let (mut called, _) = speaker.accept()?;
+    caller.write_all(&octets(UPDATE))?;
+    let mut passed = [0; 49];
+    called.read_exact(&mut passed)?;
+    assert_eq!(passed[..], octets(UPDATE));
+    called.write_all(&bgp_wire::KEEPALIVE)?;
+    let mut passed = [0; 19];
+    caller.read_exact(&mut passed)?;
+    let said: Vec<_> = lines.by_ref().take(3).collect::<Result<_, _>>()?;
+    assert_eq!(
+        said,
+        [
+            "> UPDATE of 49 octets",
+            "  + ipv4 unicast 192.168.10.1/32",
+            "< KEEPALIVE of 19 octets"
+        ]
+    );
+    tap.kill()?;
+    tap.wait()?;
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! `speakerctl decode`: BGP messages given in hex, taken apart.
+
+use std::fmt::Write;
+use std::io::Read;
+
+use bgp_wire::{Context, Dissection, Family, Frame, MessageLimit, PeerKind, dissect};
+use bytes::BytesMut;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::exit::{Failure, say};
+
+/// What to decode, and what the two speakers have agreed on.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Whole messages in hex, one behind the other; spaces, colons and 0x do not matter; - reads them from standard input
+    #[arg(required = true, value_name = "HEX")]
+    hex: Vec<String>,
+    /// Where the sender is
+    #[arg(long, value_enum, default_value_t = Sender::Internal)]
+    from: Sender,
+    /// AS numbers have two octets
+    #[arg(long)]
+    two_octet_as: bool,
+    /// Routes have path identifiers (ADD-PATH), in every family or in those given
+    #[arg(long, value_name = "FAMILY", num_args = 0.., value_parser = family)]
+    add_path: Option<Vec<Family>>,
+    /// AS_SETs are no fault, in spite of RFC 9774
+    #[arg(long)]
+    as_sets: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sender {
+    /// In the receiver's AS
+    Internal,
+    /// In another AS
+    External,
+    /// In another AS of the receiver's confederation
+    Confederation,
+}
+
+fn family(text: &str) -> Result<Family, String> {
+    text.parse()
+        .map_err(|error: bgp_wire::ParseFamilyError| error.to_string())
+}
+
+impl Arguments {
+    fn context(&self) -> Context {
+        let peer = match self.from {
+            Sender::Internal => PeerKind::Internal,
+            Sender::External => PeerKind::External,
+            Sender::Confederation => PeerKind::Confederation,
+        };
+        let add_path = match &self.add_path {
+            None => &[][..],
+            Some(families) if families.is_empty() => &Family::PARSED,
+            Some(families) => families,
+        };
+        Context::new(peer)
+            .families(Family::PARSED)
+            .extended_next_hop(Family::PARSED)
+            .add_path(add_path.iter().copied())
+            .four_octet_as(!self.two_octet_as)
+            .as_sets(self.as_sets)
+            .confederation(true)
+            .limit(MessageLimit::Extended)
+    }
+
+    fn octets(&self) -> Result<Vec<u8>, Failure> {
+        let mut text = String::new();
+        for part in &self.hex {
+            if part == "-" {
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .map_err(|error| Failure::system("standard input", &error))?;
+            } else {
+                text.push_str(part);
+                text.push(' ');
+            }
+        }
+        parse_hex(&text)
+    }
+}
+
+/// Octets from hex digits with anything between pairs that people put there.
+fn parse_hex(text: &str) -> Result<Vec<u8>, Failure> {
+    let usage = |message: String| Failure::new(Failure::REFUSED, message);
+    let mut octets = Vec::new();
+    let mut high = None;
+    let words = text.split(|c: char| c.is_whitespace() || c == ':' || c == ',');
+    let digits = words.flat_map(|word| word.strip_prefix("0x").unwrap_or(word).chars());
+    for character in digits {
+        let digit = character
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok());
+        let Some(digit) = digit else {
+            let at = octets.len();
+            return Err(usage(format!(
+                "{character:?} behind octet {at} is not a hex digit; a message is given as ffffffffffffffffffffffffffffffff001304"
+            )));
+        };
+        high = match high.take() {
+            None => Some(digit),
+            Some(high) => {
+                octets.push(high << 4 | digit);
+                None
+            }
+        };
+    }
+    if high.is_some() {
+        return Err(usage(format!(
+            "half an octet behind octet {}",
+            octets.len()
+        )));
+    }
+    if octets.is_empty() {
+        return Err(usage("no octets".to_owned()));
+    }
+    Ok(octets)
+}
+
+/// Splits messages; what does not start with a legal header is the last.
+fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut buffer = BytesMut::from(octets);
+    let mut messages = Vec::new();
+    while let Ok(Some(frame)) = Frame::split(&mut buffer, MessageLimit::Extended) {
+        messages.push(frame.octets().to_vec());
+    }
+    if !buffer.is_empty() {
+        messages.push(buffer.to_vec());
+    }
+    messages
+}
+
+/// Prints every message. Refused (1) if something is wrong with one.
+pub(super) fn run(arguments: &Arguments, as_json: bool) -> Result<(), Failure> {
+    let (context, octets) = (arguments.context(), arguments.octets()?);
+    let mut wrong = 0;
+    let mut objects = Vec::new();
+    let messages = messages(&octets);
+    for (position, message) in messages.iter().enumerate() {
+        let dissection = dissect(message, &context);
+        wrong += usize::from(dissection.fault.is_some());
+        if as_json {
+            objects.push(object(&dissection));
+        } else {
+            say(&text(&dissection, message, position))?;
+        }
+    }
+    if as_json {
+        say(&format!("{}\n", Value::Array(objects)))?;
+    }
+    match wrong {
+        0 => Ok(()),
+        1 if messages.len() == 1 => Err(Failure::new(Failure::REFUSED, "")),
+        _ => Err(Failure::new(
+            Failure::REFUSED,
+            format!("{wrong} of {} messages are wrong", messages.len()),
+        )),
+    }
+}
+
+fn text(dissection: &Dissection, message: &[u8], position: usize) -> String {
+    let mut text = if position == 0 {
+        String::new()
+    } else {
+        "\n".to_owned()
+    };
+    let _ = write!(text, "{dissection}");
+    text.push_str(&dissection.excerpt(message).unwrap_or_default());
+    text
+}
+
+fn object(dissection: &Dissection) -> Value {
+    let fields = dissection.fields.iter().map(|field| {
+        json!({
+            "octets": [field.octets.start, field.octets.end],
+            "depth": field.depth,
+            "name": field.name,
+            "value": field.value,
+        })
+    });
+    let fault = dissection.fault.map(|(treatment, error)| {
+        json!({
+            "octets": [error.span.start, error.span.end],
+            "code": error.reason.code,
+            "subcode": error.reason.subcode,
+            "reason": error.reason.to_string(),
+            "treatment": treatment.to_string(),
+        })
+    });
+    json!({ "fields": fields.collect::<Vec<_>>(), "fault": fault })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_as_people_write_it() {
+        for text in [
+            "ff00 13",
+            "0xff 0x00 0x13",
+            "ff:00:13",
+            "FF\n00\t13",
+            "ff, 00, 13",
+        ] {
+            assert_eq!(parse_hex(text).unwrap(), [0xff, 0, 0x13], "{text}");
+        }
+        for (text, says) in [
+            ("ff0", "half an octet behind octet 1"),
+            ("fg", "'g' behind octet 0 is not a hex digit"),
+            (" ", "no octets"),
+        ] {
+            assert!(
+                parse_hex(text).unwrap_err().to_string().starts_with(says),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn messages_are_told_apart() {
+        let keepalive = bgp_wire::KEEPALIVE;
+        assert_eq!(messages(&[keepalive, keepalive].concat()).len(), 2);
+        let rest = messages(&[&keepalive[..], &[0xff, 0xff]].concat());
+        assert_eq!(rest[1], [0xff, 0xff], "what is left is shown, too");
+    }
+
+    #[test]
+    fn a_message_as_json() {
+        let octets =
+            parse_hex("ffffffffffffffffffffffffffffffff 001b 02 0000 0000 18c0a80a").unwrap();
+        let dissection = dissect(&octets, &Context::new(PeerKind::External));
+        let object = object(&dissection);
+        assert_eq!(object["fault"]["treatment"], "treat-as-withdraw");
+        assert_eq!(object["fault"]["octets"], json!([21, 23]));
+        assert_eq!(object["fields"][6]["value"], "192.168.10.0/24");
+    }
+}
