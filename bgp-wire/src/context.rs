@@ -171,6 +171,12 @@ impl Context {
         self.peer
     }
 
+    /// Whether AS numbers in AS_PATH and AGGREGATOR have four octets.
+    #[must_use]
+    pub const fn has_four_octet_as(&self) -> bool {
+        self.four_octet_as
+    }
+
     /// How long messages may be.
     #[must_use]
     pub const fn message_limit(&self) -> MessageLimit {
