@@ -28,7 +28,6 @@ use core::net::Ipv4Addr;
 use crate::asn::Asn;
 use crate::context::Context;
 use crate::iana::{AttributeCode, Origin};
-use crate::parse::{Parsed, be_u32};
 
 /// A path attribute that was checked (RFC 7606).
 #[derive(Clone, Copy, Debug)]
@@ -84,36 +83,42 @@ pub enum Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    /// `raw` has passed the rules of its code.
-    pub(crate) fn decode(raw: RawAttribute<'a>, context: &Context) -> Self {
-        Self::known(raw, context).unwrap_or(Self::Unknown(raw))
-    }
-
-    fn known(raw: RawAttribute<'a>, context: &Context) -> Option<Self> {
+    /// `raw` was checked: a value has the length that the rules ask for.
+    #[inline(always)]
+    pub(crate) fn decode(raw: RawAttribute<'a>, context: &'a Context) -> Self {
         let value = raw.value;
-        Some(match raw.code {
-            AttributeCode::ORIGIN => Self::Origin(Origin(*value.first()?)),
+        match raw.code {
+            AttributeCode::ORIGIN => Self::Origin(Origin(value.first().copied().unwrap_or(0))),
             AttributeCode::AS_PATH => Self::AsPath(AsPath::new(value, context.four_octet_as)),
-            AttributeCode::NEXT_HOP => Self::NextHop(exactly(be_u32(value))?.into()),
-            AttributeCode::MULTI_EXIT_DISC => Self::MultiExitDisc(exactly(be_u32(value))?),
-            AttributeCode::LOCAL_PREF => Self::LocalPref(exactly(be_u32(value))?),
+            AttributeCode::NEXT_HOP => Self::NextHop(word(value).into()),
+            AttributeCode::MULTI_EXIT_DISC => Self::MultiExitDisc(word(value)),
+            AttributeCode::LOCAL_PREF => Self::LocalPref(word(value)),
             AttributeCode::ATOMIC_AGGREGATE => Self::AtomicAggregate,
-            AttributeCode::AGGREGATOR => Self::Aggregator(Aggregator::decode(value)?),
+            AttributeCode::AGGREGATOR => Self::Aggregator(Aggregator::of_checked(value)),
             AttributeCode::COMMUNITIES => Self::Communities(Communities::new(value)),
-            AttributeCode::ORIGINATOR_ID => Self::OriginatorId(exactly(be_u32(value))?.into()),
+            AttributeCode::ORIGINATOR_ID => Self::OriginatorId(word(value).into()),
             AttributeCode::CLUSTER_LIST => Self::ClusterList(ClusterList::new(value)),
-            AttributeCode::MP_REACH_NLRI => Self::MpReach(MpReach::decode(raw, context).ok()?),
+            AttributeCode::MP_REACH_NLRI => Self::MpReach(MpReach::of_checked(value, context)),
             AttributeCode::MP_UNREACH_NLRI => {
-                Self::MpUnreach(MpUnreach::decode(raw, context).ok()?)
+                Self::MpUnreach(MpUnreach::of_checked(value, context))
             }
             AttributeCode::AS4_PATH => Self::As4Path(AsPath::new(value, true)),
-            AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::decode(value)?),
+            AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::of_checked(value)),
             AttributeCode::LARGE_COMMUNITIES => {
                 Self::LargeCommunities(LargeCommunities::new(value))
             }
             AttributeCode::EXTENDED_COMMUNITIES => {
                 Self::ExtendedCommunities(ExtendedCommunities::new(value))
             }
+            AttributeCode::ONLY_TO_CUSTOMER => Self::OnlyToCustomer(Asn::new(word(value))),
+            _ => Self::unusual(raw).unwrap_or(Self::Unknown(raw)),
+        }
+    }
+
+    #[inline(never)]
+    fn unusual(raw: RawAttribute<'a>) -> Option<Self> {
+        let value = raw.value;
+        Some(match raw.code {
             AttributeCode::PMSI_TUNNEL => Self::PmsiTunnel(PmsiTunnel::decode(value)?),
             AttributeCode::TUNNEL_ENCAPSULATION => {
                 Self::TunnelEncapsulation(TunnelEncapsulation::new(value))
@@ -122,9 +127,6 @@ impl<'a> Attribute<'a> {
                 Self::Ipv6ExtendedCommunities(Ipv6ExtendedCommunities::new(value))
             }
             AttributeCode::AIGP => Self::Aigp(Aigp::new(value)),
-            AttributeCode::ONLY_TO_CUSTOMER => {
-                Self::OnlyToCustomer(Asn::new(exactly(be_u32(value))?))
-            }
             AttributeCode::PREFIX_SID => Self::PrefixSid(PrefixSid::new(value)),
             AttributeCode::ATTR_SET => Self::AttrSet(AttrSet::decode(raw)?),
             _ => return None,
@@ -132,10 +134,10 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The item of a parser that took all of its input.
-pub(crate) fn exactly<T>(parsed: Parsed<'_, T>) -> Option<T> {
-    match parsed {
-        Ok(([], item)) => Some(item),
-        _ => None,
-    }
+/// The four octets of a value that was checked to have so many.
+#[inline(always)]
+pub(crate) fn word(value: &[u8]) -> u32 {
+    value
+        .first_chunk()
+        .map_or(0, |octets| u32::from_be_bytes(*octets))
 }

@@ -1,21 +1,32 @@
 //! `Update::check`: applies the rules of RFC 7606 once; what comes out can be used without further thought.
 
+mod head;
+mod index;
+mod routes;
+#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
+pub(crate) mod thorough;
+
+pub use routes::UnicastRoutes;
+
 use core::net::Ipv4Addr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::Ipv4Net;
 
-use crate::attribute::rules::{INDEXED, is_host, verdict};
+use crate::attribute::rules::{is_host, plain_rules, slot, verdict};
 use crate::attribute::{
     Aggregator, AsPath, Attribute, Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach,
     RawAttribute, Treatment,
 };
-use crate::context::PeerKind;
-use crate::error::DecodeError;
+use crate::context::{Context, PeerKind};
+use crate::error::{DecodeError, Span};
 use crate::family::Family;
 use crate::iana::{AttributeCode, Origin};
-use crate::message::{RawAttributes, Update};
-use crate::nlri::{AnyNlri, Form, Nlri, Prefixes, Routes};
+use crate::message::Update;
+use crate::nlri::{AnyNlri, Form, Prefixes, Routes};
 use crate::reason::Reason;
+use head::check_head;
+use index::{Index, Seen, Surviving};
+use routes::Section;
 
 /// An UPDATE that was checked (RFC 7606).
 ///
@@ -24,14 +35,8 @@ use crate::reason::Reason;
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<'a> {
     update: Update<'a>,
-    /// Where the surviving attribute of each code stands in the message; 0 where there is none.
-    index: [u16; INDEXED],
-    mp_reach: Option<MpReach<'a>>,
-    mp_unreach: Option<MpUnreach<'a>>,
-    withdraw: bool,
-    fault: Option<Fault>,
-    withdrawn: Prefixes<'a, Ipv4Net>,
-    announced: Prefixes<'a, Ipv4Net>,
+    index: Index,
+    strongest: Strongest,
 }
 
 /// The strongest fault of an UPDATE that the session survives.
@@ -43,119 +48,197 @@ pub struct Fault {
     pub error: DecodeError,
 }
 
+/// The strongest fault so far.
+#[derive(Clone, Copy, Debug)]
+struct Strongest {
+    /// 0 for none, else one more than the number of the treatment. A number and no enum, whose unused values the compiler
+    /// would use for others: what has such a place in its middle is copied in pieces.
+    severity: u8,
+    error: DecodeError,
+}
+
+impl Strongest {
+    const NONE: Self = Self {
+        severity: 0,
+        error: DecodeError {
+            reason: Reason::MALFORMED_ATTRIBUTE_LIST,
+            span: Span { start: 0, end: 0 },
+        },
+    };
+
+    const fn new(treatment: Treatment, error: DecodeError) -> Self {
+        let severity = match treatment {
+            Treatment::Discard => 1,
+            Treatment::Withdraw => 2,
+            Treatment::Reset => 3,
+        };
+        Self { severity, error }
+    }
+
+    #[inline]
+    const fn treatment(&self) -> Option<Treatment> {
+        match self.severity {
+            0 => None,
+            1 => Some(Treatment::Discard),
+            2 => Some(Treatment::Withdraw),
+            _ => Some(Treatment::Reset),
+        }
+    }
+}
+
 impl<'a> Update<'a> {
     /// Checks every attribute and every prefix by the rules of RFC 7606, without allocation.
     ///
     /// # Errors
     ///
     /// The session must be reset. Weaker faults are in [`Checked::fault`] and already acted on.
+    #[inline(always)]
     pub fn check(&self) -> Result<Checked<'a>, DecodeError> {
-        let add_path = self.context().add_path.contains(Family::IPV4_UNICAST);
-        let network_field = |span| DecodeError {
+        // Checked in the place where it is returned: copying it costs as much as checking an attribute.
+        let mut result = Ok(Checked {
+            update: *self,
+            index: Index::EMPTY,
+            strongest: Strongest::NONE,
+        });
+        if let Ok(checked) = &mut result
+            && let Err(error) = checked.check()
+        {
+            result = Err(error);
+        }
+        result
+    }
+}
+
+/// Checks a field of IPv4 prefixes that starts at `start` in its message.
+#[inline(always)]
+fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<(), DecodeError> {
+    if field.is_empty() {
+        return Ok(());
+    }
+    let add_path = context.add_path.contains(Family::IPV4_UNICAST);
+    match Prefixes::<Ipv4Net>::check(field, add_path, start) {
+        Ok(_) => Ok(()),
+        Err(span) => Err(DecodeError {
             reason: Reason::INVALID_NETWORK_FIELD,
             span,
-        };
-        let withdrawn = Prefixes::check(self.withdrawn_octets(), add_path, self.withdrawn_start());
-        let announced = Prefixes::check(self.nlri_octets(), add_path, self.nlri_start());
-        let mut checked = Checked {
-            update: *self,
-            index: [0; INDEXED],
-            mp_reach: None,
-            mp_unreach: None,
-            withdraw: false,
-            fault: None,
-            withdrawn: withdrawn.map_err(network_field)?,
-            announced: announced.map_err(network_field)?,
-        };
-        checked.check_attributes();
-        checked.check_mandatory();
-        checked.check_usable();
-        match checked.fault {
-            Some(Fault {
-                treatment: Treatment::Reset,
-                error,
-            }) => return Err(error),
-            // RFC 7606 section 5.2: there is nothing to withdraw, or it cannot be found.
-            Some(Fault {
-                treatment: Treatment::Withdraw,
-                error,
-            }) if !checked.reaches() => return Err(error),
-            Some(Fault {
-                treatment: Treatment::Withdraw,
-                ..
-            }) => checked.withdraw = true,
-            Some(Fault {
-                treatment: Treatment::Discard,
-                ..
-            })
-            | None => {}
-        }
-        Ok(checked)
+        }),
     }
 }
 
 impl<'a> Checked<'a> {
-    fn check_attributes(&mut self) {
-        let mut seen = Seen::default();
-        for item in self.update.raw_attributes() {
-            let raw = match item {
-                Ok(raw) => raw,
-                Err(error) => return self.note(Treatment::Withdraw, error),
-            };
-            let error = |reason| DecodeError {
-                reason,
-                span: raw.span,
-            };
-            if !seen.insert(raw.code) {
-                // RFC 7606 section 3 (g).
-                if matches!(
-                    raw.code,
-                    AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI
-                ) {
-                    self.note(Treatment::Reset, error(Reason::MALFORMED_ATTRIBUTE_LIST));
-                } else {
-                    self.note(Treatment::Discard, error(Reason::MALFORMED_ATTRIBUTE_LIST));
-                }
-                continue;
+    #[inline(always)]
+    fn check(&mut self) -> Result<(), DecodeError> {
+        let update = self.update;
+        check_ipv4(
+            update.withdrawn_octets(),
+            update.withdrawn_start(),
+            update.context(),
+        )?;
+        check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
+        let unusual = self.check_attributes();
+        if self.reaches() {
+            self.check_mandatory();
+            if unusual {
+                self.check_usable();
             }
-            match verdict(&raw, self.update.context()) {
-                // RFC 4760 section 3: without IPv4 routes of its own NEXT_HOP is not looked at.
-                Some((_, reason))
-                    if raw.code == AttributeCode::NEXT_HOP
-                        && self.update.nlri_octets().is_empty() =>
-                {
-                    self.note(Treatment::Discard, error(reason));
-                }
-                Some((treatment, reason)) => self.note(treatment, error(reason)),
-                None if self.keep(&raw).is_some() => {}
-                None => self.note(Treatment::Reset, error(Reason::OPTIONAL_ATTRIBUTE_ERROR)),
-            }
+        }
+        match self.fault() {
+            None => Ok(()),
+            Some(fault) => self.act_on(fault),
         }
     }
 
-    /// Notes where a good attribute stands; `None` if it is a multiprotocol attribute and does not parse.
-    fn keep(&mut self, raw: &RawAttribute<'a>) -> Option<()> {
-        match raw.code {
-            AttributeCode::MP_REACH_NLRI => {
-                self.mp_reach = Some(MpReach::decode(*raw, self.update.context()).ok()?);
-            }
-            AttributeCode::MP_UNREACH_NLRI => {
-                self.mp_unreach = Some(MpUnreach::decode(*raw, self.update.context()).ok()?);
-            }
-            _ => {}
+    #[cold]
+    fn act_on(&self, fault: Fault) -> Result<(), DecodeError> {
+        match fault.treatment {
+            Treatment::Discard => Ok(()),
+            Treatment::Withdraw if self.reaches() => Ok(()),
+            // RFC 7606 section 5.2: there is nothing to withdraw, or it cannot be found.
+            Treatment::Withdraw | Treatment::Reset => Err(fault.error),
         }
-        if let Some(slot) = self.index.get_mut(usize::from(raw.code.0)) {
-            *slot = raw.span.start;
+    }
+
+    /// Whether [`Checked::check_usable`] has to look: where all is as usual it has not.
+    #[inline(never)]
+    fn check_attributes(&mut self) -> bool {
+        let context = self.update.context();
+        let mut unusual = context.first_as.is_some()
+            || context.local_as.is_some()
+            || context.local_address.is_some();
+        let rules = plain_rules(context.peer);
+        let attributes = self.update.raw_attributes();
+        let (rest, mut seen) =
+            check_head(attributes, self.update.octets(), context, &mut self.index);
+        let mut seen_others = Seen::default();
+        for item in rest {
+            let raw = match item {
+                Ok(raw) => raw,
+                Err(error) => {
+                    self.note(Treatment::Withdraw, error);
+                    return true;
+                }
+            };
+            let code = u32::from(raw.code.0);
+            let bit = 1_u64.unbounded_shl(code);
+            let plain = rules.get(usize::from(raw.code.0));
+            let slot = plain.and_then(|plain| plain.slot(&raw, context));
+            if let Some(slot) = slot
+                && seen & bit == 0
+            {
+                self.index.insert(slot, raw.start);
+            } else {
+                let new = if bit == 0 {
+                    seen_others.insert(raw.code)
+                } else {
+                    seen & bit == 0
+                };
+                self.check_closely(raw.start, new);
+                unusual = true;
+            }
+            seen |= bit;
         }
-        Some(())
+        unusual
+    }
+
+    /// Checks an attribute of which it is not plain that it stands.
+    #[inline(never)]
+    fn check_closely(&mut self, position: u16, new: bool) {
+        let Some(raw) = self.update.raw_attributes().at(position) else {
+            return;
+        };
+        let context = self.update.context();
+        let fault = if !new {
+            // RFC 7606 section 3 (g).
+            let treatment = match raw.code {
+                AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => Treatment::Reset,
+                _ => Treatment::Discard,
+            };
+            Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST))
+        } else if let Some((treatment, reason)) = verdict(&raw, context) {
+            // RFC 4760 section 3: without IPv4 routes of its own NEXT_HOP is not looked at.
+            let idle = raw.code == AttributeCode::NEXT_HOP && self.update.nlri_octets().is_empty();
+            Some((if idle { Treatment::Discard } else { treatment }, reason))
+        } else {
+            let whole = match raw.code {
+                AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
+                AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context),
+                _ => true,
+            };
+            (!whole).then_some((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
+        };
+        match fault {
+            None => self.index.insert(slot(raw.code), position),
+            Some((treatment, reason)) => {
+                let span = raw.span();
+                self.note(treatment, DecodeError { reason, span });
+            }
+        }
     }
 
     /// What makes a route unusable without being an error (RFC 4271 sections 6.3 and 9.1.2): it is withdrawn, and the
     /// session goes on.
+    #[inline(never)]
     fn check_usable(&mut self) {
-        if !self.reaches() {
-            return;
-        }
         let context = *self.update.context();
         let path = self.as_path();
         let foreign = context.first_as.is_some_and(|first| {
@@ -184,17 +267,15 @@ impl<'a> Checked<'a> {
                 Treatment::Withdraw,
                 DecodeError {
                     reason,
-                    span: raw.span,
+                    span: raw.span(),
                 },
             );
         }
     }
 
     /// RFC 7606 section 3 (d): what a route cannot be without.
+    #[inline]
     fn check_mandatory(&mut self) {
-        if !self.reaches() {
-            return;
-        }
         let nlri = !self.update.nlri_octets().is_empty();
         let missing = (!self.has(AttributeCode::ORIGIN))
             || (!self.has(AttributeCode::AS_PATH))
@@ -212,30 +293,28 @@ impl<'a> Checked<'a> {
 
     /// RFC 7606 section 3 (h): of several faults the strongest counts; of equals the first.
     fn note(&mut self, treatment: Treatment, error: DecodeError) {
-        if self.fault.is_none_or(|fault| fault.treatment < treatment) {
-            self.fault = Some(Fault { treatment, error });
+        if self.strongest.treatment() < Some(treatment) {
+            self.strongest = Strongest::new(treatment, error);
         }
     }
 
+    #[inline]
     fn has(&self, code: AttributeCode) -> bool {
-        self.position(code).is_some()
+        self.index.position(code).is_some()
     }
 
-    fn position(&self, code: AttributeCode) -> Option<u16> {
-        self.index
-            .get(usize::from(code.0))
-            .copied()
-            .filter(|position| *position != 0)
-    }
-
+    #[inline]
     fn raw(&self, code: AttributeCode) -> Option<RawAttribute<'a>> {
-        self.update.raw_attributes().at(self.position(code)?.into())
+        let position = self.index.position(code)?;
+        self.update.raw_attributes().at(position)
     }
 
+    #[inline]
     fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
         self.raw(code).map(|raw| raw.value)
     }
 
+    #[inline]
     fn word(&self, code: AttributeCode) -> Option<[u8; 4]> {
         self.value(code)?.first_chunk().copied()
     }
@@ -256,63 +335,83 @@ impl<'a> Checked<'a> {
 
     /// The strongest fault that was acted on, for logs and counters.
     #[must_use]
+    #[inline]
     pub fn fault(&self) -> Option<Fault> {
-        self.fault
+        let treatment = self.strongest.treatment()?;
+        Some(Fault {
+            treatment,
+            error: self.strongest.error,
+        })
+    }
+
+    /// Treat-as-withdraw.
+    #[inline]
+    fn withdraws(&self) -> bool {
+        self.strongest.treatment() == Some(Treatment::Withdraw)
     }
 
     /// The attributes that survive, in the order of the message; the first of duplicates.
+    #[inline]
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
-        let context = *self.update.context();
+        let context = self.update.context();
         self.raw_attributes()
-            .map(move |raw| Attribute::decode(raw, &context))
+            .map(move |raw| Attribute::decode(raw, context))
     }
 
     /// The same, as they stand in the message.
+    #[inline]
     pub fn raw_attributes(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
-        Surviving {
-            raw: self.update.raw_attributes(),
-            index: self.index,
-            seen: Seen::default(),
-        }
+        let all = self.strongest.treatment().is_none();
+        Surviving::new(self.update.raw_attributes(), all, self.update.context())
     }
 
     /// Every unicast prefix that is announced. Nothing after treat-as-withdraw.
     #[must_use]
+    #[inline(always)]
     pub fn announced(&self) -> UnicastRoutes<'a> {
-        if self.withdraw {
-            UnicastRoutes::none()
+        if self.withdraws() {
+            UnicastRoutes::default()
         } else {
-            self.reachable()
+            UnicastRoutes::of(self.reachable())
         }
     }
 
     /// Every unicast prefix that is withdrawn, and after treat-as-withdraw those that were announced.
-    pub fn withdrawn(&self) -> impl Iterator<Item = Nlri<IpNet>> + use<'a> {
-        let unreachable = UnicastRoutes {
-            ipv4: self.withdrawn,
+    #[must_use]
+    #[inline(always)]
+    pub fn withdrawn(&self) -> UnicastRoutes<'a> {
+        let unreachable = Section {
+            ipv4: self.ipv4_prefixes(self.update.withdrawn_octets()),
             multiprotocol: self
                 .mp_unreach()
                 .map_or(MpPrefixes::None, |unreach| unreach.prefixes()),
         };
-        unreachable.chain(if self.withdraw {
-            self.reachable()
+        if self.withdraws() {
+            UnicastRoutes::of_both(unreachable, self.reachable())
         } else {
-            UnicastRoutes::none()
-        })
+            UnicastRoutes::of(unreachable)
+        }
     }
 
-    fn reachable(&self) -> UnicastRoutes<'a> {
-        UnicastRoutes {
-            ipv4: self.announced,
+    #[inline(always)]
+    fn reachable(&self) -> Section<'a> {
+        Section {
+            ipv4: self.ipv4_prefixes(self.update.nlri_octets()),
             multiprotocol: self
                 .mp_reach()
                 .map_or(MpPrefixes::None, |reach| reach.prefixes()),
         }
     }
 
+    #[inline]
+    fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
+        let add_path = self.update.context().add_path;
+        Prefixes::of_checked(field, add_path.contains(Family::IPV4_UNICAST))
+    }
+
     /// Every route that is announced, of all families. Nothing after treat-as-withdraw.
     pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
-        let reachable = (!self.withdraw).then(|| self.reachable_routes());
+        let reachable = (!self.withdraws()).then(|| self.reachable_routes());
         reachable.into_iter().flatten()
     }
 
@@ -320,7 +419,7 @@ impl<'a> Checked<'a> {
     pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
         let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
-        let reachable = self.withdraw.then(|| self.reachable_routes());
+        let reachable = self.withdraws().then(|| self.reachable_routes());
         ipv4.chain(multiprotocol.into_iter().flatten())
             .chain(reachable.into_iter().flatten())
     }
@@ -355,12 +454,14 @@ impl<'a> Checked<'a> {
 
     /// ORIGIN. Every message that announces has one.
     #[must_use]
+    #[inline]
     pub fn origin(&self) -> Option<Origin> {
         Some(Origin(*self.value(AttributeCode::ORIGIN)?.first()?))
     }
 
     /// AS_PATH. Every message that announces has one.
     #[must_use]
+    #[inline]
     pub fn as_path(&self) -> Option<AsPath<'a>> {
         Some(AsPath::new(
             self.value(AttributeCode::AS_PATH)?,
@@ -370,12 +471,14 @@ impl<'a> Checked<'a> {
 
     /// NEXT_HOP: that of the IPv4 routes outside MP_REACH_NLRI.
     #[must_use]
+    #[inline]
     pub fn next_hop(&self) -> Option<Ipv4Addr> {
         self.word(AttributeCode::NEXT_HOP).map(Ipv4Addr::from)
     }
 
     /// MULTI_EXIT_DISC.
     #[must_use]
+    #[inline]
     pub fn multi_exit_disc(&self) -> Option<u32> {
         self.word(AttributeCode::MULTI_EXIT_DISC)
             .map(u32::from_be_bytes)
@@ -383,18 +486,21 @@ impl<'a> Checked<'a> {
 
     /// LOCAL_PREF, from internal peers.
     #[must_use]
+    #[inline]
     pub fn local_pref(&self) -> Option<u32> {
         self.word(AttributeCode::LOCAL_PREF).map(u32::from_be_bytes)
     }
 
     /// COMMUNITIES.
     #[must_use]
+    #[inline]
     pub fn communities(&self) -> Option<Communities<'a>> {
         self.value(AttributeCode::COMMUNITIES).map(Communities::new)
     }
 
     /// LARGE_COMMUNITIES.
     #[must_use]
+    #[inline]
     pub fn large_communities(&self) -> Option<LargeCommunities<'a>> {
         self.value(AttributeCode::LARGE_COMMUNITIES)
             .map(LargeCommunities::new)
@@ -411,94 +517,22 @@ impl<'a> Checked<'a> {
     #[must_use]
     pub fn as4_aggregator(&self) -> Option<Aggregator> {
         self.value(AttributeCode::AS4_AGGREGATOR)
-            .and_then(Aggregator::decode)
+            .map(Aggregator::of_checked)
     }
 
     /// MP_REACH_NLRI. Its prefixes are withdrawn after treat-as-withdraw: take them from [`Checked::announced`].
     #[must_use]
+    #[inline]
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
-        self.mp_reach
+        let value = self.value(AttributeCode::MP_REACH_NLRI)?;
+        Some(MpReach::of_checked(value, self.update.context()))
     }
 
     /// MP_UNREACH_NLRI.
     #[must_use]
+    #[inline]
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
-        self.mp_unreach
-    }
-}
-
-/// The attributes of a checked UPDATE that survive, as they stand in the message.
-#[derive(Clone, Copy, Debug)]
-struct Surviving<'a> {
-    raw: RawAttributes<'a>,
-    index: [u16; INDEXED],
-    seen: Seen,
-}
-
-impl<'a> Iterator for Surviving<'a> {
-    type Item = RawAttribute<'a>;
-
-    fn next(&mut self) -> Option<RawAttribute<'a>> {
-        loop {
-            let raw = self.raw.next()?.ok()?;
-            let survives = match self.index.get(usize::from(raw.code.0)) {
-                // Zero: discarded, as no attribute starts at the first octet of a message.
-                Some(position) => *position == raw.span.start,
-                None => self.seen.insert(raw.code),
-            };
-            if survives {
-                return Some(raw);
-            }
-        }
-    }
-}
-
-/// The unicast prefixes of a message, IPv4 and IPv6.
-#[derive(Clone, Copy, Debug)]
-pub struct UnicastRoutes<'a> {
-    ipv4: Prefixes<'a, Ipv4Net>,
-    multiprotocol: MpPrefixes<'a>,
-}
-
-impl UnicastRoutes<'_> {
-    fn none() -> Self {
-        Self {
-            ipv4: Prefixes::empty(),
-            multiprotocol: MpPrefixes::None,
-        }
-    }
-}
-
-impl Iterator for UnicastRoutes<'_> {
-    type Item = Nlri<IpNet>;
-
-    fn next(&mut self) -> Option<Nlri<IpNet>> {
-        self.ipv4
-            .next()
-            .map(Nlri::widen)
-            .or_else(|| self.multiprotocol.next())
-    }
-
-    /// One loop for each of the two.
-    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
-        let ipv4 = self.ipv4.fold(start, |all, nlri| step(all, nlri.widen()));
-        self.multiprotocol.fold(ipv4, step)
-    }
-}
-
-/// The attribute codes that were met.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen([u64; 4]);
-
-impl Seen {
-    /// Whether the code is new.
-    fn insert(&mut self, code: AttributeCode) -> bool {
-        let Some(word) = self.0.get_mut(usize::from(code.0 >> 6)) else {
-            return false;
-        };
-        let bit = 1 << (code.0 & 63);
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
+        let value = self.value(AttributeCode::MP_UNREACH_NLRI)?;
+        Some(MpUnreach::of_checked(value, self.update.context()))
     }
 }

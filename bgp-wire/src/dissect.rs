@@ -8,13 +8,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use bytes::Bytes;
-
 use crate::attribute::rules::{Treatment, verdict};
 use crate::context::{Context, MessageLimit};
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
-use crate::frame::Frame;
 use crate::iana::{AttributeCode, MessageType, ParameterType};
 use crate::message::{Message, Notification, Open, RouteRefresh, Update};
 use crate::nlri::{Form, Routes};
@@ -52,6 +49,7 @@ pub struct Dissection {
 /// ```
 #[must_use]
 pub fn dissect(message: &[u8], context: &Context) -> Dissection {
+    let context = &context.limit(MessageLimit::Extended);
     let mut dissector = Dissector {
         message,
         context,
@@ -120,10 +118,7 @@ impl<'a> Dissector<'a> {
     }
 
     fn body(&mut self) -> Result<Option<(Treatment, DecodeError)>, DecodeError> {
-        let octets = Bytes::copy_from_slice(self.message);
-        let frame = Frame::from_bytes(octets, MessageLimit::Extended)?;
-        // The views are to borrow from the message itself, where their parts can be found.
-        match Message::decode(frame.message_type(), self.message, self.context)? {
+        match Message::decode(self.message, self.context)? {
             Message::Open(open) => self.open(&open),
             Message::Update(update) => return self.update(&update),
             Message::Notification(notification) => self.notification(&notification),
@@ -211,7 +206,7 @@ impl<'a> Dissector<'a> {
             if let Some((treatment, reason)) = found {
                 let _ = write!(value, "  {treatment}: {reason}");
             }
-            self.put(raw.span, 1, &name, &value);
+            self.put(raw.span(), 1, &name, &value);
             self.multiprotocol(raw.code, raw.value);
         }
         let nlri = update.nlri_octets();

@@ -15,11 +15,9 @@ pub struct Span {
 
 impl Span {
     pub(crate) fn new(start: usize, end: usize) -> Self {
-        // A message has at most 65535 octets (RFC 8654), so the bounds fit.
-        let narrow = |octet: usize| u16::try_from(octet).unwrap_or(u16::MAX);
         Self {
-            start: narrow(start),
-            end: narrow(end),
+            start: position(start),
+            end: position(end),
         }
     }
 
@@ -30,6 +28,16 @@ impl Span {
             .get(usize::from(self.start)..usize::from(self.end))
             .unwrap_or_default()
     }
+}
+
+/// The position of an octet of a message, which has at most 65535 of them (RFC 8654).
+#[expect(
+    clippy::as_conversions,
+    reason = "it fits, and to say what if not costs time"
+)]
+#[inline(always)]
+pub(crate) const fn position(octet: usize) -> u16 {
+    octet as u16
 }
 
 impl fmt::Display for Span {

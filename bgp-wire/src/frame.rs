@@ -2,7 +2,7 @@
 //!
 //! The only type that owns `Bytes`. Views borrow from it; [`Frame::slice_ref`] re-owns a part in O(1).
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::context::{Context, MessageLimit};
 use crate::error::DecodeError;
@@ -91,8 +91,9 @@ impl Frame {
     ///
     /// The body is illegal in a way that ends the session. Faults of path attributes are not found here but by
     /// [`Update::check`](crate::Update::check).
-    pub fn decode(&self, context: &Context) -> Result<Message<'_>, DecodeError> {
-        Message::decode(self.message_type(), &self.0, context)
+    #[inline(always)]
+    pub fn decode<'a>(&'a self, context: &'a Context) -> Result<Message<'a>, DecodeError> {
+        Message::decode_body(&self.0, context)
     }
 }
 
@@ -103,40 +104,69 @@ impl From<Frame> for Bytes {
 }
 
 /// The length of the message that starts `octets`, `None` while the header is not all there.
-fn check_header(mut octets: &[u8], limit: MessageLimit) -> Result<Option<usize>, DecodeError> {
+#[inline(always)]
+pub(crate) fn check_header(
+    octets: &[u8],
+    limit: MessageLimit,
+) -> Result<Option<usize>, DecodeError> {
+    match octets.split_first_chunk() {
+        // As one number: a pattern is compared octet by octet.
+        Some((marker, &[high, low, message_type, ..]))
+            if u128::from_ne_bytes(*marker) == MARKER =>
+        {
+            let length = u16::from_be_bytes([high, low]).into();
+            // Most messages are UPDATEs, and most of them short.
+            if message_type == MessageType::UPDATE.0 && (23..=4096).contains(&length) {
+                return Ok(Some(length));
+            }
+            check_length(length, MessageType(message_type), limit).map(Some)
+        }
+        _ => check_start(octets),
+    }
+}
+
+/// The sixteen octets in front of every message.
+const MARKER: u128 = u128::MAX;
+
+/// What is not a whole header: its start, or something else.
+#[cold]
+fn check_start(octets: &[u8]) -> Result<Option<usize>, DecodeError> {
     let marker = octets.get(..16).unwrap_or(octets);
-    if let Some(position) = marker.iter().position(|octet| *octet != 0xff) {
-        return Err(DecodeError::new(
+    match marker.iter().position(|octet| *octet != 0xff) {
+        None => Ok(None),
+        Some(position) => Err(DecodeError::new(
             Reason::CONNECTION_NOT_SYNCHRONIZED,
             position,
             marker.len(),
-        ));
+        )),
     }
-    if octets.len() < Frame::HEADER_LENGTH {
-        return Ok(None);
-    }
-    octets.advance(16);
-    let length = usize::from(octets.get_u16());
-    let message_type = MessageType(octets.get_u8());
-    if length < Frame::HEADER_LENGTH || length > limit.octets() {
-        return Err(bad_length());
-    }
+}
+
+/// The length, if a message of this type may have it.
+fn check_length(
+    length: usize,
+    message_type: MessageType,
+    limit: MessageLimit,
+) -> Result<usize, DecodeError> {
     // RFC 8654 section 4: OPEN and KEEPALIVE stay within 4096 octets.
     let (least, most) = match message_type {
         MessageType::OPEN => (29, MessageLimit::Standard.octets()),
         MessageType::UPDATE | MessageType::ROUTE_REFRESH => (23, limit.octets()),
         MessageType::NOTIFICATION => (21, limit.octets()),
         MessageType::KEEPALIVE => (19, 19),
-        _ => return Err(DecodeError::new(Reason::BAD_MESSAGE_TYPE, 18, 19)),
+        _ if (Frame::HEADER_LENGTH..=limit.octets()).contains(&length) => {
+            return Err(DecodeError::new(Reason::BAD_MESSAGE_TYPE, 18, 19));
+        }
+        _ => return Err(bad_length()),
     };
     if length < least || length > most {
         Err(bad_length())
     } else {
-        Ok(Some(length))
+        Ok(length)
     }
 }
 
-fn bad_length() -> DecodeError {
+pub(crate) fn bad_length() -> DecodeError {
     DecodeError::new(Reason::BAD_MESSAGE_LENGTH, 16, 18)
 }
 

@@ -93,7 +93,8 @@ pub fn open(input: &[u8]) {
             }
             let frame = Frame::from_bytes(buffer.freeze(), MessageLimit::Standard);
             let frame = frame.expect("our own header");
-            let Ok(Message::Open(sent)) = frame.decode(&context(0)) else {
+            let context = context(0);
+            let Ok(Message::Open(sent)) = frame.decode(&context) else {
                 panic!("our own OPEN")
             };
             assert_eq!(OpenBuf::from(sent), open);
@@ -114,6 +115,7 @@ pub fn update(input: &[u8]) {
 }
 
 fn walk(update: &Update<'_>) {
+    crate::check::thorough::assert_shortcuts_are_right(update);
     let checked = match update.check() {
         Ok(checked) => checked,
         Err(error) => {
@@ -239,7 +241,8 @@ pub fn builder(input: &[u8]) {
     if open.encode(&mut buffer).is_ok() {
         let frame = Frame::from_bytes(buffer.freeze(), MessageLimit::Standard);
         let frame = frame.expect("our own header");
-        let Ok(Message::Open(sent)) = frame.decode(&context(0)) else {
+        let context = context(0);
+        let Ok(Message::Open(sent)) = frame.decode(&context) else {
             panic!("our own OPEN")
         };
         let mut again = BytesMut::new();

@@ -12,7 +12,8 @@
 //!     \x40\x01\x01\x02\x40\x02\x00\x40\x03\x04\xc0\xa8\x00\x6f\x40\x05\x04\x00\x00\x00\x00\x20\xc0\xa8\x0a\x01";
 //! let mut received = BytesMut::from(&octets[..]);
 //! let frame = Frame::split(&mut received, MessageLimit::Standard)?.expect("a whole message");
-//! let Message::Update(update) = frame.decode(&Context::new(PeerKind::Internal))? else { panic!("an UPDATE") };
+//! let context = Context::new(PeerKind::Internal);
+//! let Message::Update(update) = frame.decode(&context)? else { panic!("an UPDATE") };
 //! let checked = update.check()?;
 //! let announced: Vec<_> = checked.announced().map(|nlri| nlri.prefix.to_string()).collect();
 //! assert_eq!(announced, ["192.168.10.1/32"]);

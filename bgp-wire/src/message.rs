@@ -20,7 +20,7 @@ use bytes::{BufMut, BytesMut};
 
 use crate::context::Context;
 use crate::error::{DecodeError, EncodeError};
-use crate::frame::Frame;
+use crate::frame::{Frame, bad_length, check_header};
 use crate::iana::MessageType;
 use crate::reason::Reason;
 
@@ -40,15 +40,52 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Decodes the one whole message of `octets`. For what comes in pieces there is [`Frame::split`].
+    ///
+    /// # Errors
+    ///
+    /// The header is malformed, `octets` are more or less than it says, or the body is malformed.
+    #[inline(always)]
+    pub fn decode(octets: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
+        match check_header(octets, context.limit)? {
+            Some(length) if length == octets.len() => Self::decode_body(octets, context),
+            _ => Err(bad_length()),
+        }
+    }
+
     /// `message` is a whole message whose header was checked.
-    pub(crate) fn decode(
-        message_type: MessageType,
+    #[inline(always)]
+    pub(crate) fn decode_body(
         message: &'a [u8],
-        context: &Context,
+        context: &'a Context,
     ) -> Result<Self, DecodeError> {
+        let message_type = MessageType(message.get(18).copied().unwrap_or_default());
+        match message_type {
+            MessageType::UPDATE => Update::decode(message, context).map(Self::Update),
+            _ => Ok(match Other::decode(message_type, message)? {
+                Other::Open(open) => Self::Open(open),
+                Other::Notification(notification) => Self::Notification(notification),
+                Other::Keepalive => Self::Keepalive,
+                Other::RouteRefresh(refresh) => Self::RouteRefresh(refresh),
+            }),
+        }
+    }
+}
+
+/// A message that is not an UPDATE: a type of its own, so that an UPDATE is not sent through the memory in which a
+/// function that is called returns others.
+enum Other<'a> {
+    Open(Open<'a>),
+    Notification(Notification<'a>),
+    Keepalive,
+    RouteRefresh(RouteRefresh),
+}
+
+impl<'a> Other<'a> {
+    #[inline(never)]
+    fn decode(message_type: MessageType, message: &'a [u8]) -> Result<Self, DecodeError> {
         match message_type {
             MessageType::OPEN => Open::decode(message).map(Self::Open),
-            MessageType::UPDATE => Update::decode(message, *context).map(Self::Update),
             MessageType::NOTIFICATION => Notification::decode(message).map(Self::Notification),
             MessageType::KEEPALIVE => Ok(Self::Keepalive),
             MessageType::ROUTE_REFRESH => RouteRefresh::decode(message).map(Self::RouteRefresh),

@@ -31,7 +31,8 @@ const OF_THE_SESSION: [(&str, &str); 11] = [
 /// What the two OPENs of a case agree on.
 fn context(case: &Case) -> (Context, MessageLimit) {
     let frame = Frame::from_bytes(case.open.clone().into(), MessageLimit::Standard).unwrap();
-    let Ok(Message::Open(open)) = frame.decode(&Context::new(case.kind())) else {
+    let context = Context::new(case.kind());
+    let Ok(Message::Open(open)) = frame.decode(&context) else {
         panic!("{}: not an OPEN", case.id)
     };
     let has = |wanted: fn(&Capability<'_>) -> bool| open.capabilities().any(|it| wanted(&it));

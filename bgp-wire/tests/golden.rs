@@ -169,7 +169,8 @@ fn attributes_are_read_and_written() {
         golden.read();
         golden.write();
         let frame = frame(golden.octets.clone());
-        let update = update(&frame, &golden.context());
+        let context = golden.context();
+        let update = update(&frame, &context);
         codes.extend(update.raw_attributes().flatten().map(|raw| raw.code));
     }
     let elsewhere = [AttributeCode::MP_REACH_NLRI, AttributeCode::MP_UNREACH_NLRI];

@@ -63,7 +63,8 @@ impl Session {
             .iter()
             .find(|(title, _)| title.starts_with("open "))?;
         let frame = Frame::from_bytes(octets.clone().into(), MessageLimit::Standard).unwrap();
-        let Ok(Message::Open(open)) = frame.decode(&Context::new(PeerKind::External)) else {
+        let context = Context::new(PeerKind::External);
+        let Ok(Message::Open(open)) = frame.decode(&context) else {
             panic!("{}: not an OPEN", self.name)
         };
         let families = open.capabilities().flat_map(|capability| match capability {

@@ -17,8 +17,10 @@ fn recorded(rest: &str) -> Bytes {
     hex(&format!("{MARKER}{rest}")).into()
 }
 
+static INTERNAL: Context = Context::new(PeerKind::Internal);
+
 fn open_of(frame: &Frame) -> Open<'_> {
-    match frame.decode(&Context::new(PeerKind::Internal)) {
+    match frame.decode(&INTERNAL) {
         Ok(Message::Open(open)) => open,
         other => panic!("not an OPEN: {other:?}"),
     }

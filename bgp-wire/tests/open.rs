@@ -12,9 +12,11 @@ use common::{frame, hex, message};
 
 const FIXED: &str = "04 fde9 005a 0a630102 ";
 
+static EXTERNAL: Context = Context::new(PeerKind::External);
+
 fn open(body: &str) -> Result<OpenBuf, (Reason, Vec<u8>)> {
     let frame = frame(message(1, &hex(body)));
-    match frame.decode(&Context::new(PeerKind::External)) {
+    match frame.decode(&EXTERNAL) {
         Ok(Message::Open(open)) => Ok(open.into()),
         Ok(other) => panic!("not an OPEN: {other:?}"),
         Err(error) => Err((
@@ -141,7 +143,7 @@ fn extended_parameters() {
     many.encode(&mut out).unwrap();
     assert_eq!(out[28..35], [255, 255, 2, 247, 2, 2, 244]);
     let frame = frame(out.freeze());
-    let Ok(Message::Open(view)) = frame.decode(&Context::new(PeerKind::External)) else {
+    let Ok(Message::Open(view)) = frame.decode(&EXTERNAL) else {
         panic!()
     };
     assert_eq!(OpenBuf::from(view), many);
@@ -153,7 +155,7 @@ fn graceful_restart() {
         1,
         &hex(&format!("{FIXED} 0e 020c 400a c078 00010180 00020100")),
     ));
-    let Ok(Message::Open(open)) = frame.decode(&Context::new(PeerKind::External)) else {
+    let Ok(Message::Open(open)) = frame.decode(&EXTERNAL) else {
         panic!()
     };
     let Some(Capability::GracefulRestart(restart)) = open.capabilities().next() else {

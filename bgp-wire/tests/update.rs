@@ -27,7 +27,8 @@ fn outcome(attributes: &str, nlri: &str, peer: PeerKind) -> Outcome {
         2,
         &[&[0, 0], &length[..], &attributes, &nlri].concat(),
     ));
-    let checked = match update(&frame, &Context::new(peer)).check() {
+    let context = Context::new(peer);
+    let checked = match update(&frame, &context).check() {
         Ok(checked) => checked,
         Err(error) => {
             return Outcome::Reset(
@@ -275,9 +276,8 @@ fn withdrawal_of_what_cannot_be_used() {
         2,
         &[&[0, 2, 8, 10], &length[..], &attributes].concat(),
     ));
-    let checked = update(&frame, &Context::new(PeerKind::External))
-        .check()
-        .unwrap();
+    let context = Context::new(PeerKind::External);
+    let checked = update(&frame, &context).check().unwrap();
     let withdrawn: Vec<_> = checked
         .withdrawn()
         .map(|nlri| nlri.prefix.to_string())

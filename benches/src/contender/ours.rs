@@ -1,8 +1,8 @@
 //! `bgp-wire`. All use of it is here.
 
 use bgp_wire::{
-    AsPath, AsPathBuf, Asn, Attribute, AttributeSet, Checked, Community, Context, Frame, Message,
-    MessageLimit, NextHop, Nlri, Origin, PeerKind, encode_announcements,
+    AsPath, AsPathBuf, Asn, Attribute, AttributeSet, Checked, Community, Context, Message, NextHop,
+    Nlri, Origin, PeerKind, encode_announcements,
 };
 use bytes::{Bytes, BytesMut};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -24,8 +24,7 @@ impl Contender for Ours {
     }
 
     fn walk(&mut self, message: &Bytes) -> Option<u64> {
-        let frame = Frame::from_bytes(message.clone(), MessageLimit::Standard).ok()?;
-        let Message::Update(update) = frame.decode(&self.0).ok()? else {
+        let Message::Update(update) = Message::decode(message, &self.0).ok()? else {
             return None;
         };
         let checked = update.check().ok()?;
@@ -44,8 +43,7 @@ impl Contender for Ours {
     }
 
     fn prefixes(&mut self, message: &Bytes) -> Option<Vec<String>> {
-        let frame = Frame::from_bytes(message.clone(), MessageLimit::Standard).ok()?;
-        let Message::Update(update) = frame.decode(&self.0).ok()? else {
+        let Message::Update(update) = Message::decode(message, &self.0).ok()? else {
             return None;
         };
         let checked = update.check().ok()?;

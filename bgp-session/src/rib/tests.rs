@@ -314,7 +314,8 @@ fn external_peers_see_our_as_in_front() {
     let frame = Frame::split(&mut octets, MessageLimit::Standard)
         .unwrap()
         .unwrap();
-    let Ok(Message::Update(update)) = frame.decode(&Context::new(PeerKind::External)) else {
+    let context = Context::new(PeerKind::External);
+    let Ok(Message::Update(update)) = frame.decode(&context) else {
         panic!()
     };
     let checked = update.check().unwrap();

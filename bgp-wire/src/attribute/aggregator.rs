@@ -2,9 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::exactly;
 use crate::asn::Asn;
-use crate::parse::{be_u16, be_u32};
 
 /// Who formed an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,15 +16,19 @@ pub struct Aggregator {
 
 impl Aggregator {
     /// Six octets with a two-octet AS number, or eight.
-    pub(crate) fn decode(value: &[u8]) -> Option<Self> {
-        let (rest, asn) = match value.len() {
-            6 => be_u16(value).map(|(rest, asn)| (rest, asn.into())),
-            _ => be_u32(value),
+    /// `value` was checked to have six octets or eight.
+    #[inline(always)]
+    pub(crate) fn of_checked(value: &[u8]) -> Self {
+        let (asn, address) = match *value {
+            [a, b, c, d, ref address @ ..] if value.len() == 8 => ([a, b, c, d], address),
+            [a, b, ref address @ ..] => ([0, 0, a, b], address),
+            _ => ([0; 4], value),
+        };
+        Self {
+            asn: Asn::new(u32::from_be_bytes(asn)),
+            address: address
+                .first_chunk()
+                .map_or(Ipv4Addr::UNSPECIFIED, |octets| (*octets).into()),
         }
-        .ok()?;
-        Some(Self {
-            asn: Asn::new(asn),
-            address: exactly(be_u32(rest))?.into(),
-        })
     }
 }

@@ -61,34 +61,39 @@ impl<'a> AsPath<'a> {
     }
 
     /// The segments, nearest AS first.
+    #[inline]
     pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> + use<'a> {
         let Self {
             mut value,
             four_octet_as,
         } = *self;
-        core::iter::from_fn(move || {
-            let (rest, segment) = segment(value, four_octet_as).ok()?;
-            value = rest;
-            Some(segment)
-        })
+        core::iter::from_fn(
+            #[inline(always)]
+            move || {
+                let (rest, segment) = segment(value, four_octet_as).ok()?;
+                value = rest;
+                Some(segment)
+            },
+        )
     }
 
     /// Every AS number of every segment, nearest first.
+    #[inline]
     pub fn asns(&self) -> impl Iterator<Item = Asn> + use<'a> {
         self.segments().flat_map(|segment| segment.asns())
     }
 
     /// RFC 7606 section 7.2 and RFC 7607 section 2: known types, no segment empty or cut, no AS 0.
+    #[inline]
     pub(super) fn is_well_formed(&self, allowed: Segments) -> bool {
         let mut rest = self.value;
         while !rest.is_empty() {
             let Ok((after, segment)) = segment(rest, self.four_octet_as) else {
                 return false;
             };
-            if !allowed.has(segment.segment_type)
-                || segment.asns.is_empty()
-                || segment.asns().any(|asn| asn.number() == 0)
-            {
+            let legal = segment.segment_type == SegmentType::AS_SEQUENCE
+                || allowed.has(segment.segment_type);
+            if !legal || segment.asns.is_empty() || segment.has_as_0() {
                 return false;
             }
             rest = after;
@@ -99,23 +104,71 @@ impl<'a> AsPath<'a> {
 
 impl<'a> Segment<'a> {
     /// The AS numbers, in order.
-    pub fn asns(&self) -> impl Iterator<Item = Asn> + use<'a> {
-        let (wide, narrow): (&[[u8; 4]], &[[u8; 2]]) = if self.four_octet_as {
-            (self.asns.as_chunks().0, &[])
+    #[inline]
+    pub fn asns(&self) -> impl ExactSizeIterator<Item = Asn> + use<'a> {
+        Asns {
+            octets: self.asns,
+            four_octet_as: self.four_octet_as,
+        }
+    }
+
+    #[inline]
+    fn has_as_0(&self) -> bool {
+        if self.four_octet_as {
+            self.asns.as_chunks().0.contains(&[0; 4])
         } else {
-            (&[], self.asns.as_chunks().0)
-        };
-        let wide = wide
-            .iter()
-            .map(|octets| Asn::new(u32::from_be_bytes(*octets)));
-        wide.chain(
-            narrow
-                .iter()
-                .map(|octets| Asn::new(u16::from_be_bytes(*octets).into())),
-        )
+            self.asns.as_chunks().0.contains(&[0; 2])
+        }
     }
 }
 
+/// The AS numbers of a segment.
+struct Asns<'a> {
+    octets: &'a [u8],
+    four_octet_as: bool,
+}
+
+impl Iterator for Asns<'_> {
+    type Item = Asn;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Asn> {
+        let (number, rest) = if self.four_octet_as {
+            let (number, rest) = self.octets.split_first_chunk()?;
+            (u32::from_be_bytes(*number), rest)
+        } else {
+            let (number, rest) = self.octets.split_first_chunk()?;
+            (u16::from_be_bytes(*number).into(), rest)
+        };
+        self.octets = rest;
+        Some(Asn::new(number))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.octets.len() / if self.four_octet_as { 4 } else { 2 };
+        (count, Some(count))
+    }
+
+    #[inline(always)]
+    fn fold<B, F: FnMut(B, Asn) -> B>(self, start: B, mut step: F) -> B {
+        if self.four_octet_as {
+            let numbers = self.octets.as_chunks().0.iter();
+            numbers.fold(start, |all, number| {
+                step(all, Asn::new(u32::from_be_bytes(*number)))
+            })
+        } else {
+            let numbers = self.octets.as_chunks().0.iter();
+            numbers.fold(start, |all, number| {
+                step(all, Asn::new(u16::from_be_bytes(*number).into()))
+            })
+        }
+    }
+}
+
+impl ExactSizeIterator for Asns<'_> {}
+
+#[inline(always)]
 fn segment(input: &[u8], four_octet_as: bool) -> Parsed<'_, Segment<'_>> {
     let (rest, segment_type) = octet(input)?;
     let (rest, count) = octet(rest)?;

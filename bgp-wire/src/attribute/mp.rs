@@ -4,7 +4,6 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::RawAttribute;
 use crate::context::Context;
 use crate::family::Family;
 use crate::iana::{Afi, AttributeCode, Safi};
@@ -14,55 +13,46 @@ use crate::parse::{Parsed, be_u16, octet};
 /// Routes that the message announces, of any family.
 #[derive(Clone, Copy, Debug)]
 pub struct MpReach<'a> {
-    form: Form,
-    next_hop: &'a [u8],
-    nlri: &'a [u8],
-    /// The family may be exchanged, and the routes were checked.
-    parsed: bool,
+    value: &'a [u8],
+    context: &'a Context,
 }
 
-/// Routes that the message withdraws, of any family.
+/// MP_UNREACH_NLRI: withdrawn routes of one family.
 #[derive(Clone, Copy, Debug)]
 pub struct MpUnreach<'a> {
-    form: Form,
-    nlri: &'a [u8],
-    /// The family may be exchanged, and the routes were checked.
-    parsed: bool,
+    value: &'a [u8],
+    context: &'a Context,
 }
 
-/// The attribute cannot be understood: the session cannot go on (RFC 7606 section 5.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
-
 impl<'a> MpReach<'a> {
-    pub(crate) fn decode(raw: RawAttribute<'a>, context: &Context) -> Result<Self, Malformed> {
-        let (nlri, (family, next_hop)) = reach(raw.value).map_err(|_| Malformed)?;
-        let parsed = context.families.contains(family);
-        if parsed && !next_hop_length_is_legal(family, next_hop.len(), context) {
-            return Err(Malformed);
-        }
-        let form = Form::new(family, context, false);
-        if parsed {
-            check(nlri, form)?;
-        }
-        Ok(Self {
-            form,
-            next_hop,
-            nlri,
-            parsed,
-        })
+    /// Whether the value can be understood; otherwise the session cannot go on (RFC 7606 section 5.3).
+    pub(crate) fn check(value: &[u8], context: &Context) -> bool {
+        let Ok((nlri, (family, next_hop))) = reach(value) else {
+            return false;
+        };
+        !context.families.contains(family)
+            || (next_hop_length_is_legal(family, next_hop.len(), context)
+                && check(nlri, Form::new(family, context, false)))
+    }
+
+    /// `value` was checked.
+    #[inline]
+    pub(crate) const fn of_checked(value: &'a [u8], context: &'a Context) -> Self {
+        Self { value, context }
     }
 
     /// The family of the routes.
     #[must_use]
+    #[inline]
     pub fn family(&self) -> Family {
-        self.form.family
+        leading_family(self.value)
     }
 
     /// The next hop as it stands in the message.
     #[must_use]
+    #[inline]
     pub fn next_hop_octets(&self) -> &'a [u8] {
-        self.next_hop
+        reach(self.value).map_or(&[], |(_, (_, next_hop))| next_hop)
     }
 
     /// The next hop; of a global and a link-local address together the global one (RFC 2545 section 3). The route
@@ -87,13 +77,14 @@ impl<'a> MpReach<'a> {
 
     /// One or two addresses without their route distinguishers (RFC 4659 section 3.2.1.1).
     fn next_hops(&self) -> (&'a [u8], &'a [u8]) {
-        let distinguisher = match self.form.family.safi {
+        let distinguisher = match self.family().safi {
             Safi::VPN => 8,
             _ => 0,
         };
-        let (first, second) = match self.next_hop.len() {
-            32 | 48 => self.next_hop.split_at(self.next_hop.len() / 2),
-            _ => (self.next_hop, &[][..]),
+        let next_hop = self.next_hop_octets();
+        let (first, second) = match next_hop.len() {
+            32 | 48 => next_hop.split_at(next_hop.len() / 2),
+            _ => (next_hop, &[][..]),
         };
         (
             first.get(distinguisher..).unwrap_or_default(),
@@ -103,56 +94,68 @@ impl<'a> MpReach<'a> {
 
     /// The routes as they stand in the message.
     #[must_use]
+    #[inline]
     pub fn nlri_octets(&self) -> &'a [u8] {
-        self.nlri
+        reach(self.value).map_or(&[], |(nlri, _)| nlri)
     }
 
     /// The routes; none where the family was not negotiated.
     #[must_use]
     pub fn routes(&self) -> Routes<'a> {
-        routes(self.nlri, self.form, self.parsed)
+        let parsed = self.context.families.contains(self.family());
+        let field = if parsed { self.nlri_octets() } else { &[] };
+        Routes::of_checked(field, Form::new(self.family(), self.context, false))
     }
 
     /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
     #[must_use]
+    #[inline]
     pub fn prefixes(&self) -> MpPrefixes<'a> {
-        prefixes(self.nlri, self.form, self.parsed)
+        prefixes(self.nlri_octets(), self.family(), self.context)
     }
 }
 
 impl<'a> MpUnreach<'a> {
-    pub(crate) fn decode(raw: RawAttribute<'a>, context: &Context) -> Result<Self, Malformed> {
-        let (nlri, family) = family(raw.value).map_err(|_| Malformed)?;
-        let parsed = context.families.contains(family);
-        let form = Form::new(family, context, true);
-        if parsed {
-            check(nlri, form)?;
-        }
-        Ok(Self { form, nlri, parsed })
+    /// Whether the value can be understood; otherwise the session cannot go on (RFC 7606 section 5.3).
+    pub(crate) fn check(value: &[u8], context: &Context) -> bool {
+        family(value).is_ok_and(|(nlri, family)| {
+            !context.families.contains(family) || check(nlri, Form::new(family, context, true))
+        })
+    }
+
+    /// `value` was checked.
+    #[inline]
+    pub(crate) const fn of_checked(value: &'a [u8], context: &'a Context) -> Self {
+        Self { value, context }
     }
 
     /// The family of the routes.
     #[must_use]
+    #[inline]
     pub fn family(&self) -> Family {
-        self.form.family
+        leading_family(self.value)
     }
 
     /// The routes as they stand in the message.
     #[must_use]
+    #[inline]
     pub fn nlri_octets(&self) -> &'a [u8] {
-        self.nlri
+        family(self.value).map_or(&[], |(nlri, _)| nlri)
     }
 
     /// The routes; none where the family was not negotiated.
     #[must_use]
     pub fn routes(&self) -> Routes<'a> {
-        routes(self.nlri, self.form, self.parsed)
+        let parsed = self.context.families.contains(self.family());
+        let field = if parsed { self.nlri_octets() } else { &[] };
+        Routes::of_checked(field, Form::new(self.family(), self.context, true))
     }
 
     /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
     #[must_use]
+    #[inline]
     pub fn prefixes(&self) -> MpPrefixes<'a> {
-        prefixes(self.nlri, self.form, self.parsed)
+        prefixes(self.nlri_octets(), self.family(), self.context)
     }
 }
 
@@ -167,27 +170,21 @@ pub enum MpPrefixes<'a> {
     Ipv6(Prefixes<'a, Ipv6Net>),
 }
 
-fn check(nlri: &[u8], form: Form) -> Result<(), Malformed> {
+fn check(nlri: &[u8], form: Form) -> bool {
     match form.family {
-        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, form.add_path, 0).map(drop),
-        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, form.add_path, 0).map(drop),
-        _ => Routes::check(nlri, form, 0).map(drop),
+        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, form.add_path, 0).is_ok(),
+        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, form.add_path, 0).is_ok(),
+        _ => Routes::check(nlri, form, 0).is_ok(),
     }
-    .map_err(|_| Malformed)
 }
 
-fn routes(nlri: &[u8], form: Form, parsed: bool) -> Routes<'_> {
-    Routes::of_checked(if parsed { nlri } else { &[] }, form)
-}
-
-fn prefixes(nlri: &[u8], form: Form, parsed: bool) -> MpPrefixes<'_> {
-    match form.family {
-        Family::IPV4_UNICAST if parsed => {
-            MpPrefixes::Ipv4(Prefixes::of_checked(nlri, form.add_path))
-        }
-        Family::IPV6_UNICAST if parsed => {
-            MpPrefixes::Ipv6(Prefixes::of_checked(nlri, form.add_path))
-        }
+#[inline]
+fn prefixes<'a>(nlri: &'a [u8], family: Family, context: &Context) -> MpPrefixes<'a> {
+    let add_path = context.add_path.contains(family);
+    match family {
+        _ if !context.families.contains(family) => MpPrefixes::None,
+        Family::IPV4_UNICAST => MpPrefixes::Ipv4(Prefixes::of_checked(nlri, add_path)),
+        Family::IPV6_UNICAST => MpPrefixes::Ipv6(Prefixes::of_checked(nlri, add_path)),
         _ => MpPrefixes::None,
     }
 }
@@ -195,6 +192,7 @@ fn prefixes(nlri: &[u8], form: Form, parsed: bool) -> MpPrefixes<'_> {
 impl Iterator for MpPrefixes<'_> {
     type Item = Nlri<IpNet>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
         match self {
             Self::None => None,
@@ -204,12 +202,20 @@ impl Iterator for MpPrefixes<'_> {
     }
 
     /// One loop for one family.
+    #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
+        let mut all = start;
         match self {
-            Self::None => start,
-            Self::Ipv4(prefixes) => prefixes.fold(start, |all, nlri| step(all, nlri.widen())),
-            Self::Ipv6(prefixes) => prefixes.fold(start, |all, nlri| step(all, nlri.widen())),
+            Self::None => {}
+            // Seldom, and not worth a loop of its own for the usual lengths.
+            Self::Ipv4(prefixes) => {
+                for nlri in prefixes {
+                    all = step(all, nlri.widen());
+                }
+            }
+            Self::Ipv6(prefixes) => all = prefixes.fold(all, |all, nlri| step(all, nlri.widen())),
         }
+        all
     }
 }
 
@@ -224,12 +230,20 @@ pub(crate) fn nlri_field(code: AttributeCode, value: &[u8]) -> Option<(Family, &
     Some((family, nlri))
 }
 
+/// The family in front of a value that was checked.
+#[inline]
+fn leading_family(value: &[u8]) -> Family {
+    family(value).map_or(Family::new(Afi(0), Safi(0)), |(_, family)| family)
+}
+
+#[inline]
 fn family(input: &[u8]) -> Parsed<'_, Family> {
     let (rest, afi) = be_u16(input)?;
     let (rest, safi) = octet(rest)?;
     Ok((rest, Family::new(Afi(afi), Safi(safi))))
 }
 
+#[inline]
 fn reach(input: &[u8]) -> Parsed<'_, (Family, &[u8])> {
     let (rest, family) = family(input)?;
     let (rest, next_hop) = crate::nlri::next_hop(rest)?;

@@ -12,7 +12,7 @@ use crate::error::{EncodeError, Span};
 use crate::extended_community::Ipv6ExtendedCommunity;
 use crate::iana::AttributeCode;
 use crate::message::RawAttributes;
-use crate::parse::{Parsed, array, be_u16, be_u32, octet, take};
+use crate::parse::{Parsed, Short, be_u32, octet, take};
 
 /// The Attribute Flags octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,32 +51,51 @@ pub struct RawAttribute<'a> {
     pub code: AttributeCode,
     /// The value.
     pub value: &'a [u8],
-    /// The whole attribute, from its flags to the end of its value.
-    pub span: Span,
+    /// Where it starts in its message.
+    pub(crate) start: u16,
 }
 
 impl<'a> RawAttribute<'a> {
-    /// `start` is the position of `input` in the message.
+    /// The attribute at the start of `input`, which starts at `start` in its message.
     #[inline(always)]
-    pub(crate) fn split(input: &'a [u8], start: usize) -> Parsed<'a, Self> {
-        let (rest, [flags, code]) = array(input)?;
-        let (rest, length) = if flags & AttributeFlags::EXTENDED_LENGTH != 0 {
-            be_u16(rest)?
+    pub(crate) fn split(input: &'a [u8], start: u16) -> Parsed<'a, Self> {
+        let [flags, code, short, rest @ ..] = input else {
+            return Err(nom::Err::Error(Short));
+        };
+        let (rest, length) = if *flags & AttributeFlags::EXTENDED_LENGTH == 0 {
+            (rest, u16::from(*short))
         } else {
-            let (rest, length) = octet(rest)?;
-            (rest, length.into())
+            let (rest, low) = octet(rest)?;
+            (rest, u16::from_be_bytes([*short, low]))
         };
         let (rest, value) = take(rest, length.into())?;
-        let span = Span::new(start, start + input.len() - rest.len());
         Ok((
             rest,
             Self {
-                flags: AttributeFlags(flags),
-                code: AttributeCode(code),
+                flags: AttributeFlags(*flags),
+                code: AttributeCode(*code),
                 value,
-                span,
+                start,
             },
         ))
+    }
+
+    /// Where it stands in its message: flags, code, length and value.
+    #[must_use]
+    #[inline]
+    pub fn span(&self) -> Span {
+        let start = usize::from(self.start);
+        Span::new(start, start + self.header_length() + self.value.len())
+    }
+
+    /// Octets in front of the value.
+    #[inline(always)]
+    pub(crate) fn header_length(&self) -> usize {
+        if self.flags.0 & AttributeFlags::EXTENDED_LENGTH == 0 {
+            3
+        } else {
+            4
+        }
     }
 }
 
@@ -91,7 +110,7 @@ pub struct AttrSet<'a> {
 impl<'a> AttrSet<'a> {
     pub(super) fn decode(raw: RawAttribute<'a>) -> Option<Self> {
         let (rest, asn) = be_u32(raw.value).ok()?;
-        let attributes = RawAttributes::new(rest, raw.span.end.into());
+        let attributes = RawAttributes::new(rest, raw.span().end);
         Some(Self {
             origin_as: Asn::new(asn),
             attributes,
@@ -201,7 +220,7 @@ impl RawAttributeBuf {
             flags: self.flags,
             code: self.code,
             value: &self.value,
-            span: Span::new(0, self.value.len()),
+            start: 0,
         }
     }
 

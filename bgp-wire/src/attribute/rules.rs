@@ -2,6 +2,10 @@
 //!
 //! Sections 3 and 7 of RFC 7606, with RFC 7607 (AS 0), RFC 6793 section 6, RFC 8092 section 6, and RFC 9774 (sets).
 
+mod plain;
+
+pub(crate) use plain::{SLOTS, plain_rules, slot};
+
 use super::raw::{AttrSet, AttributeFlags, RawAttribute};
 use super::tunnel::{Aigp, PrefixSid, TunnelEncapsulation};
 use core::net::Ipv4Addr;
@@ -38,10 +42,31 @@ pub(crate) struct Rule {
     code: AttributeCode,
     flags: u8,
     length: Length,
-    value: fn(&RawAttribute<'_>, &Context) -> Finding,
+    value: Value,
     external: Peer,
     internal: Peer,
     confederation: Peer,
+}
+
+/// What a value has to be beyond its length.
+#[derive(Clone, Copy)]
+enum Value {
+    Any,
+    Origin,
+    AsPath,
+    /// Not an error, but of no use if it is no host's address; [`Update::check`](crate::Update::check) sees to it.
+    Host,
+    Aggregator,
+    /// Triples of words.
+    Triples,
+    /// Checked with the routes that it holds, by [`super::MpReach`] and [`super::MpUnreach`].
+    Routes,
+    As4Path,
+    As4Aggregator,
+    Tunnels,
+    Aigp,
+    Sids,
+    Attributes,
 }
 
 /// What is wrong with a value: the reason, and what it costs even where a fault of the attribute costs less.
@@ -85,33 +110,32 @@ macro_rules! rules {
 
 #[rustfmt::skip]
 const RULES: &[Rule] = rules! {
-    // code                    flags                length               value       from eBGP         from iBGP         from a confederation
-    ORIGIN,                    WELL_KNOWN,          Length::Exactly(1),  origin,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    AS_PATH,                   WELL_KNOWN,          Length::Any,         as_path,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    NEXT_HOP,                  WELL_KNOWN,          Length::Exactly(4),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    MULTI_EXIT_DISC,           OPTIONAL,            Length::Exactly(4),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    LOCAL_PREF,                WELL_KNOWN,          Length::Exactly(4),  any,        Ignores,          Accepts(Withdraw), Accepts(Withdraw);
-    ATOMIC_AGGREGATE,          WELL_KNOWN,          Length::Exactly(0),  any,        Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    AGGREGATOR,                OPTIONAL_TRANSITIVE, Length::Aggregator,  aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    COMMUNITIES,               OPTIONAL_TRANSITIVE, Length::Multiple(4), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    ORIGINATOR_ID,             OPTIONAL,            Length::Exactly(4),  any,        Ignores,          Accepts(Withdraw), Ignores;
-    CLUSTER_LIST,              OPTIONAL,            Length::Multiple(4), any,        Ignores,          Accepts(Withdraw), Ignores;
-    MP_REACH_NLRI,             OPTIONAL,            Length::Any,         any,        Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
-    MP_UNREACH_NLRI,           OPTIONAL,            Length::Any,         any,        Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
-    EXTENDED_COMMUNITIES,      OPTIONAL_TRANSITIVE, Length::Multiple(8), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    AS4_PATH,                  OPTIONAL_TRANSITIVE, Length::Any,         as4_path,   Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    AS4_AGGREGATOR,            OPTIONAL_TRANSITIVE, Length::Exactly(8),  aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    PMSI_TUNNEL,               OPTIONAL_TRANSITIVE, Length::AtLeast(5),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    TUNNEL_ENCAPSULATION,      OPTIONAL_TRANSITIVE, Length::Any,         tunnels,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    AIGP,                      OPTIONAL,            Length::Any,         aigp,       Ignores,          Accepts(Discard), Accepts(Discard);
-    LARGE_COMMUNITIES,         OPTIONAL_TRANSITIVE, Length::Multiple(12), any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    ONLY_TO_CUSTOMER,          OPTIONAL_TRANSITIVE, Length::Exactly(4),  any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    PREFIX_SID,                OPTIONAL_TRANSITIVE, Length::Any,         sids,       Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    // code                    flags                length               value              from eBGP         from iBGP         from a confederation
+    ORIGIN,                    WELL_KNOWN,          Length::Exactly(1),  Value::Origin,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AS_PATH,                   WELL_KNOWN,          Length::Any,         Value::AsPath,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    NEXT_HOP,                  WELL_KNOWN,          Length::Exactly(4),  Value::Host,       Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    MULTI_EXIT_DISC,           OPTIONAL,            Length::Exactly(4),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    LOCAL_PREF,                WELL_KNOWN,          Length::Exactly(4),  Value::Any,        Ignores,          Accepts(Withdraw), Accepts(Withdraw);
+    ATOMIC_AGGREGATE,          WELL_KNOWN,          Length::Exactly(0),  Value::Any,        Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    AGGREGATOR,                OPTIONAL_TRANSITIVE, Length::Aggregator,  Value::Aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    COMMUNITIES,               OPTIONAL_TRANSITIVE, Length::Multiple(4), Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    ORIGINATOR_ID,             OPTIONAL,            Length::Exactly(4),  Value::Any,        Ignores,          Accepts(Withdraw), Ignores;
+    CLUSTER_LIST,              OPTIONAL,            Length::Multiple(4), Value::Any,        Ignores,          Accepts(Withdraw), Ignores;
+    MP_REACH_NLRI,             OPTIONAL,            Length::Any,         Value::Routes,     Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
+    MP_UNREACH_NLRI,           OPTIONAL,            Length::Any,         Value::Routes,     Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
+    EXTENDED_COMMUNITIES,      OPTIONAL_TRANSITIVE, Length::Multiple(8), Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AS4_PATH,                  OPTIONAL_TRANSITIVE, Length::Any,         Value::As4Path,    Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    AS4_AGGREGATOR,            OPTIONAL_TRANSITIVE, Length::Exactly(8),  Value::As4Aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    PMSI_TUNNEL,               OPTIONAL_TRANSITIVE, Length::AtLeast(5),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    TUNNEL_ENCAPSULATION,      OPTIONAL_TRANSITIVE, Length::Any,         Value::Tunnels,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AIGP,                      OPTIONAL,            Length::Any,         Value::Aigp,       Ignores,          Accepts(Discard), Accepts(Discard);
+    LARGE_COMMUNITIES,         OPTIONAL_TRANSITIVE, Length::Multiple(12), Value::Triples,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    ONLY_TO_CUSTOMER,          OPTIONAL_TRANSITIVE, Length::Exactly(4),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    PREFIX_SID,                OPTIONAL_TRANSITIVE, Length::Any,         Value::Sids,       Accepts(Discard), Accepts(Discard), Accepts(Discard);
 };
 
 /// What the rules say of one attribute: `None` if it stands, else what is done and why.
-#[inline]
 pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Treatment, Reason)> {
     let Some(rule) = rule(raw.code) else {
         // RFC 4271 section 6.3, which RFC 7606 does not revise.
@@ -138,11 +162,12 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
     if !rule.length.allows(raw.value.len(), context) {
         return Some((fault, Reason::ATTRIBUTE_LENGTH_ERROR));
     }
-    (rule.value)(raw, context).map(|(least, reason)| (fault.max(least), reason))
+    let finding = rule.value.finding(raw, context);
+    finding.map(|(least, reason)| (fault.max(least), reason))
 }
 
 impl Rule {
-    fn from(&self, peer: PeerKind) -> Peer {
+    const fn from(&self, peer: PeerKind) -> Peer {
         match peer {
             PeerKind::External => self.external,
             PeerKind::Internal => self.internal,
@@ -184,14 +209,14 @@ const BY_CODE: [Option<&Rule>; INDEXED] = {
 };
 
 /// One more than the largest code that has a rule, but for ATTR_SET, which stands far off.
-pub(crate) const INDEXED: usize = 41;
+const INDEXED: usize = 41;
 
 /// Carried through, not used: what is wrong with it costs the routes.
 const ATTR_SET: Rule = Rule {
     code: AttributeCode::ATTR_SET,
     flags: OPTIONAL_TRANSITIVE,
     length: Length::AtLeast(4),
-    value: attr_set,
+    value: Value::Attributes,
     external: Accepts(Withdraw),
     internal: Accepts(Withdraw),
     confederation: Accepts(Withdraw),
@@ -216,11 +241,24 @@ impl Length {
     }
 }
 
-fn any(_: &RawAttribute<'_>, _: &Context) -> Finding {
-    None
+impl Value {
+    fn finding(self, raw: &RawAttribute<'_>, context: &Context) -> Finding {
+        match self {
+            Self::Any | Self::Host | Self::Triples | Self::Routes => None,
+            Self::Origin => origin(raw),
+            Self::AsPath => as_path(raw, context),
+            Self::Aggregator | Self::As4Aggregator => aggregator(raw),
+            Self::As4Path => as4_path(raw, context),
+            Self::Tunnels => tunnels(raw),
+            Self::Aigp => aigp(raw),
+            Self::Sids => sids(raw),
+            Self::Attributes => attr_set(raw),
+        }
+    }
 }
 
-fn origin(raw: &RawAttribute<'_>, _: &Context) -> Finding {
+#[inline(always)]
+fn origin(raw: &RawAttribute<'_>) -> Finding {
     let known = raw
         .value
         .first()
@@ -228,6 +266,7 @@ fn origin(raw: &RawAttribute<'_>, _: &Context) -> Finding {
     (!known).then_some((Discard, Reason::INVALID_ORIGIN_ATTRIBUTE))
 }
 
+#[inline(always)]
 fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
     let path = AsPath::new(raw.value, context.four_octet_as);
     (!path.is_well_formed(segments(context))).then_some((Discard, Reason::MALFORMED_AS_PATH))
@@ -243,33 +282,34 @@ pub(crate) fn segments(context: &Context) -> Segments {
 }
 
 /// RFC 7607 section 2: there is no AS 0.
-fn aggregator(raw: &RawAttribute<'_>, _: &Context) -> Finding {
-    let zero = Aggregator::decode(raw.value).is_none_or(|aggregator| aggregator.asn.number() == 0);
+#[inline(always)]
+fn aggregator(raw: &RawAttribute<'_>) -> Finding {
+    let zero = Aggregator::of_checked(raw.value).asn.number() == 0;
     zero.then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
 /// RFC 6368 section 5: what is inside are whole attributes.
-fn attr_set(raw: &RawAttribute<'_>, _: &Context) -> Finding {
+fn attr_set(raw: &RawAttribute<'_>) -> Finding {
     let whole =
         AttrSet::decode(*raw).is_some_and(|set| set.raw_attributes().all(|raw| raw.is_ok()));
     (!whole).then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
 /// RFC 9012 section 13.
-fn tunnels(raw: &RawAttribute<'_>, _: &Context) -> Finding {
+fn tunnels(raw: &RawAttribute<'_>) -> Finding {
     (!TunnelEncapsulation::new(raw.value).is_well_formed())
         .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
 /// RFC 7311 section 3.
-fn aigp(raw: &RawAttribute<'_>, _: &Context) -> Finding {
+fn aigp(raw: &RawAttribute<'_>) -> Finding {
     let aigp = Aigp::new(raw.value);
     (!aigp.is_well_formed() || aigp.metric().is_none())
         .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
 /// RFC 8669 section 6.
-fn sids(raw: &RawAttribute<'_>, _: &Context) -> Finding {
+fn sids(raw: &RawAttribute<'_>) -> Finding {
     (!PrefixSid::new(raw.value).is_well_formed())
         .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }

@@ -2,7 +2,7 @@
 
 use crate::attribute::RawAttribute;
 use crate::context::Context;
-use crate::error::DecodeError;
+use crate::error::{DecodeError, Span, position};
 use crate::frame::Frame;
 use crate::parse::length_value_u16;
 use crate::reason::Reason;
@@ -11,24 +11,30 @@ use crate::reason::Reason;
 #[derive(Clone, Copy, Debug)]
 pub struct Update<'a> {
     message: &'a [u8],
-    withdrawn: &'a [u8],
-    attributes: &'a [u8],
-    nlri: &'a [u8],
-    context: Context,
+    /// Where the Path Attributes field starts.
+    attributes: u16,
+    /// Where the Network Layer Reachability Information field starts.
+    nlri: u16,
+    context: &'a Context,
 }
 
 impl<'a> Update<'a> {
-    pub(super) fn decode(message: &'a [u8], context: Context) -> Result<Self, DecodeError> {
+    /// `message` is a whole message whose header was checked.
+    #[inline(always)]
+    pub(super) fn decode(message: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
         let body = message.get(Frame::HEADER_LENGTH..).unwrap_or_default();
         // RFC 7606 section 3 (b).
         let overrun = |start| DecodeError::new(Reason::MALFORMED_ATTRIBUTE_LIST, start, start + 2);
-        let (rest, withdrawn) =
-            length_value_u16(body).map_err(|_| overrun(Frame::HEADER_LENGTH))?;
-        let (nlri, attributes) =
-            length_value_u16(rest).map_err(|_| overrun(message.len() - rest.len()))?;
+        let (rest, _) = length_value_u16(body).map_err(|_| overrun(Frame::HEADER_LENGTH))?;
+        let start = message.len() - rest.len();
+        let (nlri, _) = length_value_u16(rest).map_err(|_| overrun(start))?;
+        let nlri = message.len() - nlri.len();
+        let Span {
+            start: attributes,
+            end: nlri,
+        } = Span::new(start + 2, nlri);
         Ok(Self {
             message,
-            withdrawn,
             attributes,
             nlri,
             context,
@@ -43,39 +49,45 @@ impl<'a> Update<'a> {
 
     /// The Withdrawn Routes field.
     #[must_use]
+    #[inline]
     pub fn withdrawn_octets(&self) -> &'a [u8] {
-        self.withdrawn
+        let start = self.withdrawn_start();
+        match usize::from(self.attributes).checked_sub(2) {
+            Some(end) if end > start => self.message.get(start..end).unwrap_or_default(),
+            _ => &[],
+        }
     }
 
     /// The Network Layer Reachability Information field.
     #[must_use]
+    #[inline]
     pub fn nlri_octets(&self) -> &'a [u8] {
-        self.nlri
+        self.message.get(self.nlri_start()..).unwrap_or_default()
     }
 
     /// The context that the message was decoded in.
     #[must_use]
-    pub fn context(&self) -> &Context {
-        &self.context
+    #[inline]
+    pub fn context(&self) -> &'a Context {
+        self.context
     }
 
     /// Every path attribute as it stands in the message, unchecked.
     #[must_use]
+    #[inline]
     pub fn raw_attributes(&self) -> RawAttributes<'a> {
-        RawAttributes {
-            rest: self.attributes,
-            end: self.message.len() - self.nlri.len(),
-        }
+        let start = usize::from(self.attributes);
+        let octets = self.message.get(start..self.nlri_start());
+        RawAttributes::new(octets.unwrap_or_default(), self.nlri)
     }
 
-    /// The position of the Withdrawn Routes field.
     pub(crate) fn withdrawn_start(&self) -> usize {
         Frame::HEADER_LENGTH + 2
     }
 
-    /// The position of the Network Layer Reachability Information field.
+    #[inline]
     pub(crate) fn nlri_start(&self) -> usize {
-        self.message.len() - self.nlri.len()
+        self.nlri.into()
     }
 }
 
@@ -83,8 +95,8 @@ impl<'a> Update<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct RawAttributes<'a> {
     rest: &'a [u8],
-    /// The position in the message at which `rest` ends.
-    end: usize,
+    /// Where `rest` ends in its message.
+    end: u16,
 }
 
 impl<'a> Iterator for RawAttributes<'a> {
@@ -95,36 +107,51 @@ impl<'a> Iterator for RawAttributes<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let start = self.end.saturating_sub(self.rest.len());
-        match RawAttribute::split(self.rest, start) {
-            Ok((rest, attribute)) => {
-                self.rest = rest;
-                Some(Ok(attribute))
-            }
-            Err(_) => {
-                // RFC 7606 section 4: what follows cannot be told apart.
-                self.rest = &[];
-                Some(Err(DecodeError::new(
-                    Reason::MALFORMED_ATTRIBUTE_LIST,
-                    start,
-                    self.end,
-                )))
-            }
+        let start = self.start();
+        if let Ok((rest, attribute)) = RawAttribute::split(self.rest, start) {
+            self.rest = rest;
+            return Some(Ok(attribute));
         }
+        // RFC 7606 section 4: what follows cannot be told apart.
+        self.rest = &[];
+        let reason = Reason::MALFORMED_ATTRIBUTE_LIST;
+        Some(Err(DecodeError::new(reason, start.into(), self.end.into())))
     }
 }
 
 impl<'a> RawAttributes<'a> {
-    /// `octets` end at this position of the message.
-    pub(crate) fn new(octets: &'a [u8], end: usize) -> Self {
+    /// `octets` end at `end` in their message.
+    #[inline]
+    pub(crate) fn new(octets: &'a [u8], end: u16) -> Self {
         Self { rest: octets, end }
     }
 
-    /// The attribute that starts at this position of the message, which holds one.
-    pub(crate) fn at(self, position: usize) -> Option<RawAttribute<'a>> {
-        let skipped = position.checked_sub(self.end - self.rest.len())?;
-        let (_, attribute) = RawAttribute::split(self.rest.get(skipped..)?, position).ok()?;
+    /// The attribute that starts at `start` in the message.
+    #[inline]
+    pub(crate) fn at(self, start: u16) -> Option<RawAttribute<'a>> {
+        let length = usize::from(self.end.checked_sub(start)?);
+        let (_, rest) = self
+            .rest
+            .split_at_checked(self.rest.len().checked_sub(length)?)?;
+        let (_, attribute) = RawAttribute::split(rest, start).ok()?;
         Some(attribute)
+    }
+
+    /// Where the next attribute starts in the message.
+    #[inline(always)]
+    pub(crate) fn start(self) -> u16 {
+        self.end.wrapping_sub(position(self.rest.len()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn octets(self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// What is left when only `rest`, its end, is left.
+    #[inline(always)]
+    pub(crate) fn behind(self, rest: &'a [u8]) -> Self {
+        Self { rest, ..self }
     }
 
     pub(crate) fn is_empty(self) -> bool {

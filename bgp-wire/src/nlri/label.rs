@@ -227,9 +227,9 @@ pub(super) fn load(octets: &[u8], bits: u8, afi: Afi) -> Option<IpNet> {
         return None;
     }
     if afi == Afi::IPV6 {
-        Ipv6Net::load(octets, bits).map(IpNet::V6)
+        Ipv6Net::load(bits, octets).map(IpNet::V6)
     } else {
-        Ipv4Net::load(octets, bits).map(IpNet::V4)
+        Ipv4Net::load(bits, octets).map(IpNet::V4)
     }
 }
 

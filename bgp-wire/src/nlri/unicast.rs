@@ -1,12 +1,13 @@
 //! Prefixes of the unicast and multicast families (RFC 4271 section 4.3), with or without path identifier (RFC 7911).
 
 use core::marker::PhantomData;
+use core::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::error::Span;
 use crate::iana::Afi;
-use crate::parse::{Parsed, Short, be_u32, octet, take};
+use crate::parse::{Parsed, octet, take};
 
 /// A path identifier (RFC 7911 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,20 +51,24 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
     /// The length in bits.
     fn length(self) -> u8;
 
-    /// The lengths of nearly all prefixes of the internet, and how many octets each has: a branch that is predicted
-    /// beats an address that depends on what was loaded.
     #[doc(hidden)]
-    const USUAL: (core::ops::RangeInclusive<u8>, usize);
+    const OCTETS: usize;
 
+    /// The largest length in bits.
     #[doc(hidden)]
     const BITS: u8;
 
-    /// The prefix of this length at the start of `input`, which has its octets.
+    /// The lengths of nearly all prefixes of the internet, and how many octets each has.
     #[doc(hidden)]
-    fn load(input: &[u8], bits: u8) -> Option<Self>;
+    const USUAL: (RangeInclusive<u8>, usize);
 
+    /// The same for those that come next.
     #[doc(hidden)]
-    const OCTETS: usize;
+    const FREQUENT: (RangeInclusive<u8>, usize);
+
+    /// The prefix of this length at the start of `octets`, whatever stands behind it.
+    #[doc(hidden)]
+    fn load(bits: u8, octets: &[u8]) -> Option<Self>;
 
     #[doc(hidden)]
     fn write(self, out: &mut [u8]) -> usize;
@@ -80,7 +85,7 @@ mod private {
 }
 
 macro_rules! unicast_prefix {
-    ($prefix:ty, $integer:ty, $octets:literal, $afi:expr, $usual:expr) => {
+    ($prefix:ty, $integer:ty, $octets:literal, $afi:expr, $usual:expr, $frequent:expr) => {
         impl UnicastPrefix for $prefix {
             const AFI: Afi = $afi;
 
@@ -88,30 +93,40 @@ macro_rules! unicast_prefix {
                 self.prefix_len()
             }
 
-            const USUAL: (core::ops::RangeInclusive<u8>, usize) = $usual;
+            const OCTETS: usize = $octets;
 
             const BITS: u8 = $octets * 8;
 
-            #[inline(always)]
-            fn load(input: &[u8], bits: u8) -> Option<Self> {
-                // Loading whole words and masking beats copying a variable number of octets.
-                let word = match input.first_chunk::<$octets>() {
-                    Some(word) => *word,
-                    None => {
-                        let mut word = [0; $octets];
-                        word.iter_mut()
-                            .zip(input)
-                            .for_each(|(to, from)| *to = *from);
-                        word
-                    }
-                };
-                let host_bits = <$integer>::BITS.checked_sub(bits.into())?;
-                let mask = <$integer>::MAX.checked_shl(host_bits).unwrap_or(0);
-                let network = <$integer>::from_be_bytes(word) & mask;
-                Self::new(network.into(), bits).ok()
-            }
+            const USUAL: (RangeInclusive<u8>, usize) = $usual;
 
-            const OCTETS: usize = $octets;
+            const FREQUENT: (RangeInclusive<u8>, usize) = $frequent;
+
+            #[inline(always)]
+            fn load(bits: u8, octets: &[u8]) -> Option<Self> {
+                /// By length, the bits of the network, as they stand in memory.
+                #[expect(
+                    clippy::as_conversions,
+                    clippy::indexing_slicing,
+                    reason = "evaluated at compile time"
+                )]
+                const MASKS: [$integer; $octets * 8 + 1] = {
+                    let mut masks = [<$integer>::MAX; $octets * 8 + 1];
+                    let mut host_bits = $octets * 8;
+                    while host_bits > 0 {
+                        let mask = <$integer>::MAX.unbounded_shl(host_bits);
+                        masks[$octets * 8 - host_bits as usize] = mask.to_be();
+                        host_bits -= 1;
+                    }
+                    masks
+                };
+                // Loading whole words and masking beats copying a variable number of octets.
+                let word = match octets.first_chunk::<$octets>() {
+                    Some(word) => *word,
+                    None => pad(octets),
+                };
+                let network = <$integer>::from_ne_bytes(word) & MASKS.get(usize::from(bits))?;
+                Self::new(network.to_ne_bytes().into(), bits).ok()
+            }
 
             #[inline(always)]
             fn write(self, out: &mut [u8]) -> usize {
@@ -136,8 +151,19 @@ macro_rules! unicast_prefix {
     };
 }
 
-unicast_prefix!(Ipv4Net, u32, 4, Afi::IPV4, (17..=24, 3));
-unicast_prefix!(Ipv6Net, u128, 16, Afi::IPV6, (41..=48, 6));
+unicast_prefix!(Ipv4Net, u32, 4, Afi::IPV4, (17..=24, 3), (25..=32, 4));
+unicast_prefix!(Ipv6Net, u128, 16, Afi::IPV6, (41..=48, 6), (25..=32, 4));
+
+/// The octets at the end of a field, and zeros.
+#[inline(always)]
+fn pad<const N: usize>(octets: &[u8]) -> [u8; N] {
+    let mut word = [0; N];
+    // One by one, not in a loop, or they would go through memory.
+    for (position, octet) in word.iter_mut().enumerate() {
+        *octet = octets.get(position).copied().unwrap_or(0);
+    }
+    word
+}
 
 /// Iterates the prefixes of a field that was checked; never fails.
 #[derive(Clone, Copy, Debug)]
@@ -151,23 +177,23 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     /// Whether `field` is a list of prefixes; the octets of the first that is not, if one is not.
     ///
     /// `start` is the position of the field in its message.
+    #[inline(always)]
     pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<Self, Span> {
-        let mut rest = field;
-        while !rest.is_empty() {
-            let Ok((after, _)) = split::<P>(rest, add_path) else {
-                let end = start + field.len();
-                return Err(Span::new(end - rest.len(), end));
-            };
-            rest = after;
+        let sound = if add_path {
+            is_list_of_paths::<P>(field)
+        } else {
+            is_list::<P, 0>(field)
+        };
+        let prefixes = Self::of_checked(field, add_path);
+        if sound {
+            Ok(prefixes)
+        } else {
+            let end = start + field.len();
+            Err(Span::new(end - prefixes.behind_sound(), end))
         }
-        Ok(Self::of_checked(field, add_path))
     }
 
-    pub(crate) fn empty() -> Self {
-        Self::of_checked(&[], false)
-    }
-
-    /// `field` was checked.
+    #[inline]
     pub(crate) fn of_checked(field: &'a [u8], add_path: bool) -> Self {
         Self {
             rest: field,
@@ -175,6 +201,118 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
             prefix: PhantomData,
         }
     }
+
+    /// How many octets follow the prefixes up to the first that is none.
+    #[cold]
+    fn behind_sound(mut self) -> usize {
+        while self.next().is_some() {}
+        self.rest.len()
+    }
+
+    /// The next prefix if it has one of these lengths.
+    #[inline(always)]
+    fn split(&mut self, (lengths, length): &(RangeInclusive<u8>, usize)) -> Option<P> {
+        let (bits, octets) = self.rest.split_first()?;
+        if !lengths.contains(bits) {
+            return None;
+        }
+        let prefix = P::load(*bits, octets)?;
+        self.rest = octets.get(*length..)?;
+        Some(prefix)
+    }
+
+    #[inline(always)]
+    fn step(&mut self, pace: &mut Pace) -> Option<Nlri<P>> {
+        let (path_id, rest) = if self.add_path {
+            let (path_id, rest) = self.rest.split_first_chunk::<PATH_ID>()?;
+            (Some(PathId(u32::from_be_bytes(*path_id))), rest)
+        } else {
+            (None, self.rest)
+        };
+        let (bits, octets) = rest.split_first()?;
+        let prefix = P::load(*bits, octets)?;
+        self.rest = octets.get(pace.octets::<P>(*bits)..)?;
+        Some(Nlri { path_id, prefix })
+    }
+}
+
+/// Whether a field is prefixes, each behind its path identifier.
+#[inline(never)]
+fn is_list_of_paths<P: UnicastPrefix>(field: &[u8]) -> bool {
+    is_list::<P, PATH_ID>(field)
+}
+
+/// How the octets of the next prefix are found.
+///
+/// The place of a prefix depends on the length that stands in front of the one before. Where lengths are what they
+/// usually are, a branch that is predicted is three times as fast as to wait for that number; where they are any, half
+/// as fast. This watches how often the branches are of no use.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Prefixes of unusual lengths.
+    unusual: u32,
+}
+
+impl Pace {
+    const START: Self = Self { unusual: 0 };
+
+    /// Whether branches are of use.
+    #[inline(always)]
+    fn is_regular(self) -> bool {
+        self.unusual < 32
+    }
+
+    /// The octets of a prefix of so many bits.
+    #[inline(always)]
+    fn octets<P: UnicastPrefix>(&mut self, bits: u8) -> usize {
+        let (usual, frequent) = (P::USUAL, P::FREQUENT);
+        if !self.is_regular() {
+            usize::from(bits).div_ceil(8)
+        } else if usual.0.contains(&bits) {
+            usual.1
+        } else if frequent.0.contains(&bits) {
+            frequent.1
+        } else {
+            self.unusual += 1;
+            length_in_octets(bits)
+        }
+    }
+}
+
+/// Not inlined: what is called stays behind a branch.
+#[inline(never)]
+fn length_in_octets(bits: u8) -> usize {
+    usize::from(bits).div_ceil(8)
+}
+
+/// The octets of a path identifier.
+const PATH_ID: usize = 4;
+
+/// Whether a field is prefixes, each behind `SKIP` octets.
+#[inline(always)]
+fn is_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
+    let (usual, length) = P::USUAL;
+    let mut pace = Pace::START;
+    let mut at = 0;
+    while pace.is_regular() {
+        // A loop of its own, or the compiler turns the branch into arithmetic.
+        while let Some(bits) = field.get(at + SKIP)
+            && usual.contains(bits)
+        {
+            at += SKIP + 1 + length;
+        }
+        match field.get(at + SKIP) {
+            Some(bits) if *bits > P::BITS => return false,
+            Some(bits) => at += SKIP + 1 + pace.octets::<P>(*bits),
+            None => return at == field.len(),
+        }
+    }
+    let mut longest = 0;
+    while let Some(bits) = field.get(at + SKIP) {
+        longest = longest.max(*bits);
+        at += SKIP + 1 + usize::from(*bits).div_ceil(8);
+    }
+    at == field.len() && longest <= P::BITS
 }
 
 impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
@@ -182,44 +320,30 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<P>> {
-        let (rest, (path_id, bits, octets)) = split::<P>(self.rest, self.add_path).ok()?;
-        self.rest = rest;
-        Some(Nlri {
-            path_id,
-            prefix: P::load(octets, bits)?,
-        })
+        let mut pace = Pace::START;
+        self.step(&mut pace)
     }
-}
 
-/// Path identifier, length in bits, and what starts with the octets of the prefix.
-type Item<'a> = (Option<PathId>, u8, &'a [u8]);
-
-/// One prefix: the same step checks and iterates.
-#[inline(always)]
-fn split<P: UnicastPrefix>(input: &[u8], add_path: bool) -> Parsed<'_, Item<'_>> {
-    let (rest, path_id) = if add_path {
-        let (rest, path_id) = be_u32(input)?;
-        (rest, Some(PathId(path_id)))
-    } else {
-        (input, None)
-    };
-    let (octets, bits) = octet(rest)?;
-    let (usual, length) = P::USUAL;
-    let rest = if usual.contains(&bits) {
-        octets.get(length..)
-    } else {
-        behind(octets, bits, P::BITS)
-    };
-    Ok((rest.ok_or(nom::Err::Error(Short))?, (path_id, bits, octets)))
-}
-
-/// What follows a prefix of any length.
-#[inline(never)]
-fn behind(octets: &[u8], bits: u8, most: u8) -> Option<&[u8]> {
-    if bits > most {
-        None
-    } else {
-        octets.get(usize::from(bits).div_ceil(8)..)
+    #[inline(always)]
+    fn fold<B, F: FnMut(B, Nlri<P>) -> B>(mut self, start: B, mut step: F) -> B {
+        let (usual, frequent) = (P::USUAL, P::FREQUENT);
+        let (mut all, mut pace) = (start, Pace::START);
+        loop {
+            if !self.add_path && pace.is_regular() {
+                // Loops of their own, or the compiler turns branches into arithmetic.
+                while let Some(prefix) = self.split(&usual) {
+                    all = step(all, Nlri::new(prefix));
+                }
+                if let Some(prefix) = self.split(&frequent) {
+                    all = step(all, Nlri::new(prefix));
+                    continue;
+                }
+            }
+            match self.step(&mut pace) {
+                Some(nlri) => all = step(all, nlri),
+                None => return all,
+            }
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn frame(octets: impl Into<Bytes>) -> Frame {
     clippy::allow_attributes,
     reason = "expect would fail in the tables that use it"
 )]
-pub(crate) fn update<'a>(frame: &'a Frame, context: &Context) -> Update<'a> {
+pub(crate) fn update<'a>(frame: &'a Frame, context: &'a Context) -> Update<'a> {
     match frame.decode(context) {
         Ok(Message::Update(update)) => update,
         other => panic!("not an UPDATE: {other:?}"),

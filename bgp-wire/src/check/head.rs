@@ -1,0 +1,84 @@
+//! ORIGIN, AS_PATH and NEXT_HOP where they stand first and in this order, as in nearly every message: what the table of
+//! rules says of them, written out for speed. What is not as usual is left to the table.
+
+use super::index::Index;
+use crate::attribute::rules::{is_host, slot};
+use crate::attribute::{AttributeFlags, RawAttribute};
+use crate::context::Context;
+use crate::iana::{AttributeCode, SegmentType};
+use crate::message::RawAttributes;
+
+/// Notes those of the three attributes that stand as usual. What follows them, and a bit for the code of each.
+#[inline(always)]
+pub(super) fn check_head<'a>(
+    attributes: RawAttributes<'a>,
+    message: &[u8],
+    context: &Context,
+    index: &mut Index,
+) -> (RawAttributes<'a>, u64) {
+    const ORIGIN: u8 = AttributeCode::ORIGIN.0;
+    const NEXT_HOP: u8 = AttributeCode::NEXT_HOP.0;
+    let start = attributes.start();
+    let [AttributeFlags::TRANSITIVE, ORIGIN, 1, 0..=2, rest @ ..] = attributes.octets() else {
+        return (attributes, 0);
+    };
+    index.insert(slot(AttributeCode::ORIGIN), start);
+    let mut seen = 1 << ORIGIN;
+    let attributes = attributes.behind(rest);
+
+    let start = attributes.start();
+    let Ok((after, raw)) = RawAttribute::split(rest, start) else {
+        return (attributes, seen);
+    };
+    let well_known = raw.flags.0 & !AttributeFlags::EXTENDED_LENGTH == AttributeFlags::TRANSITIVE;
+    if !(raw.code == AttributeCode::AS_PATH && well_known && is_short_path(&raw, message, context))
+    {
+        return (attributes, seen);
+    }
+    index.insert(slot(AttributeCode::AS_PATH), start);
+    seen |= 1 << AttributeCode::AS_PATH.0;
+    let attributes = attributes.behind(after);
+
+    let [
+        AttributeFlags::TRANSITIVE,
+        NEXT_HOP,
+        4,
+        a,
+        b,
+        c,
+        d,
+        rest @ ..,
+    ] = after
+    else {
+        return (attributes, seen);
+    };
+    if !is_host([*a, *b, *c, *d].into()) {
+        return (attributes, seen);
+    }
+    index.insert(slot(AttributeCode::NEXT_HOP), attributes.start());
+    (attributes.behind(rest), seen | 1 << NEXT_HOP)
+}
+
+/// Whether a path is empty, or one sequence of at most eight four-octet AS numbers of which none is 0. Eight are looked at
+/// always, whatever they are, so that no branch depends on how many there are.
+#[inline(always)]
+fn is_short_path(raw: &RawAttribute<'_>, message: &[u8], context: &Context) -> bool {
+    const SEQUENCE: u8 = SegmentType::AS_SEQUENCE.0;
+    if raw.value.is_empty() {
+        return true;
+    }
+    let end = usize::from(raw.start) + raw.header_length() + 2;
+    let octets = message
+        .get(end..)
+        .and_then(|octets| octets.first_chunk::<32>());
+    let ([SEQUENCE, count @ 1..=8, ..], Some(octets)) = (raw.value, octets) else {
+        return false;
+    };
+    let numbers = octets.as_chunks::<4>().0.iter().enumerate();
+    let zeros = numbers.fold(0, |zeros, (position, number)| {
+        zeros | u32::from(*number == [0; 4]) << position
+    });
+    context.four_octet_as
+        && raw.value.len() == 2 + usize::from(*count) * 4
+        && zeros & ((1 << count) - 1) == 0
+}
