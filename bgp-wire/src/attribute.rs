@@ -9,6 +9,7 @@ pub(crate) mod rules;
 mod set;
 mod text;
 mod tunnel;
+mod write;
 
 pub use aggregator::Aggregator;
 pub use as_path::{AsPath, AsPathBuf, ParseAsPathError, Segment, SegmentBuf};

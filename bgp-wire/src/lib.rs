@@ -61,6 +61,7 @@ mod route_distinguisher;
 mod router_id;
 #[cfg(feature = "serde")]
 mod serde;
+mod sink;
 mod text;
 
 pub use asn::{Asn, ParseAsnError};

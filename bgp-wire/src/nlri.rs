@@ -5,7 +5,6 @@ mod evpn;
 mod flowspec;
 mod label;
 mod route_target;
-mod sink;
 mod unicast;
 mod words;
 

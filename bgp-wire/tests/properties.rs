@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use bgp_wire::{
     AsPathBuf, Asn, AttributeSet, Community, Context, Family, Frame, LargeCommunity, Message,
-    MessageLimit, Nlri, Origin, PeerKind, UpdateBuf,
+    MessageLimit, Nlri, Origin, PathId, PeerKind, UpdateBuf, encode_withdrawals,
 };
 use bytes::{Bytes, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -147,6 +147,42 @@ proptest! {
             prop_assert!(checked.announced().count() + checked.withdrawn().count() <= body.len());
         }
     }
+}
+
+/// Of a route that has no room behind others not an octet is left in the message.
+#[test]
+fn routes_without_room_leave_nothing_behind() {
+    let context = Context::new(PeerKind::External).add_path([Family::IPV4_UNICAST]);
+    let lengths = (9..=32).cycle();
+    let routes = (0..2000_u32).zip(lengths).map(|(number, length)| Nlri {
+        path_id: Some(PathId(0x0101_0101 * (number % 255 + 1))),
+        prefix: Ipv4Net::new((0xc000_0000 + (number << 8)).into(), length)
+            .unwrap()
+            .trunc(),
+    });
+    let mut octets = BytesMut::new();
+    let messages = encode_withdrawals(&context, routes.clone(), &mut octets).unwrap();
+    let mut withdrawn = Vec::new();
+    for _ in 0..messages {
+        let frame = Frame::split(&mut octets, MessageLimit::Standard)
+            .unwrap()
+            .unwrap();
+        let Ok(Message::Update(update)) = frame.decode(&context) else {
+            panic!("not an UPDATE")
+        };
+        let checked = update.check().unwrap();
+        assert_eq!(checked.fault(), None);
+        assert_eq!(
+            checked.attributes().count() + checked.announced().count(),
+            0
+        );
+        withdrawn.extend(checked.withdrawn());
+    }
+    assert!(octets.is_empty());
+    assert!(withdrawn.into_iter().eq(routes.map(|nlri| Nlri {
+        path_id: nlri.path_id,
+        prefix: IpNet::V4(nlri.prefix),
+    })));
 }
 
 #[test]

@@ -4,12 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use bytes::{BufMut, BytesMut};
-
 use crate::asn::Asn;
-use crate::error::EncodeError;
 use crate::iana::SegmentType;
 use crate::parse::{Parsed, octet, take};
+use crate::sink::Sink;
 
 /// An AS path that was checked: whole segments of known types, none empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,33 +330,37 @@ pub(super) fn encoded_length<'a>(
 ) -> usize {
     let number = if four_octet_as { 4 } else { 2 };
     segments
-        .map(|SegmentBuf { asns, .. }| asns.len().div_ceil(255) * 2 + asns.len() * number)
+        .map(|SegmentBuf { asns, .. }| {
+            // Most paths are short: no division then.
+            let headers = if asns.len() <= 255 {
+                usize::from(!asns.is_empty())
+            } else {
+                asns.len().div_ceil(255)
+            };
+            headers * 2 + asns.len() * number
+        })
         .sum()
 }
 
-/// Appends the value of the attribute.
-pub(super) fn encode<'a>(
+/// Writes segments of at most 255 AS numbers each.
+#[inline(always)]
+pub(super) fn write<'a>(
     segments: impl Iterator<Item = &'a SegmentBuf>,
     four_octet_as: bool,
-    out: &mut BytesMut,
-) -> Result<(), EncodeError> {
+    out: &mut impl Sink,
+) {
     for SegmentBuf { segment_type, asns } in segments {
         for part in asns.chunks(255) {
-            let too_long = |_| EncodeError::PartTooLong {
-                part: "a segment of an AS_PATH",
-                length: part.len(),
-            };
-            out.put_slice(&[segment_type.0, u8::try_from(part.len()).map_err(too_long)?]);
+            out.put(&[segment_type.0, u8::try_from(part.len()).unwrap_or(u8::MAX)]);
             for asn in part {
                 if four_octet_as {
-                    out.put_u32(asn.number());
+                    out.put(&asn.number().to_be_bytes());
                 } else {
-                    out.put_u16(asn.to_two_octets());
+                    out.put(&asn.to_two_octets().to_be_bytes());
                 }
             }
         }
     }
-    Ok(())
 }
 
 impl FromStr for AsPathBuf {
@@ -453,6 +455,8 @@ mod tests {
     use std::prelude::v1::*;
 
     use super::*;
+
+    use crate::sink::Slice;
 
     #[test]
     fn faults() {
@@ -569,8 +573,9 @@ mod tests {
     #[test]
     fn long_sequences_are_split() {
         let path = AsPathBuf::sequence((0..300).map(|_| Asn::new(70_000)));
-        let mut out = BytesMut::new();
-        encode(path.segments.iter(), true, &mut out).unwrap();
+        let mut out = vec![0; encoded_length(path.segments.iter(), true)];
+        let used = Slice::write(&mut out, |out| write(path.segments.iter(), true, out));
+        assert_eq!(used, out.len());
         assert_eq!(
             (out.len(), out[1], out[2 + 255 * 4 + 1]),
             (2 + 255 * 4 + 2 + 45 * 4, 255, 45)

@@ -1,8 +1,7 @@
 //! A path attribute as it stands in the message (RFC 4271 section 4.3).
 
+use alloc::vec;
 use alloc::vec::Vec;
-
-use bytes::{BufMut, BytesMut};
 
 use super::rules::flags;
 use super::{AttributeSet, PmsiTunnel, Tlv};
@@ -208,10 +207,14 @@ impl RawAttributeBuf {
     pub fn attr_set(origin_as: Asn, attributes: &AttributeSet) -> Result<Self, EncodeError> {
         let context = Context::new(PeerKind::Internal);
         attributes.check(&context)?;
-        let mut value = BytesMut::new();
-        value.put_u32(origin_as.number());
-        attributes.encode(&context, None, &mut value)?;
-        Ok(Self::of(AttributeCode::ATTR_SET, value.to_vec()))
+        let length = 4 + attributes.encoded_length(&context, None);
+        two_octets("an ATTR_SET", length)?;
+        let mut value = vec![0; length];
+        if let Some((first, rest)) = value.split_first_chunk_mut() {
+            *first = origin_as.number().to_be_bytes();
+            attributes.write(&context, None, rest);
+        }
+        Ok(Self::of(AttributeCode::ATTR_SET, value))
     }
 
     /// As it would stand in a message, of which it were all.
@@ -222,12 +225,6 @@ impl RawAttributeBuf {
             value: &self.value,
             start: 0,
         }
-    }
-
-    pub(crate) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        put_header(out, self.flags.0, self.code, self.value.len())?;
-        out.put_slice(&self.value);
-        Ok(())
     }
 }
 
@@ -265,26 +262,4 @@ impl Tlv<'_> {
         out.extend(self.value);
         Ok(())
     }
-}
-
-/// Writes flags, code and length, in two octets exactly where one is too short.
-pub(crate) fn put_header(
-    out: &mut BytesMut,
-    flags: u8,
-    code: AttributeCode,
-    length: usize,
-) -> Result<(), EncodeError> {
-    let flags = flags & !AttributeFlags::EXTENDED_LENGTH;
-    if let Ok(length) = u8::try_from(length) {
-        out.put_slice(&[flags, code.0, length]);
-    } else if let Ok(octets) = u16::try_from(length) {
-        let [high, low] = octets.to_be_bytes();
-        out.put_slice(&[flags | AttributeFlags::EXTENDED_LENGTH, code.0, high, low]);
-    } else {
-        return Err(EncodeError::PartTooLong {
-            part: "a path attribute",
-            length,
-        });
-    }
-    Ok(())
 }

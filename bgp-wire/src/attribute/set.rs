@@ -1,20 +1,14 @@
 //! `AttributeSet`: the path attributes of a route, owned, for sending and for tables.
 
 use alloc::vec::Vec;
-use core::iter::Peekable;
 use core::net::Ipv4Addr;
 
-use bytes::{BufMut, BytesMut};
-
-use super::raw::put_header;
-use super::rules::{flags, is_accepted, segments, verdict};
-use super::{
-    Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf, SegmentBuf, as_path,
-};
+use super::rules::{is_accepted, segments, verdict};
+use super::{Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf};
 use crate::asn::Asn;
 use crate::check::Checked;
 use crate::community::{Community, LargeCommunity};
-use crate::context::{Context, PeerKind};
+use crate::context::Context;
 use crate::error::EncodeError;
 use crate::extended_community::ExtendedCommunity;
 use crate::iana::{AttributeCode, Origin};
@@ -81,71 +75,6 @@ impl AttributeSet {
         }
     }
 
-    /// Appends the attributes in ascending order, with `next_hop` as NEXT_HOP.
-    pub(crate) fn encode(
-        &self,
-        context: &Context,
-        next_hop: Option<Ipv4Addr>,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
-        let internal = context.peer == PeerKind::Internal;
-        let mut writer = Writer {
-            out,
-            peer: context.peer,
-            unknown: self.unknown.iter().peekable(),
-        };
-        writer.put(AttributeCode::ORIGIN, &[self.origin.0])?;
-        let segments = self.as_path.segments.iter();
-        writer.put_path(AttributeCode::AS_PATH, segments, context.four_octet_as)?;
-        if let Some(next_hop) = next_hop {
-            writer.put(AttributeCode::NEXT_HOP, &next_hop.octets())?;
-        }
-        if let Some(discriminator) = self.multi_exit_disc {
-            writer.put(AttributeCode::MULTI_EXIT_DISC, &discriminator.to_be_bytes())?;
-        }
-        if context.peer != PeerKind::External {
-            let preference = self.local_pref.unwrap_or(DEFAULT_LOCAL_PREF);
-            writer.put(AttributeCode::LOCAL_PREF, &preference.to_be_bytes())?;
-        }
-        if self.atomic_aggregate {
-            writer.put(AttributeCode::ATOMIC_AGGREGATE, &[])?;
-        }
-        if let Some(Aggregator { asn, address }) = self.aggregator {
-            let (octets, start) = aggregator_value(asn, address, context.four_octet_as);
-            writer.put(
-                AttributeCode::AGGREGATOR,
-                octets.get(start..).unwrap_or_default(),
-            )?;
-        }
-        writer.put_list(AttributeCode::COMMUNITIES, &self.communities, |item| {
-            item.0.to_be_bytes()
-        })?;
-        if let Some(originator) = self.originator_id.filter(|_| internal) {
-            writer.put(AttributeCode::ORIGINATOR_ID, &originator.octets())?;
-        }
-        let clusters: &[_] = if internal { &self.cluster_list } else { &[] };
-        writer.put_list(AttributeCode::CLUSTER_LIST, clusters, |address| {
-            address.octets()
-        })?;
-        writer.put_list(
-            AttributeCode::EXTENDED_COMMUNITIES,
-            &self.extended_communities,
-            |item| item.0,
-        )?;
-        if !context.four_octet_as {
-            self.put_as4(&mut writer)?;
-        }
-        writer.put_list(
-            AttributeCode::LARGE_COMMUNITIES,
-            &self.large_communities,
-            |item| item.to_octets(),
-        )?;
-        if let Some(asn) = self.only_to_customer {
-            writer.put(AttributeCode::ONLY_TO_CUSTOMER, &asn.number().to_be_bytes())?;
-        }
-        writer.finish()
-    }
-
     /// What a receiver would not accept is not sent.
     pub(crate) fn check(&self, context: &Context) -> Result<(), EncodeError> {
         if self.origin.name().is_none() {
@@ -162,6 +91,15 @@ impl AttributeSet {
         {
             return Err(EncodeError::Illegal("an AGGREGATOR of AS 0"));
         }
+        if self.unknown.is_empty() {
+            Ok(())
+        } else {
+            self.check_unknown(context)
+        }
+    }
+
+    #[cold]
+    fn check_unknown(&self, context: &Context) -> Result<(), EncodeError> {
         if !self
             .unknown
             .is_sorted_by(|one, other| one.code < other.code)
@@ -191,89 +129,6 @@ impl AttributeSet {
         }
         Ok(())
     }
-
-    /// AS4_PATH and AS4_AGGREGATOR, where two octets do not say it all (RFC 6793 section 4.2.2).
-    fn put_as4(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
-        let large = |segment: &SegmentBuf| {
-            let mut asns = segment.asns.iter();
-            asns.any(|asn| asn.number() > u16::MAX.into())
-        };
-        if self.as_path.as4_segments().any(large) {
-            writer.put_path(AttributeCode::AS4_PATH, self.as_path.as4_segments(), true)?;
-        }
-        match self.aggregator {
-            Some(Aggregator { asn, address }) if asn.number() > u16::MAX.into() => writer.put(
-                AttributeCode::AS4_AGGREGATOR,
-                &aggregator_value(asn, address, true).0,
-            ),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Writes attributes, and those that are not modelled where their codes stand.
-struct Writer<'a> {
-    out: &'a mut BytesMut,
-    peer: PeerKind,
-    unknown: Peekable<core::slice::Iter<'a, RawAttributeBuf>>,
-}
-
-impl Writer<'_> {
-    fn put(&mut self, code: AttributeCode, value: &[u8]) -> Result<(), EncodeError> {
-        self.put_header(code, value.len())?;
-        self.out.put_slice(value);
-        Ok(())
-    }
-
-    fn put_header(&mut self, code: AttributeCode, length: usize) -> Result<(), EncodeError> {
-        while let Some(unknown) = self.unknown.next_if(|unknown| unknown.code < code) {
-            self.put_unknown(unknown)?;
-        }
-        put_header(self.out, flags(code).unwrap_or_default(), code, length)
-    }
-
-    /// Nothing for an empty list.
-    fn put_list<T, const N: usize>(
-        &mut self,
-        code: AttributeCode,
-        items: &[T],
-        octets: impl Fn(&T) -> [u8; N],
-    ) -> Result<(), EncodeError> {
-        if items.is_empty() {
-            return Ok(());
-        }
-        self.put_header(code, items.len() * N)?;
-        items
-            .iter()
-            .for_each(|item| self.out.put_slice(&octets(item)));
-        Ok(())
-    }
-
-    fn put_path<'a>(
-        &mut self,
-        code: AttributeCode,
-        segments: impl Iterator<Item = &'a SegmentBuf> + Clone,
-        four_octets: bool,
-    ) -> Result<(), EncodeError> {
-        self.put_header(code, as_path::encoded_length(segments.clone(), four_octets))?;
-        as_path::encode(segments, four_octets, self.out)
-    }
-
-    /// Nothing where the peer is one that discards it.
-    fn put_unknown(&mut self, unknown: &RawAttributeBuf) -> Result<(), EncodeError> {
-        if is_accepted(unknown.code, self.peer) {
-            unknown.encode(self.out)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn finish(mut self) -> Result<(), EncodeError> {
-        while let Some(unknown) = self.unknown.next() {
-            self.put_unknown(unknown)?;
-        }
-        Ok(())
-    }
 }
 
 /// Whether a code has its own field, or is made anew for each message.
@@ -298,17 +153,6 @@ fn is_modelled(code: AttributeCode) -> bool {
             | AttributeCode::LARGE_COMMUNITIES
             | AttributeCode::ONLY_TO_CUSTOMER
     )
-}
-
-/// Eight octets, of which a two-octet AS number leaves out the first two: from where the value starts.
-fn aggregator_value(asn: Asn, address: Ipv4Addr, four_octet_as: bool) -> ([u8; 8], usize) {
-    let number = if four_octet_as {
-        asn.number()
-    } else {
-        asn.to_two_octets().into()
-    };
-    let ([a, b, c, d], [e, f, g, h]) = (number.to_be_bytes(), address.octets());
-    ([a, b, c, d, e, f, g, h], if four_octet_as { 0 } else { 2 })
 }
 
 impl From<&Checked<'_>> for AttributeSet {
@@ -377,5 +221,3 @@ impl AttributeSet {
         }
     }
 }
-
-const DEFAULT_LOCAL_PREF: u32 = 100;

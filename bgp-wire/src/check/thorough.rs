@@ -85,6 +85,24 @@ mod tests {
         message
     }
 
+    fn change_each_octet(message: &[u8]) {
+        for position in 19..message.len() {
+            let old = message[position];
+            for value in VALUES
+                .into_iter()
+                .chain([old.wrapping_add(1), old ^ 0x10, old ^ 0x40])
+            {
+                let mut changed = message.to_vec();
+                changed[position] = value;
+                for context in [0, 1, 2, 4, 8].map(context) {
+                    if let Ok(Message::Update(update)) = Message::decode(&changed, &context) {
+                        assert_shortcuts_are_right(&update);
+                    }
+                }
+            }
+        }
+    }
+
     /// Every message that differs in one octet from one in which every shortcut is taken.
     #[test]
     fn one_octet_changed() {
@@ -131,20 +149,8 @@ mod tests {
             message(&[&others[..], &head, &head].concat(), &[]),
             message(&[&head[..18], &[0x80, 14, 5, 0, 2, 1, 0, 0]].concat(), &[]),
         ];
-        for message in &messages {
-            for position in 19..message.len() {
-                let old = message[position];
-                for value in VALUES.into_iter().chain([old + 1, old ^ 0x10, old ^ 0x40]) {
-                    let mut changed = message.clone();
-                    changed[position] = value;
-                    for selector in [0, 1, 2, 4, 8] {
-                        let context = context(selector);
-                        if let Ok(Message::Update(update)) = Message::decode(&changed, &context) {
-                            assert_shortcuts_are_right(&update);
-                        }
-                    }
-                }
-            }
-        }
+        messages
+            .iter()
+            .for_each(|message| change_each_octet(message));
     }
 }

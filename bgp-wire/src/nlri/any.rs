@@ -6,7 +6,6 @@ use core::fmt;
 
 use ipnet::IpNet;
 
-use super::sink::{Sink, Slice};
 use super::words::Words;
 use super::{
     EvpnRoute, FlowSpec, FlowSpecBuf, Form, LabeledPrefix, Nlri, PathId, RouteTargetPrefix,
@@ -16,6 +15,7 @@ use crate::error::{EncodeError, Span};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, be_u32, octet, take};
+use crate::sink::{Sink, Slice};
 
 /// What a route of a received message names, by the kind of its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +190,7 @@ fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, AnyNlri<'a>> {
 }
 
 /// What can be written into an NLRI field.
-pub(crate) trait NlriValue {
+pub(crate) trait NlriValue: Copy {
     /// The most octets that [`Self::write`] can write.
     const LONGEST: usize;
 
@@ -200,8 +200,8 @@ pub(crate) trait NlriValue {
     /// The octets that [`Self::write`] writes.
     fn encoded_length(&self, form: &Form) -> usize;
 
-    /// Writes to the start of `out`, which has room for it, and says how many octets.
-    fn write(&self, form: &Form, out: &mut [u8]) -> usize;
+    /// Writes the destination to the start of `out`; what is behind it, or `None` if there is no room.
+    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
 }
 
 /// Octets that [`write`] writes.
@@ -210,17 +210,19 @@ pub(crate) fn encoded_length<P: NlriValue>(nlri: &Nlri<P>, form: &Form) -> usize
     nlri.path_id.map_or(0, |_| 4) + nlri.prefix.encoded_length(form)
 }
 
-/// Writes to the start of `out`, which has room for it, and says how many octets.
+/// Writes a route to the start of `out`; what is behind it, or `None` if there is no room.
 #[inline(always)]
-pub(crate) fn write<P: NlriValue>(nlri: &Nlri<P>, form: &Form, out: &mut [u8]) -> usize {
+pub(crate) fn write<'o, P: NlriValue>(
+    nlri: &Nlri<P>,
+    form: &Form,
+    out: &'o mut [u8],
+) -> Option<&'o mut [u8]> {
     let Some(PathId(path_id)) = nlri.path_id else {
         return nlri.prefix.write(form, out);
     };
-    let Some((identifier, rest)) = out.split_first_chunk_mut() else {
-        return 0;
-    };
+    let (identifier, rest) = out.split_first_chunk_mut()?;
     *identifier = path_id.to_be_bytes();
-    4 + nlri.prefix.write(form, rest)
+    nlri.prefix.write(form, rest)
 }
 
 impl<P: UnicastPrefix> NlriValue for P {
@@ -237,7 +239,7 @@ impl<P: UnicastPrefix> NlriValue for P {
     }
 
     #[inline(always)]
-    fn write(&self, _: &Form, out: &mut [u8]) -> usize {
+    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         UnicastPrefix::write(*self, out)
     }
 }
@@ -291,10 +293,13 @@ impl NlriValue for &DestinationBuf {
         }
     }
 
-    fn write(&self, form: &Form, out: &mut [u8]) -> usize {
-        match self {
-            DestinationBuf::Prefix(IpNet::V4(prefix)) => UnicastPrefix::write(*prefix, out),
-            DestinationBuf::Prefix(IpNet::V6(prefix)) => UnicastPrefix::write(*prefix, out),
+    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        if self.encoded_length(form) > out.len() {
+            return None;
+        }
+        let length = match self {
+            DestinationBuf::Prefix(IpNet::V4(prefix)) => return UnicastPrefix::write(*prefix, out),
+            DestinationBuf::Prefix(IpNet::V6(prefix)) => return UnicastPrefix::write(*prefix, out),
             DestinationBuf::Labeled(prefix) => prefix.write(form, out),
             DestinationBuf::Vpn(prefix) => prefix.write(form, out),
             DestinationBuf::FlowSpec(flow) => flow.write(out),
@@ -308,7 +313,8 @@ impl NlriValue for &DestinationBuf {
             }
             DestinationBuf::RouteTarget(prefix) => prefix.write(out),
             DestinationBuf::Unknown(octets) => Slice::write(out, |out| out.put(octets)),
-        }
+        };
+        out.get_mut(length..)
     }
 }
 

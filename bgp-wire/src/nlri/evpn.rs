@@ -7,12 +7,12 @@ use core::str::FromStr;
 use ipnet::IpNet;
 
 use super::label::load;
-use super::sink::{Length, Sink, Slice};
 use super::words::Words;
 use crate::iana::Afi;
 use crate::mac_address::{MacAddress, colons, from_colons};
 use crate::parse::{Parsed, Short, array, be_u32, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
+use crate::sink::{Length, Sink, Slice};
 
 /// An Ethernet Segment Identifier (RFC 7432 section 5), written as ten octets with colons between them, or `0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

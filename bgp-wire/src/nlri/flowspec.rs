@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
-use crate::nlri::sink::{Length, Sink, Slice};
 use crate::parse::{Parsed, Short, array, be_u16, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
+use crate::sink::{Length, Sink, Slice};
 
 /// A received flow specification that was checked: its components are whole, known, and in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use core::fmt;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::sink::{Sink, Slice};
 use super::words::Words;
 use super::{Form, UnicastPrefix};
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, array, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
+use crate::sink::{Sink, Slice};
 use crate::text::hex;
 
 /// One entry of a label stack: a label of 20 bits, three bits for the traffic class and the S bit (RFC 3032).

@@ -3,11 +3,11 @@
 use core::fmt;
 
 use super::Form;
-use super::sink::{Sink, Slice};
 use super::words::Words;
 use crate::asn::Asn;
 use crate::extended_community::ExtendedCommunity;
 use crate::parse::{Parsed, Short, octet, take};
+use crate::sink::{Sink, Slice};
 
 /// A prefix of origin AS and route target (RFC 4684 section 4), written `64512 target:64512:1`, with `/` and a length
 /// in bits behind it where not all 96 count, or `default` for all of them.

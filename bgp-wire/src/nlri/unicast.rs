@@ -70,8 +70,9 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
     #[doc(hidden)]
     fn load(bits: u8, octets: &[u8]) -> Option<Self>;
 
+    /// Writes the prefix to the start of `out`; what is behind it, or `None` if there is no room.
     #[doc(hidden)]
-    fn write(self, out: &mut [u8]) -> usize;
+    fn write(self, out: &mut [u8]) -> Option<&mut [u8]>;
 }
 
 mod private {
@@ -85,7 +86,24 @@ mod private {
 }
 
 macro_rules! unicast_prefix {
-    ($prefix:ty, $integer:ty, $octets:literal, $afi:expr, $usual:expr, $frequent:expr) => {
+    ($prefix:ty, $integer:ty, $octets:literal, $masks:ident, $afi:expr, $usual:expr, $frequent:expr) => {
+        /// By length, the bits of the network, as they stand in memory.
+        #[expect(
+            clippy::as_conversions,
+            clippy::indexing_slicing,
+            reason = "evaluated at compile time"
+        )]
+        static $masks: [$integer; $octets * 8 + 1] = {
+            let mut masks = [<$integer>::MAX; $octets * 8 + 1];
+            let mut host_bits = $octets * 8;
+            while host_bits > 0 {
+                let mask = <$integer>::MAX.unbounded_shl(host_bits);
+                masks[$octets * 8 - host_bits as usize] = mask.to_be();
+                host_bits -= 1;
+            }
+            masks
+        };
+
         impl UnicastPrefix for $prefix {
             const AFI: Afi = $afi;
 
@@ -103,56 +121,56 @@ macro_rules! unicast_prefix {
 
             #[inline(always)]
             fn load(bits: u8, octets: &[u8]) -> Option<Self> {
-                /// By length, the bits of the network, as they stand in memory.
-                #[expect(
-                    clippy::as_conversions,
-                    clippy::indexing_slicing,
-                    reason = "evaluated at compile time"
-                )]
-                const MASKS: [$integer; $octets * 8 + 1] = {
-                    let mut masks = [<$integer>::MAX; $octets * 8 + 1];
-                    let mut host_bits = $octets * 8;
-                    while host_bits > 0 {
-                        let mask = <$integer>::MAX.unbounded_shl(host_bits);
-                        masks[$octets * 8 - host_bits as usize] = mask.to_be();
-                        host_bits -= 1;
-                    }
-                    masks
-                };
                 // Loading whole words and masking beats copying a variable number of octets.
                 let word = match octets.first_chunk::<$octets>() {
                     Some(word) => *word,
                     None => pad(octets),
                 };
-                let network = <$integer>::from_ne_bytes(word) & MASKS.get(usize::from(bits))?;
+                let network = <$integer>::from_ne_bytes(word) & $masks.get(usize::from(bits))?;
                 Self::new(network.to_ne_bytes().into(), bits).ok()
             }
 
             #[inline(always)]
-            fn write(self, out: &mut [u8]) -> usize {
+            fn write(self, out: &mut [u8]) -> Option<&mut [u8]> {
                 let bits = self.prefix_len();
+                let mask = $masks.get(usize::from(bits))?;
+                let network = <$integer>::from_ne_bytes(self.addr().octets()) & mask;
+                let (first, rest) = out.split_first_mut()?;
                 let length = usize::from(bits).div_ceil(8);
-                let network = self.network().octets();
-                let Some((first, rest)) = out.split_first_mut() else {
-                    return 0;
-                };
-                *first = bits;
                 // A whole word where there is room for one: what is too much is written over or cut off.
-                match rest.first_chunk_mut() {
-                    Some(word) => *word = network,
-                    None => rest
-                        .iter_mut()
-                        .zip(network)
-                        .for_each(|(to, from)| *to = from),
+                if let Some(word) = rest.first_chunk_mut() {
+                    *word = network.to_ne_bytes();
+                } else {
+                    let octets = rest.get_mut(..length)?.iter_mut();
+                    octets
+                        .zip(network.to_ne_bytes())
+                        .for_each(|(to, from)| *to = from);
                 }
-                1 + length
+                *first = bits;
+                rest.get_mut(length..)
             }
         }
     };
 }
 
-unicast_prefix!(Ipv4Net, u32, 4, Afi::IPV4, (17..=24, 3), (25..=32, 4));
-unicast_prefix!(Ipv6Net, u128, 16, Afi::IPV6, (41..=48, 6), (25..=32, 4));
+unicast_prefix!(
+    Ipv4Net,
+    u32,
+    4,
+    IPV4_MASKS,
+    Afi::IPV4,
+    (17..=24, 3),
+    (25..=32, 4)
+);
+unicast_prefix!(
+    Ipv6Net,
+    u128,
+    16,
+    IPV6_MASKS,
+    Afi::IPV6,
+    (41..=48, 6),
+    (25..=32, 4)
+);
 
 /// The octets at the end of a field, and zeros.
 #[inline(always)]
@@ -426,7 +444,8 @@ mod tests {
         let mut out = [0; 11];
         let mut at = 0;
         for nlri in &prefixes {
-            at += write(nlri, &FORM, &mut out[at..]);
+            let rest = write(nlri, &FORM, &mut out[at..]).unwrap().len();
+            at = out.len() - rest;
         }
         assert_eq!((at, out), (11, field));
         assert_eq!(

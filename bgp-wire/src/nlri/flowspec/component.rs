@@ -7,9 +7,9 @@ use ipnet::IpNet;
 use super::malformed;
 use crate::iana::Afi;
 use crate::nlri::label::{load, network};
-use crate::nlri::sink::Sink;
 use crate::parse::{Parsed, Short, array, octet, take};
 use crate::registry::registry;
+use crate::sink::Sink;
 
 registry! {
     /// Flow Spec Component Types (RFC 8955 section 4.2.2, RFC 8956 section 3).
