@@ -11,24 +11,31 @@ use crate::sink::{Sink, Slice};
 impl AttributeSet {
     /// How many octets [`Self::write`] writes.
     pub(crate) fn encoded_length(&self, context: &Context, next_hop: Option<Ipv4Addr>) -> usize {
-        let (four_octets, peer) = (context.four_octet_as, context.peer);
-        let internal = peer == PeerKind::Internal;
         let segments = self.as_path.segments.iter();
-        let path = as_path::encoded_length(segments, four_octets);
-        let list = |items: usize, octets| if items == 0 { 0 } else { whole(items * octets) };
-        let present = |yes: bool, octets| if yes { whole(octets) } else { 0 };
-        let unknown = self.unknown.iter().map(|unknown| {
-            let sent = is_accepted(unknown.code, peer);
-            present(sent, unknown.value.len())
-        });
-        whole(1)
+        let path = as_path::encoded_length(segments, context.four_octet_as);
+        let frequent = whole(1)
             + whole(path)
             + present(next_hop.is_some(), 4)
             + present(self.multi_exit_disc.is_some(), 4)
-            + present(peer != PeerKind::External, 4)
-            + present(self.atomic_aggregate, 0)
+            + present(context.peer != PeerKind::External, 4)
+            + list(self.communities.len(), 4);
+        if self.has_others(context) {
+            frequent + self.others_length(context)
+        } else {
+            frequent
+        }
+    }
+
+    #[cold]
+    fn others_length(&self, context: &Context) -> usize {
+        let (four_octets, peer) = (context.four_octet_as, context.peer);
+        let internal = peer == PeerKind::Internal;
+        let unknown = self
+            .unknown
+            .iter()
+            .map(|unknown| present(is_accepted(unknown.code, peer), unknown.value.len()));
+        present(self.atomic_aggregate, 0)
             + present(self.aggregator.is_some(), if four_octets { 8 } else { 6 })
-            + list(self.communities.len(), 4)
             + present(internal && self.originator_id.is_some(), 4)
             + list(if internal { self.cluster_list.len() } else { 0 }, 4)
             + list(self.extended_communities.len(), 8)
@@ -36,6 +43,20 @@ impl AttributeSet {
             + list(self.large_communities.len(), 12)
             + present(self.only_to_customer.is_some(), 4)
             + unknown.sum::<usize>()
+    }
+
+    /// Whether there can be other attributes than the five that most routes have, and NEXT_HOP.
+    #[inline(always)]
+    fn has_others(&self, context: &Context) -> bool {
+        self.atomic_aggregate
+            | self.aggregator.is_some()
+            | self.originator_id.is_some()
+            | !self.cluster_list.is_empty()
+            | !self.extended_communities.is_empty()
+            | !self.large_communities.is_empty()
+            | self.only_to_customer.is_some()
+            | !self.unknown.is_empty()
+            | !context.four_octet_as
     }
 
     /// RFC 6793 section 4.2.2: AS4_PATH says what two octets cannot say.
@@ -73,7 +94,6 @@ impl AttributeSet {
 
     #[inline(always)]
     fn put(&self, context: &Context, next_hop: Option<Ipv4Addr>, out: &mut Slice<'_>) {
-        let internal = context.peer == PeerKind::Internal;
         let mut writer = Writer {
             out,
             peer: context.peer,
@@ -92,6 +112,20 @@ impl AttributeSet {
             let preference = self.local_pref.unwrap_or(DEFAULT_LOCAL_PREF);
             writer.put_word(AttributeCode::LOCAL_PREF, preference.to_be_bytes());
         }
+        let others = self.has_others(context);
+        if others {
+            self.put_aggregation(context, &mut writer);
+        }
+        writer.put_list(AttributeCode::COMMUNITIES, &self.communities, |item| {
+            item.0.to_be_bytes()
+        });
+        if others {
+            self.put_others(context, &mut writer);
+        }
+    }
+
+    #[inline(always)]
+    fn put_aggregation(&self, context: &Context, writer: &mut Writer<'_, '_>) {
         if self.atomic_aggregate {
             writer.put(AttributeCode::ATOMIC_AGGREGATE, []);
         }
@@ -104,9 +138,11 @@ impl AttributeSet {
                 writer.put(AttributeCode::AGGREGATOR, [high, low, a, b, c, d]);
             }
         }
-        writer.put_list(AttributeCode::COMMUNITIES, &self.communities, |item| {
-            item.0.to_be_bytes()
-        });
+    }
+
+    #[inline(always)]
+    fn put_others(&self, context: &Context, writer: &mut Writer<'_, '_>) {
+        let internal = context.peer == PeerKind::Internal;
         if let Some(originator) = self.originator_id.filter(|_| internal) {
             writer.put_word(AttributeCode::ORIGINATOR_ID, originator.octets());
         }
@@ -118,7 +154,7 @@ impl AttributeSet {
             |item| item.0,
         );
         if !context.four_octet_as {
-            self.put_as4(&mut writer);
+            self.put_as4(writer);
         }
         writer.put_list(
             AttributeCode::LARGE_COMMUNITIES,
@@ -146,6 +182,16 @@ impl AttributeSet {
 #[inline(always)]
 fn whole(octets: usize) -> usize {
     octets + if octets > 255 { 4 } else { 3 }
+}
+
+#[inline(always)]
+fn present(yes: bool, octets: usize) -> usize {
+    if yes { whole(octets) } else { 0 }
+}
+
+#[inline(always)]
+fn list(items: usize, octets: usize) -> usize {
+    present(items != 0, items * octets)
 }
 
 /// What an internal peer is sent where nothing is said: what routers take it for.
@@ -231,8 +277,8 @@ impl Writer<'_, '_> {
     }
 
     #[inline(always)]
-    fn finish(mut self) {
-        for unknown in self.unknown {
+    fn finish(&mut self) {
+        for unknown in core::mem::take(&mut self.unknown) {
             self.put_unknown(unknown);
         }
     }
