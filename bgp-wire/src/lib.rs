@@ -23,7 +23,9 @@
 //!
 //! No input panics, is read beyond its end, or makes the codec allocate: views borrow. What owns, for sending, is named
 //! `...Buf`. Values of IANA registries are open newtypes with named constants.
-
+//!
+//! # What is covered
+#![doc = include_str!("coverage.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -41,6 +43,8 @@ mod check;
 mod codec;
 mod community;
 mod context;
+#[cfg(test)]
+mod coverage;
 mod dissect;
 mod encode;
 mod error;
