@@ -5,7 +5,7 @@
 mod common;
 
 use bgp_wire::{
-    Capability, CapabilityBuf, CapabilityCode, Context, Message, OpenBuf, PeerKind, Reason,
+    Asn, Capability, CapabilityBuf, CapabilityCode, Context, Message, OpenBuf, PeerKind, Reason,
 };
 use bytes::BytesMut;
 use common::{frame, hex, message};
@@ -296,6 +296,25 @@ fn capabilities_both_ways() {
         let mut out = BytesMut::new();
         parsed.encode(&mut out).unwrap();
         assert!(out.ends_with(&capability), "{octets}");
+    }
+}
+
+#[test]
+fn an_open_of_as_0_is_refused() {
+    let one = open(&format!("{FIXED}00")).unwrap();
+    for open in [
+        OpenBuf {
+            asn: Asn::new(0),
+            ..one.clone()
+        },
+        OpenBuf {
+            capabilities: vec![CapabilityBuf::FourOctetAs(Asn::new(0))],
+            ..one
+        },
+    ] {
+        let mut out = BytesMut::new();
+        assert!(open.encode(&mut out).is_err());
+        assert!(out.is_empty());
     }
 }
 

@@ -240,8 +240,12 @@ impl OpenBuf {
     ///
     /// # Errors
     ///
-    /// A capability is longer than 255 octets or the message longer than 4096; `out` is then as it was.
+    /// AS 0 (RFC 7607), a capability of more than 255 octets, or a message of more than 4096; `out` is then as it was.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        let zero = CapabilityBuf::FourOctetAs(Asn::new(0));
+        if self.asn.number() == 0 || self.capabilities.contains(&zero) {
+            return Err(EncodeError::Illegal("an OPEN of AS 0"));
+        }
         let mut capabilities = BytesMut::new();
         for capability in &self.capabilities {
             capability.encode(&mut capabilities)?;
