@@ -178,7 +178,11 @@ fn unexpected_messages_are_named_by_their_type() {
 fn refused_opens() {
     let refused = [
         (open(64513, 90), Reason::BAD_PEER_AS, vec![]),
-        (open(0, 90), Reason::BAD_PEER_AS, vec![]),
+        (
+            script::raw_open("040000005ac0a800fe00"),
+            Reason::BAD_PEER_AS,
+            vec![],
+        ),
         (
             script::open_with_id(64512, "192.168.0.111"),
             Reason::BAD_BGP_IDENTIFIER,

@@ -12,7 +12,7 @@ use core::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::attribute::rules::{is_host, plain_rules, slot, verdict};
+use crate::attribute::rules::{is_host, is_usable, plain_rules, slot, verdict};
 use crate::attribute::{
     Aggregator, AsPath, Attribute, Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach,
     RawAttribute, Treatment,
@@ -215,8 +215,7 @@ impl<'a> Checked<'a> {
             };
             Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST))
         } else if let Some((treatment, reason)) = verdict(&raw, context) {
-            // RFC 4760 section 3: without IPv4 routes of its own NEXT_HOP is not looked at.
-            let idle = raw.code == AttributeCode::NEXT_HOP && self.update.nlri_octets().is_empty();
+            let idle = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_idle();
             Some((if idle { Treatment::Discard } else { treatment }, reason))
         } else {
             let whole = match raw.code {
@@ -235,6 +234,13 @@ impl<'a> Checked<'a> {
         }
     }
 
+    /// RFC 4760 section 3: where there are no other routes than those of MP_REACH_NLRI, NEXT_HOP is not looked at.
+    fn next_hop_is_idle(&self) -> bool {
+        let mut attributes = self.update.raw_attributes().map_while(Result::ok);
+        self.update.nlri_octets().is_empty()
+            && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
+    }
+
     /// What makes a route unusable without being an error (RFC 4271 sections 6.3 and 9.1.2): it is withdrawn, and the
     /// session goes on.
     #[inline(never)]
@@ -245,9 +251,11 @@ impl<'a> Checked<'a> {
             let external = context.peer == PeerKind::External;
             external && path.is_some_and(|path| path.asns().next() != Some(first))
         });
-        let looped = context
-            .local_as
-            .is_some_and(|local| path.is_some_and(|path| path.asns().any(|asn| asn == local)));
+        let paths = [path, self.as4_path()];
+        let looped = context.local_as.is_some_and(|local| {
+            let mut paths = paths.into_iter().flatten();
+            paths.any(|path| path.asns().any(|asn| asn == local))
+        });
         if foreign || looped {
             self.note_unusable(AttributeCode::AS_PATH, Reason::MALFORMED_AS_PATH);
         }
@@ -258,6 +266,18 @@ impl<'a> Checked<'a> {
             !is_host(next_hop) || context.local_address == Some(next_hop.into())
         }) {
             self.note_unusable(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
+        }
+        let multiprotocol = self
+            .mp_reach()
+            .filter(|reach| context.exchanges(reach.family()) && reach.has_next_hop())
+            .and_then(|reach| reach.next_hop());
+        if multiprotocol
+            .is_some_and(|next_hop| !is_usable(next_hop) || context.local_address == Some(next_hop))
+        {
+            self.note_unusable(
+                AttributeCode::MP_REACH_NLRI,
+                Reason::INVALID_NEXT_HOP_ATTRIBUTE,
+            );
         }
     }
 
@@ -405,8 +425,12 @@ impl<'a> Checked<'a> {
 
     #[inline]
     fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
-        let add_path = self.update.context().add_path;
-        Prefixes::of_checked(field, add_path.contains(Family::IPV4_UNICAST))
+        let context = self.update.context();
+        if context.families.contains(Family::IPV4_UNICAST) {
+            Prefixes::of_checked(field, context.add_path.contains(Family::IPV4_UNICAST))
+        } else {
+            Prefixes::of_checked(&[], false)
+        }
     }
 
     /// Every route that is announced, of all families. Nothing after treat-as-withdraw.
@@ -431,8 +455,10 @@ impl<'a> Checked<'a> {
     }
 
     fn ipv4_routes(&self, field: &'a [u8], withdrawn: bool) -> Routes<'a> {
-        let form = Form::new(Family::IPV4_UNICAST, self.update.context(), withdrawn);
-        Routes::of_checked(field, form)
+        let context = self.update.context();
+        let form = Form::new(Family::IPV4_UNICAST, context, withdrawn);
+        let exchanged = context.exchanges(Family::IPV4_UNICAST);
+        Routes::of_checked(if exchanged { field } else { &[] }, form)
     }
 
     /// The family that an End-of-RIB marker ends (RFC 4724 section 2).

@@ -52,6 +52,7 @@ pub struct Context {
     pub(crate) limit: MessageLimit,
     pub(crate) four_octet_as: bool,
     pub(crate) families: FamilySet,
+    pub(crate) raw_families: bool,
     pub(crate) add_path: FamilySet,
     pub(crate) multiple_labels: FamilySet,
     pub(crate) extended_next_hop: FamilySet,
@@ -73,6 +74,7 @@ impl Context {
             families: FamilySet::EMPTY
                 .with(Family::IPV4_UNICAST)
                 .with(Family::IPV6_UNICAST),
+            raw_families: false,
             add_path: FamilySet::EMPTY,
             multiple_labels: FamilySet::EMPTY,
             extended_next_hop: FamilySet::EMPTY,
@@ -98,11 +100,26 @@ impl Context {
         self
     }
 
-    /// The families that may be exchanged (RFC 4760). Routes of others are ignored, not parsed.
+    /// The families that may be exchanged (RFC 4760), of those in [`Family::PARSED`]. Routes of others are neither handed
+    /// on nor sent.
     #[must_use]
     pub fn families(mut self, families: impl IntoIterator<Item = Family>) -> Self {
         self.families = families.into_iter().collect();
         self
+    }
+
+    /// Whether all families that are not in [`Family::PARSED`] may be exchanged, too: their routes as the octets of a
+    /// whole field, [`Destination::Unknown`](crate::Destination::Unknown). For tools; a speaker has no use for it.
+    #[must_use]
+    pub const fn raw_families(mut self, yes: bool) -> Self {
+        self.raw_families = yes;
+        self
+    }
+
+    /// Whether routes of this family may be exchanged.
+    #[must_use]
+    pub const fn exchanges(&self, family: Family) -> bool {
+        self.families.contains(family) || (self.raw_families && family.bit() == 0)
     }
 
     /// The families whose prefixes have a path identifier in front (RFC 7911), in this direction.

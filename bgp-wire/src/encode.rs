@@ -30,7 +30,8 @@ use writer::{Place, UpdateWriter};
 ///
 /// # Errors
 ///
-/// A prefix has a path identifier and ADD-PATH is not negotiated, or the other way round. `out` is then as it was.
+/// The family is not negotiated, or a prefix has a path identifier and ADD-PATH is not negotiated, or the other way round.
+/// `out` is then as it was.
 pub fn encode_withdrawals<P: UnicastPrefix>(
     context: &Context,
     prefixes: impl IntoIterator<Item = Nlri<P>>,
@@ -45,6 +46,7 @@ fn withdraw<P: NlriValue>(
     routes: impl IntoIterator<Item = Nlri<P>>,
     out: &mut BytesMut,
 ) -> Result<usize, EncodeError> {
+    check_family(context, family)?;
     let place = if family == Family::IPV4_UNICAST {
         Place::Withdrawn
     } else {
@@ -62,7 +64,8 @@ fn withdraw<P: NlriValue>(
 ///
 /// # Errors
 ///
-/// The next hop does not suit the family, or the attributes leave no room for a prefix. `out` is then as it was.
+/// The family is not negotiated, the next hop does not suit it, or the attributes leave no room for a prefix. `out` is then
+/// as it was.
 pub fn encode_announcements<P: UnicastPrefix>(
     context: &Context,
     attributes: &AttributeSet,
@@ -82,6 +85,7 @@ fn announce<P: NlriValue>(
     routes: impl IntoIterator<Item = Nlri<P>>,
     out: &mut BytesMut,
 ) -> Result<usize, EncodeError> {
+    check_family(context, family)?;
     attributes.check(context)?;
     let mut field = NextHopField::default();
     let place = match (family, next_hop) {
@@ -99,6 +103,14 @@ fn announce<P: NlriValue>(
         place,
     };
     writer.write_all(routes, out)
+}
+
+fn check_family(context: &Context, family: Family) -> Result<(), EncodeError> {
+    if context.exchanges(family) {
+        Ok(())
+    } else {
+        Err(EncodeError::NotNegotiated(family))
+    }
 }
 
 /// Appends the End-of-RIB marker of `family` to `out` (RFC 4724 section 2).

@@ -112,6 +112,8 @@ pub enum EncodeError {
     },
     /// A value that no receiver would accept.
     Illegal(&'static str),
+    /// Routes of this family are not exchanged in this context.
+    NotNegotiated(crate::Family),
     /// Routes of this family need a next hop that was not given.
     NextHopMissing(crate::Family),
     /// The family of this next hop cannot carry the routes.
@@ -131,6 +133,9 @@ impl fmt::Display for EncodeError {
                 write!(f, "{part} is too long to encode: {length}")
             }
             Self::Illegal(what) => write!(f, "{what} cannot be sent"),
+            Self::NotNegotiated(family) => {
+                write!(f, "routes of {family} are not exchanged with this peer")
+            }
             Self::NextHopMissing(family) => write!(f, "routes of {family} need a next hop"),
             Self::NextHopUnusable(next_hop) => {
                 write!(f, "{next_hop} cannot be the next hop of these routes")

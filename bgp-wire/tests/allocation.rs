@@ -99,7 +99,8 @@ fn nothing_is_allocated() {
     write(&mut |out| {
         encode_announcements(&context, &attributes, next_hop, ipv4.iter().copied(), out).unwrap();
     });
-    let next_hop = NextHop::Address(std::net::Ipv6Addr::LOCALHOST.into());
+    let next_hop =
+        NextHop::Address(std::net::Ipv6Addr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]).into());
     write(&mut |out| {
         encode_announcements(&context, &attributes, next_hop, ipv6.iter().copied(), out).unwrap();
     });

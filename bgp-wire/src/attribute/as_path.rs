@@ -21,6 +21,8 @@ pub struct AsPath<'a> {
 pub(crate) struct Segments {
     pub(crate) confederation: bool,
     pub(crate) sets: bool,
+    /// Whether there has to be an AS_CONFED_SEQUENCE in front.
+    pub(crate) first: bool,
 }
 
 impl Segments {
@@ -32,6 +34,11 @@ impl Segments {
             SegmentType::AS_CONFED_SET => self.confederation && self.sets,
             _ => false,
         }
+    }
+
+    /// Whether a path may begin so (RFC 5065 section 5).
+    fn begins(self, first: Option<SegmentType>) -> bool {
+        !self.first || first == Some(SegmentType::AS_CONFED_SEQUENCE)
     }
 }
 
@@ -85,6 +92,9 @@ impl<'a> AsPath<'a> {
     #[inline]
     pub(super) fn is_well_formed(&self, allowed: Segments) -> bool {
         let mut rest = self.value;
+        if !allowed.begins(rest.first().copied().map(SegmentType)) {
+            return false;
+        }
         while !rest.is_empty() {
             let Ok((after, segment)) = segment(rest, self.four_octet_as) else {
                 return false;
@@ -268,6 +278,7 @@ impl AsPathBuf {
             return self;
         };
         let mut merged = Self::default();
+        let mut beside = true;
         for mut segment in self.segments {
             match segment.segment_type {
                 SegmentType::AS_SEQUENCE => {
@@ -276,10 +287,12 @@ impl AsPathBuf {
                 }
                 SegmentType::AS_SET if lead == 0 => segment.asns.clear(),
                 SegmentType::AS_SET => lead -= 1,
-                // Confederation segments in front of what is replaced stay (RFC 6793 section 4.2.3).
-                _ => {}
+                // A confederation segment stays that leads, or stands beside one that stays.
+                _ if beside => {}
+                _ => segment.asns.clear(),
             }
-            if !segment.asns.is_empty() {
+            beside = !segment.asns.is_empty();
+            if beside {
                 merged.segments.push(segment);
             }
         }
@@ -300,9 +313,11 @@ impl AsPathBuf {
 
     /// Whether the peer accepts it: segments of these kinds only, no AS 0.
     pub(super) fn is_legal(&self, allowed: Segments) -> bool {
-        self.segments
-            .iter()
-            .all(|SegmentBuf { segment_type, asns }| {
+        let mut segments = self.segments.iter();
+        let first = segments.clone().find(|segment| !segment.asns.is_empty());
+        let begins = allowed.begins(first.map(|segment| segment.segment_type));
+        begins
+            && segments.all(|SegmentBuf { segment_type, asns }| {
                 allowed.has(*segment_type) && asns.iter().all(|asn| asn.number() != 0)
             })
     }
@@ -463,6 +478,7 @@ mod tests {
         const PLAIN: Segments = Segments {
             confederation: false,
             sets: false,
+            first: false,
         };
         let verdict = |octets: &[u8]| AsPath::new(octets, false).is_well_formed(PLAIN);
         for (octets, legal) in [
@@ -521,52 +537,25 @@ mod tests {
 
     #[test]
     fn merging() {
-        use SegmentType as T;
-        let path = |segments: &[(SegmentType, &[u32])]| AsPathBuf {
-            segments: segments
-                .iter()
-                .map(|(segment_type, asns)| SegmentBuf {
-                    segment_type: *segment_type,
-                    asns: asns.iter().copied().map(Asn::new).collect(),
-                })
-                .collect(),
-        };
-        let trans = 23456;
+        let path = |text: &str| text.parse::<AsPathBuf>().unwrap();
         for (narrow, wide, merged) in [
-            (
-                path(&[(T::AS_SEQUENCE, &[1, trans, 3])]),
-                path(&[(T::AS_SEQUENCE, &[70000, 3])]),
-                "1 70000 3",
-            ),
-            (
-                path(&[(T::AS_SEQUENCE, &[trans, 3])]),
-                path(&[(T::AS_SEQUENCE, &[70000, 3])]),
-                "70000 3",
-            ),
+            ("1 23456 3", "70000 3", "1 70000 3"),
+            ("23456 3", "70000 3", "70000 3"),
             // A longer AS4_PATH is ignored.
-            (
-                path(&[(T::AS_SEQUENCE, &[1])]),
-                path(&[(T::AS_SEQUENCE, &[70000, 3])]),
-                "1",
-            ),
-            (path(&[(T::AS_SEQUENCE, &[1, 2])]), path(&[]), "1 2"),
+            ("1", "70000 3", "1"),
+            ("1 2", "", "1 2"),
             // Across the borders of segments, and with a set that counts one.
             (
-                path(&[
-                    (T::AS_SEQUENCE, &[1, 2]),
-                    (T::AS_SET, &[trans, 5]),
-                    (T::AS_SEQUENCE, &[trans]),
-                ]),
-                path(&[(T::AS_SET, &[70000, 5]), (T::AS_SEQUENCE, &[70001])]),
+                "1 2 {23456,5} 23456",
+                "{70000,5} 70001",
                 "1 2 {70000,5} 70001",
             ),
-            (
-                path(&[(T::AS_CONFED_SEQUENCE, &[9]), (T::AS_SEQUENCE, &[1, trans])]),
-                path(&[(T::AS_SEQUENCE, &[70000])]),
-                "(9) 1 70000",
-            ),
+            ("(9) 1 23456", "70000", "(9) 1 70000"),
+            // A confederation segment stays that leads, or stands beside one that stays.
+            ("23456 (5) 23456", "70000 70001", "70000 70001"),
+            ("1 (5) 23456", "70000", "1 (5) 70000"),
         ] {
-            assert_eq!(narrow.merge(wide).to_string(), merged);
+            assert_eq!(path(narrow).merge(path(wide)).to_string(), merged);
         }
     }
 
@@ -583,7 +572,8 @@ mod tests {
         let view = AsPath::new(&out, true);
         assert!(view.is_well_formed(Segments {
             confederation: false,
-            sets: false
+            sets: false,
+            first: false,
         }));
         assert_eq!(view.asns().count(), 300);
     }

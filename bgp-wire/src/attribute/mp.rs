@@ -55,6 +55,12 @@ impl<'a> MpReach<'a> {
         reach(self.value).map_or(&[], |(_, (_, next_hop))| next_hop)
     }
 
+    /// Whether routes of the family are of no use without a next hop: all but flow specifications, whose next hop is not
+    /// looked at (RFC 8955 section 4).
+    pub(crate) fn has_next_hop(&self) -> bool {
+        !matches!(self.family().safi, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN)
+    }
+
     /// The next hop; of a global and a link-local address together the global one (RFC 2545 section 3). The route
     /// distinguisher in front of a VPN's next hop, which is zero, is not part of it. `None` where there is none, as with
     /// flow specifications.
@@ -102,8 +108,8 @@ impl<'a> MpReach<'a> {
     /// The routes; none where the family was not negotiated.
     #[must_use]
     pub fn routes(&self) -> Routes<'a> {
-        let parsed = self.context.families.contains(self.family());
-        let field = if parsed { self.nlri_octets() } else { &[] };
+        let exchanged = self.context.exchanges(self.family());
+        let field = if exchanged { self.nlri_octets() } else { &[] };
         Routes::of_checked(field, Form::new(self.family(), self.context, false))
     }
 
@@ -146,8 +152,8 @@ impl<'a> MpUnreach<'a> {
     /// The routes; none where the family was not negotiated.
     #[must_use]
     pub fn routes(&self) -> Routes<'a> {
-        let parsed = self.context.families.contains(self.family());
-        let field = if parsed { self.nlri_octets() } else { &[] };
+        let exchanged = self.context.exchanges(self.family());
+        let field = if exchanged { self.nlri_octets() } else { &[] };
         Routes::of_checked(field, Form::new(self.family(), self.context, true))
     }
 

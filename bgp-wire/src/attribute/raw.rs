@@ -39,6 +39,17 @@ impl AttributeFlags {
     pub const fn is_transitive(self) -> bool {
         self.0 & Self::TRANSITIVE != 0
     }
+
+    /// These flags as they are sent: the encoder knows the length, the low bits are zero (RFC 4271 section 4.3), and only
+    /// what is transitive can be partial.
+    pub(crate) const fn sendable(self) -> Self {
+        let mask = if self.is_transitive() {
+            Self::OPTIONAL | Self::TRANSITIVE | Self::PARTIAL
+        } else {
+            Self::OPTIONAL
+        };
+        Self(self.0 & mask)
+    }
 }
 
 /// An attribute of a received message.
@@ -229,9 +240,10 @@ impl RawAttributeBuf {
 }
 
 impl From<RawAttribute<'_>> for RawAttributeBuf {
+    /// The same attribute, whatever form its length had.
     fn from(raw: RawAttribute<'_>) -> Self {
         Self {
-            flags: raw.flags,
+            flags: raw.flags.sendable(),
             code: raw.code,
             value: raw.value.to_vec(),
         }

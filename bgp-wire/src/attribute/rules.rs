@@ -8,7 +8,7 @@ pub(crate) use plain::{SLOTS, plain_rules, slot};
 
 use super::raw::{AttrSet, AttributeFlags, RawAttribute};
 use super::tunnel::{Aigp, PrefixSid, TunnelEncapsulation};
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::as_path::Segments;
 use super::{Aggregator, AsPath};
@@ -40,7 +40,7 @@ impl core::fmt::Display for Treatment {
 /// The rule for one attribute.
 pub(crate) struct Rule {
     code: AttributeCode,
-    flags: u8,
+    flags: Flags,
     length: Length,
     value: Value,
     external: Peer,
@@ -95,9 +95,17 @@ enum Length {
 use Peer::{Accepts, Ignores};
 use Treatment::{Discard, Reset, Withdraw};
 
-const WELL_KNOWN: u8 = AttributeFlags::TRANSITIVE;
-const OPTIONAL: u8 = AttributeFlags::OPTIONAL;
-const OPTIONAL_TRANSITIVE: u8 = AttributeFlags::OPTIONAL | AttributeFlags::TRANSITIVE;
+/// The bits of Optional and Transitive that an attribute has, and what others cost at the least (RFC 7606 section 3 (c)).
+type Flags = (u8, Treatment);
+
+const WELL_KNOWN: Flags = (AttributeFlags::TRANSITIVE, Withdraw);
+const OPTIONAL: Flags = (AttributeFlags::OPTIONAL, Withdraw);
+const OPTIONAL_TRANSITIVE: Flags = (CLASS, Withdraw);
+/// RFC 7311 section 3.2.
+const OPTIONAL_OR_DISCARD: Flags = (AttributeFlags::OPTIONAL, Discard);
+
+/// The bits that say of which class an attribute is.
+const CLASS: u8 = AttributeFlags::OPTIONAL | AttributeFlags::TRANSITIVE;
 
 macro_rules! rules {
     ($( $code:ident, $flags:ident, $length:expr, $value:expr, $external:expr, $internal:expr, $confederation:expr; )+) => {
@@ -129,10 +137,10 @@ const RULES: &[Rule] = rules! {
     PMSI_TUNNEL,               OPTIONAL_TRANSITIVE, Length::AtLeast(5),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
     TUNNEL_ENCAPSULATION,      OPTIONAL_TRANSITIVE, Length::Any,         Value::Tunnels,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
     IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    AIGP,                      OPTIONAL,            Length::Any,         Value::Aigp,       Ignores,          Accepts(Discard), Accepts(Discard);
+    AIGP,                      OPTIONAL_OR_DISCARD, Length::Any,         Value::Aigp,       Ignores,          Accepts(Discard), Accepts(Discard);
     LARGE_COMMUNITIES,         OPTIONAL_TRANSITIVE, Length::Multiple(12), Value::Triples,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
     ONLY_TO_CUSTOMER,          OPTIONAL_TRANSITIVE, Length::Exactly(4),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    PREFIX_SID,                OPTIONAL_TRANSITIVE, Length::Any,         Value::Sids,       Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    PREFIX_SID,                OPTIONAL_TRANSITIVE, Length::Any,         Value::Sids,       Ignores,          Accepts(Discard), Accepts(Discard);
 };
 
 /// What the rules say of one attribute: `None` if it stands, else what is done and why.
@@ -155,9 +163,9 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
         Ignores => return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR)),
         Accepts(treatment) => treatment,
     };
-    if raw.flags.0 & OPTIONAL_TRANSITIVE != rule.flags {
-        // RFC 7606 section 3 (c): withdraw, unless the attribute is one that decides where the routes are.
-        return Some((fault.max(Withdraw), Reason::ATTRIBUTE_FLAGS_ERROR));
+    let (flags, cost) = rule.flags;
+    if raw.flags.0 & CLASS != flags {
+        return Some((fault.max(cost), Reason::ATTRIBUTE_FLAGS_ERROR));
     }
     if !rule.length.allows(raw.value.len(), context) {
         return Some((fault, Reason::ATTRIBUTE_LENGTH_ERROR));
@@ -187,9 +195,21 @@ pub(crate) fn is_host(address: Ipv4Addr) -> bool {
     first != 0 && first != 127 && first < 224
 }
 
+/// Whether an address can be a next hop: of one host, and not of the receiver itself.
+pub(crate) fn is_usable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_host(address),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => is_host(mapped),
+            None => !address.is_unspecified() && !address.is_loopback() && !address.is_multicast(),
+        },
+    }
+}
+
 /// The bits of Optional and Transitive with which an attribute is sent; `None` if its code has no rule.
 pub(crate) fn flags(code: AttributeCode) -> Option<u8> {
-    rule(code).map(|rule| rule.flags)
+    let (flags, _) = rule(code)?.flags;
+    Some(flags)
 }
 
 /// The rules by code.
@@ -276,7 +296,12 @@ fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
 pub(crate) fn segments(context: &Context) -> Segments {
     Segments {
         // RFC 5065 section 5: confederation segments come from within the confederation only.
-        confederation: context.confederation || context.peer == PeerKind::Confederation,
+        confederation: match context.peer {
+            PeerKind::External => false,
+            PeerKind::Internal => context.confederation,
+            PeerKind::Confederation => true,
+        },
+        first: context.peer == PeerKind::Confederation,
         sets: context.as_sets,
     }
 }
@@ -310,7 +335,8 @@ fn aigp(raw: &RawAttribute<'_>) -> Finding {
 
 /// RFC 8669 section 6.
 fn sids(raw: &RawAttribute<'_>) -> Finding {
-    (!PrefixSid::new(raw.value).is_well_formed())
+    let sid = PrefixSid::new(raw.value);
+    (!sid.is_well_formed() || !sid.iter().all(|tlv| tlv.is_legal_sid()))
         .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
@@ -320,6 +346,7 @@ fn as4_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
     let any = Segments {
         confederation: true,
         sets: true,
+        first: false,
     };
     if raw.value.is_empty() || !path.is_well_formed(any) {
         return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR));

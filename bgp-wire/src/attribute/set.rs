@@ -176,6 +176,7 @@ impl From<&Checked<'_>> for AttributeSet {
                 }
                 Attribute::LargeCommunities(communities) => {
                     set.large_communities.extend(communities.iter());
+                    dedup(&mut set.large_communities);
                 }
                 Attribute::OnlyToCustomer(asn) => set.only_to_customer = Some(asn),
                 Attribute::PmsiTunnel(_)
@@ -220,4 +221,15 @@ impl AttributeSet {
             self.as_path = core::mem::take(&mut self.as_path).merge(as4_path.into());
         }
     }
+}
+
+/// Leaves the first of each.
+fn dedup<T: PartialEq + Copy>(items: &mut Vec<T>) {
+    let mut kept = Vec::with_capacity(items.len());
+    for item in items.iter() {
+        if !kept.contains(item) {
+            kept.push(*item);
+        }
+    }
+    *items = kept;
 }

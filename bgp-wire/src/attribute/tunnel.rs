@@ -109,11 +109,27 @@ impl PrefixSid<'_> {
     /// The label index (RFC 8669 section 3.1).
     #[must_use]
     pub fn label_index(&self) -> Option<u32> {
-        let label = self.iter().find(|tlv| tlv.kind == 1)?;
+        let label = self.iter().find(|tlv| tlv.kind == LABEL_INDEX)?;
         let (_reserved_and_flags, index) = label.value.split_first_chunk::<3>()?;
         Some(u32::from_be_bytes(*index.as_array()?))
     }
 }
+
+impl Tlv<'_> {
+    /// Whether the length is one that the TLV's kind can have (RFC 8669 sections 3.1 and 3.2).
+    pub(super) fn is_legal_sid(&self) -> bool {
+        match (self.kind, self.value.len()) {
+            (LABEL_INDEX, length) => length == 7,
+            // Flags, and one or more ranges of labels.
+            (ORIGINATOR_SRGB, length) => length >= 8 && (length - 2).is_multiple_of(6),
+            _ => true,
+        }
+    }
+}
+
+/// TLVs of Prefix-SID.
+const LABEL_INDEX: u16 = 1;
+const ORIGINATOR_SRGB: u16 = 3;
 
 impl<'a> Tlv<'a> {
     /// The sub-TLVs, for the tunnels of [`TunnelEncapsulation`].

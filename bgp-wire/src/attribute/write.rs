@@ -40,7 +40,7 @@ impl AttributeSet {
             + list(if internal { self.cluster_list.len() } else { 0 }, 4)
             + list(self.extended_communities.len(), 8)
             + if four_octets { 0 } else { self.as4_length() }
-            + list(self.large_communities.len(), 12)
+            + list(distinct(&self.large_communities).count(), 12)
             + present(self.only_to_customer.is_some(), 4)
             + unknown.sum::<usize>()
     }
@@ -156,11 +156,12 @@ impl AttributeSet {
         if !context.four_octet_as {
             self.put_as4(writer);
         }
-        writer.put_list(
-            AttributeCode::LARGE_COMMUNITIES,
-            &self.large_communities,
-            |item| item.to_octets(),
-        );
+        // RFC 8092 section 3: none is sent twice.
+        let large = distinct(&self.large_communities).count();
+        if large > 0 {
+            writer.put_header(AttributeCode::LARGE_COMMUNITIES, large * 12);
+            distinct(&self.large_communities).for_each(|item| writer.out.put(&item.to_octets()));
+        }
         if let Some(asn) = self.only_to_customer {
             writer.put_word(AttributeCode::ONLY_TO_CUSTOMER, asn.number().to_be_bytes());
         }
@@ -182,6 +183,13 @@ impl AttributeSet {
 #[inline(always)]
 fn whole(octets: usize) -> usize {
     octets + if octets > 255 { 4 } else { 3 }
+}
+
+/// The first of each.
+fn distinct<T: PartialEq>(items: &[T]) -> impl Iterator<Item = &T> {
+    let earlier = |position| items.get(..position).unwrap_or_default();
+    let all = items.iter().enumerate();
+    all.filter_map(move |(position, item)| (!earlier(position).contains(item)).then_some(item))
 }
 
 #[inline(always)]
@@ -286,7 +294,12 @@ impl Writer<'_, '_> {
 
 #[cold]
 fn put_whole<'o>(unknown: &RawAttributeBuf, mut out: Slice<'o>) -> Slice<'o> {
-    put_header(&mut out, unknown.flags.0, unknown.code, unknown.value.len());
+    put_header(
+        &mut out,
+        unknown.flags.sendable().0,
+        unknown.code,
+        unknown.value.len(),
+    );
     out.put(&unknown.value);
     out
 }
@@ -294,7 +307,6 @@ fn put_whole<'o>(unknown: &RawAttributeBuf, mut out: Slice<'o>) -> Slice<'o> {
 /// Writes flags, code and length, in two octets exactly where one is too short.
 #[inline(always)]
 fn put_header(out: &mut Slice<'_>, flags: u8, code: AttributeCode, length: usize) {
-    let flags = flags & !AttributeFlags::EXTENDED_LENGTH;
     if let Ok(length) = u8::try_from(length) {
         out.put(&[flags, code.0, length]);
     } else {

@@ -4,7 +4,7 @@
 use super::index::Index;
 use crate::attribute::rules::{is_host, slot};
 use crate::attribute::{AttributeFlags, RawAttribute};
-use crate::context::Context;
+use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, SegmentType};
 use crate::message::RawAttributes;
 
@@ -65,7 +65,7 @@ pub(super) fn check_head<'a>(
 fn is_short_path(raw: &RawAttribute<'_>, message: &[u8], context: &Context) -> bool {
     const SEQUENCE: u8 = SegmentType::AS_SEQUENCE.0;
     if raw.value.is_empty() {
-        return true;
+        return context.peer != PeerKind::Confederation;
     }
     let end = usize::from(raw.start) + raw.header_length() + 2;
     let octets = message
@@ -79,6 +79,7 @@ fn is_short_path(raw: &RawAttribute<'_>, message: &[u8], context: &Context) -> b
         zeros | u32::from(*number == [0; 4]) << position
     });
     context.four_octet_as
+        && context.peer != PeerKind::Confederation
         && raw.value.len() == 2 + usize::from(*count) * 4
         && zeros & ((1 << count) - 1) == 0
 }

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv6Addr};
 
 use crate::attribute::MpReach;
-use crate::attribute::rules::is_host;
+use crate::attribute::rules::{is_host, is_usable};
 use crate::context::Context;
 use crate::error::EncodeError;
 use crate::family::Family;
@@ -33,6 +33,8 @@ impl NextHop {
             (IpAddr::V6(global), Some(link_local)) => {
                 Some(Self::GlobalAndLinkLocal(global, link_local))
             }
+            // What is not looked at need not be usable.
+            (address, _) if !is_usable(address) && !reach.has_next_hop() => Some(Self::Absent),
             (address, _) => Some(Self::Address(address)),
         }
     }
@@ -74,8 +76,16 @@ impl NextHopField {
             {
                 self.push(vpn, &address.octets());
             }
-            NextHop::Address(IpAddr::V6(address)) if ipv6 => self.push(vpn, &address.octets()),
-            NextHop::GlobalAndLinkLocal(global, link_local) if ipv6 && ip => {
+            NextHop::Address(IpAddr::V6(address)) if ipv6 && is_usable(address.into()) => {
+                self.push(vpn, &address.octets());
+            }
+            NextHop::GlobalAndLinkLocal(global, link_local)
+                if ipv6
+                    && ip
+                    && [global, link_local]
+                        .iter()
+                        .all(|hop| is_usable((*hop).into())) =>
+            {
                 self.push(vpn, &global.octets());
                 self.push(vpn, &link_local.octets());
             }

@@ -202,6 +202,9 @@ impl<'a> UpdateWriter<'a> {
             };
             rest = behind;
             *next = routes.next();
+            if nlri.prefix.is_alone() {
+                break;
+            }
         }
         Ok(room - rest.len())
     }

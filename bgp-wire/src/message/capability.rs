@@ -278,7 +278,7 @@ impl CapabilityBuf {
             }
             Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,
             Self::OutboundRouteFilter(families) => {
-                families.iter().for_each(|family| family.encode(out));
+                families.iter().try_for_each(|family| family.encode(out))?;
                 CapabilityCode::OUTBOUND_ROUTE_FILTER
             }
             Self::ExtendedNextHop(entries) => {
@@ -316,6 +316,9 @@ impl CapabilityBuf {
                 put_text("the domain name", domain, out)?;
                 CapabilityCode::FQDN
             }
+            Self::SoftwareVersion(version) if version.is_empty() => {
+                return Err(EncodeError::Illegal("an empty software version"));
+            }
             Self::SoftwareVersion(version) => {
                 put_text("the software version", version, out)?;
                 CapabilityCode::SOFTWARE_VERSION
@@ -340,7 +343,7 @@ fn put_text(part: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), Enc
     Ok(())
 }
 
-fn octet_length(part: &'static str, length: usize) -> Result<u8, EncodeError> {
+pub(super) fn octet_length(part: &'static str, length: usize) -> Result<u8, EncodeError> {
     u8::try_from(length).map_err(|_| EncodeError::PartTooLong { part, length })
 }
 

@@ -240,12 +240,9 @@ impl OpenBuf {
     ///
     /// # Errors
     ///
-    /// AS 0 (RFC 7607), a capability of more than 255 octets, or a message of more than 4096; `out` is then as it was.
+    /// AS 0 (RFC 7607), an AS number that the capabilities do not bear out (RFC 6793), a capability of more than 255 octets, or a message of more than 4096; `out` is then as it was.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        let zero = CapabilityBuf::FourOctetAs(Asn::new(0));
-        if self.asn.number() == 0 || self.capabilities.contains(&zero) {
-            return Err(EncodeError::Illegal("an OPEN of AS 0"));
-        }
+        self.check_as()?;
         let mut capabilities = BytesMut::new();
         for capability in &self.capabilities {
             capability.encode(&mut capabilities)?;
@@ -262,6 +259,51 @@ impl OpenBuf {
                 put_parameters(out, &capabilities)
             },
         )
+    }
+}
+
+impl OpenBuf {
+    /// What a receiver would refuse: AS 0 (RFC 7607), and a number that is not that of the capability, or that only the
+    /// capability can say (RFC 6793 section 4.1).
+    fn check_as(&self) -> Result<(), EncodeError> {
+        let mut said = None;
+        for capability in &self.capabilities {
+            match capability {
+                CapabilityBuf::FourOctetAs(asn) => said = Some(*asn),
+                CapabilityBuf::Unknown(CapabilityCode::FOUR_OCTET_AS, _) => {
+                    return Err(EncodeError::Illegal("a 4-octet AS capability that is none"));
+                }
+                CapabilityBuf::Multiprotocol(_)
+                | CapabilityBuf::RouteRefresh
+                | CapabilityBuf::OutboundRouteFilter(_)
+                | CapabilityBuf::ExtendedNextHop(_)
+                | CapabilityBuf::ExtendedMessage
+                | CapabilityBuf::MultipleLabels(_)
+                | CapabilityBuf::Role(_)
+                | CapabilityBuf::GracefulRestart { .. }
+                | CapabilityBuf::AddPath(_)
+                | CapabilityBuf::EnhancedRouteRefresh
+                | CapabilityBuf::LongLivedGracefulRestart(_)
+                | CapabilityBuf::Fqdn { .. }
+                | CapabilityBuf::SoftwareVersion(_)
+                | CapabilityBuf::LinkLocalNextHop
+                | CapabilityBuf::Unknown(..) => {}
+            }
+        }
+        let number = self.asn.number();
+        if number == 0 {
+            Err(EncodeError::Illegal("an OPEN of AS 0"))
+        } else if said.is_some_and(|said| said != self.asn) {
+            Err(EncodeError::Illegal(
+                "an OPEN with another AS in a capability",
+            ))
+        } else if said.is_none() && number > u16::MAX.into() {
+            Err(EncodeError::Illegal(
+                "an AS number of four octets without the capability for it",
+            ))
+        } else {
+            Ok(())
+        }
     }
 }
 

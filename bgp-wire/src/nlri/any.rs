@@ -194,6 +194,12 @@ pub(crate) trait NlriValue: Copy {
     /// The most octets that [`Self::write`] can write.
     const LONGEST: usize;
 
+    /// Whether nothing can stand beside it in its field.
+    #[inline(always)]
+    fn is_alone(&self) -> bool {
+        false
+    }
+
     /// What a receiver would not read as this value, is refused.
     fn check(&self, form: &Form) -> Result<(), EncodeError>;
 
@@ -245,7 +251,11 @@ impl<P: UnicastPrefix> NlriValue for P {
 }
 
 impl NlriValue for &DestinationBuf {
-    const LONGEST: usize = 2 + 0x0fff;
+    const LONGEST: usize = 65535;
+
+    fn is_alone(&self) -> bool {
+        matches!(self, DestinationBuf::Unknown(_))
+    }
 
     fn check(&self, form: &Form) -> Result<(), EncodeError> {
         let Family { afi, safi } = form.family;

@@ -1,8 +1,7 @@
 //! The rules once more, as what decides nearly every attribute in a few instructions.
 
 use super::{
-    INDEXED, Length, OPTIONAL_TRANSITIVE, Peer, RULES, Rule, Value, aggregator, as_path, is_host,
-    origin,
+    CLASS, INDEXED, Length, Peer, RULES, Rule, Value, aggregator, as_path, is_host, origin,
 };
 use crate::attribute::RawAttribute;
 use crate::context::{Context, PeerKind};
@@ -76,8 +75,7 @@ impl Plain {
     pub(crate) fn slot(&self, raw: &RawAttribute<'_>, context: &Context) -> Option<u8> {
         // An attribute has at most 65535 octets.
         let length = crate::error::position(raw.value.len()).wrapping_sub(self.bias.into());
-        let regular =
-            raw.flags.0 & OPTIONAL_TRANSITIVE == self.flags && length & self.mask == self.bits;
+        let regular = raw.flags.0 & CLASS == self.flags && length & self.mask == self.bits;
         let stands = regular
             && match self.value {
                 Value::Any => true,
@@ -123,7 +121,7 @@ impl Plain {
     }
 
     const NEVER: Self = Self {
-        flags: !OPTIONAL_TRANSITIVE,
+        flags: !CLASS,
         slot: 0,
         bias: 0,
         value: Value::Any,
@@ -149,7 +147,7 @@ impl Plain {
             (_, Length::Multiple(_) | Length::AtLeast(_)) => return Self::NEVER,
         };
         Self {
-            flags: rule.flags,
+            flags: rule.flags.0,
             slot: 0,
             bias,
             value: rule.value,

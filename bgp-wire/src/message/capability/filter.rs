@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use super::octet_length;
+use crate::error::EncodeError;
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, array, octet, take};
@@ -68,7 +70,7 @@ impl<'a> OutboundRouteFilter<'a> {
     }
 }
 
-/// The filters of one family, to send; of the types 255 at most are sent.
+/// The filters of one family, to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RouteFiltersBuf {
@@ -79,13 +81,16 @@ pub struct RouteFiltersBuf {
 }
 
 impl RouteFiltersBuf {
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let count = u8::try_from(self.types.len()).unwrap_or(u8::MAX);
+    pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend(self.family.to_octets());
-        out.push(count);
-        for filter in self.types.iter().take(count.into()) {
+        out.push(octet_length(
+            "the kinds of route filters",
+            self.types.len(),
+        )?);
+        for filter in &self.types {
             out.extend([filter.number, filter.directions]);
         }
+        Ok(())
     }
 }
 

@@ -49,6 +49,21 @@ impl ComponentType {
         matches!(self, Self::TCP_FLAGS | Self::FRAGMENT)
     }
 
+    /// The octets that a value has at the most (RFC 8955 sections 4.2.2.9, 4.2.2.11 and 4.2.2.12; of other types it says
+    /// only how many it should have).
+    const fn widest(self) -> usize {
+        match self {
+            Self::DSCP | Self::FRAGMENT => 1,
+            Self::TCP_FLAGS => 2,
+            _ => 8,
+        }
+    }
+
+    /// The bits of an operator that mean something; the others are ignored.
+    const fn operator_bits(self) -> u8 {
+        if self.is_bitmask() { 3 } else { 7 }
+    }
+
     const fn is_prefix(self) -> bool {
         matches!(self, Self::DESTINATION | Self::SOURCE)
     }
@@ -76,7 +91,11 @@ pub enum FlowSpecComponent<M> {
 
 /// The comparisons of a received component, at least one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct FlowSpecMatches<'a>(&'a [u8]);
+pub struct FlowSpecMatches<'a> {
+    octets: &'a [u8],
+    /// The bits of an operator that mean something.
+    operator: u8,
+}
 
 /// One comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +135,7 @@ const AND: u8 = 0x40;
 impl FlowSpecMatches<'_> {
     /// The comparisons, in order.
     pub fn iter(&self) -> impl Iterator<Item = FlowSpecMatch> + use<'_> {
-        let (mut rest, mut first) = (self.0, true);
+        let (mut rest, mut first, mask) = (self.octets, true, self.operator);
         core::iter::from_fn(move || {
             let (after, (operator, value)) = split_match(rest).ok()?;
             rest = after;
@@ -124,7 +143,7 @@ impl FlowSpecMatches<'_> {
             let leading = core::mem::replace(&mut first, false);
             Some(FlowSpecMatch {
                 and: operator & AND != 0 && !leading,
-                operator: FlowSpecOperator(operator & 7),
+                operator: FlowSpecOperator(operator & mask),
                 value,
             })
         })
@@ -147,14 +166,19 @@ fn split_match(input: &[u8]) -> Parsed<'_, (u8, u64)> {
     Ok((rest, (operator, value)))
 }
 
-fn split_matches(input: &[u8]) -> Parsed<'_, FlowSpecMatches<'_>> {
+fn split_matches(input: &[u8], component_type: ComponentType) -> Parsed<'_, FlowSpecMatches<'_>> {
+    let widest = component_type.widest();
     let mut rest = input;
     loop {
         let (after, (operator, _)) = split_match(rest)?;
+        if rest.len() - after.len() - 1 > widest {
+            return Err(malformed());
+        }
         rest = after;
         if operator & END != 0 {
-            let (matches, rest) = input.split_at(input.len() - rest.len());
-            return Ok((rest, FlowSpecMatches(matches)));
+            let (octets, rest) = input.split_at(input.len() - rest.len());
+            let operator = component_type.operator_bits();
+            return Ok((rest, FlowSpecMatches { octets, operator }));
         }
     }
 }
@@ -212,7 +236,7 @@ pub(super) fn split(input: &[u8], afi: Afi) -> Parsed<'_, FlowSpecComponent<Flow
         };
         Ok((rest, component))
     } else {
-        let (rest, matches) = split_matches(rest)?;
+        let (rest, matches) = split_matches(rest, component_type)?;
         Ok((rest, FlowSpecComponent::Matches(component_type, matches)))
     }
 }
@@ -282,10 +306,11 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
             }
             Self::Matches(component_type, matches) => {
                 let first = matches.first().is_some_and(|first| !first.and);
-                let operators = matches
-                    .iter()
-                    .all(|item| item.operator.0 <= if component_type.is_bitmask() { 3 } else { 7 });
-                component_type.is_known(afi) && !component_type.is_prefix() && first && operators
+                let comparisons = matches.iter().all(|item| {
+                    item.operator.0 <= component_type.operator_bits()
+                        && octets(item.value) <= component_type.widest()
+                });
+                component_type.is_known(afi) && !component_type.is_prefix() && first && comparisons
             }
         }
     }
@@ -315,19 +340,25 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
     }
 }
 
+/// How many octets hold a value: one, two, four or eight.
+const fn octets(value: u64) -> usize {
+    match value {
+        0..0x100 => 1,
+        0x100..0x1_0000 => 2,
+        0x1_0000..0x1_0000_0000 => 4,
+        _ => 8,
+    }
+}
+
 impl FlowSpecMatch {
     /// The value in as few octets as hold it.
     fn write(&self, last: bool, out: &mut impl Sink) {
-        let octets = self.value.to_be_bytes();
-        let (width, from) = match self.value {
-            0..0x100 => (0, 7),
-            0x100..0x1_0000 => (1, 6),
-            0x1_0000..0x1_0000_0000 => (2, 4),
-            _ => (3, 0),
-        };
+        let value = self.value.to_be_bytes();
+        let length = octets(self.value);
+        let width = u8::try_from(length.ilog2()).unwrap_or(3);
         let end = if last { END } else { 0 };
         let and = if self.and { AND } else { 0 };
         out.put(&[end | and | width << 4 | self.operator.0 & 7]);
-        out.put(octets.get(from..).unwrap_or_default());
+        out.put(value.get(value.len() - length..).unwrap_or_default());
     }
 }

@@ -1,0 +1,253 @@
+//! What RFCs beyond 4271 and 7606 say of UPDATEs, as a table: a context, a body, what is done.
+
+#![cfg(test)]
+
+mod common;
+
+use bgp_wire::{Asn, Context, Family, PeerKind, Treatment};
+use common::{frame, hex, message, update};
+
+/// What is done with a message: nothing, or a treatment; and whether its route is announced.
+type Outcome = (Option<Treatment>, bool);
+
+const CLEAN: Outcome = (None, true);
+const DISCARD: Outcome = (Some(Treatment::Discard), true);
+const WITHDRAW: Outcome = (Some(Treatment::Withdraw), false);
+const RESET: Outcome = (Some(Treatment::Reset), false);
+
+fn outcome(context: &Context, attributes: &str, nlri: &str) -> Outcome {
+    let (attributes, nlri) = (hex(attributes), hex(nlri));
+    let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+    let body = [&[0, 0], &length[..], &attributes, &nlri].concat();
+    let frame = frame(message(2, &body));
+    match update(&frame, context).check() {
+        Ok(checked) => {
+            let treatment = checked.fault().map(|fault| fault.treatment);
+            (treatment, checked.announced_routes().next().is_some())
+        }
+        Err(_) => (Some(Treatment::Reset), false),
+    }
+}
+
+const PREFIX: &str = "180ac802";
+const ORIGIN: &str = "400101 00 ";
+const AS_PATH: &str = "400206 0201 0000fde9 ";
+const NEXT_HOP: &str = "400304 0a630102 ";
+
+fn external() -> Context {
+    Context::new(PeerKind::External).families(Family::PARSED)
+}
+
+fn internal() -> Context {
+    Context::new(PeerKind::Internal).families(Family::PARSED)
+}
+
+/// An attribute behind good ones.
+fn with(context: &Context, attribute: &str) -> Outcome {
+    let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}{attribute}");
+    outcome(context, &attributes, PREFIX)
+}
+
+/// A path in a message that is good otherwise.
+fn path(context: &Context, segments: &str) -> Outcome {
+    let value = hex(segments);
+    let attributes = format!("{ORIGIN}4002{:02x} {segments} {NEXT_HOP}", value.len());
+    outcome(context, &attributes, PREFIX)
+}
+
+/// RFC 4760 section 3 and RFC 7606 section 5.2.
+#[test]
+fn next_hop_without_prefixes() {
+    let path = format!("{ORIGIN}{AS_PATH}");
+    let reach = "800e1c 000201 10 20010db8000000000000000000000002 00 30 20010db80103 ";
+    for bad in ["400303 0a6300", "c00304 0a630102"] {
+        let idle = format!("{reach}{path}{bad}");
+        assert_eq!(outcome(&external(), &idle, ""), DISCARD, "{bad}");
+        let behind = format!("{path}{bad}{reach}");
+        assert_eq!(outcome(&external(), &behind, ""), DISCARD, "{bad}");
+        // There is nothing to withdraw.
+        let alone = format!("{path}{bad}");
+        assert_eq!(outcome(&external(), &alone, ""), RESET, "{bad}");
+    }
+}
+
+/// RFC 5065 section 5.
+#[test]
+fn confederations() {
+    let confederation = Context::new(PeerKind::Confederation);
+    let (plain, led) = ("0201 0000fde9", "0301 0000fe4c 0201 0000fde9");
+    for (context, segments, expected) in [
+        (&external(), plain, CLEAN),
+        (&external(), led, WITHDRAW),
+        (&external().confederation(true), led, WITHDRAW),
+        (&internal(), led, WITHDRAW),
+        (&internal().confederation(true), led, CLEAN),
+        (&internal().confederation(true), plain, CLEAN),
+        (&internal().confederation(true), "", CLEAN),
+        (&confederation, led, CLEAN),
+        (&confederation, plain, WITHDRAW),
+        (&confederation, "", WITHDRAW),
+        (&confederation, "0201 0000fde9 0301 0000fe4c", WITHDRAW),
+    ] {
+        assert_eq!(path(context, segments), expected, "{context:?} {segments}");
+    }
+}
+
+/// RFC 4271 section 9.1.2: our own AS may stand in either path.
+#[test]
+fn loops() {
+    let narrow = external().four_octet_as(false);
+    let attributes =
+        format!("{ORIGIN}400206 0202 fde95ba0 {NEXT_HOP}c0110a 0202 0000fde9 fa56ea01");
+    for (local, expected) in [(64999, CLEAN), (65001, WITHDRAW), (4_200_000_001, WITHDRAW)] {
+        let context = narrow.local_as(Asn::new(local));
+        assert_eq!(outcome(&context, &attributes, PREFIX), expected, "{local}");
+    }
+}
+
+/// What no packet can be sent to is no next hop, wherever it stands.
+#[test]
+fn unusable_next_hops() {
+    let ours = internal().local_address([10, 99, 0, 1].into());
+    for (next_hop, expected) in [
+        ("0a630102", CLEAN),
+        ("00000000", WITHDRAW),
+        ("7f000001", WITHDRAW),
+        ("e0000001", WITHDRAW),
+        ("f0000001", WITHDRAW),
+        ("0a630001", WITHDRAW),
+    ] {
+        let legacy = format!("{ORIGIN}{AS_PATH}400304 {next_hop}");
+        assert_eq!(outcome(&ours, &legacy, PREFIX), expected, "{next_hop}");
+        let reach = format!("800e0d 000101 04 {next_hop} 00 180ac8fb {ORIGIN}{AS_PATH}");
+        assert_eq!(outcome(&ours, &reach, ""), expected, "{next_hop}");
+    }
+    let ours = internal().local_address("2001:db8::1".parse().unwrap());
+    for (next_hop, expected) in [
+        ("20010db8000000000000000000000002", CLEAN),
+        ("fe800000000000000000000000000002", CLEAN),
+        ("00000000000000000000000000000000", WITHDRAW),
+        ("00000000000000000000000000000001", WITHDRAW),
+        ("ff020000000000000000000000000001", WITHDRAW),
+        ("00000000000000000000ffff7f000001", WITHDRAW),
+        ("20010db8000000000000000000000001", WITHDRAW),
+    ] {
+        let reach = format!("800e1c 000201 10 {next_hop} 00 30 20010db80103 {ORIGIN}{AS_PATH}");
+        assert_eq!(outcome(&ours, &reach, ""), expected, "{next_hop}");
+    }
+    // RFC 8955 section 4: the next hop of a flow specification is not looked at.
+    let flow = format!("800e0f 000185 04 00000000 00 05 01 18 c00002 {ORIGIN}{AS_PATH}");
+    assert_eq!(outcome(&internal(), &flow, ""), CLEAN);
+}
+
+/// RFC 7311 section 3.2: wrong flags do not cost the route.
+#[test]
+fn accumulated_metrics() {
+    let aigp = "1a0b 01000b 0000000000000001";
+    assert_eq!(with(&internal(), &format!("80{aigp}")), CLEAN);
+    assert_eq!(with(&internal(), &format!("c0{aigp}")), DISCARD);
+    assert_eq!(with(&external(), &format!("80{aigp}")), DISCARD);
+    assert_eq!(with(&internal(), "801a03 010003"), DISCARD);
+}
+
+/// RFC 8669 sections 3, 4 and 6.
+#[test]
+fn prefix_sids() {
+    for (value, expected) in [
+        ("0a 010007 000000 00000064", CLEAN),
+        ("07 010004 00000064", DISCARD),
+        ("0b 030008 0000 003e80 001f40", CLEAN),
+        ("06 030003 000000", DISCARD),
+        ("04 630001 07", CLEAN),
+        ("03 630005", DISCARD),
+    ] {
+        let attribute = format!("c028{value}");
+        assert_eq!(with(&internal(), &attribute), expected, "{value}");
+        // From outside of the domain none is taken.
+        assert_eq!(with(&external(), &attribute), DISCARD, "{value}");
+    }
+}
+
+/// RFC 8955 sections 4.2.1 and 4.2.2.
+#[test]
+fn flow_specifications() {
+    let flow = |components: &str| {
+        let nlri = hex(components);
+        let reach = format!(
+            "800e{:02x} 000185 00 00 {:02x} {components} {ORIGIN}{AS_PATH}",
+            nlri.len() + 6,
+            nlri.len()
+        );
+        outcome(&internal(), &reach, "")
+    };
+    for (components, expected) in [
+        ("09 81 02", CLEAN),
+        ("09 91 0102", CLEAN),
+        ("09 a1 00010203", RESET),
+        ("0b 81 2e", CLEAN),
+        ("0b 91 012c", RESET),
+        ("0c 81 01", CLEAN),
+        ("0c 91 0001", RESET),
+        // Of others the width is only advised.
+        ("03 91 0006", CLEAN),
+        // Bits of an operator that mean nothing are ignored.
+        ("09 84 02", CLEAN),
+        ("03 89 06", CLEAN),
+    ] {
+        assert_eq!(flow(components), expected, "{components}");
+    }
+}
+
+/// RFC 8092 section 3: of the same large community twice one is left.
+#[test]
+fn large_communities_are_distinct() {
+    let attributes = format!(
+        "{ORIGIN}{AS_PATH}{NEXT_HOP}c02024 {}{}{}",
+        "000000010000000200000003", "000000010000000200000004", "000000010000000200000003"
+    );
+    let (attributes, nlri) = (hex(&attributes), hex(PREFIX));
+    let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+    let frame = frame(message(
+        2,
+        &[&[0, 0], &length[..], &attributes, &nlri].concat(),
+    ));
+    let context = external();
+    let checked = update(&frame, &context).check().unwrap();
+    let mut set = bgp_wire::AttributeSet::from(&checked);
+    let text: Vec<_> = set
+        .large_communities
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(text, ["1:2:3", "1:2:4"]);
+    set.large_communities.push(set.large_communities[0]);
+    let mut octets = bytes::BytesMut::new();
+    let prefix = bgp_wire::Nlri::new("10.200.2.0/24".parse::<ipnet::Ipv4Net>().unwrap());
+    let next_hop = bgp_wire::NextHop::Address([10, 99, 1, 2].into());
+    bgp_wire::encode_announcements(&context, &set, next_hop, [prefix], &mut octets).unwrap();
+    let sent = common::frame(octets);
+    let sent = update(&sent, &context).check().unwrap();
+    assert_eq!(sent.large_communities().unwrap().len(), 2);
+}
+
+/// RFC 4760: what is not negotiated is neither handed on nor sent.
+#[test]
+fn families_that_are_not_negotiated() {
+    let context = Context::new(PeerKind::External).families([Family::IPV6_UNICAST]);
+    let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}");
+    assert_eq!(outcome(&context, &attributes, PREFIX), (None, false));
+    // What is no list of prefixes is a fault all the same.
+    assert_eq!(outcome(&context, &attributes, "21"), RESET);
+    let update = {
+        let mut update =
+            bgp_wire::UpdateBuf::new(bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP));
+        update.withdraw("10.0.0.0/8".parse::<ipnet::IpNet>().unwrap());
+        update
+    };
+    let mut octets = bytes::BytesMut::new();
+    let refused = update.encode(&context, &mut octets);
+    assert_eq!(
+        refused,
+        Err(bgp_wire::EncodeError::NotNegotiated(Family::IPV4_UNICAST))
+    );
+}
