@@ -5,6 +5,7 @@ mod as_path;
 mod list;
 mod mp;
 mod raw;
+mod raw_text;
 pub(crate) mod rules;
 mod set;
 mod text;

@@ -41,6 +41,7 @@ pub struct Checked<'a> {
 
 /// The strongest fault of an UPDATE that the session survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fault {
     /// What was done.
     pub treatment: Treatment,

@@ -16,7 +16,7 @@ use core::str::FromStr;
 pub struct Community(pub u32);
 
 macro_rules! well_known {
-    ($( $(#[$doc:meta])* $constant:ident = $value:literal, $text:literal; )+) => {
+    ($( $(#[$doc:meta])* $constant:ident = $value:literal, $text:literal $( | $alias:literal )*; )+) => {
         impl Community {
             $( $(#[$doc])* pub const $constant: Self = Self($value); )+
 
@@ -31,7 +31,7 @@ macro_rules! well_known {
 
             fn from_name(text: &str) -> Option<Self> {
                 match text {
-                    $( $text => Some(Self($value)), )+
+                    $( $text $( | $alias )* => Some(Self($value)), )+
                     _ => None,
                 }
             }
@@ -41,13 +41,25 @@ macro_rules! well_known {
 
 well_known! {
     /// The peer shall drain traffic away from these routes (RFC 8326).
-    GRACEFUL_SHUTDOWN = 0xffff_0000, "graceful-shutdown";
+    GRACEFUL_SHUTDOWN = 0xffff_0000, "graceful-shutdown" | "gshut";
     /// Accept the route with its next hop as it is (RFC 7611).
     ACCEPT_OWN = 0xffff_0001, "accept-own";
+    /// Translated from a route filter of VPNs (draft-l3vpn-legacy-rtc).
+    ROUTE_FILTER_TRANSLATED_IPV4 = 0xffff_0002, "route-filter-translated-v4";
+    /// A route filter of VPNs (draft-l3vpn-legacy-rtc).
+    ROUTE_FILTER_IPV4 = 0xffff_0003, "route-filter-v4";
+    /// Translated from a route filter of IPv6 VPNs (draft-l3vpn-legacy-rtc).
+    ROUTE_FILTER_TRANSLATED_IPV6 = 0xffff_0004, "route-filter-translated-v6";
+    /// A route filter of IPv6 VPNs (draft-l3vpn-legacy-rtc).
+    ROUTE_FILTER_IPV6 = 0xffff_0005, "route-filter-v6";
     /// The route is stale (RFC 9494).
     LLGR_STALE = 0xffff_0006, "llgr-stale";
     /// The route is not to be kept as stale (RFC 9494).
     NO_LLGR = 0xffff_0007, "no-llgr";
+    /// Accept the route though it has our own next hop (draft-agrewal-idr-accept-own-nexthop).
+    ACCEPT_OWN_NEXT_HOP = 0xffff_0008, "accept-own-nexthop";
+    /// The route is of a standby (RFC 9026).
+    STANDBY_PE = 0xffff_0009, "standby-pe";
     /// Discard traffic to these prefixes (RFC 7999).
     BLACKHOLE = 0xffff_029a, "blackhole";
     /// Not to leave the AS or confederation (RFC 1997).
@@ -55,9 +67,9 @@ well_known! {
     /// Not to be advertised at all (RFC 1997).
     NO_ADVERTISE = 0xffff_ff02, "no-advertise";
     /// Not to leave the member AS (RFC 1997).
-    NO_EXPORT_SUBCONFED = 0xffff_ff03, "no-export-subconfed";
+    NO_EXPORT_SUBCONFED = 0xffff_ff03, "no-export-subconfed" | "local-as";
     /// Not to be advertised to bilateral peers (RFC 3765).
-    NO_PEER = 0xffff_ff04, "no-peer";
+    NO_PEER = 0xffff_ff04, "no-peer" | "nopeer";
 }
 
 impl Community {
@@ -176,10 +188,7 @@ impl core::error::Error for ParseCommunityError {}
 
 /// A decimal number without a sign.
 fn decimal<T: FromStr>(text: &str) -> Result<T, ParseCommunityError> {
-    if text.starts_with('+') {
-        return Err(ParseCommunityError);
-    }
-    text.parse().map_err(|_| ParseCommunityError)
+    crate::text::number(text).ok_or(ParseCommunityError)
 }
 
 #[cfg(test)]
@@ -199,6 +208,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Community>().unwrap().to_string(), text);
         }
+        assert_eq!("local-as".parse(), Ok(Community::NO_EXPORT_SUBCONFED));
         for text in [
             "",
             "1",

@@ -7,6 +7,8 @@ use crate::family::{Family, FamilySet};
 
 /// How long a message may be (RFC 4271 section 4.1, RFC 8654).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum MessageLimit {
     /// 4096 octets.
     #[default]
@@ -28,6 +30,8 @@ impl MessageLimit {
 
 /// Where the peer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum PeerKind {
     /// Another AS: eBGP.
     #[default]
@@ -47,6 +51,7 @@ pub enum PeerKind {
 /// let context = Context::new(PeerKind::Internal).families([Family::IPV4_UNICAST]).four_octet_as(true);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Context {
     pub(crate) peer: PeerKind,
     pub(crate) limit: MessageLimit,

@@ -19,6 +19,7 @@ use values::{attribute_value, capability_value, flag_names, hex, text};
 
 /// One part of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Field {
     /// Its octets.
     pub octets: Span,
@@ -32,6 +33,7 @@ pub struct Field {
 
 /// What a message consists of and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dissection {
     /// The parts, in the order of the message; up to the fault, where one ends the session.
     pub fields: Vec<Field>,

@@ -6,6 +6,7 @@ use crate::reason::{DataField, Reason};
 
 /// A range of octets of one message, counted from the first octet of its marker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Span {
     /// First octet.
     pub start: u16,
@@ -56,6 +57,7 @@ impl fmt::Display for Span {
 /// assert_eq!(error.reason, Reason::CONNECTION_NOT_SYNCHRONIZED);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecodeError {
     /// What the NOTIFICATION will say.
     pub reason: Reason,

@@ -5,8 +5,9 @@ use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use crate::administrator::{self, Administered};
+use crate::iana::TunnelType;
 use crate::mac_address::MacAddress;
-use crate::text::{hex, number};
+use crate::text::{Hex, hex_array, number};
 
 /// An extended community: eight octets, written `target:64512:1`, or in hex where its type has no text.
 ///
@@ -52,6 +53,8 @@ enum Form {
     Rate,
     /// Zeros, then a number of so many octets.
     Number(u32),
+    /// Zeros, then a tunnel type (RFC 9012 section 4.1).
+    Tunnel,
     /// A MAC address.
     Mac,
     /// The sticky bit, an octet of zeros, a sequence number (RFC 7432 section 7.7).
@@ -76,7 +79,7 @@ const NAMED: [(u8, u8, &str, Form); 23] = [
     (0x00, 0x0a, "l2vpn-id",           Form::Administered), // RFC 6074
     (0x00, 0x0b, "route-import",       Form::Administered), // RFC 6514
     (0x03, 0x0b, "color",              Form::Number(4)),    // RFC 9012 section 4.3
-    (0x03, 0x0c, "encapsulation",      Form::Number(2)),    // RFC 9012 section 4.1
+    (0x03, 0x0c, "encapsulation",      Form::Tunnel),       // RFC 9012 section 4.1
     (0x03, 0x0d, "default-gateway",    Form::Number(0)),    // RFC 7432 section 7.8
     (0x06, 0x00, "mac-mobility",       Form::Mobility),     // RFC 7432 section 7.7
     (0x06, 0x01, "esi-label",          Form::EsiLabel),     // RFC 7432 section 7.5
@@ -151,6 +154,10 @@ impl ExtendedCommunity {
             }
             Form::Number(0) => (value == [0; 6]).then(|| f.write_str(name))?,
             Form::Number(octets) => write!(f, "{name}:{}", zeros_and(value, octets)?),
+            Form::Tunnel => {
+                let tunnel = u16::try_from(zeros_and(value, 2)?).ok()?;
+                write!(f, "{name}:{}", TunnelType(tunnel))
+            }
             Form::Mac => write!(f, "{name}:{}", MacAddress(value)),
             Form::Mobility => {
                 let sticky = match (a, b) {
@@ -221,15 +228,18 @@ impl FromStr for ExtendedCommunity {
 }
 
 fn parse(text: &str) -> Option<ExtendedCommunity> {
-    if let Some(digits) = text.strip_prefix("0x") {
-        let mut octets = [0; 8];
-        hex(digits, &mut octets)?;
+    if let Some(octets) = hex_array(text) {
         return Some(ExtendedCommunity(octets));
     }
     let (name, rest) = text.split_once(':').unwrap_or((text, ""));
     if name == "discard" {
         return Some(ExtendedCommunity::traffic_rate(number(rest)?, 0.0));
     }
+    let name = match name {
+        "rt" | "route-target" => "target",
+        "soo" | "ro" | "site-of-origin" => "origin",
+        _ => name,
+    };
     let (mut kind, subtype, _, form) = *NAMED.iter().find(|(_, _, known, _)| *known == name)?;
     let [a, b, c, d, e, f] = match form {
         Form::Administered => {
@@ -237,17 +247,13 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
             kind |= administered.kind;
             administered.octets
         }
-        Form::Rate => {
-            let (asn, rate) = rest.split_once(':')?;
-            let rate: f32 = rate.parse().ok().filter(|rate: &f32| !rate.is_nan())?;
-            let ([a, b], [c, d, e, f]) = (number::<u16>(asn)?.to_be_bytes(), rate.to_be_bytes());
-            [a, b, c, d, e, f]
-        }
+        Form::Rate => parse_rate(rest)?,
         Form::Number(0) => text.split_once(':').is_none().then_some([0; 6])?,
         Form::Number(octets) => {
             let number: u32 = number(rest)?;
             last(number).filter(|_| octets == 4 || number >> (octets * 8) == 0)?
         }
+        Form::Tunnel => last(rest.parse::<TunnelType>().ok()?.0.into())?,
         Form::Mac => rest.parse::<MacAddress>().ok()?.0,
         Form::Mobility => {
             let (sticky, sequence) = match rest.strip_prefix("sticky:") {
@@ -281,6 +287,14 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
     Some(ExtendedCommunity([kind, subtype, a, b, c, d, e, f]))
 }
 
+fn parse_rate(text: &str) -> Option<[u8; 6]> {
+    // Who limits is often not said.
+    let (asn, rate) = text.split_once(':').unwrap_or(("0", text));
+    let rate: f32 = rate.parse().ok().filter(|rate: &f32| !rate.is_nan())?;
+    let ([a, b], [c, d, e, f]) = (number::<u16>(asn)?.to_be_bytes(), rate.to_be_bytes());
+    Some([a, b, c, d, e, f])
+}
+
 /// A number behind two octets of zeros.
 fn last(number: u32) -> Option<[u8; 6]> {
     let [c, d, e, f] = number.to_be_bytes();
@@ -304,10 +318,7 @@ impl fmt::Display for Ipv6ExtendedCommunity {
                 Ipv6Addr::from(address),
                 u16::from_be_bytes([e, g])
             ),
-            None => {
-                f.write_str("0x")?;
-                self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
-            }
+            None => Hex(&self.0).fmt(f),
         }
     }
 }
@@ -320,11 +331,10 @@ impl FromStr for Ipv6ExtendedCommunity {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
-            let mut octets = [0; 20];
-            if let Some(digits) = text.strip_prefix("0x") {
-                hex(digits, &mut octets)?;
+            if let Some(octets) = hex_array(text) {
                 return Some(Self(octets));
             }
+            let mut octets = [0; 20];
             let (name, rest) = text.split_once(':')?;
             let (address, value) = rest.rsplit_once(':')?;
             let (subtype, _) = IPV6_NAMED.iter().find(|(_, known)| *known == name)?;
@@ -345,7 +355,7 @@ mod tests {
 
     use super::*;
 
-    const TABLE: [(&str, u64); 32] = [
+    const TABLE: [(&str, u64); 33] = [
         ("target:64512:1", 0x0002_fc00_0000_0001),
         ("origin:64512:4294967295", 0x0003_fc00_ffff_ffff),
         ("target:192.0.2.1:7", 0x0102_c000_0201_0007),
@@ -358,7 +368,8 @@ mod tests {
         ("route-import:192.0.2.1:2", 0x010b_c000_0201_0002),
         ("color:100", 0x030b_0000_0000_0064),
         ("0x030b400000000064", 0x030b_4000_0000_0064),
-        ("encapsulation:8", 0x030c_0000_0000_0008),
+        ("encapsulation:vxlan", 0x030c_0000_0000_0008),
+        ("encapsulation:65535", 0x030c_0000_0000_ffff),
         ("default-gateway", 0x030d_0000_0000_0000),
         ("0x030d000000000001", 0x030d_0000_0000_0001),
         ("mac-mobility:5", 0x0600_0000_0000_0005),
@@ -392,6 +403,15 @@ mod tests {
             "target:70000L:7".parse::<ExtendedCommunity>(),
             "the L is not needed"
         );
+        for (other, text) in [
+            ("rt:64512:1", "target:64512:1"),
+            ("soo:64512:1", "origin:64512:1"),
+            ("encapsulation:8", "encapsulation:vxlan"),
+            ("rate-limit:1000", "rate-limit:0:1000.0"),
+        ] {
+            let community: ExtendedCommunity = other.parse().unwrap();
+            assert_eq!(community.to_string(), text);
+        }
         for text in [
             "",
             "target",

@@ -115,8 +115,8 @@ impl FromStr for Family {
     fn from_str(text: &str) -> Result<Self, ParseFamilyError> {
         let (afi, safi) = text.split_once([' ', '/']).ok_or(ParseFamilyError)?;
         Ok(Self {
-            afi: Afi::from_name_or_number(afi).ok_or(ParseFamilyError)?,
-            safi: Safi::from_name_or_number(safi).ok_or(ParseFamilyError)?,
+            afi: afi.parse().map_err(|_| ParseFamilyError)?,
+            safi: safi.parse().map_err(|_| ParseFamilyError)?,
         })
     }
 }
@@ -180,6 +180,39 @@ impl FamilySet {
     }
 }
 
+impl fmt::Display for FamilySet {
+    /// The members with commas between them; `none` for the empty set.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("none");
+        }
+        for (position, family) in self.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}{family}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for FamilySet {
+    type Err = ParseFamilyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseFamilyError> {
+        if text == "none" {
+            return Ok(Self::EMPTY);
+        }
+        let mut set = Self::EMPTY;
+        for family in text.split(',') {
+            let family: Family = family.trim().parse()?;
+            set = set.with(family);
+            if !set.contains(family) {
+                return Err(ParseFamilyError);
+            }
+        }
+        Ok(set)
+    }
+}
+
 impl FromIterator<Family> for FamilySet {
     fn from_iter<I: IntoIterator<Item = Family>>(families: I) -> Self {
         families.into_iter().fold(Self::EMPTY, Self::with)
@@ -204,6 +237,15 @@ mod tests {
             assert_eq!(numbers.parse(), Ok(Family::new(Afi(afi), Safi(safi))));
         }
         assert_eq!("ipv4/unicast".parse(), Ok(Family::IPV4_UNICAST));
+        let all: FamilySet = Family::PARSED.into_iter().collect();
+        for set in [
+            all,
+            FamilySet::EMPTY,
+            FamilySet::EMPTY.with(Family::IPV6_VPN),
+        ] {
+            assert_eq!(set.to_string().parse(), Ok(set));
+        }
+        assert_eq!("3/1".parse::<FamilySet>(), Err(ParseFamilyError));
         for text in ["", "ipv4", "ipv4 unicast x", "ip unicast", "1 256", "+1 1"] {
             assert_eq!(text.parse::<Family>(), Err(ParseFamilyError), "{text}");
         }

@@ -56,6 +56,7 @@ pub fn context(selector: u8) -> Context {
         .as_sets(bit(32))
         .confederation(bit(1))
         .families(families(!bit(64)))
+        .raw_families(bit(64))
         .limit(if bit(128) {
             MessageLimit::Standard
         } else {
@@ -194,6 +195,21 @@ pub fn text(input: &[u8]) {
         10 => stable::<crate::AsPathBuf>(text),
         11 => stable::<crate::Origin>(text),
         27 => stable::<AttributeSet>(text),
+        28 => stable::<crate::Labels>(text),
+        29 => stable::<LabeledPrefix>(text),
+        30 => stable::<VpnPrefix>(text),
+        31 => stable::<crate::RouteTargetPrefix>(text),
+        32 => stable::<crate::EvpnRoute>(text),
+        33 => stable::<crate::FlowSpecBuf>(text),
+        34 => stable::<crate::Nlri>(text),
+        35 => stable::<crate::RawAttributeBuf>(text),
+        36 => stable::<NextHop>(text),
+        37 => stable::<crate::Reason>(text),
+        38 => stable::<crate::HoldTime>(text),
+        39 => stable::<crate::FamilySet>(text),
+        40 => stable::<crate::CapabilityCode>(text),
+        41 => stable::<crate::TunnelType>(text),
+        42 => stable::<crate::Aggregator>(text),
         other => {
             let unknown = Family::new(crate::Afi(99), crate::Safi(99));
             let family = Family::PARSED.get(usize::from(other - 12));
@@ -230,6 +246,13 @@ pub fn builder(input: &[u8]) {
         }
     }
     sent(&update, &context(selector));
+    let attributes = &update.attributes;
+    let mut printed = attributes.clone();
+    printed.as_path = canonical(&printed.as_path);
+    // Two attributes of one code, and sets of nothing, are refused.
+    if update.attributes.check(&context(selector)).is_ok() {
+        assert_eq!(attributes.to_string().parse(), Ok(printed), "{attributes}");
+    }
     for route in update.announced.iter().chain(&update.withdrawn) {
         // A route that is not of its family cannot be written as one, nor can one without its parts.
         let printed = route.to_string();
@@ -271,14 +294,11 @@ fn sent(update: &UpdateBuf, context: &Context) {
         announced.extend(checked.announced_routes().map(AnyNlriBuf::from));
         withdrawn.extend(checked.withdrawn_routes().map(AnyNlriBuf::from));
     }
-    let exchanged = |route: &&AnyNlriBuf| {
-        context.family_set().contains(route.family) || route.family == Family::IPV4_UNICAST
-    };
-    let mut expected: Vec<_> = update.announced.iter().filter(exchanged).cloned().collect();
+    let mut expected = update.announced.clone();
     announced.sort();
     expected.sort();
     assert_eq!(announced, expected);
-    let mut expected: Vec<_> = update.withdrawn.iter().filter(exchanged).cloned().collect();
+    let mut expected = update.withdrawn.clone();
     expected
         .iter_mut()
         .chain(&mut withdrawn)
@@ -332,11 +352,7 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
         .unknown
         .retain(|unknown| crate::attribute::rules::is_accepted(unknown.code, context.peer()));
     for unknown in &mut expected.unknown {
-        let flags = crate::AttributeFlags::EXTENDED_LENGTH;
-        unknown.flags.0 &= !flags;
-        if unknown.value.len() > 255 {
-            unknown.flags.0 |= flags;
-        }
+        unknown.flags = unknown.flags.sendable();
         if crate::attribute::rules::flags(unknown.code).is_none() && unknown.flags.is_transitive() {
             unknown.flags.0 |= crate::AttributeFlags::PARTIAL;
         }
@@ -347,17 +363,18 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
     expected
 }
 
-/// Segments as they are written: none empty, none of more than 255 AS numbers.
+/// Segments as they are written and read: none empty, a sequence in one, a set of at most 255 AS numbers.
 fn canonical(path: &crate::AsPathBuf) -> crate::AsPathBuf {
-    let segments = path.segments.iter().flat_map(|segment| {
-        segment.asns.chunks(255).map(|asns| crate::SegmentBuf {
-            segment_type: segment.segment_type,
-            asns: asns.to_vec(),
-        })
-    });
-    crate::AsPathBuf {
-        segments: segments.collect(),
+    let mut canonical = crate::AsPathBuf::default();
+    for segment in &path.segments {
+        for asns in segment.asns.chunks(255) {
+            canonical.push(crate::SegmentBuf {
+                segment_type: segment.segment_type,
+                asns: asns.to_vec(),
+            });
+        }
     }
+    canonical
 }
 
 /// A whole message of this type and body, if it is one.

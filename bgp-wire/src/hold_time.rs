@@ -1,7 +1,10 @@
 //! `HoldTime`: 0, or at least 3 seconds (RFC 4271 section 4.2).
 
 use core::fmt;
+use core::str::FromStr;
 use core::time::Duration;
+
+use crate::text::{ParseValueError, number};
 
 /// The hold time of an OPEN, in seconds: 0 (neither hold timer nor KEEPALIVEs) or 3 to 65535.
 ///
@@ -58,5 +61,17 @@ impl HoldTime {
 impl fmt::Display for HoldTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} s", self.0)
+    }
+}
+
+impl FromStr for HoldTime {
+    type Err = ParseValueError;
+
+    /// Seconds, with or without ` s` behind them.
+    fn from_str(text: &str) -> Result<Self, ParseValueError> {
+        let seconds = number(text.strip_suffix('s').unwrap_or(text).trim_end());
+        seconds.and_then(Self::new).ok_or(ParseValueError {
+            expected: "a hold time of 0 or 3 to 65535 seconds",
+        })
     }
 }

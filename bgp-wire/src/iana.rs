@@ -158,42 +158,12 @@ registry! {
     /// BGP Origin Codes (RFC 4271 section 5.1.1). Only the three registered values are legal on the wire.
     pub struct Origin(u8);
     /// Interior to the originating AS; printed as `i`.
-    IGP = 0, "IGP";
+    IGP = 0, "IGP" | "i";
     /// Learned by the EGP protocol; printed as `e`.
-    EGP = 1, "EGP";
+    EGP = 1, "EGP" | "e";
     /// Learned by other means; printed as `?`.
-    INCOMPLETE = 2, "incomplete";
+    INCOMPLETE = 2, "incomplete" | "?";
 }
-
-impl core::str::FromStr for Origin {
-    type Err = ParseOriginError;
-
-    /// `igp`, `egp`, `incomplete` in any case, or the letter that routers print.
-    fn from_str(text: &str) -> Result<Self, ParseOriginError> {
-        let letter = |origin: &Self| text.chars().eq([origin.letter()]);
-        let name = |origin: &Self| {
-            origin
-                .name()
-                .is_some_and(|name| name.eq_ignore_ascii_case(text))
-        };
-        let mut known = Self::REGISTERED.iter().copied();
-        known
-            .find(|origin| name(origin) || letter(origin))
-            .ok_or(ParseOriginError)
-    }
-}
-
-/// The text is not an origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseOriginError;
-
-impl core::fmt::Display for ParseOriginError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("an origin is igp, egp or incomplete (i, e, ?)")
-    }
-}
-
-impl core::error::Error for ParseOriginError {}
 
 impl Origin {
     /// The letter that routers print behind the AS path: `i`, `e` or `?`.
@@ -252,4 +222,52 @@ registry! {
     BEGIN = 1, "BoRR";
     /// EoRR: every route of the family was sent again.
     END = 2, "EoRR";
+}
+
+registry! {
+    /// P-Multicast Service Interface Tunnel Types (RFC 6514 section 5).
+    pub struct PmsiTunnelType(u8);
+    /// There is no tunnel.
+    NONE = 0, "none";
+    /// A label-switched path of RSVP-TE from one point to many.
+    RSVP_TE_P2MP = 1, "rsvp-te-p2mp";
+    /// A label-switched path of multipoint LDP from one point to many.
+    MLDP_P2MP = 2, "mldp-p2mp";
+    /// A tree of PIM-SSM.
+    PIM_SSM = 3, "pim-ssm";
+    /// A tree of PIM-SM.
+    PIM_SM = 4, "pim-sm";
+    /// A tree of bidirectional PIM.
+    BIDIR_PIM = 5, "bidir-pim";
+    /// A unicast tunnel for each receiver.
+    INGRESS_REPLICATION = 6, "ingress-replication";
+    /// A label-switched path of multipoint LDP from many points to many.
+    MLDP_MP2MP = 7, "mldp-mp2mp";
+}
+
+registry! {
+    /// BGP Tunnel Encapsulation Attribute Tunnel Types (RFC 9012 section 13.2).
+    pub struct TunnelType(u16);
+    /// L2TPv3 over IP.
+    L2TPV3 = 1, "l2tpv3";
+    /// GRE.
+    GRE = 2, "gre";
+    /// IP in IP.
+    IP_IN_IP = 7, "ip-in-ip";
+    /// VXLAN.
+    VXLAN = 8, "vxlan";
+    /// NVGRE.
+    NVGRE = 9, "nvgre";
+    /// MPLS.
+    MPLS = 10, "mpls";
+    /// MPLS in GRE.
+    MPLS_IN_GRE = 11, "mpls-in-gre";
+    /// VXLAN with the Generic Protocol Extension.
+    VXLAN_GPE = 12, "vxlan-gpe";
+    /// MPLS in UDP.
+    MPLS_IN_UDP = 13, "mpls-in-udp";
+    /// A segment routing policy.
+    SR_POLICY = 15, "sr-policy";
+    /// Geneve.
+    GENEVE = 19, "geneve";
 }

@@ -91,8 +91,8 @@ pub use family::{Family, FamilySet, ParseFamilyError};
 pub use frame::Frame;
 pub use hold_time::HoldTime;
 pub use iana::{
-    Afi, AttributeCode, CapabilityCode, MessageType, Origin, ParameterType, ParseOriginError,
-    RefreshSubtype, Role, Safi, SegmentType,
+    Afi, AttributeCode, CapabilityCode, MessageType, Origin, ParameterType, PmsiTunnelType,
+    RefreshSubtype, Role, Safi, SegmentType, TunnelType,
 };
 pub use mac_address::{MacAddress, ParseMacAddressError};
 pub use message::{
@@ -110,3 +110,4 @@ pub use nlri::{
 pub use reason::Reason;
 pub use route_distinguisher::{ParseRouteDistinguisherError, RouteDistinguisher};
 pub use router_id::{ParseRouterIdError, RouterId};
+pub use text::ParseValueError;

@@ -4,6 +4,9 @@
 //! RFC 6608, RFC 7313, RFC 8538, RFC 9234, RFC 9384, RFC 9687, RFC 9815.
 
 use core::fmt;
+use core::str::FromStr;
+
+use crate::text::{ParseValueError, number};
 
 /// The error code and subcode of a NOTIFICATION (RFC 4271 section 4.5).
 ///
@@ -191,6 +194,33 @@ impl fmt::Debug for Reason {
     }
 }
 
+impl FromStr for Reason {
+    type Err = ParseValueError;
+
+    /// What its `Display` writes, the two numbers alone (`6/2`), or the registered name of a subcode that no other code
+    /// has (`Administrative Shutdown`), in any case.
+    fn from_str(text: &str) -> Result<Self, ParseValueError> {
+        let numbers = match text.rsplit_once('(') {
+            Some((_, numbers)) => numbers.strip_suffix(')'),
+            None => Some(text),
+        };
+        let reason = numbers.and_then(|numbers| {
+            let (code, subcode) = numbers.split_once('/')?;
+            let (code, subcode) = (number(code)?, number(subcode)?);
+            Some(Self { code, subcode })
+        });
+        let is_named = |reason: &Self| {
+            let name = reason.name();
+            name.is_some_and(|name| name.eq_ignore_ascii_case(text))
+        };
+        let mut named = Self::REGISTERED.iter().copied().filter(is_named);
+        let named = named.next().filter(|_| named.next().is_none());
+        reason.or(named).ok_or(ParseValueError {
+            expected: "code and subcode, 6/2, or the name of a subcode: Administrative Shutdown",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::prelude::v1::*;
@@ -206,6 +236,18 @@ mod tests {
                 .iter()
                 .all(|reason| reason.name().is_some() && reason.code_name().is_some())
         );
+    }
+
+    #[test]
+    fn text() {
+        for reason in Reason::REGISTERED {
+            assert_eq!(reason.to_string().parse(), Ok(*reason));
+        }
+        assert_eq!("6/2".parse(), Ok(Reason::ADMINISTRATIVE_SHUTDOWN));
+        assert_eq!("bad peer as".parse(), Ok(Reason::BAD_PEER_AS));
+        for text in ["", "Unspecific", "6", "6/256", "6/2)", "Cease"] {
+            assert!(text.parse::<Reason>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The macro `registry!`: one IANA registry as an open newtype with named constants.
 //!
-//! A value that is not registered is still a value: it survives decoding and encoding, and prints as its number.
+//! Behind a name may stand others that operators use. A value that is not registered is still a value: it survives decoding and encoding, and prints as its number.
 
 macro_rules! registry {
     (
         $(#[$meta:meta])*
         pub struct $name:ident($number:ty);
-        $( $(#[$doc:meta])* $constant:ident = $value:literal, $text:literal; )+
+        $( $(#[$doc:meta])* $constant:ident = $value:literal, $text:literal $( | $alias:literal )*; )+
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,11 +27,28 @@ macro_rules! registry {
             /// Every registered value.
             pub const REGISTERED: &'static [Self] = &[$( Self::$constant ),+];
 
-            /// The value of a name as [`Self::name`] gives it, or of a number without a sign.
-            #[must_use]
-            pub fn from_name_or_number(text: &str) -> Option<Self> {
-                let named = Self::REGISTERED.iter().copied().find(|value| value.name() == Some(text));
-                named.or_else(|| crate::text::number(text).map(Self))
+            /// What else operators call a value.
+            const ALIASES: &'static [(&'static str, Self)] = &[$( $( ($alias, Self::$constant), )* )+];
+
+            /// The value of a name, in any case.
+            pub(crate) fn from_name(text: &str) -> Option<Self> {
+                let registered = Self::REGISTERED.iter().filter_map(|value| Some((value.name()?, *value)));
+                let mut names = registered.chain(Self::ALIASES.iter().copied());
+                let (_, value) = names.find(|(name, _)| name.eq_ignore_ascii_case(text))?;
+                Some(value)
+            }
+
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = crate::ParseValueError;
+
+            /// A registered name or another that operators use, in any case, or a number without a sign.
+            fn from_str(text: &str) -> Result<Self, crate::ParseValueError> {
+                let value = Self::from_name(text).or_else(|| crate::text::number(text).map(Self));
+                value.ok_or(crate::ParseValueError {
+                    expected: concat!("a registered name or the number of a ", stringify!($name)),
+                })
             }
         }
 

@@ -4,7 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::administrator::{Administered, FOUR_OCTET_AS};
-use crate::text::hex;
+use crate::text::hex_array;
 
 /// A route distinguisher: eight octets, written `64512:1`, `192.0.2.1:1` or `70000:1`.
 ///
@@ -39,11 +39,8 @@ impl FromStr for RouteDistinguisher {
     type Err = ParseRouteDistinguisherError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(digits) = text.strip_prefix("0x") {
-            let mut octets = [0; 8];
-            return hex(digits, &mut octets)
-                .map(|()| Self(octets))
-                .ok_or(ParseRouteDistinguisherError);
+        if let Some(octets) = hex_array(text) {
+            return Ok(Self(octets));
         }
         let Administered { kind, octets } =
             Administered::parse(text).ok_or(ParseRouteDistinguisherError)?;

@@ -1,6 +1,7 @@
 //! `serde`, as an option: what has a text is that text, registered numbers are numbers, the rest is what its fields are.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 use core::str::FromStr;
@@ -9,10 +10,12 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::{
-    Afi, AnyNlriBuf, AsPathBuf, AttributeCode, CapabilityCode, Community,
-    EthernetSegmentIdentifier, ExtendedCommunity, Family, HoldTime, Ipv6ExtendedCommunity, Label,
-    LargeCommunity, MacAddress, Origin, PathId, RefreshSubtype, Role, RouteDistinguisher, RouterId,
-    Safi,
+    Afi, AnyNlriBuf, AsPathBuf, AttributeCode, CapabilityCode, Community, ComponentType,
+    EthernetSegmentIdentifier, EvpnRoute, ExtendedCommunity, Family, FamilySet, FlowSpecBuf,
+    HoldTime, Ipv6ExtendedCommunity, Label, LabeledPrefix, Labels, LargeCommunity, MacAddress,
+    MessageType, NextHop, Origin, ParameterType, PathId, PmsiTunnelType, RawAttributeBuf,
+    RefreshSubtype, Role, RouteDistinguisher, RouteTargetPrefix, RouterId, Safi, SegmentType,
+    TunnelType, VpnPrefix,
 };
 
 /// Reads a text by its `FromStr`.
@@ -50,14 +53,39 @@ texts! {
     AsPathBuf,
     Community,
     EthernetSegmentIdentifier,
+    EvpnRoute,
     ExtendedCommunity,
     Family,
+    FlowSpecBuf,
     Ipv6ExtendedCommunity,
+    LabeledPrefix,
+    Labels,
     LargeCommunity,
     MacAddress,
+    NextHop,
     Origin,
+    RawAttributeBuf,
     RouteDistinguisher,
+    RouteTargetPrefix,
     RouterId,
+    VpnPrefix,
+}
+
+impl Serialize for FamilySet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for FamilySet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let families = Vec::<Family>::deserialize(deserializer)?;
+        let set: Self = families.iter().copied().collect();
+        match families.iter().find(|family| !set.contains(**family)) {
+            None => Ok(set),
+            Some(family) => Err(D::Error::custom(format_args!("{family} is not parsed"))),
+        }
+    }
 }
 
 /// A route of any family: the family and the text.
@@ -123,7 +151,20 @@ macro_rules! registered {
     )+ } };
 }
 
-registered! { Afi: u16, AttributeCode: u8, CapabilityCode: u8, RefreshSubtype: u8, Role: u8, Safi: u8 }
+registered! {
+    Afi: u16,
+    AttributeCode: u8,
+    CapabilityCode: u8,
+    ComponentType: u8,
+    MessageType: u8,
+    ParameterType: u8,
+    PmsiTunnelType: u8,
+    RefreshSubtype: u8,
+    Role: u8,
+    Safi: u8,
+    SegmentType: u8,
+    TunnelType: u16,
+}
 
 #[cfg(test)]
 mod tests {

@@ -212,6 +212,7 @@ pub struct AsPathBuf {
 
 /// One segment of an [`AsPathBuf`]. More than 255 AS numbers are sent as several segments of its type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SegmentBuf {
     /// Its type.
     pub segment_type: SegmentType,
@@ -220,6 +221,19 @@ pub struct SegmentBuf {
 }
 
 impl AsPathBuf {
+    /// Adds a segment at the far end. A sequence goes on with the next one: between two there is no border.
+    pub(crate) fn push(&mut self, segment: SegmentBuf) {
+        match self.segments.last_mut() {
+            _ if segment.asns.is_empty() => {}
+            Some(last)
+                if last.segment_type == segment.segment_type && !segment.segment_type.is_set() =>
+            {
+                last.asns.extend(segment.asns);
+            }
+            _ => self.segments.push(segment),
+        }
+    }
+
     /// The path of one AS_SEQUENCE; empty for no AS number.
     #[must_use]
     pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> Self {
@@ -292,22 +306,12 @@ impl AsPathBuf {
                 _ => segment.asns.clear(),
             }
             beside = !segment.asns.is_empty();
-            if beside {
-                merged.segments.push(segment);
-            }
+            merged.push(segment);
         }
-        let mut far = as4_path.segments.into_iter();
-        // Where the two meet, one sequence goes on.
-        match (merged.segments.last_mut(), far.next()) {
-            (Some(last), Some(first))
-                if last.segment_type == SegmentType::AS_SEQUENCE
-                    && first.segment_type == SegmentType::AS_SEQUENCE =>
-            {
-                last.asns.extend(first.asns);
-            }
-            (_, first) => merged.segments.extend(first),
-        }
-        merged.segments.extend(far);
+        as4_path
+            .segments
+            .into_iter()
+            .for_each(|segment| merged.push(segment));
         merged
     }
 
@@ -412,7 +416,7 @@ impl FromStr for AsPathBuf {
             if asns.is_empty() {
                 return Err(ParseAsPathError);
             }
-            path.segments.push(SegmentBuf { segment_type, asns });
+            path.push(SegmentBuf { segment_type, asns });
             rest = after.trim_start();
         }
         Ok(path)
@@ -435,14 +439,16 @@ impl fmt::Display for ParseAsPathError {
 impl core::error::Error for ParseAsPathError {}
 
 impl From<AsPath<'_>> for AsPathBuf {
+    /// The same ASes in the same order. A sequence in several segments is one: where it was cut means nothing.
     fn from(path: AsPath<'_>) -> Self {
-        let owned = |segment: Segment<'_>| SegmentBuf {
-            segment_type: segment.segment_type,
-            asns: segment.asns().collect(),
-        };
-        Self {
-            segments: path.segments().map(owned).collect(),
+        let mut owned = Self::default();
+        for segment in path.segments() {
+            owned.push(SegmentBuf {
+                segment_type: segment.segment_type,
+                asns: segment.asns().collect(),
+            });
         }
+        owned
     }
 }
 

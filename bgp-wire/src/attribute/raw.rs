@@ -2,6 +2,8 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
 
 use super::rules::flags;
 use super::{AttributeSet, PmsiTunnel, Tlv};
@@ -12,6 +14,7 @@ use crate::extended_community::Ipv6ExtendedCommunity;
 use crate::iana::AttributeCode;
 use crate::message::RawAttributes;
 use crate::parse::{Parsed, Short, be_u32, octet, take};
+use crate::text::{Hex, ParseValueError, hex_array};
 
 /// The Attribute Flags octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +52,24 @@ impl AttributeFlags {
             Self::OPTIONAL
         };
         Self(self.0 & mask)
+    }
+}
+
+impl fmt::Display for AttributeFlags {
+    /// The octet in hex.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hex(&[self.0]).fmt(f)
+    }
+}
+
+impl FromStr for AttributeFlags {
+    type Err = ParseValueError;
+
+    fn from_str(text: &str) -> Result<Self, ParseValueError> {
+        let octet = hex_array(text).map(|[octet]| Self(octet));
+        octet.ok_or(ParseValueError {
+            expected: "the flags of an attribute in hex: 0xc0",
+        })
     }
 }
 
@@ -136,7 +157,6 @@ impl<'a> AttrSet<'a> {
 
 /// An attribute to send whose code this codec does not model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RawAttributeBuf {
     /// Optional, Transitive and Partial; the Extended Length bit is set where the value needs it.
     pub flags: AttributeFlags,
@@ -160,7 +180,7 @@ impl RawAttributeBuf {
     #[must_use]
     pub fn pmsi_tunnel(tunnel: PmsiTunnel<'_>) -> Self {
         let [_, high, middle, low] = tunnel.label.to_be_bytes();
-        let head = [tunnel.flags, tunnel.tunnel_type, high, middle, low];
+        let head = [tunnel.flags, tunnel.tunnel_type.0, high, middle, low];
         Self::of(
             AttributeCode::PMSI_TUNNEL,
             [&head, tunnel.identifier].concat(),

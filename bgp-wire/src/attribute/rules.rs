@@ -18,6 +18,8 @@ use crate::reason::Reason;
 
 /// What a fault costs, weakest first (RFC 7606 section 2). Of several faults the strongest counts (section 3 (h)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Treatment {
     /// Attribute discard: as if the attribute were not there.
     Discard,

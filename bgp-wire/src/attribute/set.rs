@@ -22,6 +22,7 @@ use crate::iana::{AttributeCode, Origin};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct AttributeSet {
     /// ORIGIN.
     pub origin: Origin,
@@ -128,6 +129,13 @@ impl AttributeSet {
             ));
         }
         Ok(())
+    }
+}
+
+impl Default for AttributeSet {
+    /// Origin incomplete, as of a route that no routing protocol found, and nothing else.
+    fn default() -> Self {
+        Self::new(Origin::INCOMPLETE)
     }
 }
 

@@ -6,9 +6,10 @@ use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 use core::str::FromStr;
 
-use super::{Aggregator, AttributeFlags, AttributeSet, RawAttributeBuf};
-use crate::iana::{AttributeCode, Origin};
-use crate::text::{hex, number};
+use super::raw_text::KEYWORDS;
+use super::{Aggregator, AttributeSet, RawAttributeBuf};
+use crate::iana::Origin;
+use crate::text::number;
 
 impl fmt::Display for AttributeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,14 +31,9 @@ impl fmt::Display for AttributeSet {
         list(f, "extended-community", &self.extended_communities)?;
         list(f, "large-community", &self.large_communities)?;
         option(f, "otc", self.only_to_customer)?;
-        for RawAttributeBuf { flags, code, value } in &self.unknown {
-            write!(f, " attribute [ 0x{:02x} 0x{:02x} 0x", code.0, flags.0)?;
-            value
-                .iter()
-                .try_for_each(|octet| write!(f, "{octet:02x}"))?;
-            f.write_str(" ]")?;
-        }
-        Ok(())
+        self.unknown
+            .iter()
+            .try_for_each(|attribute| write!(f, " {attribute}"))
     }
 }
 
@@ -111,15 +107,14 @@ impl AttributeSet {
             "extended-community" => self.extended_communities = items(words)?,
             "large-community" => self.large_communities = items(words)?,
             "otc" => self.only_to_customer = Some(words.next()?.parse().ok()?),
-            "attribute" => self.unknown.push(raw(&bracketed(words)?)?),
-            _ => return None,
+            _ => self.unknown.push(RawAttributeBuf::parse(name, words)?),
         }
         Some(())
     }
 }
 
 /// The words between `[` and the `]` that closes it; one without brackets.
-fn bracketed<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<&'a str>> {
+pub(super) fn bracketed<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<&'a str>> {
     match words.next()? {
         "[" => {
             let mut inside = Vec::new();
@@ -134,32 +129,11 @@ fn bracketed<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<&'a st
     }
 }
 
-fn items<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<T>> {
+pub(super) fn items<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<T>> {
     let items = bracketed(words)?.into_iter().map(|word| word.parse().ok());
     items
         .collect::<Option<Vec<T>>>()
         .filter(|items| !items.is_empty())
-}
-
-/// Code, flags and value in hex.
-fn raw(words: &[&str]) -> Option<RawAttributeBuf> {
-    let &[code, flags, value] = words else {
-        return None;
-    };
-    let octet = |text: &str| {
-        let mut octet = [0];
-        hex(text.strip_prefix("0x")?, &mut octet)?;
-        let [octet] = octet;
-        Some(octet)
-    };
-    let digits = value.strip_prefix("0x")?;
-    let mut value = alloc::vec![0; digits.len() / 2];
-    hex(digits, &mut value)?;
-    Some(RawAttributeBuf {
-        flags: AttributeFlags(octet(flags)?),
-        code: AttributeCode(octet(code)?),
-        value,
-    })
 }
 
 /// The text is not path attributes; inside is the name of the first that is unknown, doubled, or has a wrong value.
@@ -181,16 +155,18 @@ impl fmt::Display for ParseAttributesError {
             "extended-community" => "extended-community [ target:64512:1 ]",
             "large-community" => "large-community [ 64512:1:2 ]",
             "otc" => "otc 64512",
-            "attribute" => "attribute [ 0x63 0xc0 0x0102 ]: code, flags, value",
-            _ => {
-                return write!(
-                    f,
-                    "{}: not an attribute; there are origin, as-path, med, local-preference, atomic-aggregate, \
-                     aggregator, community, originator-id, cluster-list, extended-community, large-community, otc and \
-                     attribute",
-                    self.0
-                );
-            }
+            name => match KEYWORDS.iter().find(|(known, _)| *known == name) {
+                Some((_, example)) => example,
+                None => {
+                    return write!(
+                        f,
+                        "{name}: not an attribute; there are origin, as-path, med, local-preference, atomic-aggregate, \
+                         aggregator, community, originator-id, cluster-list, extended-community, large-community, otc, \
+                         {}",
+                        KEYWORDS.map(|(known, _)| known).join(", ")
+                    );
+                }
+            },
         };
         write!(f, "{}: right would be {example}", self.0)
     }
@@ -211,7 +187,7 @@ mod tests {
             "origin igp as-path [ 64512 {1,2} ] med 0 local-preference 100 atomic-aggregate aggregator \
              64512:192.0.2.1 community [ 64512:1 no-export ] originator-id 192.0.2.1 cluster-list [ 192.0.2.1 \
              192.0.2.2 ] extended-community [ target:64512:1 color:5 ] large-community [ 1:2:3 ] otc 64512 attribute \
-             [ 0x19 0xc0 0x0102 ] attribute [ 0x63 0xc0 0x ]",
+             [ 0x19 0xc0 0x0102 ] aigp 100 attribute [ 0x63 0xc0 0x ]",
         ] {
             let set: AttributeSet = text.parse().unwrap();
             assert_eq!(set.to_string(), text);

@@ -1,6 +1,7 @@
 //! Attributes made of TLVs: PMSI_TUNNEL (RFC 6514), Tunnel Encapsulation (RFC 9012), AIGP (RFC 7311), Prefix-SID
 //! (RFC 8669). Their framing was checked; what the TLVs say is left to who uses them.
 
+use crate::iana::PmsiTunnelType;
 use crate::parse::{Parsed, Short, be_u16, length_value_u8, length_value_u16, octet, take};
 
 /// PMSI_TUNNEL (RFC 6514 section 5).
@@ -9,7 +10,7 @@ pub struct PmsiTunnel<'a> {
     /// Bit 0: leaf information is required.
     pub flags: u8,
     /// The type of the tunnel.
-    pub tunnel_type: u8,
+    pub tunnel_type: PmsiTunnelType,
     /// The label field: a label in its high 20 bits, or a VNI of 24 bits.
     pub label: u32,
     /// The identifier of the tunnel, in the form of its type.
@@ -18,11 +19,11 @@ pub struct PmsiTunnel<'a> {
 
 impl<'a> PmsiTunnel<'a> {
     pub(super) fn decode(value: &'a [u8]) -> Option<Self> {
-        let (&[flags, tunnel_type, high, middle, low], identifier) = value.split_first_chunk()?;
+        let ([flags, tunnel_type, high, middle, low], identifier) = value.split_first_chunk()?;
         Some(Self {
-            flags,
-            tunnel_type,
-            label: u32::from_be_bytes([0, high, middle, low]),
+            flags: *flags,
+            tunnel_type: PmsiTunnelType(*tunnel_type),
+            label: u32::from_be_bytes([0, *high, *middle, *low]),
             identifier,
         })
     }
@@ -218,7 +219,11 @@ mod tests {
         let pmsi = PmsiTunnel::decode(&[0, 6, 0, 0x10, 0x10, 192, 0, 2, 1]).unwrap();
         assert_eq!(
             (pmsi.tunnel_type, pmsi.label, pmsi.identifier),
-            (6, 0x1010, &[192, 0, 2, 1][..])
+            (
+                PmsiTunnelType::INGRESS_REPLICATION,
+                0x1010,
+                &[192, 0, 2, 1][..]
+            )
         );
         for cut in [&[][..], &[1], &[1, 0], &[1, 0, 2], &[1, 0, 4]] {
             assert!(!Aigp::new(cut).is_well_formed(), "{cut:?}");

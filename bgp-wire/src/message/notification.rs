@@ -67,11 +67,18 @@ impl<'a> Notification<'a> {
         (self.reason == Reason::MAXIMUM_PREFIXES_REACHED).then_some((family, limit))
     }
 
-    /// What the peer's operator wrote: for Administrative Shutdown and Reset, if it is legal (RFC 9003 section 2).
+    /// What the peer's operator wrote: for Administrative Shutdown and Reset (RFC 9003 section 2), also inside of a Hard
+    /// Reset (RFC 8538 section 3.1); if it is legal.
     ///
     /// It is the peer's text: escape it before it goes to a terminal.
     #[must_use]
     pub fn shutdown_communication(&self) -> Option<&'a str> {
+        if let Some(inside) = self.hard_reset() {
+            // Nobody resets harder than hard.
+            return (inside.reason != Reason::HARD_RESET)
+                .then(|| inside.shutdown_communication())
+                .flatten();
+        }
         if !carries_text(self.reason) {
             return None;
         }
@@ -115,6 +122,17 @@ impl NotificationBuf {
             data.extend(text.as_bytes());
         }
         Self { reason, data }
+    }
+
+    /// A message that the state machine does not expect in its state, with the type of that message (RFC 6608 section 4).
+    ///
+    /// `reason` is one of [`Reason::UNEXPECTED_MESSAGE_IN_OPEN_SENT`] and its siblings.
+    #[must_use]
+    pub fn unexpected_message(reason: Reason, message_type: MessageType) -> Self {
+        Self {
+            reason,
+            data: [message_type.0].into(),
+        }
     }
 
     /// Maximum Number of Prefixes Reached, with the family and its limit (RFC 4486 section 4).
@@ -266,6 +284,14 @@ mod tests {
             .hard_reset()
             .unwrap();
         assert_eq!(NotificationBuf::from(inside), shutdown);
+        assert_eq!(hard.text().as_deref(), Some("bye"));
+        assert_eq!(hard.into_hard_reset().text(), None);
+
+        let unexpected = NotificationBuf::unexpected_message(
+            Reason::UNEXPECTED_MESSAGE_IN_OPEN_SENT,
+            MessageType::KEEPALIVE,
+        );
+        assert_eq!(octets(&unexpected), [5, 1, 4]);
 
         let missing = [CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST)];
         let missing = NotificationBuf::unsupported_capabilities(&missing).unwrap();

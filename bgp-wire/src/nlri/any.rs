@@ -1,6 +1,5 @@
 //! NLRI of every family: what the routes of a message name.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -16,6 +15,7 @@ use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, be_u32, octet, take};
 use crate::sink::{Sink, Slice};
+use crate::text::{Hex, hex_octets, number};
 
 /// What a route of a received message names, by the kind of its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub enum Destination<'a> {
 
 /// What a route to send names. Each is what [`Destination`] says of the variant of its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(missing_docs, reason = "the variants are those of Destination")]
 pub enum DestinationBuf {
     Prefix(IpNet),
@@ -387,7 +388,7 @@ impl fmt::Display for Destination<'_> {
             Self::Evpn(route) => route.fmt(f),
             Self::OtherEvpn { route_type, value } => write_other(*route_type, value, f),
             Self::RouteTarget(prefix) => prefix.fmt(f),
-            Self::Unknown(octets) => write_hex(octets, f),
+            Self::Unknown(octets) => Hex(octets).fmt(f),
         }
     }
 }
@@ -402,44 +403,32 @@ impl fmt::Display for DestinationBuf {
             Self::Evpn(route) => route.fmt(f),
             Self::OtherEvpn { route_type, value } => write_other(*route_type, value, f),
             Self::RouteTarget(prefix) => prefix.fmt(f),
-            Self::Unknown(octets) => write_hex(octets, f),
+            Self::Unknown(octets) => Hex(octets).fmt(f),
         }
     }
 }
 
 fn write_other(route_type: u8, value: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "type {route_type} ")?;
-    write_hex(value, f)
-}
-
-fn write_hex(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("0x")?;
-    octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
-}
-
-fn parse_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x")?;
-    let mut octets = vec![0; digits.len() / 2];
-    crate::text::hex(digits, &mut octets)?;
-    Some(octets)
+    write!(f, "type {route_type} {}", Hex(value))
 }
 
 impl fmt::Display for AnyNlri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.destination.fmt(f)?;
-        write_path_id(self.path_id, f)
+        let Self {
+            path_id,
+            destination: prefix,
+            ..
+        } = *self;
+        Nlri { path_id, prefix }.fmt(f)
     }
 }
 
 impl fmt::Display for AnyNlriBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.destination.fmt(f)?;
-        write_path_id(self.path_id, f)
+        let prefix = &self.destination;
+        let path_id = self.path_id;
+        Nlri { path_id, prefix }.fmt(f)
     }
-}
-
-fn write_path_id(path_id: Option<PathId>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    path_id.map_or(Ok(()), |PathId(path_id)| write!(f, " path-id {path_id}"))
 }
 
 impl AnyNlriBuf {
@@ -451,10 +440,7 @@ impl AnyNlriBuf {
     pub fn parse(family: Family, text: &str) -> Result<Self, ParseNlriError> {
         let error = ParseNlriError(family);
         let (text, path_id) = match text.rsplit_once(" path-id ") {
-            Some((text, path_id)) => (
-                text,
-                Some(PathId(crate::text::number(path_id).ok_or(error)?)),
-            ),
+            Some((text, path_id)) => (text, Some(PathId(number(path_id).ok_or(error)?))),
             None => (text, None),
         };
         let mut words = Words::new(text);
@@ -483,15 +469,17 @@ impl AnyNlriBuf {
 
 fn parse_destination(family: Family, words: &mut Words<'_>) -> Option<DestinationBuf> {
     if family.bit() == 0 {
-        return parse_hex(words.next()?).map(DestinationBuf::Unknown);
+        return hex_octets(words.next()?).map(DestinationBuf::Unknown);
     }
     Some(match family.safi {
         Safi::LABELED => DestinationBuf::Labeled(LabeledPrefix::parse(words)?),
         Safi::VPN => DestinationBuf::Vpn(VpnPrefix::parse(words)?),
-        Safi::FLOWSPEC | Safi::FLOWSPEC_VPN => DestinationBuf::FlowSpec(FlowSpecBuf::parse(words)?),
+        Safi::FLOWSPEC | Safi::FLOWSPEC_VPN => {
+            DestinationBuf::FlowSpec(FlowSpecBuf::parse(words, family.afi)?)
+        }
         Safi::EVPN if words.take("type") => DestinationBuf::OtherEvpn {
-            route_type: crate::text::number(words.next()?)?,
-            value: parse_hex(words.next()?)?,
+            route_type: number(words.next()?)?,
+            value: hex_octets(words.next()?)?,
         },
         Safi::EVPN => DestinationBuf::Evpn(EvpnRoute::parse(words)?),
         Safi::ROUTE_TARGET => DestinationBuf::RouteTarget(RouteTargetPrefix::parse(words)?),

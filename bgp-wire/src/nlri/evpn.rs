@@ -7,7 +7,7 @@ use core::str::FromStr;
 use ipnet::IpNet;
 
 use super::label::load;
-use super::words::Words;
+use super::words::{Words, in_words};
 use crate::iana::Afi;
 use crate::mac_address::{MacAddress, colons, from_colons};
 use crate::parse::{Parsed, Short, array, be_u32, octet, take};
@@ -301,6 +301,11 @@ impl EvpnRoute {
             _ => return None,
         })
     }
+}
+
+in_words! {
+    EvpnRoute, EvpnRoute::parse,
+    "a route of type a-d, macadv, multicast, esi or prefix: multicast rd 64512:1 etag 0 ip 192.0.2.1"
 }
 
 /// The 24 bits of a label field.

@@ -1,16 +1,17 @@
 //! Prefixes with MPLS labels (RFC 8277), and those of VPNs (RFC 4364, RFC 4659), which have a route distinguisher, too.
 
 use core::fmt;
+use core::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::words::Words;
+use super::words::{Words, in_words};
 use super::{Form, UnicastPrefix};
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, array, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
 use crate::sink::{Sink, Slice};
-use crate::text::hex;
+use crate::text::{ParseValueError, hex_array, number};
 
 /// One entry of a label stack: a label of 20 bits, three bits for the traffic class and the S bit (RFC 3032).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,6 +155,13 @@ impl fmt::Display for Labels {
     }
 }
 
+impl fmt::Display for Label {
+    /// As the one entry of a stack.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Labels::from(*self).fmt(f)
+    }
+}
+
 impl fmt::Debug for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Labels({self})")
@@ -165,18 +173,46 @@ fn parse_labels(text: &str) -> Option<Labels> {
     let mut stack = Labels::collect([Label([0; 3])])?;
     stack.count = 0;
     for (position, entry) in text.split('/').enumerate() {
-        let label = match entry.strip_prefix("0x") {
-            Some(digits) => {
-                let mut octets = [0; 3];
-                hex(digits, &mut octets)?;
-                Label(octets)
-            }
-            None => Label::new(crate::text::number(entry)?)?.with_bottom(position == last),
+        let label = match hex_array(entry) {
+            Some(octets) => Label(octets),
+            None => Label::new(number(entry)?)?.with_bottom(position == last),
         };
         *stack.entries.get_mut(position)? = label;
         stack.count += 1;
     }
     Some(stack)
+}
+
+impl FromStr for Labels {
+    type Err = ParseValueError;
+
+    fn from_str(text: &str) -> Result<Self, ParseValueError> {
+        parse_labels(text).ok_or(ParseValueError {
+            expected: "labels of 0 to 1048575 with / between them: 100 or 100/200, at most ten",
+        })
+    }
+}
+
+impl FromStr for Label {
+    type Err = ParseValueError;
+
+    fn from_str(text: &str) -> Result<Self, ParseValueError> {
+        let labels = parse_labels(text);
+        let label = labels.and_then(|labels| labels.as_slice().as_array().copied());
+        label.map(|[label]| label).ok_or(ParseValueError {
+            expected: "a label of 0 to 1048575",
+        })
+    }
+}
+
+in_words! {
+    LabeledPrefix, LabeledPrefix::parse,
+    "a prefix and its labels: 192.168.10.0/24 label 100"
+}
+
+in_words! {
+    VpnPrefix, VpnPrefix::parse,
+    "a prefix, its route distinguisher and its labels: 192.168.10.0/24 rd 64512:1 label 100"
 }
 
 /// A prefix with its labels (RFC 8277), written `192.168.10.0/24 label 100`.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::Form;
-use super::words::Words;
+use super::words::{Words, in_words};
 use crate::asn::Asn;
 use crate::extended_community::ExtendedCommunity;
 use crate::parse::{Parsed, Short, octet, take};
@@ -118,4 +118,9 @@ impl fmt::Display for RouteTargetPrefix {
             bits => write!(f, "{} {}/{bits}", self.origin_as(), self.target()),
         }
     }
+}
+
+in_words! {
+    RouteTargetPrefix, RouteTargetPrefix::parse,
+    "an AS number and a route target, 64512 target:64512:1, or default"
 }

@@ -45,3 +45,23 @@ impl<'a> Words<'a> {
         self.peek().is_none().then_some(())
     }
 }
+
+/// `FromStr` for what is written in words, all of which it takes.
+macro_rules! in_words {
+    ($type:ty, $parse:expr, $expected:literal) => {
+        impl core::str::FromStr for $type {
+            type Err = crate::ParseValueError;
+
+            fn from_str(text: &str) -> Result<Self, crate::ParseValueError> {
+                let mut words = Words::new(text);
+                let parse: fn(&mut Words<'_>) -> Option<Self> = $parse;
+                let value = parse(&mut words).filter(|_| words.end().is_some());
+                value.ok_or(crate::ParseValueError {
+                    expected: $expected,
+                })
+            }
+        }
+    };
+}
+
+pub(super) use in_words;

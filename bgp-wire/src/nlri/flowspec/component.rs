@@ -15,11 +15,11 @@ registry! {
     /// Flow Spec Component Types (RFC 8955 section 4.2.2, RFC 8956 section 3).
     pub struct ComponentType(u8);
     /// The destination prefix.
-    DESTINATION = 1, "destination";
+    DESTINATION = 1, "destination" | "destination-ipv4" | "destination-ipv6";
     /// The source prefix.
-    SOURCE = 2, "source";
+    SOURCE = 2, "source" | "source-ipv4" | "source-ipv6";
     /// The IP protocol, or the upper-layer protocol of IPv6.
-    PROTOCOL = 3, "protocol";
+    PROTOCOL = 3, "protocol" | "next-header";
     /// The source or the destination port.
     PORT = 4, "port";
     /// The destination port.
@@ -35,7 +35,7 @@ registry! {
     /// The length of the packet, with its IP header.
     PACKET_LENGTH = 10, "packet-length";
     /// The Diffserv codepoint.
-    DSCP = 11, "dscp";
+    DSCP = 11, "dscp" | "traffic-class";
     /// What kind of fragment it is.
     FRAGMENT = 12, "fragment";
     /// The flow label of IPv6.
@@ -75,6 +75,7 @@ impl ComponentType {
 
 /// One component. `M` is what holds the matches: a view of the message, or a vector to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum FlowSpecComponent<M> {
     /// The destination or source prefix, by its type.
     Prefix {
@@ -99,6 +100,7 @@ pub struct FlowSpecMatches<'a> {
 
 /// One comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FlowSpecMatch {
     /// It has to hold together with the one before; otherwise either may. Never set in the first.
     pub and: bool,
@@ -112,6 +114,7 @@ pub struct FlowSpecMatch {
 ///
 /// For numbers they are *less*, *greater* and *equal*; for bits *not* and *match*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FlowSpecOperator(pub u8);
 
 impl FlowSpecOperator {
@@ -119,14 +122,22 @@ impl FlowSpecOperator {
     pub const EQUAL: Self = Self(1);
     /// The field is greater.
     pub const GREATER: Self = Self(2);
+    /// The field is greater or equal.
+    pub const NOT_LESS: Self = Self(3);
     /// The field is less.
     pub const LESS: Self = Self(4);
+    /// The field is less or equal.
+    pub const NOT_GREATER: Self = Self(5);
+    /// The numbers are not equal.
+    pub const NOT_EQUAL: Self = Self(6);
     /// Any bit of the value is set in the field.
     pub const ANY_BIT: Self = Self(0);
     /// Every bit of the value is set in the field.
     pub const ALL_BITS: Self = Self(1);
     /// No bit of the value is set in the field.
     pub const NO_BIT: Self = Self(2);
+    /// Not every bit of the value is set in the field.
+    pub const NOT_ALL_BITS: Self = Self(3);
 }
 
 const END: u8 = 0x80;

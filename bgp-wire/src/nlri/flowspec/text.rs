@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::{
     ComponentType, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecOperator,
 };
-use crate::nlri::words::Words;
+use crate::iana::Afi;
+use crate::nlri::words::{Words, in_words};
 use crate::text::number;
 
 /// The numeric operators by their three bits.
@@ -46,6 +47,40 @@ const FRAGMENTS: [(u64, &str); 4] = [
     (4, "first-fragment"),
     (8, "last-fragment"),
 ];
+
+const ICMP_TYPES: [(u64, &str); 9] = [
+    (0, "echo-reply"),
+    (3, "unreachable"),
+    (5, "redirect"),
+    (8, "echo-request"),
+    (9, "router-advertisement"),
+    (10, "router-solicit"),
+    (11, "time-exceeded"),
+    (12, "parameter-problem"),
+    (13, "timestamp"),
+];
+
+const ICMPV6_TYPES: [(u64, &str); 11] = [
+    (1, "unreachable"),
+    (2, "packet-too-big"),
+    (3, "time-exceeded"),
+    (4, "parameter-problem"),
+    (128, "echo-request"),
+    (129, "echo-reply"),
+    (133, "router-solicit"),
+    (134, "router-advertisement"),
+    (135, "neighbor-solicit"),
+    (136, "neighbor-advertisement"),
+    (137, "redirect"),
+];
+
+/// ICMP types by name. They are printed as numbers: a rule does not know its family.
+const fn icmp_types(afi: Afi) -> &'static [(u64, &'static str)] {
+    match afi {
+        Afi::IPV6 => &ICMPV6_TYPES,
+        _ => &ICMP_TYPES,
+    }
+}
 
 /// The names of the values, or bits, of a type.
 const fn names(component_type: ComponentType) -> &'static [(u64, &'static str)] {
@@ -147,14 +182,17 @@ fn write_bits(value: u64, names: &[(u64, &str)], f: &mut fmt::Formatter<'_>) -> 
 
 impl FlowSpecBuf {
     /// Components may come in any order; they are sent in that of their types.
-    pub(in crate::nlri) fn parse(words: &mut Words<'_>) -> Option<Self> {
+    ///
+    /// `afi` says what the names of ICMP types mean.
+    pub(in crate::nlri) fn parse(words: &mut Words<'_>, afi: Afi) -> Option<Self> {
         let distinguisher = match words.peek()? {
             "rd" => Some(words.value("rd")?),
             _ => None,
         };
         let mut components = Vec::new();
         while let Some(keyword) = words.next() {
-            components.push(parse_component(component_type(keyword)?, words)?);
+            let component_type = ComponentType::from_name(keyword)?;
+            components.push(parse_component(component_type, afi, words)?);
         }
         components.sort_by_key(FlowSpecComponent::component_type);
         Some(Self {
@@ -164,22 +202,15 @@ impl FlowSpecBuf {
     }
 }
 
-/// A type by its name, or by what ExaBGP calls it.
-fn component_type(keyword: &str) -> Option<ComponentType> {
-    match keyword {
-        "destination-ipv4" | "destination-ipv6" => Some(ComponentType::DESTINATION),
-        "source-ipv4" | "source-ipv6" => Some(ComponentType::SOURCE),
-        "next-header" => Some(ComponentType::PROTOCOL),
-        "traffic-class" => Some(ComponentType::DSCP),
-        _ => ComponentType::REGISTERED
-            .iter()
-            .copied()
-            .find(|known| known.name() == Some(keyword)),
-    }
+in_words! {
+    // Names of ICMP types are those of IPv4 here; where the family is known, there is AnyNlriBuf::parse.
+    FlowSpecBuf, |words| FlowSpecBuf::parse(words, Afi::IPV4),
+    "components of a rule: destination 192.0.2.0/24 protocol =udp source-port =53"
 }
 
 fn parse_component(
     component_type: ComponentType,
+    afi: Afi,
     words: &mut Words<'_>,
 ) -> Option<FlowSpecComponent<Vec<FlowSpecMatch>>> {
     if matches!(
@@ -199,13 +230,17 @@ fn parse_component(
         });
     }
     let mut matches = Vec::new();
-    // A keyword begins the next component; a comparison never looks like one.
-    while let Some(word) = words
-        .peek()
-        .filter(|word| self::component_type(word).is_none())
-    {
+    let bracket = words.take("[");
+    // Without brackets a keyword begins the next component; a comparison never looks like one.
+    while let Some(word) = words.peek().filter(|word| {
+        if bracket {
+            *word != "]"
+        } else {
+            ComponentType::from_name(word).is_none()
+        }
+    }) {
         for (position, item) in word.split('&').enumerate() {
-            let (operator, value) = parse_match(item, component_type)?;
+            let (operator, value) = parse_match(item, component_type, afi)?;
             matches.push(FlowSpecMatch {
                 and: position > 0,
                 operator: FlowSpecOperator(operator),
@@ -214,11 +249,14 @@ fn parse_component(
         }
         words.next();
     }
-    (!matches.is_empty()).then_some(FlowSpecComponent::Matches(component_type, matches))
+    if matches.is_empty() || (bracket && !words.take("]")) {
+        return None;
+    }
+    Some(FlowSpecComponent::Matches(component_type, matches))
 }
 
 /// The longest operator that the text starts with, and the value behind it. A number without one is to be equal.
-fn parse_match(text: &str, component_type: ComponentType) -> Option<(u8, u64)> {
+fn parse_match(text: &str, component_type: ComponentType, afi: Afi) -> Option<(u8, u64)> {
     let operators: &[&str] = if component_type.is_bitmask() {
         &BITMASK
     } else {
@@ -234,7 +272,11 @@ fn parse_match(text: &str, component_type: ComponentType) -> Option<(u8, u64)> {
     let value = if component_type.is_bitmask() {
         parse_bits(value, names(component_type))?
     } else {
-        let named = names(component_type)
+        let names = match component_type {
+            ComponentType::ICMP_TYPE => icmp_types(afi),
+            _ => names(component_type),
+        };
+        let named = names
             .iter()
             .find(|(_, name)| name.eq_ignore_ascii_case(value));
         named.map_or_else(|| number(value), |(number, _)| Some(*number))?
@@ -256,4 +298,52 @@ fn parse_bits(text: &str, names: &[(u64, &str)]) -> Option<u64> {
         bits |= bit;
     }
     Some(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use crate::{AnyNlriBuf, Family};
+
+    #[test]
+    fn other_ways_to_write_it() {
+        for (family, other, text) in [
+            (
+                Family::IPV4_FLOWSPEC,
+                "source-ipv4 192.0.2.0/24 destination-port [ =80 =443 >1024&<2048 ] protocol [ tcp udp ]",
+                "source 192.0.2.0/24 protocol =tcp =udp destination-port =80 =443 >1024&<2048",
+            ),
+            (
+                Family::IPV4_FLOWSPEC,
+                "protocol icmp icmp-type [ echo-request unreachable ]",
+                "protocol =icmp icmp-type =8 =3",
+            ),
+            (
+                Family::IPV6_FLOWSPEC,
+                "next-header icmpv6 icmp-type echo-request traffic-class 46",
+                "protocol =icmpv6 icmp-type =128 dscp =46",
+            ),
+            (
+                Family::IPV4_FLOWSPEC,
+                "tcp-flags [ =syn+ack fin ] fragment [ !is-fragment ]",
+                "tcp-flags =syn+ack fin fragment !is-fragment",
+            ),
+        ] {
+            assert_eq!(AnyNlriBuf::parse(family, other).unwrap().to_string(), text);
+        }
+        for text in [
+            "protocol [ tcp",
+            "protocol [ ]",
+            "protocol",
+            "protocol ]",
+            "protocol tcp ]",
+            "80",
+        ] {
+            assert!(
+                AnyNlriBuf::parse(Family::IPV4_FLOWSPEC, text).is_err(),
+                "{text}"
+            );
+        }
+    }
 }
