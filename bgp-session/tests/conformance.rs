@@ -12,6 +12,7 @@ use bgp_session::{ConnectionId, LocalConfig, Output, PeerConfig, Session, Sessio
 use bgp_wire::{Asn, Context, Frame, KEEPALIVE, Message, MessageLimit, PeerKind};
 use bytes::BytesMut;
 use ipnet::IpNet;
+use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "../../bgp-wire/tests/conformance/table.rs"]
 mod table;
@@ -199,26 +200,22 @@ impl Fixture {
     }
 }
 
-#[test]
-fn every_case_is_answered_strictly() {
-    let mut wrong = Vec::new();
-    let cases = cases();
-    for case in &cases {
-        let mut fixture = Fixture::new(case);
-        fixture.play(case);
-        let outcome = fixture.outcome(case);
-        if !case.expected.is_met_by(&outcome) {
-            wrong.push(format!(
-                "{} {}: {} expected, {outcome} seen",
-                case.id, case.title, case.expected
-            ));
-        }
+fn verdict(case: &Case) -> Result<(), Failed> {
+    let mut fixture = Fixture::new(case);
+    fixture.play(case);
+    let outcome = fixture.outcome(case);
+    if case.expected.is_met_by(&outcome) {
+        Ok(())
+    } else {
+        Err(format!("{} expected, {outcome} seen", case.expected).into())
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {}:\n{}",
-        wrong.len(),
-        cases.len(),
-        wrong.join("\n")
-    );
+}
+
+/// One test a case, by its id.
+fn main() {
+    let trials = cases().into_iter().map(|case| {
+        let name = format!("{} {}", case.id, case.title);
+        Trial::test(name, move || verdict(&case))
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

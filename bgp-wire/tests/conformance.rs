@@ -7,6 +7,7 @@
 
 use bgp_wire::{Asn, Capability, Context, Family, Frame, Message, MessageLimit, Treatment};
 use bytes::BytesMut;
+use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "conformance/table.rs"]
 mod table;
@@ -99,31 +100,28 @@ fn outcome(case: &Case) -> Option<Expected> {
     outcome
 }
 
-#[test]
-fn the_codec_answers_strictly() {
-    let (mut wrong, mut decided) = (Vec::new(), 0);
-    for case in &cases() {
-        if OF_THE_SESSION.iter().any(|(id, _)| case.id.starts_with(id)) {
-            continue;
-        }
-        decided += 1;
-        let seen = outcome(case);
-        if !seen
-            .as_ref()
-            .is_some_and(|seen| case.expected.is_met_by(seen))
-        {
-            let seen = seen.map_or_else(|| "nothing".to_owned(), |seen| seen.to_string());
-            wrong.push(format!(
-                "{} {}: {} expected, {seen} seen",
-                case.id, case.title, case.expected
-            ));
-        }
+fn verdict(case: &Case) -> Result<(), Failed> {
+    match outcome(case) {
+        Some(seen) if case.expected.is_met_by(&seen) => Ok(()),
+        Some(seen) => Err(format!("{} expected, {seen} seen", case.expected).into()),
+        None => Err(format!("{} expected, nothing seen", case.expected).into()),
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-    assert!(decided >= 154, "{decided} cases");
+}
+
+/// One test a case, by its id.
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // A handful of microseconds each.
+    arguments.test_threads = Some(1);
+    let of_the_codec = |case: &Case| {
+        let mut others = OF_THE_SESSION.iter();
+        !others.any(|(id, _)| case.id.starts_with(id))
+    };
+    let decided: Vec<_> = cases().into_iter().filter(of_the_codec).collect();
+    assert!(decided.len() >= 154, "{} cases", decided.len());
+    let trials = decided.into_iter().map(|case| {
+        let name = format!("{} {}", case.id, case.title);
+        Trial::test(name, move || verdict(&case))
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
 }
