@@ -187,6 +187,7 @@ impl Offer {
                 self.roles_differ |= self.role.is_some_and(|first| first != role);
                 self.role = Some(role);
             }
+            // Whatever else the peer offers changes nothing here.
             Capability::OutboundRouteFilter(_)
             | Capability::ExtendedNextHop(_)
             | Capability::MultipleLabels(_)
@@ -195,7 +196,8 @@ impl Offer {
             | Capability::Fqdn { .. }
             | Capability::SoftwareVersion(_)
             | Capability::LinkLocalNextHop
-            | Capability::Unknown(..) => {}
+            | Capability::Unknown(..)
+            | _ => {}
         }
     }
 

@@ -33,6 +33,7 @@ use crate::iana::{AttributeCode, Origin};
 
 /// A path attribute that was checked (RFC 7606).
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Attribute<'a> {
     /// RFC 4271 section 5.1.1.
     Origin(Origin),

@@ -5,22 +5,18 @@ mod index;
 mod routes;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub(crate) mod thorough;
+mod values;
 
 pub use routes::UnicastRoutes;
 
-use core::net::Ipv4Addr;
-
 use ipnet::Ipv4Net;
 
-use crate::attribute::rules::{is_host, is_usable, plain_rules, slot, verdict};
-use crate::attribute::{
-    Aggregator, AsPath, Attribute, Communities, LargeCommunities, MpPrefixes, MpReach, MpUnreach,
-    RawAttribute, Treatment,
-};
+use crate::attribute::rules::{SLOTS, is_host, is_usable, plain_rules, slot, verdict};
+use crate::attribute::{Attribute, MpPrefixes, MpReach, MpUnreach, RawAttribute, Treatment};
 use crate::context::{Context, PeerKind};
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
-use crate::iana::{AttributeCode, Origin};
+use crate::iana::AttributeCode;
 use crate::message::Update;
 use crate::nlri::{AnyNlri, Form, Prefixes, Routes};
 use crate::reason::Reason;
@@ -326,6 +322,9 @@ impl<'a> Checked<'a> {
 
     #[inline]
     fn raw(&self, code: AttributeCode) -> Option<RawAttribute<'a>> {
+        if usize::from(slot(code)) >= SLOTS {
+            return self.raw_attributes().find(|raw| raw.code == code);
+        }
         let position = self.index.position(code)?;
         self.update.raw_attributes().at(position)
     }
@@ -477,89 +476,5 @@ impl<'a> Checked<'a> {
             .mp_unreach()
             .filter(|unreach| unreach.nlri_octets().is_empty())?;
         (attributes.by_ref().count() == 1).then(|| unreach.family())
-    }
-
-    /// ORIGIN. Every message that announces has one.
-    #[must_use]
-    #[inline]
-    pub fn origin(&self) -> Option<Origin> {
-        Some(Origin(*self.value(AttributeCode::ORIGIN)?.first()?))
-    }
-
-    /// AS_PATH. Every message that announces has one.
-    #[must_use]
-    #[inline]
-    pub fn as_path(&self) -> Option<AsPath<'a>> {
-        Some(AsPath::new(
-            self.value(AttributeCode::AS_PATH)?,
-            self.update.context().four_octet_as,
-        ))
-    }
-
-    /// NEXT_HOP: that of the IPv4 routes outside MP_REACH_NLRI.
-    #[must_use]
-    #[inline]
-    pub fn next_hop(&self) -> Option<Ipv4Addr> {
-        self.word(AttributeCode::NEXT_HOP).map(Ipv4Addr::from)
-    }
-
-    /// MULTI_EXIT_DISC.
-    #[must_use]
-    #[inline]
-    pub fn multi_exit_disc(&self) -> Option<u32> {
-        self.word(AttributeCode::MULTI_EXIT_DISC)
-            .map(u32::from_be_bytes)
-    }
-
-    /// LOCAL_PREF, from internal peers.
-    #[must_use]
-    #[inline]
-    pub fn local_pref(&self) -> Option<u32> {
-        self.word(AttributeCode::LOCAL_PREF).map(u32::from_be_bytes)
-    }
-
-    /// COMMUNITIES.
-    #[must_use]
-    #[inline]
-    pub fn communities(&self) -> Option<Communities<'a>> {
-        self.value(AttributeCode::COMMUNITIES).map(Communities::new)
-    }
-
-    /// LARGE_COMMUNITIES.
-    #[must_use]
-    #[inline]
-    pub fn large_communities(&self) -> Option<LargeCommunities<'a>> {
-        self.value(AttributeCode::LARGE_COMMUNITIES)
-            .map(LargeCommunities::new)
-    }
-
-    /// AS4_PATH, on a session with AS numbers of two octets (RFC 6793).
-    #[must_use]
-    pub fn as4_path(&self) -> Option<AsPath<'a>> {
-        self.value(AttributeCode::AS4_PATH)
-            .map(|value| AsPath::new(value, true))
-    }
-
-    /// AS4_AGGREGATOR, on a session with AS numbers of two octets (RFC 6793).
-    #[must_use]
-    pub fn as4_aggregator(&self) -> Option<Aggregator> {
-        self.value(AttributeCode::AS4_AGGREGATOR)
-            .map(Aggregator::of_checked)
-    }
-
-    /// MP_REACH_NLRI. Its prefixes are withdrawn after treat-as-withdraw: take them from [`Checked::announced`].
-    #[must_use]
-    #[inline]
-    pub fn mp_reach(&self) -> Option<MpReach<'a>> {
-        let value = self.value(AttributeCode::MP_REACH_NLRI)?;
-        Some(MpReach::of_checked(value, self.update.context()))
-    }
-
-    /// MP_UNREACH_NLRI.
-    #[must_use]
-    #[inline]
-    pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
-        let value = self.value(AttributeCode::MP_UNREACH_NLRI)?;
-        Some(MpUnreach::of_checked(value, self.update.context()))
     }
 }

@@ -187,7 +187,7 @@ impl Context {
         self
     }
 
-    /// Whether the peer is in our AS.
+    /// Where the peer is.
     #[must_use]
     pub const fn peer(&self) -> PeerKind {
         self.peer

@@ -4,16 +4,19 @@
 
 mod values;
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use core::net::Ipv4Addr;
 
 use crate::attribute::rules::{Treatment, verdict};
 use crate::context::{Context, MessageLimit};
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
+use crate::frame::Frame;
 use crate::iana::{AttributeCode, MessageType, ParameterType};
-use crate::message::{Message, Notification, Open, RouteRefresh, Update};
+use crate::message::{Message, Notification, Parameters, RouteRefresh, Update, fixed_part};
 use crate::nlri::{Form, Routes};
 use values::{attribute_value, capability_value, flag_names, hex, text};
 
@@ -120,41 +123,67 @@ impl<'a> Dissector<'a> {
     }
 
     fn body(&mut self) -> Result<Option<(Treatment, DecodeError)>, DecodeError> {
+        if self.message.get(18) == Some(&MessageType::OPEN.0) {
+            self.open();
+        }
         match Message::decode(self.message, self.context)? {
-            Message::Open(open) => self.open(&open),
             Message::Update(update) => return self.update(&update),
-            Message::Notification(notification) => self.notification(&notification),
+            Message::Notification(notification) => {
+                self.notification(&notification, Frame::HEADER_LENGTH);
+            }
             Message::RouteRefresh(refresh) => self.refresh(refresh),
-            Message::Keepalive => {}
+            Message::Open(_) | Message::Keepalive => {}
         }
         Ok(None)
     }
 
-    fn open(&mut self, open: &Open<'a>) {
-        self.put(Span::new(19, 20), 0, &"version", &4);
-        self.put(Span::new(20, 22), 0, &"my AS", &open.my_as());
-        self.put(Span::new(22, 24), 0, &"hold time", &open.hold_time());
-        self.put(Span::new(24, 28), 0, &"BGP identifier", &open.router_id());
-        let mut parameters = open.parameters();
+    /// What of an OPEN can be read, legal or not.
+    fn open(&mut self) {
+        let body = self.message.get(19..).unwrap_or_default();
+        let Ok((field, (version, my_as, hold_time, identifier))) = fixed_part(body) else {
+            return;
+        };
+        let identifier = Ipv4Addr::from(identifier);
+        self.put(Span::new(19, 20), 0, &"version", &version);
+        self.put(Span::new(20, 22), 0, &"my AS", &my_as);
+        self.put(
+            Span::new(22, 24),
+            0,
+            &"hold time",
+            &format!("{hold_time} s"),
+        );
+        self.put(Span::new(24, 28), 0, &"BGP identifier", &identifier);
+        let Some(mut parameters) = Parameters::frame(field) else {
+            self.put(self.span(field), 0, &"not parameters", &hex(field));
+            return;
+        };
         let start = self.message.len() - parameters.octets().len();
         let form = if parameters.is_extended() {
             "extended (RFC 9072), "
         } else {
             ""
         };
-        let length = alloc::format!("{form}{}", parameters.octets().len());
+        let length = format!("{form}{}", parameters.octets().len());
         self.put(Span::new(28, start), 0, &"parameters length", &length);
         while let Ok((rest, (kind, value))) = parameters.split() {
             let whole = parameters.octets().len() - rest.octets().len();
             let start = self.message.len() - parameters.octets().len();
-            let name = if kind == ParameterType::CAPABILITIES {
-                "capabilities".to_string()
+            let span = Span::new(start, start + whole);
+            if kind == ParameterType::CAPABILITIES {
+                self.put(span, 0, &"capabilities", &"");
+                self.capabilities(value);
             } else {
-                alloc::format!("parameter {kind}")
-            };
-            self.put(Span::new(start, start + whole), 0, &name, &"");
-            self.capabilities(value);
+                self.put(span, 0, &format!("parameter {kind}"), &hex(value));
+            }
             parameters = rest;
+        }
+        self.rest(parameters.octets(), 0, "not a parameter");
+    }
+
+    /// What is left where no more parts can be told apart.
+    fn rest(&mut self, rest: &'a [u8], depth: u8, what: &str) {
+        if !rest.is_empty() {
+            self.put(self.span(rest), depth, &what, &hex(rest));
         }
     }
 
@@ -171,6 +200,7 @@ impl<'a> Dissector<'a> {
             );
             rest = after;
         }
+        self.rest(rest, 1, "not a capability");
     }
 
     fn update(
@@ -251,37 +281,34 @@ impl<'a> Dissector<'a> {
                 &route,
             );
         }
-        if left > 0 {
-            let end = start + field.len();
-            let rest = field.get(field.len() - left..).unwrap_or_default();
-            self.put(
-                Span::new(end - left, end),
-                depth,
-                &"not a route",
-                &hex(rest),
-            );
-        }
+        let rest = field.get(field.len() - left..).unwrap_or_default();
+        self.rest(rest, depth, "not a route");
     }
 
-    fn notification(&mut self, notification: &Notification<'a>) {
+    /// `start` is where its code stands: behind that of a Hard Reset, if it is inside of one.
+    fn notification(&mut self, notification: &Notification<'a>, start: usize) {
         let reason = notification.reason();
-        self.put(Span::new(19, 21), 0, &"reason", &reason);
+        let name = if start == Frame::HEADER_LENGTH {
+            "reason"
+        } else {
+            "in place of"
+        };
+        self.put(Span::new(start, start + 2), 0, &name, &reason);
+        if let Some(inside) = notification.hard_reset() {
+            return self.notification(&inside, start + 2);
+        }
         let data = notification.data();
         if data.is_empty() {
             return;
         }
-        let span = Span::new(21, self.message.len());
+        let span = Span::new(start + 2, self.message.len());
         if let Some(said) = notification.shutdown_communication() {
             self.put(span, 0, &"shutdown communication", &text(said));
         } else if let Some((family, limit)) = notification.maximum_prefixes() {
-            self.put(
-                span,
-                0,
-                &"limit",
-                &alloc::format!("{limit} prefixes of {family}"),
-            );
-        } else if let Some(inside) = notification.hard_reset() {
-            self.put(span, 0, &"in place of", &inside.reason());
+            let limit = format!("{limit} prefixes of {family}");
+            self.put(span, 0, &"limit", &limit);
+        } else if reason.carries_text() {
+            self.put(span, 0, &"not a communication", &hex(data));
         } else {
             self.put(span, 0, &"data", &hex(data));
         }
@@ -310,7 +337,7 @@ impl Dissection {
             let _ = write!(digits, " {octet:02x}");
             carets.push_str(if at_fault { " ^^" } else { "   " });
         }
-        Some(alloc::format!("{digits}\n{}\n", carets.trim_end()))
+        Some(format!("{digits}\n{}\n", carets.trim_end()))
     }
 }
 
@@ -413,6 +440,70 @@ mod tests {
             text.contains("   37..43      4-octet AS  64512\n"),
             "{text}"
         );
+    }
+
+    /// What is wrong in an OPEN is shown among what can be read of it.
+    #[test]
+    fn bad_opens() {
+        for (open, lines) in [
+            (
+                "ff*16 001d 01 03 0000 0001 00000000 00",
+                &[
+                    "   19..20    version  3",
+                    "   20..22    my AS  0",
+                    "   22..24    hold time  1 s",
+                ][..],
+            ),
+            (
+                "ff*16 0023 01 04 fc00 005a c0a8006f 06 0204 0104 0001",
+                &[
+                    "   31..35      not a capability  0x01040001",
+                    "wrong: OPEN Message Error/Unspecific (2/0) at octets 31..35: session reset",
+                ],
+            ),
+            (
+                "ff*16 0020 01 04 fc00 005a c0a8006f 03 fe01aa",
+                &["   29..32    parameter 254  0xaa"],
+            ),
+            (
+                "ff*16 001e 01 04 fc00 005a c0a8006f 02 ff",
+                &["   28..30    not parameters  0x02ff"],
+            ),
+        ] {
+            let text = dissected(open);
+            for line in lines {
+                assert!(text.contains(line), "{line} in\n{text}");
+            }
+            assert!(text.contains("wrong: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn notifications() {
+        for (message, lines) in [
+            (
+                "ff*16 001b 03 0609 0602 03627965",
+                &[
+                    "   19..21    reason  Cease/Hard Reset (6/9)",
+                    "   21..23    in place of  Cease/Administrative Shutdown (6/2)",
+                    "   23..27    shutdown communication  \"bye\"",
+                ][..],
+            ),
+            (
+                "ff*16 0017 03 0602 0962",
+                &["   21..23    not a communication  0x0962"],
+            ),
+            (
+                "ff*16 001c 03 0601 00010100000064",
+                &["   21..28    limit  100 prefixes of ipv4 unicast"],
+            ),
+            ("ff*16 0016 03 0501 02", &["   21..22    data  0x02"]),
+        ] {
+            let text = dissected(message);
+            for line in lines {
+                assert!(text.contains(line), "{line} in\n{text}");
+            }
+        }
     }
 
     #[test]

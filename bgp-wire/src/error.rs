@@ -109,7 +109,7 @@ pub enum EncodeError {
     PartTooLong {
         /// What it is.
         part: &'static str,
-        /// Its length in octets (AS numbers, for a segment of an AS_PATH).
+        /// Its length in octets.
         length: usize,
     },
     /// A value that no receiver would accept.

@@ -13,6 +13,7 @@ pub use capability::{
 };
 pub use notification::{Notification, NotificationBuf};
 pub use open::{Open, OpenBuf};
+pub(crate) use open::{Parameters, fixed_part};
 pub use route_refresh::RouteRefresh;
 pub use update::{RawAttributes, Update};
 

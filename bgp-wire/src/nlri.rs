@@ -23,6 +23,7 @@ pub(crate) use unicast::next_hop;
 
 use crate::context::Context;
 use crate::family::Family;
+use crate::iana::Safi;
 
 /// What decides how the NLRI of one field reads, beside its octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,23 @@ pub(crate) struct Form {
     pub(crate) withdrawn: bool,
 }
 
+/// Whether a field of prefixes that should have no path identifiers has them: most identifiers (RFC 7911 section 3) begin
+/// with three octets of zeros, and nobody names the default route three times in a row. To take such a field at its word
+/// would make every route of a peer that negotiates wrongly a default route.
+#[inline]
+pub(crate) fn seems_to_have_path_ids(field: &[u8]) -> bool {
+    field.starts_with(&[0; 3])
+}
+
 impl Form {
+    /// Whether a field of this form cannot be what it says (see [`seems_to_have_path_ids`]).
+    pub(crate) fn is_mistaken_for(&self, field: &[u8]) -> bool {
+        matches!(self.family.safi, Safi::UNICAST | Safi::MULTICAST)
+            && self.family.bit() != 0
+            && !self.add_path
+            && seems_to_have_path_ids(field)
+    }
+
     pub(crate) fn new(family: Family, context: &Context, withdrawn: bool) -> Self {
         Self {
             family,

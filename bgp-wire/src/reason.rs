@@ -158,6 +158,14 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether Data is a shutdown communication (RFC 9003 section 2).
+    pub(crate) const fn carries_text(self) -> bool {
+        matches!(
+            self,
+            Self::ADMINISTRATIVE_SHUTDOWN | Self::ADMINISTRATIVE_RESET
+        )
+    }
+
     /// The registered name of the error code.
     #[must_use]
     pub const fn code_name(self) -> Option<&'static str> {

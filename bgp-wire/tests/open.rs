@@ -299,23 +299,54 @@ fn capabilities_both_ways() {
     }
 }
 
+/// What no receiver accepts is not written.
 #[test]
-fn an_open_of_as_0_is_refused() {
+fn opens_that_are_not_sent() {
     let one = open(&format!("{FIXED}00")).unwrap();
-    for open in [
-        OpenBuf {
-            asn: Asn::new(0),
-            ..one.clone()
-        },
-        OpenBuf {
-            capabilities: vec![CapabilityBuf::FourOctetAs(Asn::new(0))],
-            ..one
-        },
+    let with = |asn: u32, capabilities: &[CapabilityBuf]| OpenBuf {
+        asn: Asn::new(asn),
+        capabilities: capabilities.to_vec(),
+        ..one.clone()
+    };
+    let four_octets = |asn| CapabilityBuf::FourOctetAs(Asn::new(asn));
+    for (what, open) in [
+        ("AS 0 (RFC 7607)", with(0, &[])),
+        ("AS 0 in the capability", with(0, &[four_octets(0)])),
+        ("two AS numbers", with(64512, &[four_octets(64513)])),
+        ("four octets without the capability", with(70000, &[])),
+        (
+            "a capability of AS numbers that is none",
+            with(
+                64512,
+                &[CapabilityBuf::Unknown(CapabilityCode(65), vec![1])],
+            ),
+        ),
+        (
+            "an empty software version",
+            with(64512, &[CapabilityBuf::SoftwareVersion(String::new())]),
+        ),
+        (
+            "a capability of more than 255 octets",
+            with(
+                64512,
+                &[CapabilityBuf::Unknown(CapabilityCode(239), vec![0; 256])],
+            ),
+        ),
+        (
+            "more than 4096 octets",
+            with(
+                64512,
+                &vec![CapabilityBuf::Unknown(CapabilityCode(239), vec![0; 255]); 16],
+            ),
+        ),
     ] {
         let mut out = BytesMut::new();
-        assert!(open.encode(&mut out).is_err());
-        assert!(out.is_empty());
+        assert!(open.encode(&mut out).is_err(), "{what}");
+        assert!(out.is_empty(), "{what}");
     }
+    let mut out = BytesMut::new();
+    with(70000, &[four_octets(70000)]).encode(&mut out).unwrap();
+    assert_eq!(out[20..22], [0x5b, 0xa0], "AS_TRANS");
 }
 
 /// A value that its code does not allow makes the capability unknown, not the OPEN wrong.

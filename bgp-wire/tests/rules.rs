@@ -4,7 +4,7 @@
 
 mod common;
 
-use bgp_wire::{Asn, Context, Family, PeerKind, Treatment};
+use bgp_wire::{Asn, Context, Family, Frame, PeerKind, Treatment};
 use common::{frame, hex, message, update};
 
 /// What is done with a message: nothing, or a treatment; and whether its route is announced.
@@ -15,11 +15,18 @@ const DISCARD: Outcome = (Some(Treatment::Discard), true);
 const WITHDRAW: Outcome = (Some(Treatment::Withdraw), false);
 const RESET: Outcome = (Some(Treatment::Reset), false);
 
-fn outcome(context: &Context, attributes: &str, nlri: &str) -> Outcome {
+/// An UPDATE that withdraws nothing.
+fn announcing(attributes: &str, nlri: &str) -> Frame {
     let (attributes, nlri) = (hex(attributes), hex(nlri));
     let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
-    let body = [&[0, 0], &length[..], &attributes, &nlri].concat();
-    let frame = frame(message(2, &body));
+    frame(message(
+        2,
+        &[&[0, 0], &length[..], &attributes, &nlri].concat(),
+    ))
+}
+
+fn outcome(context: &Context, attributes: &str, nlri: &str) -> Outcome {
+    let frame = announcing(attributes, nlri);
     match update(&frame, context).check() {
         Ok(checked) => {
             let treatment = checked.fault().map(|fault| fault.treatment);
@@ -205,12 +212,7 @@ fn large_communities_are_distinct() {
         "{ORIGIN}{AS_PATH}{NEXT_HOP}c02024 {}{}{}",
         "000000010000000200000003", "000000010000000200000004", "000000010000000200000003"
     );
-    let (attributes, nlri) = (hex(&attributes), hex(PREFIX));
-    let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
-    let frame = frame(message(
-        2,
-        &[&[0, 0], &length[..], &attributes, &nlri].concat(),
-    ));
+    let frame = announcing(&attributes, PREFIX);
     let context = external();
     let checked = update(&frame, &context).check().unwrap();
     let mut set = bgp_wire::AttributeSet::from(&checked);
@@ -250,4 +252,154 @@ fn families_that_are_not_negotiated() {
         refused,
         Err(bgp_wire::EncodeError::NotNegotiated(Family::IPV4_UNICAST))
     );
+}
+
+/// RFC 7911: path identifiers that were not negotiated, told by a default route that would be there three times.
+#[test]
+fn path_identifiers_that_were_not_negotiated() {
+    let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}");
+    for (nlri, expected) in [
+        ("00000001 180ac802", RESET),
+        ("000000", RESET),
+        ("0000", CLEAN),
+        ("0000 180ac802", CLEAN),
+        ("180ac802 000000", CLEAN),
+    ] {
+        assert_eq!(outcome(&external(), &attributes, nlri), expected, "{nlri}");
+    }
+    let paths = external().add_path([Family::IPV4_UNICAST]);
+    assert_eq!(outcome(&paths, &attributes, "00000001 180ac802"), CLEAN);
+    let reach = |nlri: &str| {
+        let value = format!("0002 01 10 20010db8000000000000000000000001 00 {nlri}");
+        format!("900e {:04x} {value}", hex(&value).len())
+    };
+    for (nlri, expected) in [
+        ("00000001 20 20010db8", RESET),
+        ("20 20010db8", CLEAN),
+        ("00", CLEAN),
+    ] {
+        let attributes = format!("{}{ORIGIN}{AS_PATH}", reach(nlri));
+        assert_eq!(outcome(&external(), &attributes, ""), expected, "{nlri}");
+    }
+    let mut update = bgp_wire::UpdateBuf::new(bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP));
+    update.announced = vec!["0.0.0.0/0".parse::<ipnet::IpNet>().unwrap().into(); 3];
+    update.set_next_hop(Family::IPV4_UNICAST, std::net::IpAddr::from([192, 0, 2, 1]));
+    let mut out = bytes::BytesMut::new();
+    assert!(update.encode(&external(), &mut out).is_err());
+    for fewer in [2, 1] {
+        update.announced.truncate(fewer);
+        assert_eq!(update.encode(&external(), &mut out), Ok(1));
+    }
+}
+
+/// Routes as octets go one to a message, and one that fits none is refused.
+#[test]
+fn raw_routes() {
+    let family = Family::new(bgp_wire::Afi(16388), bgp_wire::Safi(71));
+    let context = Context::new(PeerKind::Internal).raw_families(true);
+    let raw = |octets: usize| bgp_wire::AnyNlriBuf {
+        family,
+        path_id: None,
+        destination: bgp_wire::DestinationBuf::Unknown(vec![7; octets]),
+    };
+    // A message of a header, two lengths and an attribute with its header and family.
+    let most = 4096 - 19 - 4 - 4 - 3;
+    for (octets, outcome) in [
+        (&[1, 1][..], Some(2)),
+        (&[most], Some(1)),
+        (&[most + 1], None),
+        (&[1, 65535], None),
+    ] {
+        let mut update =
+            bgp_wire::UpdateBuf::new(bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP));
+        octets
+            .iter()
+            .for_each(|octets| update.withdraw(raw(*octets)));
+        let mut out = bytes::BytesMut::new();
+        assert_eq!(
+            update.encode(&context, &mut out).ok(),
+            outcome,
+            "{octets:?}"
+        );
+        assert_eq!(out.is_empty(), outcome.is_none());
+    }
+}
+
+/// An attribute is what it says, whatever form its length had and what its unused bits were.
+#[test]
+fn forms_of_one_attribute() {
+    let context = Context::new(PeerKind::Internal);
+    let set = |unknown: &str| {
+        let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}40050400000064{unknown}");
+        let frame = announcing(&attributes, PREFIX);
+        bgp_wire::AttributeSet::from(&update(&frame, &context).check().unwrap())
+    };
+    let plain = set("c06301aa");
+    assert_eq!(set("d0630001aa"), plain);
+    assert_eq!(set("cf6301aa"), plain);
+    assert_eq!(set("e06301aa"), plain);
+    assert_eq!(
+        plain.unknown[0].flags.0, 0xe0,
+        "partial, as it is passed on unknown"
+    );
+}
+
+/// The attributes that have accessors.
+#[test]
+fn accessors() {
+    let context = Context::new(PeerKind::Internal);
+    let attributes = format!(
+        "{ORIGIN}{AS_PATH}{NEXT_HOP}80040400000005 40050400000064 c007080000fc00c0000201 c00804fc000001 \
+         800904c0000202 800a04c0000203 c010080002fc0000000001 c0200c000000010000000200000003 c0230400000007"
+    );
+    let frame = announcing(&attributes, PREFIX);
+    let checked = update(&frame, &context).check().unwrap();
+    assert_eq!(checked.fault(), None);
+    let texts = [
+        checked.multi_exit_disc().unwrap().to_string(),
+        checked.local_pref().unwrap().to_string(),
+        checked.aggregator().unwrap().to_string(),
+        checked
+            .communities()
+            .unwrap()
+            .iter()
+            .next()
+            .unwrap()
+            .to_string(),
+        checked.originator_id().unwrap().to_string(),
+        checked
+            .cluster_list()
+            .unwrap()
+            .iter()
+            .next()
+            .unwrap()
+            .to_string(),
+        checked
+            .extended_communities()
+            .unwrap()
+            .iter()
+            .next()
+            .unwrap()
+            .to_string(),
+        checked
+            .large_communities()
+            .unwrap()
+            .iter()
+            .next()
+            .unwrap()
+            .to_string(),
+        checked.only_to_customer().unwrap().to_string(),
+    ];
+    let expected = [
+        "5",
+        "100",
+        "64512:192.0.2.1",
+        "64512:1",
+        "192.0.2.2",
+        "192.0.2.3",
+        "target:64512:1",
+        "1:2:3",
+        "7",
+    ];
+    assert_eq!(texts, expected);
 }

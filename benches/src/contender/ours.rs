@@ -104,6 +104,7 @@ fn add_attributes(checked: &Checked<'_>, sum: &mut Sum) {
             Attribute::PrefixSid(_) => sum.add(40_u8),
             Attribute::AttrSet(_) => sum.add(128_u8),
             Attribute::Unknown(raw) => sum.add(raw.code.0),
+            _ => {}
         }
     }
 }

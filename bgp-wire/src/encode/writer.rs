@@ -113,6 +113,12 @@ impl<'a> UpdateWriter<'a> {
         let message = out.get_mut(start..).unwrap_or_default();
         let field = message.get_mut(before..before + room).unwrap_or_default();
         let used = self.fill(next, routes, field)?;
+        let written = field.get(..used).unwrap_or_default();
+        if written.is_empty() || self.form.is_mistaken_for(written) {
+            return Err(EncodeError::Illegal(
+                "a route that takes no room, or the default route three times in a row,",
+            ));
+        }
         let length = before + used + after;
         Slice::write(message, |out| self.put_head(length, attributes, out));
         let behind = message.get_mut(before + used..).unwrap_or_default();

@@ -26,6 +26,7 @@ pub use entry::{
 ///
 /// A capability whose value is not what its code says is [`Capability::Unknown`]: it is as if it were not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Capability<'a> {
     /// Routes of this family may be exchanged (RFC 4760 section 8).
     Multiprotocol(Family),
@@ -229,6 +230,7 @@ impl<'a> Iterator for Capabilities<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(missing_docs, reason = "the variants are those of Capability")]
+#[non_exhaustive]
 pub enum CapabilityBuf {
     Multiprotocol(Family),
     RouteRefresh,

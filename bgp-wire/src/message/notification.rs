@@ -79,7 +79,7 @@ impl<'a> Notification<'a> {
                 .then(|| inside.shutdown_communication())
                 .flatten();
         }
-        if !carries_text(self.reason) {
+        if !self.reason.carries_text() {
             return None;
         }
         let (_, text) = length_value_u8(self.data).ok()?;
@@ -114,7 +114,7 @@ impl NotificationBuf {
         let end = text.floor_char_boundary(255);
         let text = text.get(..end).unwrap_or_default();
         if let (true, false, Ok(length)) = (
-            carries_text(reason),
+            reason.carries_text(),
             text.is_empty(),
             u8::try_from(text.len()),
         ) {
@@ -219,13 +219,6 @@ impl From<Notification<'_>> for NotificationBuf {
             data: notification.data.to_vec(),
         }
     }
-}
-
-fn carries_text(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::ADMINISTRATIVE_SHUTDOWN | Reason::ADMINISTRATIVE_RESET
-    )
 }
 
 #[cfg(test)]

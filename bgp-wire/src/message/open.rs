@@ -90,10 +90,6 @@ impl<'a> Open<'a> {
         self.router_id
     }
 
-    pub(crate) fn parameters(&self) -> Parameters<'a> {
-        self.parameters
-    }
-
     /// Every capability of every Capabilities parameter, in order.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities<'a> {
@@ -101,9 +97,10 @@ impl<'a> Open<'a> {
     }
 }
 
-type FixedPart = (u8, u16, u16, [u8; 4]);
+/// Version, My Autonomous System, Hold Time and BGP Identifier.
+pub(crate) type FixedPart = (u8, u16, u16, [u8; 4]);
 
-fn fixed_part(body: &[u8]) -> Parsed<'_, FixedPart> {
+pub(crate) fn fixed_part(body: &[u8]) -> Parsed<'_, FixedPart> {
     let (rest, version) = octet(body)?;
     let (rest, my_as) = be_u16(rest)?;
     let (rest, hold_time) = be_u16(rest)?;
@@ -115,7 +112,14 @@ impl<'a> Parameters<'a> {
     /// `field` starts with the length of the parameters and ends with the message, at octet `end`.
     fn decode(field: &'a [u8], end: usize) -> Result<Self, DecodeError> {
         let start = end - field.len();
-        let cut = || DecodeError::new(Reason::OPEN_UNSPECIFIC, start, end);
+        let parameters = Self::frame(field)
+            .ok_or_else(|| DecodeError::new(Reason::OPEN_UNSPECIFIC, start, end))?;
+        parameters.check(end)?;
+        Ok(parameters)
+    }
+
+    /// The parameters behind their length, unchecked; `None` if it is not that of all the rest.
+    pub(crate) fn frame(field: &'a [u8]) -> Option<Self> {
         let extended = match field {
             // RFC 9072 section 2: the type says which form it is; the length is then not looked at, unless it is 0.
             [length, parameter_type, ..] => {
@@ -127,12 +131,10 @@ impl<'a> Parameters<'a> {
             [_, _, rest @ ..] if extended => length_value_u16(rest),
             _ => length_value_u8(field),
         };
-        let Ok(([], octets)) = parsed else {
-            return Err(cut());
-        };
-        let parameters = Self { octets, extended };
-        parameters.check(end)?;
-        Ok(parameters)
+        match parsed {
+            Ok(([], octets)) => Some(Self { octets, extended }),
+            _ => None,
+        }
     }
 
     /// Walks every parameter and capability once; the iterators use the same steps.

@@ -19,6 +19,7 @@ use crate::text::{Hex, hex_octets, number};
 
 /// What a route of a received message names, by the kind of its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Destination<'a> {
     /// Unicast and multicast.
     Prefix(IpNet),
@@ -47,6 +48,7 @@ pub enum Destination<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(missing_docs, reason = "the variants are those of Destination")]
+#[non_exhaustive]
 pub enum DestinationBuf {
     Prefix(IpNet),
     Labeled(LabeledPrefix),
@@ -110,6 +112,9 @@ impl<'a> Routes<'a> {
     ///
     /// `start` is the position of the field in its message.
     pub(crate) fn check(field: &'a [u8], form: Form, start: usize) -> Result<Self, Span> {
+        if form.is_mistaken_for(field) {
+            return Err(Span::new(start, start + field.len()));
+        }
         let mut rest = field;
         while !rest.is_empty() {
             let Ok((after, _)) = split(rest, &form) else {

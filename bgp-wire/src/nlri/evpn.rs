@@ -30,6 +30,7 @@ pub struct EthernetSegmentIdentifier(pub [u8; 10]);
 /// # Ok::<(), bgp_wire::ParseNlriError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum EvpnRoute {
     /// Type 1, Ethernet Auto-discovery.
     AutoDiscovery {

@@ -7,6 +7,7 @@ use core::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::seems_to_have_path_ids;
 use crate::error::Span;
 use crate::iana::Afi;
 use crate::parse::{Parsed, octet, take};
@@ -254,7 +255,12 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
             Ok(prefixes)
         } else {
             let end = start + field.len();
-            Err(Span::new(end - prefixes.behind_sound(), end))
+            let from = if !add_path && seems_to_have_path_ids(field) {
+                start
+            } else {
+                end - prefixes.behind_sound()
+            };
+            Err(Span::new(from, end))
         }
     }
 
@@ -368,6 +374,7 @@ fn is_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
         }
         match field.get(at + SKIP) {
             Some(bits) if *bits > P::BITS => return false,
+            Some(0) if SKIP == 0 && at == 0 && seems_to_have_path_ids(field) => return false,
             Some(bits) => at += SKIP + 1 + pace.octets::<P>(*bits),
             None => return at == field.len(),
         }

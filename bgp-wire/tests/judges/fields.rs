@@ -365,7 +365,7 @@ impl Recorder {
             Destination::RouteTarget(prefix) if prefix.bits() > 0 => {
                 self.put("prefix_length", prefix.bits());
             }
-            Destination::RouteTarget(_) | Destination::Unknown(_) => {}
+            Destination::RouteTarget(_) | Destination::Unknown(_) | _ => {}
         }
         debug_assert!(!legacy || route.family.safi == Safi::UNICAST);
     }

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut record = vec![0; usize::try_from(fields.get_u32())?];
         input.read_exact(&mut record)?;
         if BGP4MP.contains(&kind)
-            && let Some((message, four_octet_as)) = message(record.into(), kind == 17, subtype)
+            && let Some((message, four_octet_as)) = message(&record.into(), kind == 17, subtype)
         {
             print(time, message, four_octet_as);
         }
@@ -35,22 +35,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The BGP message in a record, and whether its AS numbers have four octets (RFC 6396 section 4.4, RFC 8050 for ADD-PATH,
 /// which this leaves out).
-fn message(mut record: Bytes, extended_time: bool, subtype: u16) -> Option<(Bytes, bool)> {
+fn message(record: &Bytes, extended_time: bool, subtype: u16) -> Option<(Bytes, bool)> {
     let four_octet_as = match subtype {
         1 => false,
         4 => true,
         _ => return None,
     };
-    // Microseconds, two AS numbers, an interface.
-    let microseconds = if extended_time { 4 } else { 0 };
-    record.try_advance(microseconds + if four_octet_as { 8 } else { 4 } + 2)?;
-    let address = if record.try_get_u16().ok()? == 2 {
-        16
-    } else {
-        4
+    // Microseconds, two AS numbers, an interface, the family, two addresses.
+    let family = if extended_time { 4 } else { 0 } + if four_octet_as { 8 } else { 4 } + 2;
+    let addresses = match record.get(family..family + 2)? {
+        [0, 2] => 32,
+        _ => 8,
     };
-    record.try_advance(2 * address)?;
-    Some((record, four_octet_as))
+    let message = family + 2 + addresses;
+    (message <= record.len()).then(|| (record.slice(message..), four_octet_as))
 }
 
 fn print(time: u32, message: Bytes, four_octet_as: bool) {
@@ -81,16 +79,5 @@ fn print_routes(time: u32, checked: &Checked<'_>) {
             route.family,
             path.as_deref().unwrap_or_default()
         );
-    }
-}
-
-/// `Buf::advance` without a panic.
-trait TryAdvance {
-    fn try_advance(&mut self, octets: usize) -> Option<()>;
-}
-
-impl TryAdvance for Bytes {
-    fn try_advance(&mut self, octets: usize) -> Option<()> {
-        (self.remaining() >= octets).then(|| self.advance(octets))
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 use std::io::Read;
+use std::net::IpAddr;
 
-use bgp_wire::{Context, Dissection, Family, Frame, MessageLimit, PeerKind, dissect};
+use bgp_wire::{Asn, Context, Dissection, Family, Frame, MessageLimit, PeerKind, dissect};
 use bytes::BytesMut;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -25,9 +26,31 @@ pub(super) struct Arguments {
     /// Routes have path identifiers (ADD-PATH), in every family or in those given
     #[arg(long, value_name = "FAMILY", num_args = 0.., value_parser = family)]
     add_path: Option<Vec<Family>>,
+    /// Prefixes may have several labels (RFC 8277), in every family or in those given
+    #[arg(long, value_name = "FAMILY", num_args = 0.., value_parser = family)]
+    multiple_labels: Option<Vec<Family>>,
     /// AS_SETs are no fault, in spite of RFC 9774
     #[arg(long)]
     as_sets: bool,
+    /// The receiver's AS: a path with it in it is a loop
+    #[arg(long, value_name = "AS")]
+    local_as: Option<Asn>,
+    /// The sender's AS: paths have to begin with it
+    #[arg(long, value_name = "AS")]
+    first_as: Option<Asn>,
+    /// The receiver's address: no next hop may be it
+    #[arg(long, value_name = "ADDRESS")]
+    local_address: Option<IpAddr>,
+}
+
+/// The families of an option that means all of them where it names none.
+fn families(given: Option<&Vec<Family>>) -> impl Iterator<Item = Family> {
+    let families = match given {
+        None => &[],
+        Some(families) if families.is_empty() => Family::PARSED.as_slice(),
+        Some(families) => families,
+    };
+    families.iter().copied()
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -52,19 +75,21 @@ impl Arguments {
             Sender::External => PeerKind::External,
             Sender::Confederation => PeerKind::Confederation,
         };
-        let add_path = match &self.add_path {
-            None => &[][..],
-            Some(families) if families.is_empty() => &Family::PARSED,
-            Some(families) => families,
-        };
-        Context::new(peer)
+        let context = Context::new(peer)
             .families(Family::PARSED)
+            .raw_families(true)
+            // Whether this was negotiated cannot be told; what it would have changed can be read without knowing.
             .extended_next_hop(Family::PARSED)
-            .add_path(add_path.iter().copied())
+            .add_path(families(self.add_path.as_ref()))
+            .multiple_labels(families(self.multiple_labels.as_ref()))
             .four_octet_as(!self.two_octet_as)
             .as_sets(self.as_sets)
             .confederation(true)
-            .limit(MessageLimit::Extended)
+            .limit(MessageLimit::Extended);
+        let context = self.local_as.map_or(context, |asn| context.local_as(asn));
+        let context = self.first_as.map_or(context, |asn| context.first_as(asn));
+        let address = self.local_address;
+        address.map_or(context, |address| context.local_address(address))
     }
 
     fn octets(&self) -> Result<Vec<u8>, Failure> {
