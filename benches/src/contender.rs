@@ -20,6 +20,15 @@ pub trait Contender {
     /// Ready to walk any number of messages of a session with four-octet AS numbers, without ADD-PATH.
     fn new() -> Self;
 
+    /// The same for a session with two-octet AS numbers; `None` for those that are not asked.
+    #[must_use]
+    fn two_octet_as() -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// Decodes and checks a message as this codec does, and adds up all of it; `None` if the codec finds fault.
     fn walk(&mut self, message: &Bytes) -> Option<u64>;
 

@@ -80,6 +80,51 @@ fn tolerated(name: &str) -> usize {
     }
 }
 
+/// A stream of 2007: AS numbers of two octets.
+#[test]
+fn two_octet_as_numbers() {
+    fn walk<C: Contender>(messages: &[Bytes]) -> Vec<Option<u64>> {
+        let mut contender = C::two_octet_as().expect("asked");
+        let sums = messages.iter().map(|message| contender.walk(message));
+        sums.collect()
+    }
+    let name = "updates-2007.as2.xz";
+    let Some(mut messages) = data::stream(name) else {
+        return;
+    };
+    // The octets of an MP attribute of IPv4 multicast, of which the sums know nothing.
+    let multicast = |message: &Bytes| {
+        let mut windows = message.windows(6);
+        windows.any(|octets| matches!(octets, [0x90, 14 | 15, 0, _, 0, 1]))
+    };
+    messages.retain(|message| message.get(18) == Some(&2) && !multicast(message));
+    assert_eq!(messages.len(), 23_243, "UPDATEs");
+    let ours = walk::<Ours>(&messages);
+    assert!(ours.iter().all(Option::is_some));
+    for (name, sums, tolerated) in [
+        // Messages with an AS_SET, of which it does not say that it is one.
+        ("routecore", walk::<Routecore>(&messages), 38),
+        ("netgauze", walk::<Netgauze>(&messages), 0),
+        ("zettabgp", walk::<Zettabgp>(&messages), 0),
+    ] {
+        let differing = ours.iter().zip(&sums).filter(|(ours, sum)| ours != sum);
+        assert_eq!(differing.count(), tolerated, "{name}");
+    }
+}
+
+/// One withdrawal of 36,894 octets (RFC 8654).
+#[test]
+fn an_extended_message() {
+    let Some(messages) = data::stream("long-withdrawal.as4.xz") else {
+        return;
+    };
+    let [(_, ours), others @ ..] = walk_all(&messages);
+    assert!(ours.iter().all(Option::is_some));
+    for (name, sums) in others {
+        assert_eq!(sums, ours, "{name}");
+    }
+}
+
 #[test]
 fn real_streams() {
     for (name, most) in [("updates-2019.as4.xz", 54_107), ("packed-2019.as4.xz", 150)] {

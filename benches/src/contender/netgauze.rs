@@ -40,6 +40,12 @@ impl Contender for Netgauze {
         Self(BgpParsingContext::default())
     }
 
+    fn two_octet_as() -> Option<Self> {
+        let mut context = BgpParsingContext::default();
+        context.set_asn4(false);
+        Some(Self(context))
+    }
+
     fn walk(&mut self, message: &Bytes) -> Option<u64> {
         let update = self.decode(message)?;
         let mut sum = Sum::default();
@@ -116,11 +122,22 @@ fn add_value(value: &PathAttributeValue, sum: &mut Sum) {
                 segment.as_numbers().iter().for_each(|asn| sum.add(*asn));
             }
         }
+        PathAttributeValue::AsPath(AsPath::As2PathSegments(segments)) => {
+            for segment in segments {
+                sum.add(u8::from(segment.segment_type()));
+                let asns = segment.as_numbers().iter();
+                asns.for_each(|asn| sum.add(u32::from(*asn)));
+            }
+        }
         PathAttributeValue::NextHop(next_hop) => sum.add_ipv4(next_hop.next_hop()),
         PathAttributeValue::MultiExitDiscriminator(value) => sum.add(value.metric()),
         PathAttributeValue::LocalPreference(value) => sum.add(value.metric()),
         PathAttributeValue::Aggregator(Aggregator::As4Aggregator(aggregator)) => {
             sum.add(*aggregator.asn());
+            sum.add_ipv4(aggregator.origin());
+        }
+        PathAttributeValue::Aggregator(Aggregator::As2Aggregator(aggregator)) => {
+            sum.add(u32::from(*aggregator.asn()));
             sum.add_ipv4(aggregator.origin());
         }
         PathAttributeValue::Communities(list) => {

@@ -1,8 +1,8 @@
 //! `bgp-wire`. All use of it is here.
 
 use bgp_wire::{
-    AsPath, AsPathBuf, Asn, Attribute, AttributeSet, Checked, Community, Context, Message, NextHop,
-    Nlri, Origin, PeerKind, encode_announcements,
+    AsPath, AsPathBuf, Asn, Attribute, AttributeSet, Checked, Community, Context, Message,
+    MessageLimit, NextHop, Nlri, Origin, PeerKind, encode_announcements,
 };
 use bytes::{Bytes, BytesMut};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -20,7 +20,14 @@ impl Contender for Ours {
 
     fn new() -> Self {
         // The stream is of 2019, when sets were legal.
-        Self(Context::new(PeerKind::Internal).as_sets(true))
+        let context = Context::new(PeerKind::Internal).as_sets(true);
+        Self(context.limit(MessageLimit::Extended))
+    }
+
+    fn two_octet_as() -> Option<Self> {
+        // Of 2007: sets were legal, and one peer sends confederation segments.
+        let context = Context::new(PeerKind::Internal).as_sets(true);
+        Some(Self(context.confederation(true).four_octet_as(false)))
     }
 
     fn walk(&mut self, message: &Bytes) -> Option<u64> {

@@ -40,13 +40,17 @@ impl Contender for Routecore {
         Self(SessionConfig::modern())
     }
 
+    fn two_octet_as() -> Option<Self> {
+        Some(Self(SessionConfig::legacy()))
+    }
+
     fn walk(&mut self, message: &Bytes) -> Option<u64> {
         let octets: &[u8] = message;
         let update = UpdateMessage::from_octets(octets, &self.0).ok()?;
         let mut sum = Sum::default();
         let mut multiprotocol = Multiprotocol::default();
         for attribute in update.path_attributes().ok()? {
-            add_attribute(&attribute.ok()?, &mut multiprotocol, &mut sum)?;
+            add_attribute(&attribute.ok()?, &self.0, &mut multiprotocol, &mut sum)?;
         }
         each_prefix(&update, &multiprotocol, |prefix| {
             sum.add(prefix.len());
@@ -61,7 +65,7 @@ impl Contender for Routecore {
         let mut multiprotocol = Multiprotocol::default();
         for attribute in update.path_attributes().ok()? {
             let mut sum = Sum::default();
-            add_attribute(&attribute.ok()?, &mut multiprotocol, &mut sum)?;
+            add_attribute(&attribute.ok()?, &self.0, &mut multiprotocol, &mut sum)?;
         }
         let mut text = Vec::new();
         each_prefix(&update, &multiprotocol, |prefix| {
@@ -103,6 +107,7 @@ fn each_prefix(
 #[inline(always)]
 fn add_attribute(
     attribute: &WireformatPathAttribute<'_, &[u8]>,
+    session: &SessionConfig,
     multiprotocol: &mut Multiprotocol,
     sum: &mut Sum,
 ) -> Option<()> {
@@ -114,7 +119,10 @@ fn add_attribute(
         Attribute::AsPath(value) => {
             let mut parser = value.value_into_parser();
             let octets = parser.parse_octets(parser.remaining()).ok()?;
-            for segment in AsPath::new(octets, true).ok()?.segments() {
+            for segment in AsPath::new(octets, session.four_octet_enabled())
+                .ok()?
+                .segments()
+            {
                 sum.add(2_u8);
                 segment.asns().for_each(|asn| sum.add(asn.into_u32()));
             }
@@ -124,7 +132,10 @@ fn add_attribute(
         | Attribute::LocalPref(value) => sum.add(value.value_into_parser().parse_u32_be().ok()?),
         Attribute::Aggregator(value) => {
             let mut parser = value.value_into_parser();
-            sum.add(parser.parse_u32_be().ok()?);
+            sum.add(match session.four_octet_enabled() {
+                true => parser.parse_u32_be().ok()?,
+                false => parser.parse_u16_be().ok()?.into(),
+            });
             sum.add(parser.parse_u32_be().ok()?);
         }
         Attribute::StandardCommunities(value) | Attribute::LargeCommunities(value) => {

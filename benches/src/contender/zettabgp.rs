@@ -55,6 +55,12 @@ impl Contender for Zettabgp {
         Self(session())
     }
 
+    fn two_octet_as() -> Option<Self> {
+        let mut session = session();
+        session.has_as32bit = false;
+        Some(Self(session))
+    }
+
     fn walk(&mut self, message: &Bytes) -> Option<u64> {
         let update = self.decode(message)?;
         let mut sum = Sum::default();
