@@ -33,6 +33,10 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod administrator;
 #[cfg(any(test, feature = "arbitrary"))]
 mod arbitrary;

@@ -24,10 +24,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     two_octet_as: bool,
     /// Routes have path identifiers (ADD-PATH), in every family or in those given
-    #[arg(long, value_name = "FAMILY", num_args = 0.., value_parser = family)]
+    #[arg(long, value_name = "FAMILY,...", num_args = 0.., require_equals = true, value_delimiter = ',', value_parser = family)]
     add_path: Option<Vec<Family>>,
     /// Prefixes may have several labels (RFC 8277), in every family or in those given
-    #[arg(long, value_name = "FAMILY", num_args = 0.., value_parser = family)]
+    #[arg(long, value_name = "FAMILY,...", num_args = 0.., require_equals = true, value_delimiter = ',', value_parser = family)]
     multiple_labels: Option<Vec<Family>>,
     /// AS_SETs are no fault, in spite of RFC 9774
     #[arg(long)]
