@@ -454,7 +454,10 @@ impl From<AsPath<'_>> for AsPathBuf {
 
 impl fmt::Display for AsPathBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, SegmentBuf { segment_type, asns }) in self.segments.iter().enumerate() {
+        // As they are sent: none empty.
+        let segments = self.segments.iter();
+        let segments = segments.filter(|segment| !segment.asns.is_empty());
+        for (position, SegmentBuf { segment_type, asns }) in segments.enumerate() {
             let (open, separator, close) = match *segment_type {
                 SegmentType::AS_SET => ("{", ",", "}"),
                 SegmentType::AS_CONFED_SEQUENCE => ("(", " ", ")"),
@@ -534,6 +537,13 @@ mod tests {
             " 1  2{3, 4}5 ".parse::<AsPathBuf>().unwrap().to_string(),
             "1 2 {3,4} 5"
         );
+        let empty = SegmentBuf {
+            segment_type: SegmentType::AS_SET,
+            asns: Vec::new(),
+        };
+        let mut path = AsPathBuf::sequence([Asn::new(1)]);
+        path.segments.insert(0, empty);
+        assert_eq!(path.to_string(), "1");
         for text in [
             "x", "1,2", "{}", "{1", "1}", "()", "{1,,2}", "{1 2}", "(1", "-1",
         ] {

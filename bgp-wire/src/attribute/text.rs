@@ -16,7 +16,8 @@ impl fmt::Display for AttributeSet {
         let mut origin = String::new();
         write!(origin, "{}", self.origin)?;
         write!(f, "origin {}", origin.to_ascii_lowercase())?;
-        if !self.as_path.segments.is_empty() {
+        let mut segments = self.as_path.segments.iter();
+        if segments.any(|segment| !segment.asns.is_empty()) {
             write!(f, " as-path [ {} ]", self.as_path)?;
         }
         option(f, "med", self.multi_exit_disc)?;
