@@ -31,6 +31,16 @@ impl Backoff {
         self.jitter(wait)
     }
 
+    /// Other waits from now on.
+    pub(crate) fn set_waits(&mut self, initial: Duration, maximum: Duration) {
+        (self.initial, self.maximum) = (initial, maximum);
+    }
+
+    /// What has failed fails again until somebody mends it: the longest wait comes next.
+    pub(crate) fn despair(&mut self) {
+        self.failures = u32::BITS;
+    }
+
     /// The failures so far no longer count.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;

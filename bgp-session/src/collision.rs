@@ -1,4 +1,5 @@
-//! Which of two connections to one peer is kept (RFC 4271 section 6.8, RFC 6286 section 2.3), as a pure function.
+//! Which of two connections to one peer is kept (RFC 4271 section 6.8, RFC 4724 section 5, RFC 6286 section 2.3), as a
+//! pure function.
 
 use bgp_wire::{Asn, RouterId};
 
@@ -38,12 +39,16 @@ pub(crate) struct Existing {
     pub(crate) state: State,
     /// It has come up only now: that its OPEN has not been received means nothing yet.
     pub(crate) young: bool,
+    /// The peer of an Established session has said that it restarts gracefully.
+    pub(crate) restarts: bool,
 }
 
 /// Decides when an OPEN has been received on the connection that `new` made, and there is an `existing` one.
 pub(crate) fn resolve(local: Speaker, remote: Speaker, existing: Existing, new: Initiator) -> Keep {
     let compared = match existing.state {
         State::Idle | State::Connect | State::Active => return Keep::Both,
+        // RFC 4724 section 5: it has restarted, and knows nothing of the other connection any more.
+        State::Established if existing.restarts => return Keep::New,
         State::Established => return Keep::Existing,
         // RFC 4271 section 6.8: OpenSent counts where the peer's identifier is known, as it is from this OPEN. Waiting
         // for the other OPEN would let each side drop the connection that the other one has just kept.
@@ -101,11 +106,19 @@ mod tests {
                     initiator: existing,
                     state,
                     young,
+                    restarts: false,
                 };
                 resolve(local, remote, existing, new)
             };
             assert_eq!(decide(State::OpenConfirm, false), keep);
             assert_eq!(decide(State::Established, true), Keep::Existing);
+            let restarted = Existing {
+                initiator: existing,
+                state: State::Established,
+                young: false,
+                restarts: true,
+            };
+            assert_eq!(resolve(local, remote, restarted, new), Keep::New);
             assert_eq!(decide(State::OpenSent, false), Keep::Both);
             let early = if existing == new { Keep::Both } else { keep };
             assert_eq!(decide(State::OpenSent, true), early);

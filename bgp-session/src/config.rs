@@ -1,9 +1,20 @@
 //! What a session is told: who we are, who the peer is, and how to behave. A value that exists is valid.
 
+mod change;
+mod restart;
+mod transport;
+
+pub use change::PeerChange;
+pub use restart::RestartConfig;
+pub use transport::{AoAlgorithm, AoKey, Md5Key};
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use bgp_wire::{Asn, Family, FamilySet, HoldTime, RouterId};
+use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
+
+use crate::rib::ExportPolicy;
+pub(crate) use transport::TransportConfig;
 
 /// Who we are towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,38 +23,6 @@ pub struct LocalConfig {
     pub asn: Asn,
     /// Our BGP Identifier.
     pub router_id: RouterId,
-}
-
-/// A key for TCP MD5 signatures (RFC 2385): 1 to 80 octets, which is what Linux takes. It is never printed.
-///
-/// ```
-/// use bgp_session::Md5Key;
-/// assert_eq!(format!("{:?}", Md5Key::new("secret").expect("legal")), "Md5Key(***)");
-/// assert!(Md5Key::new("").is_none());
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Md5Key(Vec<u8>);
-
-impl Md5Key {
-    /// The longest key in octets.
-    pub const LONGEST: usize = 80;
-
-    /// The key of these octets; `None` if there are none or more than 80.
-    #[must_use]
-    pub fn new(octets: impl Into<Vec<u8>>) -> Option<Self> {
-        Some(Self(octets.into())).filter(|key| (1..=Self::LONGEST).contains(&key.0.len()))
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(crate) fn octets(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Md5Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Md5Key(***)")
-    }
 }
 
 /// One peer: its address and AS number are required, the rest has defaults and is changed by setters.
@@ -63,9 +42,7 @@ pub struct PeerConfig {
     pub(crate) remote_as: Asn,
     pub(crate) local_as: Option<Asn>,
     pub(crate) router_id: Option<RouterId>,
-    pub(crate) port: u16,
     pub(crate) passive: bool,
-    pub(crate) source_address: Option<IpAddr>,
     pub(crate) hold_time: HoldTime,
     pub(crate) keepalive_time: Option<Duration>,
     pub(crate) connect_retry: Duration,
@@ -78,7 +55,15 @@ pub struct PeerConfig {
     pub(crate) extended_message: bool,
     pub(crate) enforce_first_as: bool,
     pub(crate) deliver_updates: bool,
-    pub(crate) md5_key: Option<Md5Key>,
+    pub(crate) add_path: bool,
+    pub(crate) extended_next_hop: bool,
+    pub(crate) role: Option<Role>,
+    pub(crate) require_role: bool,
+    pub(crate) restart: Option<RestartConfig>,
+    pub(crate) send_hold_time: Option<Duration>,
+    pub(crate) maximum_prefixes: Vec<(Family, u32)>,
+    pub(crate) export: Option<ExportPolicy>,
+    pub(crate) transport: TransportConfig,
     pub(crate) description: String,
 }
 
@@ -91,9 +76,7 @@ impl PeerConfig {
             remote_as,
             local_as: None,
             router_id: None,
-            port: 179,
             passive: false,
-            source_address: None,
             hold_time: HoldTime::DEFAULT,
             keepalive_time: None,
             connect_retry: Duration::from_secs(30),
@@ -108,7 +91,15 @@ impl PeerConfig {
             extended_message: false,
             enforce_first_as: true,
             deliver_updates: false,
-            md5_key: None,
+            add_path: false,
+            extended_next_hop: false,
+            role: None,
+            require_role: false,
+            restart: None,
+            send_hold_time: None,
+            maximum_prefixes: Vec::new(),
+            export: None,
+            transport: TransportConfig::default(),
             description: String::new(),
         }
     }
@@ -127,24 +118,10 @@ impl PeerConfig {
         self
     }
 
-    /// The port to dial.
-    #[must_use]
-    pub fn dial_port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
     /// Waits for the peer to connect and never dials it.
     #[must_use]
     pub fn passive(mut self, passive: bool) -> Self {
         self.passive = passive;
-        self
-    }
-
-    /// The local address to dial from.
-    #[must_use]
-    pub fn source_address(mut self, address: IpAddr) -> Self {
-        self.source_address = Some(address);
         self
     }
 
@@ -232,10 +209,66 @@ impl PeerConfig {
         self
     }
 
-    /// Signs every segment with this key, and takes none that is not (RFC 2385).
+    /// Offers path identifiers (RFC 7911), and sends a peer that understands them every path of a prefix. Other peers are
+    /// sent the one with the lowest identifier.
     #[must_use]
-    pub fn md5_key(mut self, key: Md5Key) -> Self {
-        self.md5_key = Some(key);
+    pub fn add_path(mut self, send: bool) -> Self {
+        self.add_path = send;
+        self
+    }
+
+    /// Offers to take IPv4 routes with IPv6 next hops, and sends such to a peer that takes them, where there is no IPv4
+    /// address to give (RFC 8950).
+    #[must_use]
+    pub fn extended_next_hop(mut self, offer: bool) -> Self {
+        self.extended_next_hop = offer;
+        self
+    }
+
+    /// What we are to an external peer (RFC 9234): routes that were leaked are withdrawn on the way in, and on the way out
+    /// marked with OTC or held back. Of no effect on an internal peer.
+    #[must_use]
+    pub fn role(mut self, ours: Role) -> Self {
+        self.role = Some(ours);
+        self
+    }
+
+    /// Refuses an external peer that does not say what it is (RFC 9234 section 4.2).
+    #[must_use]
+    pub fn require_role(mut self, require: bool) -> Self {
+        self.require_role = require;
+        self
+    }
+
+    /// Asks the peer to keep our routes while we restart, and offers to keep its routes while it does (RFC 4724).
+    #[must_use]
+    pub fn graceful_restart(mut self, restart: RestartConfig) -> Self {
+        self.restart = Some(restart);
+        self
+    }
+
+    /// How long the peer may take nothing of what is sent (RFC 9687), 1 s to a day; eight minutes or twice the hold time,
+    /// whichever is more, unless given.
+    #[must_use]
+    pub fn send_hold_time(mut self, time: Duration) -> Self {
+        self.send_hold_time = Some(time.clamp(Duration::from_secs(1), DAY));
+        self
+    }
+
+    /// Ends the session when the peer announces more than so many prefixes of a family (RFC 4486 section 4). To know how
+    /// many there are costs memory for each of them.
+    #[must_use]
+    pub fn maximum_prefixes(mut self, family: Family, most: u32) -> Self {
+        self.maximum_prefixes.retain(|(known, _)| *known != family);
+        self.maximum_prefixes.push((family, most));
+        self
+    }
+
+    /// What of the table the peer is sent, and what is changed on the way. Without a policy an internal peer is sent
+    /// everything and an external one nothing (RFC 8212).
+    #[must_use]
+    pub fn export(mut self, policy: ExportPolicy) -> Self {
+        self.export = Some(policy);
         self
     }
 
@@ -246,16 +279,17 @@ impl PeerConfig {
         self
     }
 
+    /// The same configuration for another peer.
+    #[must_use]
+    pub fn with_address(mut self, address: IpAddr) -> Self {
+        self.address = address;
+        self
+    }
+
     /// The peer's address.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
-    }
-
-    /// The port to dial.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     /// The peer's AS number.
@@ -270,6 +304,12 @@ impl PeerConfig {
         &self.description
     }
 
+    /// How long the peer may take nothing of what is sent, with this negotiated hold time.
+    pub(crate) fn send_hold(&self, hold_time: HoldTime) -> Duration {
+        let default = SEND_HOLD.max(hold_time.duration() * 2);
+        self.send_hold_time.unwrap_or(default)
+    }
+
     /// Who we are towards this peer.
     pub(crate) fn local(&self, local: LocalConfig) -> LocalConfig {
         LocalConfig {
@@ -278,6 +318,9 @@ impl PeerConfig {
         }
     }
 }
+
+/// RFC 9687 section 6.
+const SEND_HOLD: Duration = Duration::from_secs(8 * 60);
 
 /// No timer waits longer.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

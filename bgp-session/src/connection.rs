@@ -1,6 +1,7 @@
 //! One TCP connection to the peer, or the place for one: its state, its timers, what it has agreed on.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgp_wire::{MessageLimit, NotificationBuf};
@@ -19,7 +20,7 @@ pub(crate) struct Connection {
     /// The TCP connection, if there is one or one is being made.
     pub(crate) transport: Option<Transport>,
     /// What the peer's OPEN said, once it is accepted.
-    pub(crate) negotiated: Option<Negotiated>,
+    pub(crate) negotiated: Option<Arc<Negotiated>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,7 @@ impl Connection {
 
     pub(crate) fn message_limit(&self) -> MessageLimit {
         self.negotiated
+            .as_ref()
             .map_or(MessageLimit::Standard, |negotiated| {
                 negotiated.context.message_limit()
             })
@@ -87,7 +89,9 @@ pub(crate) struct Cause {
     /// The type of the message that did not fit (RFC 6608).
     pub(crate) message_type: Option<u8>,
     /// What an accepted OPEN agrees on.
-    pub(crate) negotiated: Option<Negotiated>,
+    pub(crate) negotiated: Option<Arc<Negotiated>>,
+    /// The operator ends the session for a restart, over which the peer keeps our routes: no NOTIFICATION.
+    pub(crate) silent: bool,
 }
 
 /// How long the OPEN of a peer that is there takes at the most.

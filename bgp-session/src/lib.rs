@@ -34,16 +34,16 @@ mod stats;
 mod timer;
 
 pub use collision::Initiator;
-pub use config::{LocalConfig, Md5Key, PeerConfig};
+pub use config::{AoAlgorithm, AoKey, LocalConfig, Md5Key, PeerChange, PeerConfig, RestartConfig};
 pub use fsm::State;
-pub use negotiate::Negotiated;
+pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
-pub use rib::{AdjRibOut, Replaced, Rib, Route, Skipped};
+pub use rib::{AdjRibOut, ExportPolicy, PrefixRange, Replaced, Rib, Route, Skipped};
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, Events, Peer, PeerEvent, PeerStatus, Speaker, SpeakerBuilder,
-    TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, Events, Peer, PeerEvent, PeerStatus, PeerUpdate, Speaker,
+    SpeakerBuilder, TcpDialer, Transport,
 };
 pub use stats::{MessageCounts, Statistics};
 pub use timer::Timer;

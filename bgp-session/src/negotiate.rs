@@ -1,17 +1,19 @@
-//! What two OPENs agree on (RFC 4271 section 6.2, RFC 4760, RFC 5492, RFC 6286, RFC 6793, RFC 7607).
+//! What two OPENs agree on (RFC 4271 section 6.2, RFC 4724, RFC 4760, RFC 5492, RFC 6286, RFC 6793, RFC 7607, RFC 7911,
+//! RFC 8538, RFC 8654, RFC 8950, RFC 9234, RFC 9494).
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bgp_wire::{
-    Asn, Capability, CapabilityBuf, Context, Family, FamilySet, HoldTime, MessageLimit,
-    NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId,
+    AddPathFamily, Afi, Asn, Capability, CapabilityBuf, Context, ExtendedNextHop, Family,
+    FamilySet, GracefulRestart, GracefulRestartFamily, HoldTime, LongLivedRestartFamily,
+    MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId,
 };
 
 use crate::config::{LocalConfig, PeerConfig};
 
 /// What a session runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// Our AS number towards this peer.
     pub local_as: Asn,
@@ -25,14 +27,37 @@ pub struct Negotiated {
     pub hold_time: HoldTime,
     /// The time between KEEPALIVEs, before jitter; zero where there are none.
     pub keepalive: Duration,
-    /// How messages are encoded and decoded.
+    /// How what is received is decoded.
     pub context: Context,
+    /// How what is sent is encoded: some of what was negotiated holds in one direction only.
+    pub sends: Context,
     /// Whether the peer understands ROUTE-REFRESH (RFC 2918).
     pub route_refresh: bool,
     /// Whether both understand BoRR and EoRR (RFC 7313).
     pub enhanced_route_refresh: bool,
     /// Whether the peer makes use of End-of-RIB markers (RFC 4724 section 3).
     pub end_of_rib: bool,
+    /// How the peer restarts, where both have the capability (RFC 4724).
+    pub restart: Option<PeerRestart>,
+    /// What the peer says it is to us (RFC 9234).
+    pub peer_role: Option<Role>,
+}
+
+/// What the peer says of its restarts (RFC 4724 section 3, RFC 9494 section 3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRestart {
+    /// The R bit: it has just restarted.
+    pub restarted: bool,
+    /// Both keep routes after a NOTIFICATION, too (RFC 8538).
+    pub notification: bool,
+    /// How long it may take to come back.
+    pub restart_time: Duration,
+    /// The families whose routes are to be kept meanwhile.
+    pub families: FamilySet,
+    /// Those of them for which forwarding went on over the last restart (the F bit).
+    pub forwarding: FamilySet,
+    /// For how long routes are kept as a last resort, by family (RFC 9494).
+    pub long_lived: Vec<(Family, Duration)>,
 }
 
 impl Negotiated {
@@ -49,30 +74,105 @@ impl Negotiated {
     }
 }
 
+/// What our next OPEN says beside the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mood {
+    /// The R bit: we have just restarted, and no session has come up since.
+    pub(crate) restarted: bool,
+    /// Without capabilities: the peer has refused an OPEN with them (RFC 5492 section 3).
+    pub(crate) plain: bool,
+}
+
 /// The OPEN that we send.
-pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig) -> OpenBuf {
+pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig, mood: Mood) -> OpenBuf {
     let local = config.local(local);
-    let families = config.families.iter().map(CapabilityBuf::Multiprotocol);
-    let extended_message = config
-        .extended_message
-        .then_some(CapabilityBuf::ExtendedMessage);
-    let others = [
-        CapabilityBuf::RouteRefresh,
-        CapabilityBuf::EnhancedRouteRefresh,
-        CapabilityBuf::FourOctetAs(local.asn),
-    ];
-    OpenBuf {
+    let mut open = OpenBuf {
         asn: local.asn,
         hold_time: config.hold_time,
         router_id: local.router_id,
-        capabilities: families.chain(extended_message).chain(others).collect(),
+        capabilities: Vec::new(),
+    };
+    if mood.plain {
+        // Who does not know capabilities does not know longer AS numbers (RFC 6793 section 4.2.2).
+        open.asn = Asn::new(local.asn.to_two_octets().into());
+        return open;
     }
+    let capabilities = &mut open.capabilities;
+    capabilities.extend(config.families.iter().map(CapabilityBuf::Multiprotocol));
+    capabilities.push(CapabilityBuf::RouteRefresh);
+    if config.extended_next_hop {
+        capabilities.push(CapabilityBuf::ExtendedNextHop(extended_next_hops(config)));
+    }
+    if config.extended_message {
+        capabilities.push(CapabilityBuf::ExtendedMessage);
+    }
+    // RFC 9234 section 4.1: only between ASes.
+    if let Some(role) = config.role.filter(|_| config.remote_as != local.asn) {
+        capabilities.push(CapabilityBuf::Role(role));
+    }
+    capabilities.extend(graceful_restart(config, mood));
+    capabilities.push(CapabilityBuf::FourOctetAs(local.asn));
+    if config.add_path {
+        capabilities.push(CapabilityBuf::AddPath(add_paths(config)));
+    }
+    capabilities.push(CapabilityBuf::EnhancedRouteRefresh);
+    capabilities.extend(long_lived(config));
+    open
+}
+
+fn extended_next_hops(config: &PeerConfig) -> Vec<ExtendedNextHop> {
+    let of_ipv4 = config
+        .families
+        .iter()
+        .filter(|family| family.afi == Afi::IPV4);
+    of_ipv4
+        .map(|family| ExtendedNextHop {
+            family,
+            next_hop: Afi::IPV6,
+        })
+        .collect()
+}
+
+/// Path identifiers are sent and understood, both.
+fn add_paths(config: &PeerConfig) -> Vec<AddPathFamily> {
+    let both = |family| AddPathFamily {
+        family,
+        directions: 3,
+    };
+    config.families.iter().map(both).collect()
+}
+
+fn graceful_restart(config: &PeerConfig, mood: Mood) -> Option<CapabilityBuf> {
+    let restart = config.restart?;
+    let family = |family| GracefulRestartFamily {
+        family,
+        forwarding: restart.forwarding,
+    };
+    Some(CapabilityBuf::GracefulRestart {
+        restarted: mood.restarted,
+        notification: restart.notification,
+        restart_time: restart.restart_time,
+        families: config.families.iter().map(family).collect(),
+    })
+}
+
+fn long_lived(config: &PeerConfig) -> Option<CapabilityBuf> {
+    let restart = config.restart?;
+    let stale_time = restart.long_lived?;
+    let family = |family| LongLivedRestartFamily {
+        family,
+        forwarding: restart.forwarding,
+        stale_time,
+    };
+    let families = config.families.iter().map(family).collect();
+    Some(CapabilityBuf::LongLivedGracefulRestart(families))
 }
 
 /// Accepts the peer's OPEN, or says why not.
 pub(crate) fn negotiate(
     local: LocalConfig,
     config: &PeerConfig,
+    mood: Mood,
     local_address: IpAddr,
     open: &Open<'_>,
 ) -> Result<Negotiated, NotificationBuf> {
@@ -90,17 +190,15 @@ pub(crate) fn negotiate(
     let mut offer = Offer::default();
     open.capabilities()
         .for_each(|capability| offer.add(capability));
-    // RFC 9234 section 4.2: several roles that are not one.
-    if offer.roles_differ {
-        return Err(refuse(Reason::ROLE_MISMATCH));
-    }
-    let families = config.families.intersection(offer.families());
+    check_roles(config, internal, &offer).map_err(refuse)?;
+    let ours = if mood.plain {
+        FamilySet::EMPTY.with(Family::IPV4_UNICAST)
+    } else {
+        config.families
+    };
+    let families = ours.intersection(offer.families());
     if families.is_empty() {
-        let missing: Vec<_> = config
-            .families
-            .iter()
-            .map(CapabilityBuf::Multiprotocol)
-            .collect();
+        let missing: Vec<_> = ours.iter().map(CapabilityBuf::Multiprotocol).collect();
         return Err(NotificationBuf::unsupported_capabilities(&missing)
             .unwrap_or_else(|_| refuse(Reason::UNSUPPORTED_CAPABILITY)));
     }
@@ -111,6 +209,12 @@ pub(crate) fn negotiate(
     } else {
         PeerKind::External
     };
+    let (context, sends) = contexts(
+        config,
+        mood,
+        &offer,
+        Context::new(peer).families(families.iter()),
+    );
     Ok(Negotiated {
         local_as: local.asn,
         peer_as: open.asn(),
@@ -120,25 +224,121 @@ pub(crate) fn negotiate(
         keepalive: config
             .keepalive_time
             .map_or(keepalive, |interval| interval.min(keepalive)),
-        context: context(config, local, peer, &offer)
-            .families(families.iter())
-            .local_address(local_address),
-        route_refresh: offer.route_refresh,
-        enhanced_route_refresh: offer.enhanced_route_refresh,
-        end_of_rib: offer.graceful_restart,
+        context: receiving(config, local.asn, local_address, peer, context),
+        sends,
+        route_refresh: offer.route_refresh && !mood.plain,
+        enhanced_route_refresh: offer.enhanced_route_refresh && !mood.plain,
+        end_of_rib: offer.end_of_rib,
+        restart: peer_restart(config, mood, families, offer.restart, &offer.long_lived),
+        peer_role: offer.role,
     })
 }
 
-fn context(config: &PeerConfig, local: LocalConfig, peer: PeerKind, offer: &Offer) -> Context {
-    let context = Context::new(peer)
+/// What both directions have in common, and what each has alone: how is received, and how is sent.
+fn contexts(
+    config: &PeerConfig,
+    mood: Mood,
+    offer: &Offer<'_>,
+    both: Context,
+) -> (Context, Context) {
+    if mood.plain {
+        let both = both.four_octet_as(false);
+        return (both, both);
+    }
+    let both = both
         .limit(offer.message_limit(config.extended_message))
-        .four_octet_as(offer.four_octet_as)
-        .local_as(local.asn);
-    if config.enforce_first_as {
+        .four_octet_as(offer.four_octet_as);
+    let ours = |yes: bool| config.families.iter().filter(move |_| yes);
+    let received = both
+        .add_path(ours(config.add_path).filter(|family| offer.sends_paths.contains(*family)))
+        .extended_next_hop(ours(config.extended_next_hop));
+    let sent = both
+        .add_path(ours(config.add_path).filter(|family| offer.takes_paths.contains(*family)))
+        .extended_next_hop(
+            ours(config.extended_next_hop)
+                .filter(|family| offer.extended_next_hop.contains(*family)),
+        );
+    (received, sent)
+}
+
+/// What is checked on the way in.
+fn receiving(
+    config: &PeerConfig,
+    local_as: Asn,
+    local_address: IpAddr,
+    peer: PeerKind,
+    context: Context,
+) -> Context {
+    let context = context.local_as(local_as).local_address(local_address);
+    let context = if config.enforce_first_as {
         context.first_as(config.remote_as)
     } else {
         context
+    };
+    match config.role.and_then(counterpart) {
+        Some(role) if peer == PeerKind::External => context.peer_role(role, config.remote_as),
+        _ => context,
     }
+}
+
+/// What a peer is to us, by what we are to it (RFC 9234 section 4.2).
+fn counterpart(ours: Role) -> Option<Role> {
+    Some(match ours {
+        Role::PROVIDER => Role::CUSTOMER,
+        Role::CUSTOMER => Role::PROVIDER,
+        Role::ROUTE_SERVER => Role::ROUTE_SERVER_CLIENT,
+        Role::ROUTE_SERVER_CLIENT => Role::ROUTE_SERVER,
+        Role::PEER => Role::PEER,
+        _ => return None,
+    })
+}
+
+/// RFC 9234 section 4.2: one role, and one that fits ours.
+fn check_roles(config: &PeerConfig, internal: bool, offer: &Offer<'_>) -> Result<(), Reason> {
+    let fits = match (config.role, offer.role) {
+        _ if offer.roles_differ => false,
+        _ if internal => true,
+        (Some(ours), Some(theirs)) => counterpart(ours) == Some(theirs),
+        (_, None) => !config.require_role,
+        (None, Some(_)) => true,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Reason::ROLE_MISMATCH)
+    }
+}
+
+/// RFC 4724 section 3: both have to have the capability; what the peer's says of families is what counts.
+fn peer_restart(
+    config: &PeerConfig,
+    mood: Mood,
+    negotiated: FamilySet,
+    offered: Option<GracefulRestart<'_>>,
+    long_lived: &[LongLivedRestartFamily],
+) -> Option<PeerRestart> {
+    let ours = config.restart.filter(|_| !mood.plain)?;
+    let theirs = offered?;
+    let entries = || {
+        theirs
+            .families()
+            .filter(|entry| negotiated.contains(entry.family))
+    };
+    let families: FamilySet = entries().map(|entry| entry.family).collect();
+    let forwarding = entries().filter(|entry| entry.forwarding);
+    // RFC 9494 section 4.1: without the ordinary kind there is none.
+    let long_lived = long_lived
+        .iter()
+        .filter(|entry| ours.long_lived.is_some() && negotiated.contains(entry.family))
+        .map(|entry| (entry.family, Duration::from_secs(entry.stale_time.into())));
+    Some(PeerRestart {
+        restarted: theirs.restarted(),
+        notification: ours.notification && theirs.notification(),
+        restart_time: Duration::from_secs(theirs.restart_time().into()),
+        families,
+        forwarding: forwarding.map(|entry| entry.family).collect(),
+        long_lived: long_lived.collect(),
+    })
 }
 
 fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {
@@ -161,19 +361,25 @@ fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {
 
 /// What the peer's capabilities say.
 #[derive(Default)]
-struct Offer {
+struct Offer<'a> {
     multiprotocol: Option<FamilySet>,
     route_refresh: bool,
     enhanced_route_refresh: bool,
     four_octet_as: bool,
-    graceful_restart: bool,
+    end_of_rib: bool,
     extended_message: bool,
+    extended_next_hop: FamilySet,
+    /// Families of which the peer wants to send several paths, and of which it takes them.
+    sends_paths: FamilySet,
+    takes_paths: FamilySet,
+    restart: Option<GracefulRestart<'a>>,
+    long_lived: Vec<LongLivedRestartFamily>,
     role: Option<Role>,
     roles_differ: bool,
 }
 
-impl Offer {
-    fn add(&mut self, capability: Capability<'_>) {
+impl<'a> Offer<'a> {
+    fn add(&mut self, capability: Capability<'a>) {
         match capability {
             Capability::Multiprotocol(family) => {
                 self.multiprotocol = Some(self.multiprotocol.unwrap_or_default().with(family));
@@ -181,18 +387,35 @@ impl Offer {
             Capability::RouteRefresh => self.route_refresh = true,
             Capability::EnhancedRouteRefresh => self.enhanced_route_refresh = true,
             Capability::FourOctetAs(_) => self.four_octet_as = true,
-            Capability::GracefulRestart(_) => self.graceful_restart = true,
+            Capability::GracefulRestart(restart) => {
+                self.end_of_rib = true;
+                self.restart = Some(restart);
+            }
+            Capability::LongLivedGracefulRestart(entries) => {
+                self.long_lived = entries.iter().collect();
+            }
             Capability::ExtendedMessage => self.extended_message = true,
+            Capability::ExtendedNextHop(entries) => {
+                let ipv6 = entries.iter().filter(|entry| entry.next_hop == Afi::IPV6);
+                let families = ipv6.map(|entry| entry.family);
+                self.extended_next_hop = families.fold(self.extended_next_hop, FamilySet::with);
+            }
+            Capability::AddPath(entries) => {
+                for entry in entries.iter() {
+                    if entry.sends() {
+                        self.sends_paths = self.sends_paths.with(entry.family);
+                    }
+                    if entry.receives() {
+                        self.takes_paths = self.takes_paths.with(entry.family);
+                    }
+                }
+            }
             Capability::Role(role) => {
                 self.roles_differ |= self.role.is_some_and(|first| first != role);
                 self.role = Some(role);
             }
-            // Whatever else the peer offers changes nothing here.
             Capability::OutboundRouteFilter(_)
-            | Capability::ExtendedNextHop(_)
             | Capability::MultipleLabels(_)
-            | Capability::AddPath(_)
-            | Capability::LongLivedGracefulRestart(_)
             | Capability::Fqdn { .. }
             | Capability::SoftwareVersion(_)
             | Capability::LinkLocalNextHop

@@ -1,9 +1,12 @@
 //! What a session tells its driver and its application.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use bgp_wire::{Checked, Context, DecodeError, Family, Fault, Frame, Message, NotificationBuf};
+use bgp_wire::{
+    Checked, Context, DecodeError, Family, FamilySet, Fault, Frame, Message, NotificationBuf,
+};
 use bytes::Bytes;
 
 use crate::fsm::{Event, State};
@@ -40,6 +43,7 @@ pub enum Output {
 
 /// What an application may want to know.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum SessionEvent {
     /// The session's state, which is that of its foremost connection, has changed.
     StateChanged {
@@ -55,7 +59,7 @@ pub enum SessionEvent {
         /// Names this stay in Established.
         session: SessionId,
         /// What both sides agreed on.
-        negotiated: Negotiated,
+        negotiated: Arc<Negotiated>,
     },
     /// The session is no longer Established.
     Down {
@@ -63,7 +67,16 @@ pub enum SessionEvent {
         session: SessionId,
         /// Who ended it, and why.
         reason: DownReason,
+        /// The families whose routes are to be kept as stale, as the peer restarts (RFC 4724 section 4.2). Routes that were
+        /// stale before are gone, as are all of other families.
+        retained: FamilySet,
     },
+    /// The stale routes of these families are gone: the peer is not back in time, or has not kept them itself, or has sent
+    /// its routes anew (RFC 4724 section 4.2).
+    StaleRoutesGone(FamilySet),
+    /// The stale routes of these families are a last resort from here on: those with the community NO_LLGR are gone, and
+    /// the others are preferred less than any other route (RFC 9494 section 4.2).
+    StaleRoutesLongLived(FamilySet),
     /// A connection ended before it was Established.
     Failed {
         /// Who ended it, and why.
@@ -75,12 +88,13 @@ pub enum SessionEvent {
     UpdateFault(Fault),
     /// The peer wants the routes of this family once more.
     Refresh(Family),
-    /// The peer has sent its routes of this family for the first time.
+    /// The peer has sent all its routes of this family (RFC 4724 section 2).
     EndOfRib(Family),
 }
 
 /// Who ended a connection, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DownReason {
     /// We have, with this NOTIFICATION.
     Local(NotificationBuf),
@@ -92,6 +106,8 @@ pub enum DownReason {
     TimedOut,
     /// The operator has, with this NOTIFICATION.
     Stopped(NotificationBuf),
+    /// The operator has, for a restart over which the peer keeps our routes: without a NOTIFICATION (RFC 4724 section 4.1).
+    Restarting,
 }
 
 impl fmt::Display for DownReason {
@@ -99,6 +115,7 @@ impl fmt::Display for DownReason {
         let (who, notification) = match self {
             Self::Closed => return f.write_str("the connection was closed"),
             Self::TimedOut => return f.write_str("the connection did not come up in time"),
+            Self::Restarting => return f.write_str("closed for a restart"),
             Self::Local(notification) => ("we sent", notification),
             Self::Remote(notification) => ("the peer sent", notification),
             Self::Stopped(notification) => ("stopped by the operator, we sent", notification),

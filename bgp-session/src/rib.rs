@@ -4,19 +4,22 @@
 //! is an offset, nothing more: a slow one costs no memory and sees each prefix at most once, at its newest state.
 
 mod adj_rib_out;
+mod export;
 mod intern;
 mod log;
+mod policy;
 
 pub use adj_rib_out::{AdjRibOut, Skipped};
+pub use policy::{ExportPolicy, PrefixRange};
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use bgp_wire::{AttributeSet, Community, LargeCommunity, Origin};
+use bgp_wire::{AttributeSet, Community, LargeCommunity, Nlri, Origin, PathId};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use intern::{Interner, PathKey};
-use log::Log;
+use log::{DEFAULT_PATH, Key, Log};
 
 /// A route to announce.
 ///
@@ -30,6 +33,7 @@ use log::Log;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     prefix: IpNet,
+    path_id: PathId,
     path: Path,
 }
 
@@ -48,6 +52,7 @@ impl Route {
         let attributes = AttributeSet::new(Origin::IGP);
         Self {
             prefix: prefix.trunc(),
+            path_id: DEFAULT_PATH,
             path: Path {
                 attributes,
                 next_hop_ipv4: None,
@@ -98,7 +103,16 @@ impl Route {
         self
     }
 
-    /// The next hop, in place of the speaker's own address. Its family must be the prefix's to be of use.
+    /// Which of several paths to its prefix this is (RFC 7911); 1 unless given. A peer without ADD-PATH is sent the path with
+    /// the lowest identifier.
+    #[must_use]
+    pub fn path_id(mut self, path_id: PathId) -> Self {
+        self.path_id = path_id;
+        self
+    }
+
+    /// The next hop, in place of the speaker's own address. Its family must be the prefix's, or IPv6 for IPv4 routes to peers
+    /// that take it (RFC 8950), to be of use. One of each family may be given.
     #[must_use]
     pub fn next_hop(mut self, address: std::net::IpAddr) -> Self {
         match address {
@@ -112,6 +126,15 @@ impl Route {
     #[must_use]
     pub fn prefix(&self) -> IpNet {
         self.prefix
+    }
+
+    /// The prefix and which of its paths this is: what the table tells routes apart by.
+    #[must_use]
+    pub fn nlri(&self) -> Nlri {
+        Nlri {
+            path_id: Some(self.path_id),
+            prefix: self.prefix,
+        }
     }
 
     /// The attributes.
@@ -131,9 +154,9 @@ impl Route {
 /// What a declarative [`Rib::replace`] changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
-    /// Prefixes that are new or have other attributes.
+    /// Routes that are new or have other attributes.
     pub announced: usize,
-    /// Prefixes that are gone.
+    /// Routes that are gone.
     pub withdrawn: usize,
 }
 
@@ -154,6 +177,7 @@ pub struct Rib {
     pub(crate) ipv6: Log<Ipv6Net>,
     pub(crate) paths: Interner,
     version: u64,
+    pub(crate) incomplete: bool,
 }
 
 impl Rib {
@@ -163,12 +187,13 @@ impl Rib {
         Self::default()
     }
 
-    /// Announces a route, in place of one with the same prefix; whether that changes anything.
+    /// Announces a route, in place of one with the same prefix and path identifier; whether that changes anything.
     pub fn announce(&mut self, route: &Route) -> bool {
         let key = self.paths.intern(&route.path);
+        let path_id = route.path_id;
         let replaced = match route.prefix {
-            IpNet::V4(prefix) => self.ipv4.set(prefix, key),
-            IpNet::V6(prefix) => self.ipv6.set(prefix, key),
+            IpNet::V4(prefix) => self.ipv4.set(Key { prefix, path_id }, key),
+            IpNet::V6(prefix) => self.ipv6.set(Key { prefix, path_id }, key),
         };
         if let Some(previous) = replaced {
             self.paths.release(previous);
@@ -178,11 +203,25 @@ impl Rib {
         changed
     }
 
-    /// Withdraws the route to this prefix; whether there was one.
+    /// Withdraws every route to this prefix; whether there was one.
     pub fn withdraw(&mut self, prefix: IpNet) -> bool {
+        let prefix = prefix.trunc();
+        let paths = match prefix {
+            IpNet::V4(prefix) => self.ipv4.path_ids(prefix),
+            IpNet::V6(prefix) => self.ipv6.path_ids(prefix),
+        };
+        let mut withdrawn = false;
+        for path_id in paths {
+            withdrawn |= self.withdraw_path(prefix, path_id);
+        }
+        withdrawn
+    }
+
+    /// Withdraws one of the routes to this prefix; whether there was one.
+    pub fn withdraw_path(&mut self, prefix: IpNet, path_id: PathId) -> bool {
         let previous = match prefix.trunc() {
-            IpNet::V4(prefix) => self.ipv4.remove(prefix),
-            IpNet::V6(prefix) => self.ipv6.remove(prefix),
+            IpNet::V4(prefix) => self.ipv4.remove(Key { prefix, path_id }),
+            IpNet::V6(prefix) => self.ipv6.remove(Key { prefix, path_id }),
         };
         if let Some(previous) = previous {
             self.paths.release(previous);
@@ -191,22 +230,18 @@ impl Rib {
         previous.is_some()
     }
 
-    /// Makes `routes` all there is: announces what is new or different, withdraws what is missing. Of several routes to
-    /// one prefix the last counts.
+    /// Makes `routes` all there is: announces what is new or different, withdraws what is missing. Of several routes with one
+    /// prefix and path identifier the last counts.
     pub fn replace<'a>(&mut self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
         let wanted: BTreeMap<_, _> = routes
             .into_iter()
-            .map(|route| (route.prefix, route))
+            .map(|route| ((route.prefix, route.path_id), route))
             .collect();
         let mut replaced = Replaced::default();
-        let gone = |prefix: &IpNet| !wanted.contains_key(prefix);
-        let gone: Vec<_> = self
-            .routes()
-            .map(|route| route.prefix)
-            .filter(gone)
-            .collect();
-        for prefix in gone {
-            replaced.withdrawn += usize::from(self.withdraw(prefix));
+        let keys = self.routes().map(|route| (route.prefix, route.path_id));
+        let gone: Vec<_> = keys.filter(|key| !wanted.contains_key(key)).collect();
+        for (prefix, path_id) in gone {
+            replaced.withdrawn += usize::from(self.withdraw_path(prefix, path_id));
         }
         for route in wanted.into_values() {
             replaced.announced += usize::from(self.announce(route));
@@ -214,29 +249,32 @@ impl Rib {
         replaced
     }
 
-    /// The route to exactly this prefix.
+    /// Whether all that is to be announced is here. While it is not, no peer is sent End-of-RIB, so that it keeps the routes
+    /// from before a restart (RFC 4724 section 4.1). It is unless this says otherwise.
+    pub fn set_complete(&mut self, complete: bool) {
+        self.version += u64::from(self.incomplete == complete);
+        self.incomplete = !complete;
+    }
+
+    /// The route to exactly this prefix; of several the one with the lowest path identifier.
     #[must_use]
     pub fn route(&self, prefix: IpNet) -> Option<Route> {
         let prefix = prefix.trunc();
-        let key = match prefix {
-            IpNet::V4(prefix) => self.ipv4.find(prefix),
-            IpNet::V6(prefix) => self.ipv6.find(prefix),
+        let (path_id, key) = match prefix {
+            IpNet::V4(prefix) => self.ipv4.best(prefix),
+            IpNet::V6(prefix) => self.ipv6.best(prefix),
         }?;
-        self.assemble(prefix, key)
+        self.assemble(prefix, path_id, key)
     }
 
     /// Every route, oldest change first, IPv4 before IPv6.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
-        let ipv4 = self
-            .ipv4
-            .iter()
-            .map(|(prefix, key)| (IpNet::from(prefix), key));
-        let ipv6 = self
-            .ipv6
-            .iter()
-            .map(|(prefix, key)| (IpNet::from(prefix), key));
+        let ipv4 = self.ipv4.iter();
+        let ipv4 = ipv4.map(|(route, key)| (IpNet::from(route.prefix), route.path_id, key));
+        let ipv6 = self.ipv6.iter();
+        let ipv6 = ipv6.map(|(route, key)| (IpNet::from(route.prefix), route.path_id, key));
         ipv4.chain(ipv6)
-            .filter_map(|(prefix, key)| self.assemble(prefix, key))
+            .filter_map(|(prefix, path_id, key)| self.assemble(prefix, path_id, key))
     }
 
     /// How many IPv4 and how many IPv6 routes there are.
@@ -263,9 +301,10 @@ impl Rib {
         self.version
     }
 
-    fn assemble(&self, prefix: IpNet, key: PathKey) -> Option<Route> {
+    fn assemble(&self, prefix: IpNet, path_id: PathId, key: PathKey) -> Option<Route> {
         Some(Route {
             prefix,
+            path_id,
             path: self.paths.path(key)?.clone(),
         })
     }

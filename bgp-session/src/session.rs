@@ -1,13 +1,17 @@
 //! `Session`: the relation to one peer, with up to two connections at a time. Does no I/O and knows no clock.
 
 mod inbound;
+mod limit;
 mod perform;
+mod retention;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+#[cfg(feature = "tokio")]
+use std::sync::Arc;
 use std::time::Instant;
 
-use bgp_wire::{Family, NotificationBuf, Reason, RefreshSubtype, RouteRefresh};
+use bgp_wire::{Family, FamilySet, NotificationBuf, Reason, RefreshSubtype, RouteRefresh};
 use bytes::{Bytes, BytesMut};
 
 use crate::backoff::Backoff;
@@ -15,10 +19,12 @@ use crate::collision::Initiator;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::connection::{Cause, Connection, Transport};
 use crate::fsm::{Event, State};
-use crate::negotiate::Negotiated;
+use crate::negotiate::{Mood, Negotiated, PeerRestart};
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
 use crate::stats::Statistics;
 use crate::timer::Timer;
+use limit::PrefixLimit;
+use retention::Retention;
 
 /// A BGP session without I/O: inputs are `handle_*` and commands, everything to be done comes out of
 /// [`Session::poll_output`].
@@ -70,6 +76,10 @@ pub struct Session {
     sessions: u64,
     /// Since when the session is Established.
     established: Option<(SessionId, Instant)>,
+    /// What our next OPEN says beside the configuration.
+    mood: Mood,
+    retention: Retention,
+    limit: Option<Box<PrefixLimit>>,
     statistics: Statistics,
 }
 
@@ -90,6 +100,7 @@ impl std::error::Error for NotEstablished {}
 pub struct Shutdown {
     reason: Reason,
     text: String,
+    restart: bool,
 }
 
 impl Shutdown {
@@ -99,6 +110,7 @@ impl Shutdown {
         Self {
             reason: Reason::ADMINISTRATIVE_SHUTDOWN,
             text: text.into(),
+            restart: false,
         }
     }
 
@@ -108,6 +120,7 @@ impl Shutdown {
         Self {
             reason: Reason::ADMINISTRATIVE_RESET,
             text: text.into(),
+            restart: false,
         }
     }
 
@@ -117,6 +130,27 @@ impl Shutdown {
         Self {
             reason: Reason::PEER_DECONFIGURED,
             text: String::new(),
+            restart: false,
+        }
+    }
+
+    /// The configuration of the session changes; it starts again at once.
+    #[must_use]
+    pub fn configuration_change() -> Self {
+        Self {
+            reason: Reason::OTHER_CONFIGURATION_CHANGE,
+            text: String::new(),
+            restart: false,
+        }
+    }
+
+    /// For a restart of this program: a peer that keeps our routes meanwhile is not told (RFC 4724 section 4.1), any other
+    /// one is sent Administrative Reset.
+    #[must_use]
+    pub fn restart() -> Self {
+        Self {
+            restart: true,
+            ..Self::reset("restart")
         }
     }
 
@@ -137,6 +171,7 @@ impl Session {
     #[must_use]
     pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
         let backoff = Backoff::new(config.idle_hold, config.idle_hold_maximum, seed);
+        let limit = PrefixLimit::new(&config.maximum_prefixes);
         Self {
             local,
             config,
@@ -149,8 +184,18 @@ impl Session {
             connections: 0,
             sessions: 0,
             established: None,
+            mood: Mood::default(),
+            retention: Retention::default(),
+            limit,
             statistics: Statistics::new(now),
         }
+    }
+
+    /// Says that this speaker has just restarted: until a session has come up, its OPENs have the R bit (RFC 4724 section 3).
+    #[must_use]
+    pub fn restarted(mut self) -> Self {
+        self.mood.restarted = true;
+        self
     }
 
     /// Starts the session: dials the peer, or waits for it if it is passive.
@@ -164,13 +209,43 @@ impl Session {
     /// Ends the session and leaves it in Idle.
     pub fn stop(&mut self, now: Instant, why: &Shutdown) {
         self.enabled = false;
+        let keeps = |negotiated: &Negotiated| negotiated.restart.is_some();
+        let silent = why.restart && self.negotiated().is_some_and(keeps);
         let cause = || Cause {
             notification: Some(why.notification()),
+            silent,
             ..Cause::default()
         };
         self.step(now, Slot::Secondary, Event::ManualStop, cause());
         self.step(now, Slot::Primary, Event::ManualStop, cause());
         self.primary.timers.stop_all();
+        let gone = self.retention.clear();
+        self.emit_gone(gone);
+    }
+
+    /// Puts another configuration of the same peer in place. What [`PeerConfig::change`] says needs a reset gets one: the
+    /// session ends, and starts again if it is wanted.
+    pub fn update(&mut self, now: Instant, config: PeerConfig) {
+        let resets = !self.config.change(&config).resets.is_empty();
+        let enabled = self.enabled;
+        if resets {
+            self.stop(now, &Shutdown::configuration_change());
+        }
+        if self.config.maximum_prefixes != config.maximum_prefixes && self.established.is_none() {
+            self.limit = PrefixLimit::new(&config.maximum_prefixes);
+        }
+        self.backoff
+            .set_waits(config.idle_hold, config.idle_hold_maximum);
+        self.config = config;
+        if resets && enabled {
+            self.start(now);
+        }
+    }
+
+    /// Whether stale routes of the peer are still to be kept.
+    #[must_use]
+    pub fn retains_routes(&self) -> bool {
+        self.retention.deadline().is_some()
     }
 
     /// Asks the peer for its routes of `family` once more (RFC 2918).
@@ -179,7 +254,7 @@ impl Session {
     ///
     /// There is no Established session, or the peer does not understand the request.
     pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
-        match self.primary.negotiated {
+        match &self.primary.negotiated {
             Some(negotiated) if negotiated.route_refresh => {
                 let mut octets = BytesMut::new();
                 RouteRefresh {
@@ -293,8 +368,25 @@ impl Session {
         self.step(now, slot, Event::TcpConnectionFails, Cause::default());
     }
 
+    /// The transport has taken so many octets of what is to be sent, and so many are left. A driver that says so after every
+    /// attempt to write lets the session end when the peer takes nothing for long (RFC 9687).
+    pub fn handle_written(&mut self, now: Instant, id: ConnectionId, taken: usize, left: usize) {
+        let established = self.connection_id() == Some(id);
+        let timers = &mut self.primary.timers;
+        if !established || left == 0 {
+            timers.stop(Timer::SendHold);
+        } else if taken > 0 || timers.deadline(Timer::SendHold).is_none() {
+            self.start_timer(now, Slot::Primary, Timer::SendHold);
+        }
+    }
+
     /// Lets every timer expire whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let expired = self.retention.expire(now);
+        self.emit_gone(expired.gone);
+        if !expired.long_lived.is_empty() {
+            self.emit(SessionEvent::StaleRoutesLongLived(expired.long_lived));
+        }
         for slot in [Slot::Primary, Slot::Secondary] {
             // Every pass stops or moves one timer; a timer that is started anew is due later.
             for _ in Timer::ALL {
@@ -331,8 +423,14 @@ impl Session {
     pub fn negotiated(&self) -> Option<&Negotiated> {
         self.primary
             .negotiated
-            .as_ref()
+            .as_deref()
             .filter(|_| self.established.is_some())
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn shared_negotiated(&self) -> Option<Arc<Negotiated>> {
+        let negotiated = self.primary.negotiated.as_ref();
+        negotiated.filter(|_| self.established.is_some()).cloned()
     }
 
     /// The connection that the session is Established on.
@@ -358,10 +456,14 @@ impl Session {
 
     fn next_deadline(&self) -> Option<Instant> {
         let secondary = self.secondary.as_ref().and_then(Connection::next_deadline);
-        [self.primary.next_deadline(), secondary]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.primary.next_deadline(),
+            secondary,
+            self.retention.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn next_connection(&mut self) -> ConnectionId {
@@ -394,24 +496,56 @@ impl Session {
         self.outputs.push_back(Output::Event(event));
     }
 
-    /// Ends a stay in Established, or an attempt at one.
-    fn emit_down(&mut self, now: Instant, reason: DownReason) {
-        match self.established.take() {
-            Some((session, since)) => {
-                // Only a session that stayed up shows that what failed before is mended.
-                if now.saturating_duration_since(since) >= STABLE {
-                    self.backoff.reset();
-                }
-                self.statistics.count_down(&reason);
-                self.emit(SessionEvent::Down { session, reason });
+    /// Ends a stay in Established, or an attempt at one. `negotiated` is what it ran on.
+    fn emit_down(&mut self, now: Instant, reason: DownReason, negotiated: Option<&Negotiated>) {
+        let Some((session, since)) = self.established.take() else {
+            return self.emit_failed(reason);
+        };
+        // It may know better by now.
+        self.mood.plain = false;
+        // Only a session that stayed up shows that what failed before is mended.
+        if now.saturating_duration_since(since) >= STABLE {
+            self.backoff.reset();
+        }
+        self.statistics.count_down(&reason);
+        let restart = negotiated.and_then(|negotiated| negotiated.restart.as_ref());
+        let retained = match restart.filter(|restart| is_graceful(&reason, restart)) {
+            Some(restart) => self.retention.keep(now, restart),
+            None => {
+                self.retention.clear();
+                FamilySet::EMPTY
             }
-            None => self.emit_failed(reason),
+        };
+        // Nothing is counted any more; the limits may have changed meanwhile.
+        self.limit = PrefixLimit::new(&self.config.maximum_prefixes);
+        self.emit(SessionEvent::Down {
+            session,
+            reason,
+            retained,
+        });
+    }
+
+    fn emit_gone(&mut self, families: FamilySet) {
+        if !families.is_empty() {
+            self.emit(SessionEvent::StaleRoutesGone(families));
         }
     }
 
     fn emit_failed(&mut self, reason: DownReason) {
         self.statistics.count_down(&reason);
         self.emit(SessionEvent::Failed { reason });
+    }
+}
+
+/// Whether the peer's routes are kept (RFC 4724 section 4.2): it is to be expected back. A NOTIFICATION says so only where
+/// both have agreed on that, and it is no Hard Reset (RFC 8538 section 3).
+fn is_graceful(reason: &DownReason, restart: &PeerRestart) -> bool {
+    match reason {
+        DownReason::Closed | DownReason::TimedOut => true,
+        DownReason::Local(notification) | DownReason::Remote(notification) => {
+            restart.notification && notification.reason != Reason::HARD_RESET
+        }
+        DownReason::Stopped(_) | DownReason::Restarting => false,
     }
 }
 

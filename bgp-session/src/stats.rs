@@ -106,7 +106,7 @@ impl Statistics {
                 Some((notification.reason, true))
             }
             DownReason::Remote(notification) => Some((notification.reason, false)),
-            DownReason::Closed | DownReason::TimedOut => None,
+            DownReason::Closed | DownReason::TimedOut | DownReason::Restarting => None,
         };
     }
 

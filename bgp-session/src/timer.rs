@@ -1,4 +1,4 @@
-//! The timers of a connection (RFC 4271 sections 4.2 and 8.1.3): when each expires, if it runs.
+//! The timers of a connection (RFC 4271 sections 4.2 and 8.1.3, RFC 9687): when each expires, if it runs.
 
 use std::time::Instant;
 
@@ -15,16 +15,19 @@ pub enum Timer {
     DelayOpen,
     /// How long to stay in Idle after a failure (DampPeerOscillations).
     IdleHold,
+    /// How long the peer may take nothing of what is sent (RFC 9687).
+    SendHold,
 }
 
 impl Timer {
     /// Every timer.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ConnectRetry,
         Self::Hold,
         Self::Keepalive,
         Self::DelayOpen,
         Self::IdleHold,
+        Self::SendHold,
     ];
 }
 
@@ -36,6 +39,7 @@ pub(crate) struct Timers {
     keepalive: Option<Instant>,
     delay_open: Option<Instant>,
     idle_hold: Option<Instant>,
+    send_hold: Option<Instant>,
 }
 
 impl Timers {
@@ -58,6 +62,7 @@ impl Timers {
             Timer::Keepalive => self.keepalive,
             Timer::DelayOpen => self.delay_open,
             Timer::IdleHold => self.idle_hold,
+            Timer::SendHold => self.send_hold,
         }
     }
 
@@ -76,6 +81,7 @@ impl Timers {
             Timer::Keepalive => &mut self.keepalive,
             Timer::DelayOpen => &mut self.delay_open,
             Timer::IdleHold => &mut self.idle_hold,
+            Timer::SendHold => &mut self.send_hold,
         }
     }
 }

@@ -80,3 +80,90 @@ fn action(action: &Action) -> String {
         format!("{action:?}")
     }
 }
+
+/// An event by its number in RFC 4271 section 8.1, with what it says of the session.
+fn event(number: u8) -> (Event, Conditions) {
+    let plain = Conditions::default();
+    let passive = Conditions {
+        passive: true,
+        ..plain
+    };
+    let delayed = Conditions {
+        delay_open: true,
+        delay_open_running: true,
+        ..plain
+    };
+    match number {
+        4 => (Event::ManualStart, passive),
+        5 | 7 => (Event::AutomaticStart, passive),
+        6 => (Event::AutomaticStart, plain),
+        17 => (Event::TcpConnected, plain),
+        20 => (Event::BgpOpen, delayed),
+        _ => {
+            let numbered = |event: &Event| event.number() == Some(number);
+            (Event::ALL.into_iter().find(numbered).unwrap(), plain)
+        }
+    }
+}
+
+/// The state that follows and the NOTIFICATION that is sent, for events 1 to 28: read off RFC 4271 section 8.2.2, RFC 6608
+/// for the codes of unexpected messages, and ARCHITECTURE.md for where we differ. `!` is the NOTIFICATION of the event.
+#[rustfmt::skip]
+const CELLS: [(State, [&str; 28]); 6] = [
+    (State::Idle, [
+        "Connect", "Idle", "Connect", "Active", "Active", "Connect", "Active", "Idle", "Idle", "Idle",
+        "Idle", "Idle", "Connect", "Idle", "Idle", "Idle", "Idle", "Idle", "Idle", "Idle",
+        "Idle", "Idle", "Idle", "Idle", "Idle", "Idle", "Idle", "Idle",
+    ]),
+    (State::Connect, [
+        "Connect", "Idle !", "Connect", "Connect", "Connect", "Connect", "Connect", "Idle", "Connect", "Idle",
+        "Idle", "OpenSent", "Idle", "Connect", "Connect", "OpenSent", "OpenSent", "Idle", "Idle", "OpenConfirm",
+        "Idle !", "Idle !", "Idle", "Idle", "Idle", "Idle", "Idle", "Idle",
+    ]),
+    (State::Active, [
+        "Active", "Idle !", "Active", "Active", "Active", "Active", "Active", "Idle", "Connect", "Idle",
+        "Idle", "OpenSent", "Idle", "Active", "Active", "OpenSent", "OpenSent", "Idle", "Idle", "OpenConfirm",
+        "Idle !", "Idle !", "Idle", "Idle", "Idle", "Idle", "Idle", "Idle",
+    ]),
+    (State::OpenSent, [
+        "OpenSent", "Idle !", "OpenSent", "OpenSent", "OpenSent", "OpenSent", "OpenSent", "Idle !", "Idle 5/0", "Idle 4/0",
+        "Idle 5/0", "Idle 5/0", "Idle 5/0", "OpenSent", "OpenSent", "OpenSent", "OpenSent", "Active", "OpenConfirm",
+        // The DelayOpenTimer, which event 20 asks for, has stopped: it is event 19.
+        "OpenConfirm",
+        "Idle !", "Idle !", "Idle 6/7", "Idle", "Idle", "Idle 5/1", "Idle 5/1", "Idle 5/1",
+    ]),
+    (State::OpenConfirm, [
+        "OpenConfirm", "Idle !", "OpenConfirm", "OpenConfirm", "OpenConfirm", "OpenConfirm", "OpenConfirm", "Idle !", "Idle 5/0", "Idle 4/0",
+        "OpenConfirm", "Idle 5/0", "Idle 5/0", "OpenConfirm", "OpenConfirm", "OpenConfirm", "OpenConfirm", "Idle", "Idle 5/2", "Idle 5/2",
+        "Idle !", "Idle 5/2", "Idle 6/7", "Idle", "Idle", "Established", "Idle 5/2", "Idle 5/2",
+    ]),
+    (State::Established, [
+        "Established", "Idle !", "Established", "Established", "Established", "Established", "Established", "Idle !", "Idle 5/0", "Idle 4/0",
+        "Established", "Idle 5/0", "Idle 5/0", "Established", "Established", "Established", "Established", "Idle", "Idle 5/3", "Idle 5/3",
+        "Idle !", "Idle 5/3", "Idle 6/7", "Idle", "Idle", "Established", "Established", "Idle !",
+    ]),
+];
+
+#[test]
+fn every_cell_of_the_rfc() {
+    for (state, cells) in CELLS {
+        for (number, expected) in (1..).zip(cells) {
+            let (event, conditions) = event(number);
+            let transition = step(state, event, conditions);
+            let notification = transition.actions.iter().find_map(|action| match action {
+                Action::Notify(reason) => Some(format!(" {}/{}", reason.code, reason.subcode)),
+                Action::NotifyCause => Some(" !".to_owned()),
+                Action::Dial
+                | Action::SendOpen
+                | Action::SendKeepalive
+                | Action::Start(_)
+                | Action::Stop(_)
+                | Action::Negotiate
+                | Action::CountRetry
+                | Action::ClearRetries => None,
+            });
+            let seen = format!("{}{}", transition.state, notification.unwrap_or_default());
+            assert_eq!(seen, expected, "{state}, event {number}");
+        }
+    }
+}

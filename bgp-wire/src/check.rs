@@ -16,7 +16,7 @@ use crate::attribute::{Attribute, MpPrefixes, MpReach, MpUnreach, RawAttribute, 
 use crate::context::{Context, PeerKind};
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
-use crate::iana::AttributeCode;
+use crate::iana::{AttributeCode, Role, Safi};
 use crate::message::Update;
 use crate::nlri::{AnyNlri, Form, Prefixes, Routes};
 use crate::reason::Reason;
@@ -161,7 +161,8 @@ impl<'a> Checked<'a> {
         let context = self.update.context();
         let mut unusual = context.first_as.is_some()
             || context.local_as.is_some()
-            || context.local_address.is_some();
+            || context.local_address.is_some()
+            || context.peer_role.is_some();
         let rules = plain_rules(context.peer);
         let attributes = self.update.raw_attributes();
         let (rest, mut seen) =
@@ -276,6 +277,28 @@ impl<'a> Checked<'a> {
                 Reason::INVALID_NEXT_HOP_ATTRIBUTE,
             );
         }
+        if self.is_leaked() {
+            let reason = Reason::OPTIONAL_ATTRIBUTE_ERROR;
+            self.note_unusable(AttributeCode::ONLY_TO_CUSTOMER, reason);
+        }
+    }
+
+    /// RFC 9234 section 5: the rules for what is received, for unicast routes.
+    fn is_leaked(&self) -> bool {
+        let (Some((role, peer_as)), Some(asn)) =
+            (self.update.context().peer_role, self.only_to_customer())
+        else {
+            return false;
+        };
+        let unicast = self
+            .mp_reach()
+            .is_none_or(|reach| reach.family().safi == Safi::UNICAST);
+        let leaked = match role {
+            Role::CUSTOMER | Role::ROUTE_SERVER_CLIENT => true,
+            Role::PEER => asn != peer_as,
+            _ => false,
+        };
+        leaked && unicast
     }
 
     fn note_unusable(&mut self, code: AttributeCode, reason: Reason) {

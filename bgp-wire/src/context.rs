@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use crate::asn::Asn;
 use crate::family::{Family, FamilySet};
+use crate::iana::Role;
 
 /// How long a message may be (RFC 4271 section 4.1, RFC 8654).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,7 @@ pub struct Context {
     pub(crate) local_as: Option<Asn>,
     pub(crate) first_as: Option<Asn>,
     pub(crate) local_address: Option<IpAddr>,
+    pub(crate) peer_role: Option<(Role, Asn)>,
 }
 
 impl Context {
@@ -88,6 +90,7 @@ impl Context {
             local_as: None,
             first_as: None,
             local_address: None,
+            peer_role: None,
         }
     }
 
@@ -187,6 +190,14 @@ impl Context {
         self
     }
 
+    /// The role of an external peer and its AS number: a route that is leaked is withdrawn (RFC 9234 section 5). That is a
+    /// unicast route with OTC from a customer or a client of our route server, and from a peer one with another AS in it.
+    #[must_use]
+    pub const fn peer_role(mut self, role: Role, asn: Asn) -> Self {
+        self.peer_role = Some((role, asn));
+        self
+    }
+
     /// Where the peer is.
     #[must_use]
     pub const fn peer(&self) -> PeerKind {
@@ -203,6 +214,18 @@ impl Context {
     #[must_use]
     pub const fn message_limit(&self) -> MessageLimit {
         self.limit
+    }
+
+    /// The families whose prefixes have a path identifier in front.
+    #[must_use]
+    pub const fn add_path_set(&self) -> FamilySet {
+        self.add_path
+    }
+
+    /// The IPv4 families whose routes may have an IPv6 next hop.
+    #[must_use]
+    pub const fn extended_next_hop_set(&self) -> FamilySet {
+        self.extended_next_hop
     }
 
     /// The families that may be exchanged.

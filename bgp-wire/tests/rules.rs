@@ -4,7 +4,7 @@
 
 mod common;
 
-use bgp_wire::{Asn, Context, Family, Frame, PeerKind, Treatment};
+use bgp_wire::{Asn, Context, Family, Frame, PeerKind, Role, Treatment};
 use common::{frame, hex, message, update};
 
 /// What is done with a message: nothing, or a treatment; and whether its route is announced.
@@ -290,6 +290,33 @@ fn path_identifiers_that_were_not_negotiated() {
         update.announced.truncate(fewer);
         assert_eq!(update.encode(&external(), &mut out), Ok(1));
     }
+}
+
+/// RFC 9234 section 5: routes that were leaked.
+#[test]
+fn leaks() {
+    const OTC_OF_PEER: &str = "c02304 0000fde9";
+    const OTC_OF_ANOTHER: &str = "c02304 0000fdea";
+    for (role, of_peer, of_another, without) in [
+        (Role::CUSTOMER, WITHDRAW, WITHDRAW, CLEAN),
+        (Role::ROUTE_SERVER_CLIENT, WITHDRAW, WITHDRAW, CLEAN),
+        (Role::PEER, CLEAN, WITHDRAW, CLEAN),
+        (Role::PROVIDER, CLEAN, CLEAN, CLEAN),
+        (Role::ROUTE_SERVER, CLEAN, CLEAN, CLEAN),
+    ] {
+        let context = external().peer_role(role, Asn::new(65001));
+        assert_eq!(with(&context, OTC_OF_PEER), of_peer, "{role}");
+        assert_eq!(with(&context, OTC_OF_ANOTHER), of_another, "{role}");
+        assert_eq!(with(&context, ""), without, "{role}");
+    }
+    let context = external().peer_role(Role::CUSTOMER, Asn::new(65001));
+    let reach = format!("800e0d 0001 02 04 0a630102 00 180ac802 {OTC_OF_PEER}");
+    let attributes = format!("{ORIGIN}{AS_PATH}{reach}");
+    assert_eq!(
+        outcome(&context, &attributes, ""),
+        CLEAN,
+        "multicast is not covered"
+    );
 }
 
 /// Routes as octets go one to a message, and one that fits none is refused.

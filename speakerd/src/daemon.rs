@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bgp_session::{Events, Md5Key, PeerConfig, PeerStatus, Shutdown, Speaker, State};
+use bgp_session::{Events, ExportPolicy, Md5Key, PeerConfig, PeerStatus, Shutdown, Speaker, State};
 use bgp_wire::{Family, RouterId};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -183,6 +183,8 @@ fn peer_config(peer: &Peer) -> PeerConfig {
         .dial_port(peer.port)
         .passive(peer.passive)
         .hold_time(peer.hold_time)
+        // What may be announced is what the pools allow: nothing else gets into the table.
+        .export(ExportPolicy::all())
         .description(peer.description.clone().unwrap_or_default());
     if let Some(address) = peer.source_address {
         config = config.source_address(address);
@@ -249,6 +251,7 @@ fn local_address(peer: &Peer) -> Option<Ipv4Addr> {
 fn peer_info(status: &PeerStatus, (ipv4, ipv6): (usize, usize)) -> PeerInfo {
     let negotiated = status
         .negotiated
+        .as_ref()
         .filter(|_| status.state == State::Established);
     let families = negotiated
         .map(|negotiated| negotiated.families())

@@ -241,7 +241,8 @@ async fn learn(mut events: Events, table: Table, rows: watch::Sender<String>) {
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
             | SessionEvent::Refresh(_)
-            | SessionEvent::EndOfRib(_) => {}
+            | SessionEvent::EndOfRib(_)
+            | _ => {}
         }
         let text: Vec<_> = table.values().map(RouterRow::text).collect();
         rows.send_replace(text.join("\n"));

@@ -1,4 +1,4 @@
-//! The events of RFC 4271 section 8.1, and one for ROUTE-REFRESH (RFC 2918).
+//! The events of RFC 4271 section 8.1, the one of RFC 9687, and one for ROUTE-REFRESH (RFC 2918).
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::timer::Timer;
 /// An event.
 ///
 /// The eight start events are two here, because passivity and damping are configuration; BGPOpen with the DelayOpenTimer
-/// running is [`Event::BgpOpen`], because the table asks whether it runs; the optional events 14 and 15 are not modelled.
+/// running is [`Event::BgpOpen`], because the table asks whether it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Events 1 and 4. The operator starts the session.
@@ -18,8 +18,12 @@ pub enum Event {
     AutomaticStart,
     /// Event 8. The system stops the session.
     AutomaticStop,
-    /// Events 9 to 13. A timer expires.
+    /// Events 9 to 13 and, of RFC 9687, 29. A timer expires.
     TimerExpires(Timer),
+    /// Event 14. Somebody connects who may.
+    TcpConnectionValid,
+    /// Event 15. Somebody connects who may not.
+    TcpCrInvalid,
     /// Events 16 and 17. The TCP connection is there, whoever made it.
     TcpConnected,
     /// Event 18. The TCP connection is gone, or could not be made.
@@ -48,7 +52,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the RFC.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::ManualStart,
         Self::ManualStop,
         Self::AutomaticStart,
@@ -58,6 +62,8 @@ impl Event {
         Self::TimerExpires(Timer::Keepalive),
         Self::TimerExpires(Timer::DelayOpen),
         Self::TimerExpires(Timer::IdleHold),
+        Self::TcpConnectionValid,
+        Self::TcpCrInvalid,
         Self::TcpConnected,
         Self::TcpConnectionFails,
         Self::BgpOpen,
@@ -69,6 +75,7 @@ impl Event {
         Self::KeepaliveMsg,
         Self::UpdateMsg,
         Self::UpdateMsgErr,
+        Self::TimerExpires(Timer::SendHold),
         Self::RouteRefreshMsg,
     ];
 
@@ -85,6 +92,8 @@ impl Event {
             Self::TimerExpires(Timer::Keepalive) => 11,
             Self::TimerExpires(Timer::DelayOpen) => 12,
             Self::TimerExpires(Timer::IdleHold) => 13,
+            Self::TcpConnectionValid => 14,
+            Self::TcpCrInvalid => 15,
             Self::TcpConnected => 16,
             Self::TcpConnectionFails => 18,
             Self::BgpOpen => 19,
@@ -96,6 +105,7 @@ impl Event {
             Self::KeepaliveMsg => 26,
             Self::UpdateMsg => 27,
             Self::UpdateMsgErr => 28,
+            Self::TimerExpires(Timer::SendHold) => 29,
             Self::RouteRefreshMsg => return None,
         })
     }

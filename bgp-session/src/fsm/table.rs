@@ -45,6 +45,8 @@ pub(super) fn idle(event: Event, conditions: Conditions) -> Transition {
         Event::ManualStop
         | Event::AutomaticStop
         | Event::TimerExpires(_)
+        | Event::TcpConnectionValid
+        | Event::TcpCrInvalid
         | Event::TcpConnected
         | Event::TcpConnectionFails
         | Event::BgpOpen
@@ -62,7 +64,10 @@ pub(super) fn idle(event: Event, conditions: Conditions) -> Transition {
 
 pub(super) fn connect(event: Event, conditions: Conditions) -> Transition {
     match event {
-        Event::ManualStart | Event::AutomaticStart => stay(Connect),
+        Event::ManualStart
+        | Event::AutomaticStart
+        | Event::TcpConnectionValid
+        | Event::TcpCrInvalid => stay(Connect),
         // SendNOTIFICATIONwithoutOPEN is on.
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::TimerExpires(Timer::ConnectRetry) => to(
@@ -82,7 +87,10 @@ pub(super) fn connect(event: Event, conditions: Conditions) -> Transition {
 
 pub(super) fn active(event: Event, conditions: Conditions) -> Transition {
     match event {
-        Event::ManualStart | Event::AutomaticStart => stay(Active),
+        Event::ManualStart
+        | Event::AutomaticStart
+        | Event::TcpConnectionValid
+        | Event::TcpCrInvalid => stay(Active),
         // SendNOTIFICATIONwithoutOPEN is on.
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::TimerExpires(Timer::ConnectRetry) if conditions.passive => {
@@ -138,7 +146,11 @@ fn before_open(event: Event, conditions: Conditions) -> Transition {
 
 pub(super) fn open_sent(event: Event) -> Transition {
     match event {
-        Event::ManualStart | Event::AutomaticStart | Event::TcpConnected => stay(OpenSent),
+        Event::ManualStart
+        | Event::AutomaticStart
+        | Event::TcpConnectionValid
+        | Event::TcpCrInvalid
+        | Event::TcpConnected => stay(OpenSent),
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::AutomaticStop | Event::BgpHeaderErr | Event::BgpOpenMsgErr => {
             to(Idle, &[NotifyCause, CountRetry])
@@ -179,7 +191,11 @@ pub(super) fn open_sent(event: Event) -> Transition {
 
 pub(super) fn open_confirm(event: Event) -> Transition {
     match event {
-        Event::ManualStart | Event::AutomaticStart | Event::TcpConnected => stay(OpenConfirm),
+        Event::ManualStart
+        | Event::AutomaticStart
+        | Event::TcpConnectionValid
+        | Event::TcpCrInvalid
+        | Event::TcpConnected => stay(OpenConfirm),
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::AutomaticStop | Event::BgpHeaderErr => to(Idle, &[NotifyCause, CountRetry]),
         Event::OpenCollisionDump => to(
@@ -215,7 +231,11 @@ pub(super) fn open_confirm(event: Event) -> Transition {
 
 pub(super) fn established(event: Event) -> Transition {
     match event {
-        Event::ManualStart | Event::AutomaticStart | Event::TcpConnected => stay(Established),
+        Event::ManualStart
+        | Event::AutomaticStart
+        | Event::TcpConnectionValid
+        | Event::TcpCrInvalid
+        | Event::TcpConnected => stay(Established),
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::AutomaticStop | Event::BgpHeaderErr | Event::UpdateMsgErr => {
             to(Idle, &[NotifyCause, CountRetry])
@@ -229,6 +249,10 @@ pub(super) fn established(event: Event) -> Transition {
         }
         Event::TimerExpires(Timer::Keepalive) => {
             to(Established, &[SendKeepalive, Start(Timer::Keepalive)])
+        }
+        // RFC 9687 section 4: the NOTIFICATION is worth a try.
+        Event::TimerExpires(Timer::SendHold) => {
+            to(Idle, &[Notify(Reason::SEND_HOLD_TIMER_EXPIRED), CountRetry])
         }
         Event::TcpConnectionFails | Event::NotifMsgVerErr | Event::NotifMsg => {
             to(Idle, &[CountRetry])

@@ -4,18 +4,17 @@
 //! and packs messages to the negotiated limit. Backpressure and coalescing follow from that; nothing is queued.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bgp_wire::{
-    AttributeSet, Context, EncodeError, Family, NextHop, Nlri, PeerKind, RefreshSubtype,
-    RouteRefresh, UnicastPrefix, encode_announcements, encode_end_of_rib, encode_withdrawals,
+    EncodeError, Family, Nlri, RefreshSubtype, RouteRefresh, encode_announcements,
+    encode_end_of_rib, encode_withdrawals,
 };
 use bytes::BytesMut;
-use ipnet::{Ipv4Net, Ipv6Net};
 
+use super::export::{Export, Exported};
 use super::intern::{Interner, PathKey};
-use super::log::{Change, ConsumerId, Log};
-use super::{Path, Rib};
+use super::log::{Change, ConsumerId, Key, Log};
+use super::{ExportPolicy, Rib};
 use crate::config::PeerConfig;
 use crate::negotiate::Negotiated;
 
@@ -55,64 +54,59 @@ pub struct Skipped {
     pub error: Option<EncodeError>,
 }
 
-/// What a peer needs done to every route.
-#[derive(Debug)]
-struct Export {
-    context: Context,
-    local_as: bgp_wire::Asn,
-    next_hop_ipv4: Option<Ipv4Addr>,
-    next_hop_ipv6: Option<Ipv6Addr>,
-    enhanced_route_refresh: bool,
-    end_of_rib: bool,
-}
-
 /// The progress in one family.
 #[derive(Debug)]
 struct Progress {
     consumer: ConsumerId,
-    stage: Stage,
+    /// End-of-RIB is due once the first pass is over.
+    initial: bool,
+    /// The pass that is under way from the beginning, after the first.
+    pass: Option<Pass>,
+    wanted: Wanted,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Stage {
-    /// The first time through: End-of-RIB follows, and then a refresh that was asked for meanwhile.
-    Initial { refresh: bool },
-    /// Changes as they come.
-    Following,
-    /// A refresh was asked for.
-    RefreshWanted,
-    /// The refresh is under way; whether it was asked for once more.
-    Refreshing { again: bool },
+/// One more time through the table.
+#[derive(Debug)]
+struct Pass {
+    /// It answers a ROUTE-REFRESH: it stands between BoRR and EoRR.
+    refresh: bool,
+    /// What the peer was sent by, where that is no longer so.
+    before: Option<ExportPolicy>,
+}
+
+/// What the next pass is to be.
+#[derive(Debug, Default)]
+struct Wanted {
+    refresh: bool,
+    readvertise: bool,
+    before: Option<ExportPolicy>,
+}
+
+impl Progress {
+    fn new(consumer: ConsumerId) -> Self {
+        Self {
+            consumer,
+            initial: true,
+            pass: None,
+            wanted: Wanted::default(),
+        }
+    }
 }
 
 impl AdjRibOut {
     /// A peer that has been sent nothing yet.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
-        let families = negotiated.families();
-        let (local_ipv4, local_ipv6) = match negotiated.local_address {
-            IpAddr::V4(address) => (Some(address), None),
-            IpAddr::V6(address) => (None, Some(address)),
-        };
-        let progress = |consumer| Progress {
-            consumer,
-            stage: Stage::Initial { refresh: false },
-        };
+        let (families, paths) = (negotiated.families(), negotiated.sends.add_path_set());
+        let (ipv4, ipv6) = (Family::IPV4_UNICAST, Family::IPV6_UNICAST);
         Self {
-            export: Export {
-                context: negotiated.context,
-                local_as: negotiated.local_as,
-                next_hop_ipv4: config.next_hop_ipv4.or(local_ipv4),
-                next_hop_ipv6: config.next_hop_ipv6.or(local_ipv6),
-                enhanced_route_refresh: negotiated.enhanced_route_refresh,
-                end_of_rib: negotiated.end_of_rib,
-            },
+            export: Export::new(config, negotiated),
             ipv4: families
-                .contains(Family::IPV4_UNICAST)
-                .then(|| progress(rib.ipv4.join())),
+                .contains(ipv4)
+                .then(|| Progress::new(rib.ipv4.join(paths.contains(ipv4)))),
             ipv6: families
-                .contains(Family::IPV6_UNICAST)
-                .then(|| progress(rib.ipv6.join())),
+                .contains(ipv6)
+                .then(|| Progress::new(rib.ipv6.join(paths.contains(ipv6)))),
             version: None,
             skipped: Skipped::default(),
         }
@@ -137,14 +131,37 @@ impl AdjRibOut {
             _ => return,
         };
         if let Some(progress) = progress {
-            progress.stage = match progress.stage {
-                Stage::Refreshing { .. } => Stage::Refreshing { again: true },
-                // RFC 7313 section 4: no BoRR before End-of-RIB.
-                Stage::Initial { .. } => Stage::Initial { refresh: true },
-                Stage::Following | Stage::RefreshWanted => Stage::RefreshWanted,
-            };
+            progress.wanted.refresh = true;
             self.version = None;
         }
+    }
+
+    /// Export policy and next hops are those of `config` from here on: what that changes is sent again, what it forbids is
+    /// withdrawn. What was negotiated is the session's.
+    pub fn set_policy(&mut self, config: &PeerConfig, negotiated: &Negotiated) {
+        let Some(before) = self.export.change(config, negotiated) else {
+            return;
+        };
+        for progress in [&mut self.ipv4, &mut self.ipv6].into_iter().flatten() {
+            // Of several changes at once the peer knows only what was before the first.
+            progress.wanted.before.get_or_insert_with(|| before.clone());
+        }
+        self.readvertise();
+    }
+
+    /// Asks the peer to prefer the routes of others, as the session is about to end, or no longer (RFC 8326): external
+    /// peers by the community GRACEFUL_SHUTDOWN, internal ones by LOCAL_PREF 0, too.
+    pub fn set_draining(&mut self, draining: bool) {
+        if self.export.set_draining(draining) {
+            self.readvertise();
+        }
+    }
+
+    fn readvertise(&mut self) {
+        for progress in [&mut self.ipv4, &mut self.ipv6].into_iter().flatten() {
+            progress.wanted.readvertise = true;
+        }
+        self.version = None;
     }
 
     /// Appends messages to `out` until it holds about `budget` octets or the peer is up to date, which it then says.
@@ -154,12 +171,14 @@ impl AdjRibOut {
         let mut output = Output {
             paths: &rib.paths,
             out,
+            budget,
+            incomplete: rib.incomplete,
             skipped: &mut self.skipped,
         };
         let ipv4 = (self.ipv4.as_mut())
-            .is_none_or(|progress| progress.pull(&mut rib.ipv4, export, &mut output, budget));
+            .is_none_or(|progress| progress.pull(&mut rib.ipv4, export, &mut output));
         let ipv6 = (self.ipv6.as_mut())
-            .is_none_or(|progress| progress.pull(&mut rib.ipv6, export, &mut output, budget));
+            .is_none_or(|progress| progress.pull(&mut rib.ipv6, export, &mut output));
         if ipv4 && ipv6 {
             self.version = Some(version);
         }
@@ -183,62 +202,82 @@ impl AdjRibOut {
 struct Output<'a> {
     paths: &'a Interner,
     out: &'a mut BytesMut,
+    budget: usize,
+    incomplete: bool,
     skipped: &'a mut Skipped,
 }
 
 impl Progress {
     /// Whether the peer is up to date.
-    fn pull<P: UnicastPrefix + Eq + Hash + Exported>(
+    fn pull<P: Exported + Eq + Hash>(
         &mut self,
         log: &mut Log<P>,
         export: &Export,
         output: &mut Output<'_>,
-        budget: usize,
     ) -> bool {
         let mut window = Vec::new();
         loop {
-            if self.stage == Stage::RefreshWanted {
-                log.rewind(self.consumer);
-                self.stage = Stage::Refreshing { again: false };
-                export.mark(P::FAMILY, RefreshSubtype::BEGIN, output.out);
-            }
+            let before = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
+            let before = before.or_else(|| self.wanted.before.as_ref().filter(|_| self.initial));
             while !log.is_at_end(self.consumer) {
-                if output.out.len() >= budget {
+                if output.out.len() >= output.budget {
                     return false;
                 }
                 window.clear();
                 log.read(self.consumer, WINDOW, &mut window);
-                export.write(&mut window, output);
+                export.write(&mut window, before, output);
             }
-            let again = match std::mem::replace(&mut self.stage, Stage::Following) {
-                Stage::Initial { refresh } => {
-                    if export.end_of_rib {
-                        encode_end_of_rib(P::FAMILY, output.out);
-                    }
-                    refresh
+            if self.initial && !output.incomplete {
+                self.initial = false;
+                if export.end_of_rib {
+                    encode_end_of_rib(P::FAMILY, output.out);
                 }
-                Stage::Following | Stage::RefreshWanted => false,
-                Stage::Refreshing { again } => {
-                    export.mark(P::FAMILY, RefreshSubtype::END, output.out);
-                    again
-                }
+            }
+            if self.pass.take().is_some_and(|pass| pass.refresh) {
+                export.mark(P::FAMILY, RefreshSubtype::END, output.out);
+            }
+            // RFC 7313 section 4: no BoRR before End-of-RIB.
+            let early = self.initial && export.enhanced_route_refresh;
+            let refresh = self.wanted.refresh && !early;
+            if !refresh && !self.wanted.readvertise {
+                return true;
+            }
+            self.pass = Some(Pass {
+                refresh,
+                before: self.wanted.before.take(),
+            });
+            self.wanted = Wanted {
+                refresh: self.wanted.refresh && !refresh,
+                ..Wanted::default()
             };
-            if again {
-                self.stage = Stage::RefreshWanted;
-                continue;
+            log.rewind(self.consumer);
+            if refresh {
+                export.mark(P::FAMILY, RefreshSubtype::BEGIN, output.out);
             }
-            return true;
         }
     }
 }
 
 impl Export {
     /// Writes a window, grouped by path.
-    fn write<P: UnicastPrefix + Exported>(
+    ///
+    /// What is not for the peer is passed over, unless the peer has it by the policy of `before`.
+    fn write<P: Exported>(
         &self,
-        window: &mut [(P, Change)],
+        window: &mut Vec<(Key<P>, Change)>,
+        before: Option<&ExportPolicy>,
         output: &mut Output<'_>,
     ) {
+        if !self.allows_all() {
+            window.retain_mut(|(key, change)| {
+                let prefix = key.prefix.into();
+                if !self.allows(prefix) {
+                    *change = Change::Withdrawn;
+                    return before.is_some_and(|before| before.allows(prefix));
+                }
+                true
+            });
+        }
         let group = |change: &Change| match change {
             Change::Withdrawn => None,
             Change::Announced(key) => Some(*key),
@@ -246,47 +285,41 @@ impl Export {
         if !window.is_sorted_by_key(|(_, change)| group(change)) {
             window.sort_by_key(|(_, change)| group(change));
         }
+        let paths = self.context.add_path_set().contains(P::FAMILY);
         for run in window.chunk_by(|(_, one), (_, other)| one == other) {
-            let prefixes = run.iter().map(|(prefix, _)| Nlri::new(*prefix));
+            let routes = run.iter().map(|(key, _)| Nlri {
+                path_id: paths.then_some(key.path_id),
+                prefix: key.prefix,
+            });
             let key = run.first().and_then(|(_, change)| group(change));
             let written = match key {
-                Some(key) => self.announce(key, prefixes.clone(), output),
-                None => encode_withdrawals(&self.context, prefixes.clone(), output.out),
+                Some(key) => self.announce(key, routes.clone(), output),
+                None => encode_withdrawals(&self.context, routes.clone(), output.out),
             };
             if let Err(error) = written {
-                // The peer may hold an older state of the prefix, which is no longer true.
-                // Without path identifiers, which nobody gives them, withdrawals always encode.
-                encode_withdrawals(&self.context, prefixes, output.out).ok();
+                // The peer may hold an older state of the route, which is no longer true. Withdrawals always encode.
+                encode_withdrawals(&self.context, routes, output.out).ok();
                 output.skipped.routes += u64::try_from(run.len()).unwrap_or(u64::MAX);
                 output.skipped.error = Some(error);
             }
         }
     }
 
-    fn announce<P: UnicastPrefix + Exported>(
+    fn announce<P: Exported>(
         &self,
         key: PathKey,
-        prefixes: impl Iterator<Item = Nlri<P>>,
+        routes: impl Iterator<Item = Nlri<P>>,
         output: &mut Output<'_>,
     ) -> Result<usize, EncodeError> {
         let Some(path) = output.paths.path(key) else {
             return Ok(0);
         };
-        let next_hop = P::next_hop(path, self).ok_or(EncodeError::NextHopMissing(P::FAMILY))?;
-        let prepended;
-        let attributes = match self.context.peer() {
-            PeerKind::Internal => &path.attributes,
-            // RFC 4271 section 5.1.2 (b). No session is within a confederation yet.
-            PeerKind::External | PeerKind::Confederation => {
-                let as_path = path.attributes.as_path.clone().prepend(self.local_as, 1);
-                prepended = AttributeSet {
-                    as_path,
-                    ..path.attributes.clone()
-                };
-                &prepended
-            }
+        let Some(attributes) = self.attributes(path) else {
+            // It may have been one for this peer before.
+            return encode_withdrawals(&self.context, routes, output.out);
         };
-        encode_announcements(&self.context, attributes, next_hop, prefixes, output.out)
+        let next_hop = P::next_hop(path, self).ok_or(EncodeError::NextHopMissing(P::FAMILY))?;
+        encode_announcements(&self.context, &attributes, next_hop, routes, output.out)
     }
 
     /// BoRR and EoRR, where the peer understands them (RFC 7313).
@@ -294,34 +327,6 @@ impl Export {
         if self.enhanced_route_refresh {
             RouteRefresh { family, subtype }.encode(out);
         }
-    }
-}
-
-/// A family that can be announced.
-trait Exported {
-    const FAMILY: Family;
-
-    /// The route's own next hop, the peer's, or the speaker's address: the first that there is.
-    fn next_hop(path: &Path, export: &Export) -> Option<NextHop>;
-}
-
-impl Exported for Ipv4Net {
-    const FAMILY: Family = Family::IPV4_UNICAST;
-
-    fn next_hop(path: &Path, export: &Export) -> Option<NextHop> {
-        path.next_hop_ipv4
-            .or(export.next_hop_ipv4)
-            .map(|address| NextHop::Address(address.into()))
-    }
-}
-
-impl Exported for Ipv6Net {
-    const FAMILY: Family = Family::IPV6_UNICAST;
-
-    fn next_hop(path: &Path, export: &Export) -> Option<NextHop> {
-        path.next_hop_ipv6
-            .or(export.next_hop_ipv6)
-            .map(|address| NextHop::Address(address.into()))
     }
 }
 

@@ -1,31 +1,44 @@
 //! The compacted log of one family.
+//!
+//! What changes is a path: a prefix with its path identifier (RFC 7911). Paths of one prefix are neighbours in the index, so
+//! that a consumer without path identifiers is told of the one with the lowest.
 
 use std::hash::{BuildHasher, Hash};
 
+use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::intern::PathKey;
 
-/// Changes in order, each prefix at its newest one.
+/// Changes in order, each path at its newest one.
 ///
 /// Positions move when the log is compacted; consumers are moved with them.
 #[derive(Debug)]
 pub(crate) struct Log<P> {
     entries: Vec<Entry<P>>,
-    /// The position of each prefix.
+    /// The position of each path, by the hash of its prefix.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     consumers: Vec<Option<Consumer>>,
     announced: usize,
+    /// Positions in use, not dead ones, of paths with an identifier of their own: where there are none, a prefix is a path.
+    identified: usize,
     /// Positions that compaction may free: dead ones and tombstones.
     unused: usize,
     /// No compaction before so many are unused: keeps its cost per change constant.
     compact_at: usize,
 }
 
+/// One path to a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key<P> {
+    pub(crate) prefix: P,
+    pub(crate) path_id: PathId,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry<P> {
-    prefix: P,
+    key: Key<P>,
     /// A path's number, `TOMBSTONE` or `DEAD`.
     state: u32,
 }
@@ -36,13 +49,15 @@ struct Consumer {
     offset: usize,
     /// Withdrawals before this position are of no concern: the consumer came later.
     joined: usize,
+    /// It is told of every path, not of the best of each prefix.
+    every_path: bool,
 }
 
 /// Names a consumer of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConsumerId(usize);
 
-/// The newest state of a prefix.
+/// The newest state of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Announced(PathKey),
@@ -57,6 +72,7 @@ impl<P> Default for Log<P> {
             hasher: DefaultHashBuilder::default(),
             consumers: Vec::new(),
             announced: 0,
+            identified: 0,
             unused: 0,
             compact_at: LEAST_UNUSED,
         }
@@ -64,51 +80,82 @@ impl<P> Default for Log<P> {
 }
 
 impl<P: Copy + Eq + Hash> Log<P> {
-    /// Announces `prefix` with `path`; the path that it had, which is `path` itself where nothing changes.
-    pub(crate) fn set(&mut self, prefix: P, path: PathKey) -> Option<PathKey> {
-        let previous = self.find(prefix);
+    /// Announces a path with these attributes; those that it had, which are the same where nothing changes.
+    pub(crate) fn set(&mut self, key: Key<P>, path: PathKey) -> Option<PathKey> {
+        let previous = self.find(key);
         if previous != Some(path) {
-            self.push(prefix, path.number());
+            self.push(key, path.number());
             self.announced += usize::from(previous.is_none());
         }
         previous
     }
 
-    /// Withdraws `prefix`; the path that it had, if it was announced.
-    pub(crate) fn remove(&mut self, prefix: P) -> Option<PathKey> {
-        let previous = self.find(prefix)?;
-        self.push(prefix, TOMBSTONE);
+    /// Withdraws a path; the attributes that it had, if it was announced.
+    pub(crate) fn remove(&mut self, key: Key<P>) -> Option<PathKey> {
+        let previous = self.find(key)?;
+        self.push(key, TOMBSTONE);
         self.unused += 1;
         self.announced -= 1;
         Some(previous)
     }
 
-    /// The path of `prefix`, if it is announced.
-    pub(crate) fn find(&self, prefix: P) -> Option<PathKey> {
-        let hash = self.hasher.hash_one(prefix);
-        let position = *self
-            .index
-            .find(hash, |position| self.prefix(*position) == Some(prefix))?;
+    /// The attributes of a path, if it is announced.
+    pub(crate) fn find(&self, key: Key<P>) -> Option<PathKey> {
+        let hash = self.hasher.hash_one(key.prefix);
+        let position = *self.index.find(hash, |position| {
+            self.entry(*position).is_some_and(|entry| entry.key == key)
+        })?;
         PathKey::from_number(self.entry(position)?.state)
     }
 
-    /// Every announced prefix, oldest change first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (P, PathKey)> {
-        self.entries
-            .iter()
-            .filter_map(|entry| Some((entry.prefix, PathKey::from_number(entry.state)?)))
+    /// The announced paths of a prefix, in no order: position, identifier and attributes of each.
+    fn paths(&self, prefix: P) -> impl Iterator<Item = (u32, PathId, PathKey)> {
+        let hash = self.hasher.hash_one(prefix);
+        let positions = self.index.iter_hash(hash).copied();
+        positions.filter_map(move |position| {
+            let entry = self
+                .entry(position)
+                .filter(|entry| entry.key.prefix == prefix)?;
+            let path = PathKey::from_number(entry.state)?;
+            Some((position, entry.key.path_id, path))
+        })
     }
 
-    /// How many prefixes are announced.
+    /// The identifiers of the announced paths of a prefix, ascending.
+    pub(crate) fn path_ids(&self, prefix: P) -> Vec<PathId> {
+        let mut ids: Vec<_> = self.paths(prefix).map(|(_, path_id, _)| path_id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The path of a prefix with the lowest identifier, and its attributes.
+    pub(crate) fn best(&self, prefix: P) -> Option<(PathId, PathKey)> {
+        let (_, path_id, path) = self.best_with_position(prefix)?;
+        Some((path_id, path))
+    }
+
+    fn best_with_position(&self, prefix: P) -> Option<(u32, PathId, PathKey)> {
+        self.paths(prefix).min_by_key(|(_, path_id, _)| *path_id)
+    }
+
+    /// Every announced path, oldest change first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<P>, PathKey)> {
+        self.entries
+            .iter()
+            .filter_map(|entry| Some((entry.key, PathKey::from_number(entry.state)?)))
+    }
+
+    /// How many paths are announced.
     pub(crate) fn len(&self) -> usize {
         self.announced
     }
 
-    /// A consumer that starts with the oldest change.
-    pub(crate) fn join(&mut self) -> ConsumerId {
+    /// A consumer that starts with the oldest change: of every path, or of the best path of each prefix.
+    pub(crate) fn join(&mut self, every_path: bool) -> ConsumerId {
         let consumer = Some(Consumer {
             offset: 0,
             joined: self.entries.len(),
+            every_path,
         });
         match self.consumers.iter().position(Option::is_none) {
             Some(free) => {
@@ -131,7 +178,7 @@ impl<P: Copy + Eq + Hash> Log<P> {
         }
     }
 
-    /// Starts again with the oldest change, for the announced prefixes only.
+    /// Starts again with the oldest change, for the announced paths only.
     pub(crate) fn rewind(&mut self, consumer: ConsumerId) {
         let end = self.entries.len();
         if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
@@ -152,30 +199,56 @@ impl<P: Copy + Eq + Hash> Log<P> {
         &mut self,
         consumer: ConsumerId,
         most: usize,
-        window: &mut Vec<(P, Change)>,
+        window: &mut Vec<(Key<P>, Change)>,
     ) {
-        let Some(Some(slot)) = self.consumers.get_mut(consumer.0) else {
+        let Some(slot) = self.consumer(consumer).copied() else {
             return;
         };
-        let mut read = 0;
+        let by_prefix = !slot.every_path && self.identified > 0;
+        let mut position = slot.offset;
         for entry in self.entries.get(slot.offset..).unwrap_or_default() {
             if window.len() >= most {
                 break;
             }
-            match entry.state {
-                DEAD => {}
-                TOMBSTONE if slot.offset + read < slot.joined => {}
-                TOMBSTONE => window.push((entry.prefix, Change::Withdrawn)),
-                path => window.extend(
-                    PathKey::from_number(path).map(|path| (entry.prefix, Change::Announced(path))),
-                ),
+            let change = match entry.state {
+                DEAD => None,
+                TOMBSTONE if position < slot.joined => None,
+                TOMBSTONE => Some(Change::Withdrawn),
+                path => PathKey::from_number(path).map(Change::Announced),
+            };
+            if by_prefix {
+                window
+                    .extend(change.and_then(|change| self.of_prefix(entry.key, change, position)));
+            } else {
+                window.extend(change.map(|change| (entry.key, change)));
             }
-            read += 1;
+            position += 1;
         }
-        slot.offset += read;
+        if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
+            slot.offset = position;
+        }
     }
 
-    fn push(&mut self, prefix: P, state: u32) {
+    /// What a change of a path at this position is to who knows one path of each prefix.
+    fn of_prefix(&self, key: Key<P>, change: Change, position: usize) -> Option<(Key<P>, Change)> {
+        let best = self.best_with_position(key.prefix);
+        match (change, best) {
+            (Change::Announced(_), Some((_, path_id, _))) => {
+                (path_id == key.path_id).then_some((key, change))
+            }
+            (Change::Announced(_), None) => None,
+            (Change::Withdrawn, None) => Some((key, Change::Withdrawn)),
+            // The next best takes its place, unless it is still to be read.
+            (Change::Withdrawn, Some((at, path_id, path))) => {
+                let read = usize::try_from(at).is_ok_and(|at| at < position);
+                let takes_place = path_id > key.path_id && read;
+                let prefix = key.prefix;
+                takes_place.then_some((Key { prefix, path_id }, Change::Announced(path)))
+            }
+        }
+    }
+
+    fn push(&mut self, key: Key<P>, state: u32) {
         if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
             self.compact();
         }
@@ -183,14 +256,14 @@ impl<P: Copy + Eq + Hash> Log<P> {
         let Ok(position) = u32::try_from(self.entries.len()) else {
             return;
         };
-        self.entries.push(Entry { prefix, state });
-        let hash = self.hasher.hash_one(prefix);
+        self.entries.push(Entry { key, state });
+        let hash = self.hasher.hash_one(key.prefix);
         let entries = &mut self.entries;
         let known = self.index.find_mut(hash, |known| {
-            usize::try_from(*known)
+            let entry = usize::try_from(*known)
                 .ok()
-                .and_then(|known| entries.get(known))
-                .is_some_and(|entry| entry.prefix == prefix)
+                .and_then(|known| entries.get(known));
+            entry.is_some_and(|entry| entry.key == key)
         });
         if let Some(known) = known {
             if let Some(entry) = usize::try_from(*known)
@@ -203,12 +276,13 @@ impl<P: Copy + Eq + Hash> Log<P> {
             }
             *known = position;
         } else {
+            self.identified += usize::from(key.path_id != DEFAULT_PATH);
             let (entries, hasher) = (&self.entries, &self.hasher);
             self.index.insert_unique(hash, position, |known| {
                 let entry = usize::try_from(*known)
                     .ok()
                     .and_then(|known| entries.get(known));
-                entry.map_or(0, |entry| hasher.hash_one(entry.prefix))
+                entry.map_or(0, |entry| hasher.hash_one(entry.key.prefix))
             });
         }
     }
@@ -228,7 +302,7 @@ impl<P: Copy + Eq + Hash> Log<P> {
         marks.dedup();
         let mut moved = Vec::with_capacity(marks.len());
         let mut kept = Vec::with_capacity(self.announced + LEAST_UNUSED);
-        self.unused = 0;
+        (self.unused, self.identified) = (0, 0);
         for (position, entry) in self.entries.iter().enumerate() {
             if marks.get(moved.len()) == Some(&position) {
                 moved.push(kept.len());
@@ -238,6 +312,7 @@ impl<P: Copy + Eq + Hash> Log<P> {
                 continue;
             }
             self.unused += usize::from(entry.state == TOMBSTONE);
+            self.identified += usize::from(entry.key.path_id != DEFAULT_PATH);
             kept.push(*entry);
         }
         // A mark at the end of the log stays there.
@@ -263,11 +338,11 @@ impl<P: Copy + Eq + Hash> Log<P> {
         let (entries, hasher) = (&self.entries, &self.hasher);
         for (position, entry) in (0u32..).zip(entries) {
             self.index
-                .insert_unique(hasher.hash_one(entry.prefix), position, |known| {
+                .insert_unique(hasher.hash_one(entry.key.prefix), position, |known| {
                     let entry = usize::try_from(*known)
                         .ok()
                         .and_then(|known| entries.get(known));
-                    entry.map_or(0, |entry| hasher.hash_one(entry.prefix))
+                    entry.map_or(0, |entry| hasher.hash_one(entry.key.prefix))
                 });
         }
     }
@@ -276,19 +351,18 @@ impl<P: Copy + Eq + Hash> Log<P> {
         self.entries.get(usize::try_from(position).ok()?)
     }
 
-    fn prefix(&self, position: u32) -> Option<P> {
-        self.entry(position).map(|entry| entry.prefix)
-    }
-
     fn consumer(&self, consumer: ConsumerId) -> Option<&Consumer> {
         self.consumers.get(consumer.0)?.as_ref()
     }
 }
 
-/// The prefix is withdrawn.
+/// The identifier of a path that was given none.
+pub(crate) const DEFAULT_PATH: PathId = PathId(1);
+
+/// The path is withdrawn.
 const TOMBSTONE: u32 = u32::MAX - 1;
 
-/// A newer change of the prefix stands further on.
+/// A newer change of the path stands further on.
 const DEAD: u32 = u32::MAX;
 
 /// Compacting less than this is not worth the while.

@@ -29,15 +29,19 @@ fn negotiated(peer: PeerKind) -> Negotiated {
         hold_time: HoldTime::DEFAULT,
         keepalive: Duration::from_secs(30),
         context: Context::new(peer),
+        sends: Context::new(peer),
         route_refresh: true,
         enhanced_route_refresh: true,
         end_of_rib: true,
+        restart: None,
+        peer_role: None,
     }
 }
 
 fn config() -> PeerConfig {
     PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512))
         .next_hop_ipv6("2001:db8::111".parse().unwrap())
+        .export(ExportPolicy::all())
 }
 
 /// The receiving end: what it holds, and what it was told.

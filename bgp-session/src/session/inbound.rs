@@ -1,10 +1,11 @@
 //! What arrives on a connection: frames, decoded and turned into events.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bgp_wire::{
-    Context, DecodeError, Frame, Message, MessageType, Notification, NotificationBuf, Open,
-    PeerKind, Reason, RefreshSubtype, RouteRefresh, Update,
+    Context, DecodeError, FamilySet, Frame, Message, MessageType, Notification, NotificationBuf,
+    Open, PeerKind, Reason, RefreshSubtype, RouteRefresh, Update,
 };
 use bytes::BytesMut;
 
@@ -37,13 +38,14 @@ impl Session {
 
     fn handle_frame(&mut self, now: Instant, slot: Slot, frame: &Frame) {
         self.statistics.received.count(frame.message_type());
+        // Shared, and not borrowed: what the message causes may end the connection.
         let negotiated = self
             .connection(slot)
-            .and_then(|connection| connection.negotiated);
-        let context = negotiated.map_or(Context::new(PeerKind::External), |negotiated| {
-            negotiated.context
-        });
-        match frame.decode(&context) {
+            .and_then(|connection| connection.negotiated.clone());
+        let context = negotiated
+            .as_ref()
+            .map_or(&BEFORE_OPEN, |negotiated| &negotiated.context);
+        match frame.decode(context) {
             Ok(Message::Open(open)) => self.handle_open(now, slot, &open),
             Ok(Message::Update(update)) => self.handle_update(now, slot, frame, &update),
             Ok(Message::Notification(notification)) => {
@@ -86,8 +88,8 @@ impl Session {
             return;
         };
         let mut cause = message(MessageType::OPEN);
-        match negotiate(self.local, &self.config, local_address, open) {
-            Ok(negotiated) => cause.negotiated = Some(negotiated),
+        match negotiate(self.local, &self.config, self.mood, local_address, open) {
+            Ok(negotiated) => cause.negotiated = Some(Arc::new(negotiated)),
             Err(notification) => {
                 cause.notification = Some(notification);
                 return self.step(now, slot, Event::BgpOpenMsgErr, cause);
@@ -99,7 +101,13 @@ impl Session {
             return self.step(now, slot, Event::OpenCollisionDump, cause);
         }
         if let (Keep::New, Some(other)) = (keep, other) {
-            self.step(now, other, Event::OpenCollisionDump, Cause::default());
+            // RFC 4724 section 5: a peer that restarts has lost the session that we still believe in.
+            let event = if self.is_established(other) {
+                Event::TcpConnectionFails
+            } else {
+                Event::OpenCollisionDump
+            };
+            self.step(now, other, event, Cause::default());
         }
         // If the primary went, this connection is in its place now.
         let slot = self.slot(transport.id).unwrap_or(slot);
@@ -138,6 +146,10 @@ impl Session {
             initiator: transport.initiator,
             state: connection.state,
             young,
+            restarts: self
+                .negotiated()
+                .and_then(|negotiated| negotiated.restart.as_ref())
+                .is_some_and(|restart| !restart.families.is_empty()),
         };
         (resolve(local, remote, existing, new), Some(other))
     }
@@ -157,12 +169,25 @@ impl Session {
                 );
             }
         };
+        let excess = self.limit.as_mut().and_then(|limit| limit.count(&checked));
+        if let Some((family, limit)) = excess {
+            let notification = NotificationBuf::maximum_prefixes(family, limit);
+            let cause = Cause {
+                notification: Some(notification),
+                ..Cause::default()
+            };
+            self.step(now, slot, Event::AutomaticStop, cause);
+            return self.backoff.despair();
+        }
         self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
         if let Some(fault) = checked.fault() {
             self.statistics.count_fault(fault.treatment);
             self.emit(SessionEvent::UpdateFault(fault));
         }
         if let Some(family) = checked.end_of_rib() {
+            if self.retention.end_of_rib(family) {
+                self.emit_gone(FamilySet::EMPTY.with(family));
+            }
             return self.emit(SessionEvent::EndOfRib(family));
         }
         self.statistics
@@ -181,6 +206,12 @@ impl Session {
             Reason::UNSUPPORTED_VERSION_NUMBER => Event::NotifMsgVerErr,
             _ => Event::NotifMsg,
         };
+        // RFC 5492 section 3: the peer may know nothing of capabilities.
+        let in_open_sent = self
+            .connection(slot)
+            .is_some_and(|connection| connection.state == State::OpenSent);
+        let refused = notification.reason() == Reason::UNSUPPORTED_OPTIONAL_PARAMETER;
+        self.mood.plain = refused && in_open_sent && !self.mood.plain;
         let cause = Cause {
             notification: Some((*notification).into()),
             ..Cause::default()
@@ -196,7 +227,7 @@ impl Session {
             Event::RouteRefreshMsg,
             message(MessageType::ROUTE_REFRESH),
         );
-        let negotiated = self.primary.negotiated.filter(|_| established);
+        let negotiated = self.primary.negotiated.as_ref().filter(|_| established);
         // RFC 2918 section 4: a family that was not negotiated is ignored; RFC 7313 section 5: so is an unknown subtype.
         let wanted =
             negotiated.is_some_and(|negotiated| negotiated.families().contains(refresh.family));
@@ -205,6 +236,9 @@ impl Session {
         }
     }
 }
+
+/// How messages read before there is an OPEN.
+static BEFORE_OPEN: Context = Context::new(PeerKind::External);
 
 fn message(message_type: MessageType) -> Cause {
     Cause {

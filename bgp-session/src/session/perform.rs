@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bgp_wire::{KEEPALIVE, NotificationBuf, Reason};
+use bgp_wire::{HoldTime, KEEPALIVE, NotificationBuf, Reason};
 use bytes::{Bytes, BytesMut};
 
 use super::{Session, Slot};
@@ -29,7 +29,7 @@ impl Session {
                 .or(sent);
         }
         if before != State::Idle && transition.state == State::Idle {
-            self.release(now, slot, event, sent, cause.notification);
+            self.release(now, slot, event, sent, cause);
         } else if event == Event::TcpConnectionFails {
             self.lose_transport(now, slot);
         }
@@ -72,7 +72,7 @@ impl Session {
             Action::SendOpen => {
                 let mut octets = BytesMut::new();
                 // An OPEN of a few families and capabilities always fits.
-                if our_open(self.local, &self.config)
+                if our_open(self.local, &self.config, self.mood)
                     .encode(&mut octets)
                     .is_ok()
                 {
@@ -91,12 +91,15 @@ impl Session {
                     },
                 );
             }
+            Action::NotifyCause if cause.silent => {}
             Action::NotifyCause => {
                 let cease = || NotificationBuf {
                     reason: Reason::ADMINISTRATIVE_SHUTDOWN,
                     data: Vec::new(),
                 };
-                return self.notify(slot, cause.notification.clone().unwrap_or_else(cease));
+                let notification = cause.notification.clone().unwrap_or_else(cease);
+                let notification = self.in_earnest(slot, notification);
+                return self.notify(slot, notification);
             }
             Action::Start(Timer::ConnectRetry)
                 if next == State::Active && !self.config.passive && slot == Slot::Primary =>
@@ -112,7 +115,7 @@ impl Session {
             }
             Action::Negotiate => {
                 if let Some(connection) = self.connection(slot) {
-                    connection.negotiated = cause.negotiated;
+                    connection.negotiated.clone_from(&cause.negotiated);
                 }
             }
             Action::CountRetry => self.statistics.connect_retries += 1,
@@ -166,11 +169,29 @@ impl Session {
         Some(notification)
     }
 
+    /// What ends a session for good, to a peer that keeps routes after a NOTIFICATION: a Hard Reset (RFC 8538 section 3.1).
+    fn in_earnest(&mut self, slot: Slot, notification: NotificationBuf) -> NotificationBuf {
+        let keeps = self
+            .connection(slot)
+            .and_then(|connection| connection.negotiated.as_ref()?.restart.as_ref())
+            .is_some_and(|restart| restart.notification);
+        match notification.reason {
+            Reason::MAXIMUM_PREFIXES_REACHED
+            | Reason::ADMINISTRATIVE_SHUTDOWN
+            | Reason::PEER_DECONFIGURED
+                if keeps =>
+            {
+                notification.into_hard_reset()
+            }
+            _ => notification,
+        }
+    }
+
     /// Starts a timer with the time that is its own. HoldTimer and KeepaliveTimer stay off with a hold time of 0.
     pub(super) fn start_timer(&mut self, now: Instant, slot: Slot, timer: Timer) {
         let negotiated = self
             .connection(slot)
-            .and_then(|connection| connection.negotiated);
+            .and_then(|connection| connection.negotiated.clone());
         let time = match timer {
             Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
             Timer::Hold => match negotiated {
@@ -180,6 +201,11 @@ impl Session {
             Timer::Keepalive => {
                 let interval = negotiated.map_or(Duration::ZERO, |negotiated| negotiated.keepalive);
                 self.backoff.jitter(interval)
+            }
+            Timer::SendHold => {
+                let hold_time =
+                    negotiated.map_or(HoldTime::ZERO, |negotiated| negotiated.hold_time);
+                self.config.send_hold(hold_time)
             }
             Timer::DelayOpen => self.config.delay_open.unwrap_or_default(),
             Timer::IdleHold => self.backoff.next_wait(),
@@ -217,19 +243,20 @@ impl Session {
         slot: Slot,
         event: Event,
         sent: Option<NotificationBuf>,
-        cause: Option<NotificationBuf>,
+        cause: Cause,
     ) {
         let Some(connection) = self.connection(slot) else {
             return;
         };
         connection.timers.stop_all();
-        connection.negotiated = None;
+        let negotiated = connection.negotiated.take();
         let Some(transport) = connection.transport.take() else {
             return;
         };
         self.outputs.push_back(Output::Close(transport.id));
         let received = matches!(event, Event::NotifMsg | Event::NotifMsgVerErr);
-        let reason = match (sent, cause) {
+        let reason = match (sent, cause.notification) {
+            (None, _) if cause.silent => DownReason::Restarting,
             (Some(sent), _) if event == Event::ManualStop => DownReason::Stopped(sent),
             (Some(sent), _) => DownReason::Local(sent),
             (None, Some(notification)) if received => DownReason::Remote(notification),
@@ -242,7 +269,7 @@ impl Session {
             _ if wanted => {}
             Slot::Primary => {
                 self.admits_in_idle = reason == DownReason::Closed;
-                self.emit_down(now, reason);
+                self.emit_down(now, reason, negotiated.as_deref());
             }
             Slot::Secondary => self.emit_failed(reason),
         }
@@ -253,11 +280,11 @@ impl Session {
         let Some(connection) = self.connection(slot) else {
             return;
         };
-        connection.negotiated = None;
+        let negotiated = connection.negotiated.take();
         if let Some(transport) = connection.transport.take() {
             self.outputs.push_back(Output::Close(transport.id));
             if slot == Slot::Primary {
-                self.emit_down(now, DownReason::Closed);
+                self.emit_down(now, DownReason::Closed, negotiated.as_deref());
             }
         }
     }
@@ -271,9 +298,18 @@ impl Session {
         };
         self.step(now, other, Event::OpenCollisionDump, Cause::default());
         // If the primary went, the secondary is in its place now.
-        let Some(negotiated) = self.primary.negotiated else {
+        let Some(negotiated) = self.primary.negotiated.clone() else {
             return;
         };
+        self.mood.restarted = false;
+        let stale_time = self
+            .config
+            .restart
+            .map_or(Duration::ZERO, |restart| restart.stale_time);
+        let lost = self
+            .retention
+            .returned(now, negotiated.restart.as_ref(), stale_time);
+        self.emit_gone(lost);
         self.sessions += 1;
         let session = SessionId(self.sessions);
         self.established = Some((session, now));

@@ -1,6 +1,7 @@
 //! One open connection of a peer: its stream, what was received and what is still to be sent.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
 use super::transport::Transport;
+use crate::config::Md5Key;
 use crate::output::ConnectionId;
 
 pub(super) struct Link {
@@ -22,6 +24,8 @@ pub(super) struct Link {
     total: u64,
     /// A write has failed: what the peer has sent before is still to be read.
     broken: bool,
+    /// The socket takes no more for now.
+    blocked: bool,
     reads_first: bool,
 }
 
@@ -30,8 +34,8 @@ pub(super) struct Link {
 pub(super) enum Progress {
     /// There are new octets in `inbound`.
     Received,
-    /// Everything that was queued has been written.
-    Written,
+    /// So many octets of what was queued have been written.
+    Written(usize),
     /// The connection has ended.
     Closed,
 }
@@ -46,6 +50,7 @@ impl Link {
             queued: 0,
             total: 0,
             broken: false,
+            blocked: false,
             reads_first: false,
         }
     }
@@ -77,8 +82,18 @@ impl Link {
             .saturating_sub(u64::try_from(under_way).unwrap_or(u64::MAX))
     }
 
-    /// Reads or writes what it can; the two take turns in going first, so that neither keeps the other waiting.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
+    /// Signs with another key from now on (RFC 2385). A connection that cannot ends by itself if the peer's has changed.
+    pub(super) fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) {
+        if let Err(error) = self.transport.set_md5_key(peer, key) {
+            tracing::warn!(%peer, %error, "cannot change the MD5 key of the connection");
+        }
+    }
+
+    /// Writes what it can, and reads if it may; the two take turns in going first, so that neither keeps the other waiting.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, reads: bool) -> Poll<Progress> {
+        if !reads {
+            return self.poll_write(context);
+        }
         self.reads_first = !self.reads_first;
         let first = if self.reads_first {
             self.poll_read(context)
@@ -96,26 +111,34 @@ impl Link {
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
+        let mut taken = 0;
         while let Some(octets) = self.outbound.front_mut() {
-            match ready!(Pin::new(&mut self.transport).poll_write(context, octets)) {
-                Ok(written) if written > 0 => {
+            match Pin::new(&mut self.transport).poll_write(context, octets) {
+                Poll::Ready(Ok(written)) if written > 0 => {
                     octets.advance(written);
                     self.queued -= written;
+                    taken += written;
                     if octets.is_empty() {
                         self.outbound.pop_front();
                     }
-                    if self.queued == 0 {
-                        return Poll::Ready(Progress::Written);
-                    }
                 }
                 // The peer may have said why before it closed: what it has sent is still read.
-                Ok(_) | Err(_) => {
+                Poll::Ready(_) => {
                     self.broken = true;
                     self.discard();
                 }
+                Poll::Pending => break,
             }
         }
-        Poll::Pending
+        // That nothing can be taken is said once, when it begins.
+        let blocked = self.queued > 0;
+        let news = taken > 0 || (blocked && !self.blocked);
+        self.blocked = blocked;
+        if news {
+            Poll::Ready(Progress::Written(taken))
+        } else {
+            Poll::Pending
+        }
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Progress> {

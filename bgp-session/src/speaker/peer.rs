@@ -1,5 +1,6 @@
 //! The task of one peer: lets the session decide, and does what it says.
 
+use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::net::IpAddr;
@@ -14,9 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::event::PeerEvent;
 use super::flush::Flushes;
 use super::link::{Link, Progress};
+use super::shared::{Shared, lock};
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
-use super::{Shared, lock};
 use crate::config::PeerConfig;
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent};
 use crate::rib::AdjRibOut;
@@ -33,6 +34,12 @@ pub(super) enum Command {
     },
     /// Ask the peer for its routes once more.
     Refresh(Family),
+    /// Ask the peer to prefer the routes of others, or no longer.
+    Drain(bool),
+    /// Another configuration.
+    Update(Box<PeerConfig>),
+    /// End the session and start it again.
+    Reset(Shutdown),
     /// End the session, and the task.
     Stop(Shutdown),
 }
@@ -44,6 +51,13 @@ pub(super) struct PeerTask {
     commands: mpsc::Receiver<Command>,
     changed: watch::Receiver<u64>,
     status: watch::Sender<PeerStatus>,
+    /// What the application has not taken yet: until it has, nothing more is read.
+    undelivered: VecDeque<PeerEvent>,
+    /// The peer is there because it has connected, and goes when it has gone.
+    dynamic: bool,
+    /// Whether this peer, and whether all, are asked to prefer the routes of others.
+    draining: bool,
+    all_draining: watch::Receiver<bool>,
     dial: Option<(ConnectionId, Dialing)>,
     links: Vec<Link>,
     /// The connection that the session is Established on, and the peer's place in the table.
@@ -70,6 +84,8 @@ enum Wake {
     TableChanged,
     Flush,
     Refresh,
+    Draining,
+    Delivered,
     Abandoned,
 }
 
@@ -78,6 +94,7 @@ impl PeerTask {
         shared: Arc<Shared>,
         config: PeerConfig,
         commands: mpsc::Receiver<Command>,
+        dynamic: bool,
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
         let now = now();
@@ -90,6 +107,11 @@ impl PeerTask {
                 .fold(0, |bits, segment| bits << 8 ^ u64::from(*segment)),
         };
         let session = Session::new(shared.local, config, now, shared.seed ^ bits);
+        let session = if shared.restarting {
+            session.restarted()
+        } else {
+            session
+        };
         let status = watch::Sender::new(PeerStatus {
             address,
             remote_as: session.config().remote_as(),
@@ -110,6 +132,10 @@ impl PeerTask {
             commands,
             changed: shared.changed.subscribe(),
             status,
+            undelivered: VecDeque::new(),
+            dynamic,
+            draining: false,
+            all_draining: shared.draining.subscribe(),
             dial: None,
             links: Vec::new(),
             established: None,
@@ -138,6 +164,10 @@ impl PeerTask {
             self.pull();
             self.publish();
             self.answer_flushes();
+            self.deliver();
+            if self.is_over() && self.shared.dismiss(self.address, &self.commands) {
+                break;
+            }
             match self.wake().await {
                 Wake::Command(Some(Command::Stop(why))) => {
                     self.session.stop(now(), &why);
@@ -156,7 +186,8 @@ impl PeerTask {
                 Wake::Link(index, progress) => self.progress(index, progress),
                 Wake::Timeout => self.session.handle_timeout(now()),
                 Wake::TableChanged => self.up_to_date = false,
-                Wake::Flush | Wake::Refresh => {}
+                Wake::Draining => self.set_draining(),
+                Wake::Flush | Wake::Refresh | Wake::Delivered => {}
                 Wake::Abandoned => {
                     self.session.stop(now(), &Shutdown::administrative(""));
                     break;
@@ -165,16 +196,28 @@ impl PeerTask {
         }
         self.drain();
         self.publish();
+        self.deliver_all().await;
+    }
+
+    /// A neighbor that has gone, with everything that was to be kept of it.
+    fn is_over(&self) -> bool {
+        self.dynamic
+            && self.links.is_empty()
+            && self.undelivered.is_empty()
+            && !self.session.retains_routes()
     }
 
     /// What a connection has to say right now.
     async fn look_at_links(&mut self) -> Option<(usize, Progress)> {
+        let reads = self.undelivered.is_empty();
         poll_fn(|context| {
             let mut links = self.links.iter_mut().enumerate();
-            Poll::Ready(links.find_map(|(index, link)| match link.poll(context) {
-                Poll::Ready(progress) => Some((index, progress)),
-                Poll::Pending => None,
-            }))
+            Poll::Ready(
+                links.find_map(|(index, link)| match link.poll(context, reads) {
+                    Poll::Ready(progress) => Some((index, progress)),
+                    Poll::Pending => None,
+                }),
+            )
         })
         .await
     }
@@ -185,6 +228,7 @@ impl PeerTask {
         // Once the time has come, the end of the last answer is what is waited for.
         let refreshing = !self.refreshes.is_empty() && self.next_refresh > now();
         let next_refresh = self.next_refresh.into();
+        let reads = self.undelivered.is_empty();
         let (dial, links) = (&mut self.dial, &mut self.links);
         let dialled = async {
             match dial {
@@ -197,12 +241,20 @@ impl PeerTask {
         };
         let link = poll_fn(|context| {
             for (index, link) in links.iter_mut().enumerate() {
-                if let Poll::Ready(progress) = link.poll(context) {
+                if let Poll::Ready(progress) = link.poll(context, reads) {
                     return Poll::Ready(Wake::Link(index, progress));
                 }
             }
             Poll::Pending
         });
+        let deliver = self.shared.deliver.as_ref();
+        let room = async {
+            match deliver {
+                // An error means that nobody listens any more: what is undelivered is dropped.
+                Some(deliver) => drop(deliver.reserve().await),
+                None => pending().await,
+            }
+        };
         // In this order: an order to stop goes before the end of the speaker, and no flood on a connection keeps timers
         // and orders from being seen.
         tokio::select! {
@@ -212,8 +264,10 @@ impl PeerTask {
             () = until(self.deadline) => Wake::Timeout,
             wake = dialled => wake,
             _ = self.changed.changed(), if follows => Wake::TableChanged,
+            _ = self.all_draining.changed() => Wake::Draining,
             () = tokio::time::sleep(ACKNOWLEDGED), if flushing => Wake::Flush,
             () = tokio::time::sleep_until(next_refresh), if refreshing => Wake::Refresh,
+            () = room, if !reads => Wake::Delivered,
             wake = link => wake,
         }
     }
@@ -237,8 +291,51 @@ impl PeerTask {
             Command::Refresh(family) => {
                 self.session.refresh(now(), family).ok();
             }
+            Command::Drain(draining) => {
+                self.draining = draining;
+                self.set_draining();
+            }
+            Command::Update(config) => self.update(*config),
+            Command::Reset(why) => {
+                self.session.stop(now(), &why);
+                self.drain();
+                self.session.start(now());
+            }
             Command::Stop(_) => {}
         }
+    }
+
+    fn set_draining(&mut self) {
+        let draining = self.draining || *self.all_draining.borrow_and_update();
+        if let Some((_, adj_rib_out)) = &mut self.established {
+            adj_rib_out.set_draining(draining);
+            self.up_to_date = false;
+        }
+    }
+
+    fn update(&mut self, config: PeerConfig) {
+        let key = config.transport.md5_key.as_ref();
+        if self.session.config().transport.md5_key.as_ref() != key {
+            self.links
+                .iter()
+                .for_each(|link| link.set_md5_key(self.address, key));
+        }
+        let change = self.session.config().change(&config);
+        tracing::info!(peer = %self.address, ?change, "configuration");
+        self.session.update(now(), config);
+        // A reset has given up the place in the table.
+        self.drain();
+        if let (Some((_, adj_rib_out)), Some(negotiated)) =
+            (&mut self.established, self.session.negotiated())
+        {
+            adj_rib_out.set_policy(self.session.config(), negotiated);
+            self.up_to_date = false;
+        }
+        let description = self.session.config().description_text();
+        self.status.send_modify(|status| {
+            status.remote_as = self.session.config().remote_as();
+            description.clone_into(&mut status.description);
+        });
     }
 
     fn connected(&mut self, id: ConnectionId, transport: Box<dyn Transport>) {
@@ -258,7 +355,10 @@ impl PeerTask {
         };
         match progress {
             Progress::Received => self.session.handle_bytes(now(), link.id, &mut link.inbound),
-            Progress::Written => {}
+            Progress::Written(taken) => {
+                let left = link.queued();
+                self.session.handle_written(now(), link.id, taken, left);
+            }
             Progress::Closed => {
                 let link = self.links.swap_remove(index);
                 self.session.handle_closed(now(), link.id);
@@ -315,7 +415,9 @@ impl PeerTask {
                 tracing::info!(%peer, %session, hold_time = %negotiated.hold_time, "up");
                 self.up(negotiated);
             }
-            SessionEvent::Down { session, reason } => {
+            SessionEvent::Down {
+                session, reason, ..
+            } => {
                 tracing::warn!(%peer, %session, "down: {reason}");
                 self.down(reason);
             }
@@ -337,10 +439,51 @@ impl PeerTask {
                     self.refreshes.push(*family);
                 }
             }
+            SessionEvent::StaleRoutesGone(families) => {
+                tracing::debug!(%peer, %families, "stale routes are gone");
+            }
+            SessionEvent::StaleRoutesLongLived(families) => {
+                tracing::debug!(%peer, %families, "stale routes are a last resort");
+            }
             SessionEvent::Update(_) | SessionEvent::EndOfRib(_) => {}
         }
+        let event = PeerEvent { peer, event };
+        if self.shared.deliver.is_some() {
+            self.undelivered.push_back(event.clone());
+        }
         // Nobody may be listening.
-        self.shared.events.send(PeerEvent { peer, event }).ok();
+        self.shared.events.send(event).ok();
+    }
+
+    /// Gives the application what it has room for.
+    fn deliver(&mut self) {
+        let Some(deliver) = &self.shared.deliver else {
+            return;
+        };
+        while !self.undelivered.is_empty() {
+            match deliver.try_reserve() {
+                Ok(permit) => {
+                    if let Some(event) = self.undelivered.pop_front() {
+                        permit.send(event);
+                    }
+                }
+                Err(mpsc::error::TrySendError::Full(())) => return,
+                Err(mpsc::error::TrySendError::Closed(())) => self.undelivered.clear(),
+            }
+        }
+    }
+
+    /// The task ends: what is left is delivered, if that does not take long.
+    async fn deliver_all(&mut self) {
+        let Some(deliver) = &self.shared.deliver else {
+            return;
+        };
+        let all = async {
+            for event in self.undelivered.drain(..) {
+                deliver.send(event).await.ok();
+            }
+        };
+        tokio::time::timeout(LAST_WORDS, all).await.ok();
     }
 
     /// A dial that failed has said more than the session knows.
@@ -360,6 +503,7 @@ impl PeerTask {
             negotiated,
         );
         self.established = Some((id, adj_rib_out));
+        self.set_draining();
         self.since = Some(now());
         self.up_to_date = false;
         self.last_error = None;
@@ -404,7 +548,7 @@ impl PeerTask {
     }
 
     fn publish(&self) {
-        let negotiated = self.session.negotiated();
+        let negotiated = self.session.shared_negotiated();
         let skipped = self
             .established
             .as_ref()
@@ -420,7 +564,7 @@ impl PeerTask {
                 || status.skipped != skipped;
             status.skipped = skipped;
             status.state = self.session.state();
-            status.negotiated = negotiated.copied();
+            status.negotiated = negotiated;
             status.established_since = self.since;
             status.up_to_date = self.up_to_date;
             status.last_error.clone_from(&self.last_error);
@@ -459,6 +603,9 @@ const QUEUED: usize = 64 * 1024;
 
 /// How often to look whether the peer has acknowledged everything, while somebody waits for that.
 const ACKNOWLEDGED: Duration = Duration::from_millis(1);
+
+/// How long the application may take for the last events of a peer.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// At least so long between the beginnings of two answers to ROUTE-REFRESH.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);

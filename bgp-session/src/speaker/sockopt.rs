@@ -1,6 +1,10 @@
-//! What no kept crate offers safely: TCP MD5 keys (RFC 2385), and how many octets the peer has not acknowledged.
+//! What no kept crate offers safely: keys for TCP MD5 (RFC 2385) and TCP-AO (RFC 5925), the least TTL that is taken
+//! (RFC 5082), and how many octets the peer has not acknowledged.
 
-#![expect(unsafe_code, reason = "TCP_MD5SIG and SIOCOUTQ have no safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "TCP_MD5SIG, TCP_AO_ADD_KEY, IP_MINTTL and SIOCOUTQ have no safe wrapper"
+)]
 
 use std::io;
 use std::net::IpAddr;
@@ -8,7 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::SockAddr;
 
-use crate::config::Md5Key;
+use crate::config::{AoKey, Md5Key};
 
 /// `struct tcp_md5sig` of linux/tcp.h.
 #[repr(C)]
@@ -21,38 +25,120 @@ struct TcpMd5Sig {
     key: [u8; Md5Key::LONGEST],
 }
 
-/// Signs and expects signatures on segments to and from `peer`; no key takes that back. On a listening socket this
-/// holds for connections that are accepted.
+/// `struct tcp_ao_add` of linux/tcp.h.
+#[repr(C, align(8))]
+struct TcpAoAdd {
+    address: socket2::SockAddrStorage,
+    algorithm: [u8; 64],
+    interface: i32,
+    /// Bit 0: the key is current at once; bit 1: the peer is asked for it.
+    set: u32,
+    reserved: u16,
+    prefix_length: u8,
+    send_id: u8,
+    receive_id: u8,
+    mac_length: u8,
+    key_flags: u8,
+    key_length: u8,
+    key: [u8; Md5Key::LONGEST],
+}
+
+/// Of linux/tcp.h; libc does not know them yet.
+const TCP_MD5SIG_EXT: libc::c_int = 32;
+const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
+const TCP_AO_ADD_KEY: libc::c_int = 38;
+
+/// Of linux/in.h and linux/in6.h.
+const IP_MINTTL: libc::c_int = 21;
+const IPV6_MINHOPCOUNT: libc::c_int = 73;
+
+/// Signs and expects signatures on segments to and from `peers`, an address or a network; no key takes that back. On a
+/// listening socket this holds for connections that are accepted.
 pub(super) fn set_md5_key(
     socket: BorrowedFd<'_>,
-    peer: IpAddr,
+    peers: ipnet::IpNet,
     key: Option<&Md5Key>,
 ) -> io::Result<()> {
     let octets = key.map(Md5Key::octets).unwrap_or_default();
-    let mut option = TcpMd5Sig {
-        address: SockAddr::from(std::net::SocketAddr::new(peer, 0)).as_storage(),
-        flags: 0,
-        prefix_length: 0,
+    let single = peers.prefix_len() == peers.max_prefix_len();
+    let (name, flags) = if single {
+        (libc::TCP_MD5SIG, 0)
+    } else {
+        (TCP_MD5SIG_EXT, TCP_MD5SIG_FLAG_PREFIX)
+    };
+    let option = TcpMd5Sig {
+        address: storage(peers.network()),
+        flags,
+        prefix_length: if single { 0 } else { peers.prefix_len() },
         key_length: u16::try_from(octets.len()).unwrap_or(0),
         interface: 0,
-        key: [0; Md5Key::LONGEST],
+        key: padded(octets),
     };
-    option
-        .key
-        .iter_mut()
-        .zip(octets)
-        .for_each(|(to, from)| *to = *from);
-    let length = libc::socklen_t::try_from(size_of::<TcpMd5Sig>()).unwrap_or(0);
+    set(socket, libc::IPPROTO_TCP, name, &option)
+}
+
+/// Authenticates segments to and from `peers` with this key, which is current at once.
+///
+/// # Errors
+///
+/// `ENOPROTOOPT` where the kernel has no TCP-AO.
+pub(super) fn add_ao_key(
+    socket: BorrowedFd<'_>,
+    peers: ipnet::IpNet,
+    key: &AoKey,
+) -> io::Result<()> {
+    let octets = key.secret.octets();
+    let option = TcpAoAdd {
+        address: storage(peers.network()),
+        algorithm: padded(key.algorithm.name().as_bytes()),
+        interface: 0,
+        set: 0,
+        reserved: 0,
+        prefix_length: peers.prefix_len(),
+        send_id: key.send_id,
+        receive_id: key.receive_id,
+        // RFC 5926 section 3.2: both algorithms are cut to 96 bits.
+        mac_length: 12,
+        key_flags: 0,
+        key_length: u8::try_from(octets.len()).unwrap_or(0),
+        key: padded(octets),
+    };
+    set(socket, libc::IPPROTO_TCP, TCP_AO_ADD_KEY, &option)
+}
+
+/// Takes no packet with a smaller TTL or hop limit; 0 takes all.
+pub(super) fn set_least_ttl(socket: BorrowedFd<'_>, ipv6: bool, ttl: u8) -> io::Result<()> {
+    let ttl = libc::c_int::from(ttl);
+    if ipv6 {
+        set(socket, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl)
+    } else {
+        set(socket, libc::IPPROTO_IP, IP_MINTTL, &ttl)
+    }
+}
+
+fn storage(address: IpAddr) -> socket2::SockAddrStorage {
+    SockAddr::from(std::net::SocketAddr::new(address, 0)).as_storage()
+}
+
+fn padded<const N: usize>(octets: &[u8]) -> [u8; N] {
+    let mut padded = [0; N];
+    let ends = padded.iter_mut().zip(octets);
+    ends.for_each(|(to, from)| *to = *from);
+    padded
+}
+
+fn set<T>(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    option: &T,
+) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0);
     // SAFETY: the descriptor is open as long as it is borrowed; the kernel reads `length` octets of `option`, which has
-    // the layout of `struct tcp_md5sig`, and keeps no reference to it.
+    // the layout that the option asks for, and keeps no reference to it.
     let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_MD5SIG,
-            (&raw const option).cast(),
-            length,
-        )
+        let option = std::ptr::from_ref(option).cast();
+        libc::setsockopt(socket.as_raw_fd(), level, name, option, length)
     };
     if result < 0 {
         Err(io::Error::last_os_error())
@@ -79,10 +165,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layout_of_the_kernel() {
-        assert_eq!(
-            (size_of::<TcpMd5Sig>(), std::mem::offset_of!(TcpMd5Sig, key)),
-            (216, 136)
-        );
+    fn layouts_of_the_kernel() {
+        let key = std::mem::offset_of!(TcpMd5Sig, key);
+        assert_eq!((size_of::<TcpMd5Sig>(), key), (216, 136));
+        let key = std::mem::offset_of!(TcpAoAdd, key);
+        let prefix_length = std::mem::offset_of!(TcpAoAdd, prefix_length);
+        assert_eq!((size_of::<TcpAoAdd>(), prefix_length, key), (288, 202, 208));
     }
 }

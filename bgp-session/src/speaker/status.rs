@@ -1,6 +1,7 @@
 //! `PeerStatus`: how a session is, as of its last change.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bgp_wire::Asn;
@@ -23,7 +24,7 @@ pub struct PeerStatus {
     /// The state.
     pub state: State,
     /// What both have agreed on, in Established.
-    pub negotiated: Option<Negotiated>,
+    pub negotiated: Option<Arc<Negotiated>>,
     /// Since when the session is Established, if it is.
     pub established_since: Option<Instant>,
     /// Why the last connection ended, or the last attempt failed.

@@ -1,15 +1,22 @@
-//! How a speaker reaches a peer: the dialer and the stream are arguments.
+//! How a speaker reaches its peers by TCP: dialling, listening, and every option of the sockets. The dialer and the stream
+//! are arguments.
+//!
+//! What holds for a peer holds whoever makes the connection: keys are on the listening sockets before the peer can connect
+//! (RFC 2385, RFC 5925), and a TTL that is too small is refused by the kernel (RFC 5082).
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 
+use ipnet::IpNet;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::config::PeerConfig;
+use super::sockopt;
+use crate::config::{Md5Key, PeerConfig, TransportConfig};
 
 /// A connection to a peer.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
@@ -26,6 +33,16 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     ///
     /// The connection cannot say.
     fn unacknowledged(&self) -> io::Result<usize>;
+
+    /// Signs with another key from now on, or with none (RFC 2385).
+    ///
+    /// # Errors
+    ///
+    /// The connection is not by TCP, or has no key yet.
+    fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
+        let (_, _) = (peer, key);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Transport for TcpStream {
@@ -34,7 +51,13 @@ impl Transport for TcpStream {
     }
 
     fn unacknowledged(&self) -> io::Result<usize> {
-        super::sockopt::unacknowledged(self.as_fd())
+        sockopt::unacknowledged(self.as_fd())
+    }
+
+    fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
+        let mapped = is_mapped(self.local_addr()?.ip());
+        let peers = as_seen_by(mapped, peer.into()).ok_or(io::ErrorKind::InvalidInput)?;
+        sockopt::set_md5_key(self.as_fd(), peers, key)
     }
 }
 
@@ -47,49 +70,226 @@ pub trait Dialer: Send + Sync + 'static {
     fn dial(&self, peer: &PeerConfig) -> Dialing;
 }
 
-/// Dials by TCP, from the configured source address.
+/// Dials by TCP, as the peer's configuration says: from which address, port and device, with which key, TTL and codepoint.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpDialer;
 
 impl Dialer for TcpDialer {
     fn dial(&self, peer: &PeerConfig) -> Dialing {
-        let (remote, source) = (
-            SocketAddr::new(peer.address, peer.port),
-            peer.source_address,
-        );
-        let key = peer.md5_key.clone();
+        let (address, transport) = (peer.address, peer.transport.clone());
         Box::pin(async move {
+            let remote = remote(address, &transport)?;
             let socket = match remote {
                 SocketAddr::V4(_) => TcpSocket::new_v4()?,
                 SocketAddr::V6(_) => TcpSocket::new_v6()?,
             };
-            if let Some(source) = source {
-                socket.set_reuseaddr(true)?;
-                socket
-                    .bind(SocketAddr::new(source, 0))
-                    .map_err(|error| describe(&error, "cannot dial from", source))?;
-            }
-            if key.is_some() {
-                super::sockopt::set_md5_key(socket.as_fd(), remote.ip(), key.as_ref())
-                    .map_err(|error| describe(&error, "cannot set the MD5 key for", remote.ip()))?;
-            }
+            prepare_dial(&socket, address, &transport)?;
             let stream = socket.connect(remote).await?;
-            prepare(&stream)?;
             let transport: Box<dyn Transport> = Box::new(stream);
             Ok(transport)
         })
     }
 }
 
-/// Sends every message at once: a speaker packs its messages itself.
-pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)
+/// A link-local address means something only together with its device.
+fn remote(address: IpAddr, transport: &TransportConfig) -> io::Result<SocketAddr> {
+    match (address, &transport.device) {
+        (IpAddr::V6(address), Some(device)) if address.is_unicast_link_local() => {
+            let index = std::fs::read_to_string(format!("/sys/class/net/{device}/ifindex"))
+                .map_err(|error| describe(&error, "no such device:", device))?;
+            let scope = index.trim().parse().unwrap_or(0);
+            Ok(SocketAddrV6::new(address, transport.port, 0, scope).into())
+        }
+        _ => Ok(SocketAddr::new(address, transport.port)),
+    }
 }
 
-pub(super) fn describe(
-    error: &io::Error,
-    what: &str,
-    address: impl std::fmt::Display,
-) -> io::Error {
+/// Everything that has to be set before the first segment leaves.
+fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
+    if let Some(device) = &transport.device {
+        SockRef::from(socket)
+            .bind_device(Some(device.as_bytes()))
+            .map_err(|error| describe(&error, "cannot dial through", device))?;
+    }
+    if transport.source_address.is_some() || transport.source_port.is_some() {
+        socket.set_reuseaddr(true)?;
+        let any = match peer {
+            IpAddr::V4(_) => IpAddr::from([0; 4]),
+            IpAddr::V6(_) => IpAddr::from([0; 16]),
+        };
+        let source = SocketAddr::new(
+            transport.source_address.unwrap_or(any),
+            transport.source_port.unwrap_or(0),
+        );
+        socket
+            .bind(source)
+            .map_err(|error| describe(&error, "cannot dial from", source.ip()))?;
+    }
+    authenticate(socket.as_fd(), false, peer.into(), transport)?;
+    prepare(socket.as_fd(), peer, transport)
+}
+
+/// What holds for every connection to the peer: no delay, its TTL, its codepoint, its timeout.
+fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
+    let options = SockRef::from(&socket);
+    // Every message is sent at once: a speaker packs its messages itself.
+    options.set_tcp_nodelay(true)?;
+    let tos = u32::from(transport.dscp) << 2;
+    let ttl = transport.ttl.or_else(|| transport.hops.map(|_| u8::MAX));
+    let ipv6 = peer.is_ipv6();
+    if ipv6 {
+        options.set_tclass_v6(tos)?;
+        ttl.map_or(Ok(()), |ttl| options.set_unicast_hops_v6(ttl.into()))?;
+    } else {
+        options.set_tos_v4(tos)?;
+        ttl.map_or(Ok(()), |ttl| options.set_ttl_v4(ttl.into()))?;
+    }
+    if let Some(hops) = transport.hops {
+        sockopt::set_least_ttl(socket, ipv6, least_ttl(hops))
+            .map_err(|error| describe(&error, "cannot limit the TTL of", peer))?;
+    }
+    if let Some(time) = transport.user_timeout {
+        options.set_tcp_user_timeout(Some(time))?;
+    }
+    Ok(())
+}
+
+/// The TTL that a packet from so many hops away has at the least (RFC 5082 section 3).
+fn least_ttl(hops: u8) -> u8 {
+    u8::MAX - (hops - 1)
+}
+
+/// Sets the keys of `peers` on a socket that dials, or that listens for them; `mapped` says that the socket knows IPv4
+/// addresses as IPv6 ones.
+fn authenticate(
+    socket: BorrowedFd<'_>,
+    mapped: bool,
+    peers: IpNet,
+    transport: &TransportConfig,
+) -> io::Result<()> {
+    let Some(peers) = as_seen_by(mapped, peers) else {
+        return Ok(());
+    };
+    if let Some(key) = &transport.md5_key {
+        sockopt::set_md5_key(socket, peers, Some(key))
+            .map_err(|error| describe(&error, "cannot set the MD5 key for", peers))?;
+    }
+    if let Some(key) = &transport.ao_key {
+        sockopt::add_ao_key(socket, peers, key).map_err(|error| without_ao(&error, peers))?;
+    }
+    Ok(())
+}
+
+fn without_ao(error: &io::Error, peers: IpNet) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ENOPROTOOPT) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("this kernel has no TCP-AO (CONFIG_TCP_AO), which {peers} is configured with"),
+        ),
+        _ => describe(error, "cannot set the TCP-AO key for", peers),
+    }
+}
+
+/// Whether TCP-AO can be had at all, where it is asked for; that it comes alone.
+pub(super) fn check(config: &PeerConfig) -> io::Result<()> {
+    let transport = &config.transport;
+    if transport.ao_key.is_some() && transport.md5_key.is_some() {
+        let why = format!(
+            "{} has a key for MD5 and one for TCP-AO: only one can be",
+            config.address
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let socket = match config.address {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    authenticate(socket.as_fd(), false, config.address.into(), transport)
+}
+
+fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
+}
+
+/// How a socket knows these addresses.
+fn as_seen_by(mapped: bool, peers: IpNet) -> Option<IpNet> {
+    match (mapped, peers) {
+        (true, IpNet::V4(peers)) => {
+            let network = peers.network().to_ipv6_mapped();
+            IpNet::new(network.into(), peers.prefix_len() + 96).ok()
+        }
+        _ => Some(peers),
+    }
+}
+
+/// A listening socket.
+pub(super) struct Listener {
+    pub(super) socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        let cannot = |error: io::Error| describe(&error, "cannot listen on", address);
+        socket.bind(address).map_err(cannot)?;
+        let socket = socket.listen(BACKLOG).map_err(cannot)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether peers of this family can reach the socket.
+    fn hears(&self, peers: IpNet) -> bool {
+        // An IPv6 socket knows IPv4 peers by their mapped addresses.
+        self.address.is_ipv6() || matches!(peers, IpNet::V4(_))
+    }
+
+    /// Before these peers can connect: their keys.
+    pub(super) fn authenticate(&self, peers: IpNet, config: &PeerConfig) -> io::Result<()> {
+        if !self.hears(peers) {
+            return Ok(());
+        }
+        let mapped = self.address.is_ipv6() && matches!(peers, IpNet::V4(_));
+        authenticate(self.socket.as_fd(), mapped, peers, &config.transport)
+    }
+
+    /// Their MD5 key is no longer theirs. There may be none.
+    pub(super) fn forget(&self, peers: IpNet) {
+        let mapped = self.address.is_ipv6() && matches!(peers, IpNet::V4(_));
+        if let Some(peers) = as_seen_by(mapped, peers).filter(|_| self.hears(peers)) {
+            sockopt::set_md5_key(self.socket.as_fd(), peers, None).ok();
+        }
+    }
+
+    /// What all peers that may connect have in common: the least TTL, so that nobody else gets as far as a connection.
+    pub(super) fn limit_ttl<'a>(&self, peers: impl Iterator<Item = &'a PeerConfig>) {
+        let least = |config: &PeerConfig| config.transport.hops.map_or(0, least_ttl);
+        let heard = peers.filter(|config| self.hears(config.address.into()));
+        let ttl = heard.map(least).min().unwrap_or(0);
+        let ipv6 = self.address.is_ipv6();
+        // Each connection is limited once more when it is accepted.
+        sockopt::set_least_ttl(self.socket.as_fd(), ipv6, ttl).ok();
+        if ipv6 {
+            sockopt::set_least_ttl(self.socket.as_fd(), false, ttl).ok();
+        }
+    }
+}
+
+/// What holds for a connection that a peer has made.
+pub(super) fn prepare_accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
+    prepare(stream.as_fd(), config.address, &config.transport)
+}
+
+fn describe(error: &io::Error, what: &str, address: impl std::fmt::Display) -> io::Error {
     io::Error::new(error.kind(), format!("{what} {address}: {error}"))
 }
+
+const BACKLOG: u32 = 1024;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use bgp_session::{PeerConfig, Route, Shutdown, Speaker, State};
+use bgp_session::{ExportPolicy, PeerConfig, Route, Shutdown, Speaker, State};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -13,7 +13,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let speaker = Speaker::builder(asn.parse()?, router_id.parse()?)
         .spawn()
         .await?;
-    let router = speaker.add_peer(PeerConfig::new(router.parse()?, asn.parse()?))?;
+    // An external peer is sent nothing that nobody has said it is to be sent (RFC 8212).
+    let router = PeerConfig::new(router.parse()?, asn.parse()?).export(ExportPolicy::all());
+    let router = speaker.add_peer(router)?;
     speaker.announce(&Route::new(prefix.parse()?));
     router
         .wait_for(|status| status.state == State::Established)

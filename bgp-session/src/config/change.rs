@@ -1,0 +1,91 @@
+//! What a change of a peer's configuration takes: `PeerChange`.
+
+use super::PeerConfig;
+
+/// What is different in a new configuration of a peer, by when it counts. Each is named as its setter is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerChange {
+    /// What counts at once.
+    pub live: Vec<&'static str>,
+    /// What counts from the next connection or session on.
+    pub later: Vec<&'static str>,
+    /// What counts only after the session has been reset.
+    pub resets: Vec<&'static str>,
+}
+
+impl PeerChange {
+    /// Whether anything is different.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.later.is_empty() && self.resets.is_empty()
+    }
+}
+
+macro_rules! differences {
+    ($old:ident, $new:ident, $change:ident; $( $list:ident: $( $($field:ident).+ => $name:literal ),+ ; )+) => { $( $(
+        if $old.$($field).+ != $new.$($field).+ {
+            $change.$list.push($name);
+        }
+    )+ )+ };
+}
+
+impl PeerConfig {
+    /// What is different in `new`, which is to be the configuration of the same peer.
+    ///
+    /// ```
+    /// use bgp_session::PeerConfig;
+    /// use bgp_wire::{Asn, HoldTime};
+    /// let old = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
+    /// let new = old.clone().hold_time(HoldTime::new(30).expect("legal")).role(bgp_wire::Role::CUSTOMER);
+    /// let change = old.change(&new);
+    /// assert_eq!((change.later, change.resets), (vec!["hold_time"], vec!["role"]));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn change(&self, new: &Self) -> PeerChange {
+        let (old, mut change) = (self, PeerChange::default());
+        differences! { old, new, change;
+            live:
+                description => "description",
+                deliver_updates => "deliver_updates",
+                export => "export",
+                next_hop_ipv4 => "next_hop_ipv4",
+                next_hop_ipv6 => "next_hop_ipv6",
+                send_hold_time => "send_hold_time",
+                transport.md5_key => "md5_key";
+            later:
+                hold_time => "hold_time",
+                keepalive_time => "keepalive_time",
+                connect_retry => "connect_retry",
+                delay_open => "delay_open",
+                idle_hold => "idle_hold",
+                idle_hold_maximum => "idle_hold",
+                passive => "passive",
+                enforce_first_as => "enforce_first_as",
+                maximum_prefixes => "maximum_prefixes",
+                transport.port => "dial_port",
+                transport.source_address => "source_address",
+                transport.source_port => "source_port",
+                transport.device => "device",
+                transport.ttl => "ttl",
+                transport.hops => "ttl_security",
+                transport.user_timeout => "user_timeout",
+                transport.dscp => "dscp";
+            resets:
+                remote_as => "remote_as",
+                local_as => "local_as",
+                router_id => "router_id",
+                families => "families",
+                extended_message => "extended_message",
+                add_path => "add_path",
+                extended_next_hop => "extended_next_hop",
+                role => "role",
+                require_role => "require_role",
+                restart => "graceful_restart",
+                transport.ao_key => "ao_key";
+        }
+        // Both bounds are one setter's.
+        change.later.dedup();
+        change
+    }
+}

@@ -1,0 +1,194 @@
+//! `ExportPolicy`: what of the table one peer is sent, and what is changed on the way.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use bgp_wire::{Community, LargeCommunity};
+use ipnet::IpNet;
+
+/// Prefixes inside of one, of certain lengths, as a prefix list has them.
+///
+/// ```
+/// use bgp_session::PrefixRange;
+/// let pool = PrefixRange::inside_of("192.168.10.0/24".parse()?);
+/// assert!(pool.contains("192.168.10.1/32".parse()?));
+/// let only = PrefixRange::exactly("192.168.10.0/24".parse()?);
+/// assert!(!only.contains("192.168.10.1/32".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefixRange {
+    prefix: IpNet,
+    shortest: u8,
+    longest: u8,
+}
+
+impl PrefixRange {
+    /// This prefix alone. Host bits are cleared.
+    #[must_use]
+    pub fn exactly(prefix: IpNet) -> Self {
+        let (prefix, length) = (prefix.trunc(), prefix.prefix_len());
+        Self {
+            prefix,
+            shortest: length,
+            longest: length,
+        }
+    }
+
+    /// This prefix and everything inside of it.
+    #[must_use]
+    pub fn inside_of(prefix: IpNet) -> Self {
+        Self {
+            longest: prefix.max_prefix_len(),
+            ..Self::exactly(prefix)
+        }
+    }
+
+    /// What is inside of this prefix and has so many bits: `ge` and `le` of a prefix list.
+    #[must_use]
+    pub fn lengths(prefix: IpNet, shortest: u8, longest: u8) -> Self {
+        Self {
+            shortest,
+            longest,
+            ..Self::exactly(prefix)
+        }
+    }
+
+    /// Whether a prefix is one of them.
+    #[must_use]
+    pub fn contains(&self, prefix: IpNet) -> bool {
+        (self.shortest..=self.longest).contains(&prefix.prefix_len())
+            && self.prefix.contains(&prefix)
+    }
+}
+
+/// What of the table one peer is sent, and what is changed on the way.
+///
+/// ```
+/// use bgp_session::{ExportPolicy, PrefixRange};
+/// let policy = ExportPolicy::only([PrefixRange::inside_of("192.168.10.0/24".parse()?)])
+///     .local_pref(200)
+///     .community("64512:100".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportPolicy {
+    /// `None` for every prefix.
+    only: Option<Vec<PrefixRange>>,
+    pub(super) communities: Vec<Community>,
+    pub(super) large_communities: Vec<LargeCommunity>,
+    pub(super) multi_exit_disc: Option<u32>,
+    pub(super) local_pref: Option<u32>,
+    pub(super) prepend: u8,
+    pub(super) next_hop_ipv4: Option<Ipv4Addr>,
+    pub(super) next_hop_ipv6: Option<Ipv6Addr>,
+}
+
+impl ExportPolicy {
+    /// Every route, as it is.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self {
+            only: None,
+            communities: Vec::new(),
+            large_communities: Vec::new(),
+            multi_exit_disc: None,
+            local_pref: None,
+            prepend: 0,
+            next_hop_ipv4: None,
+            next_hop_ipv6: None,
+        }
+    }
+
+    /// Only routes to these prefixes; none of them is no route.
+    #[must_use]
+    pub fn only(prefixes: impl IntoIterator<Item = PrefixRange>) -> Self {
+        Self {
+            only: Some(prefixes.into_iter().collect()),
+            ..Self::all()
+        }
+    }
+
+    /// Adds a community to every route.
+    #[must_use]
+    pub fn community(mut self, community: Community) -> Self {
+        self.communities.push(community);
+        self
+    }
+
+    /// Adds a large community to every route.
+    #[must_use]
+    pub fn large_community(mut self, community: LargeCommunity) -> Self {
+        self.large_communities.push(community);
+        self
+    }
+
+    /// MULTI_EXIT_DISC of every route, in place of its own.
+    #[must_use]
+    pub fn multi_exit_disc(mut self, discriminator: u32) -> Self {
+        self.multi_exit_disc = Some(discriminator);
+        self
+    }
+
+    /// LOCAL_PREF of every route, in place of its own, for internal peers.
+    #[must_use]
+    pub fn local_pref(mut self, preference: u32) -> Self {
+        self.local_pref = Some(preference);
+        self
+    }
+
+    /// Puts our AS in front of the path so many times more than has to be.
+    #[must_use]
+    pub fn prepend(mut self, times: u8) -> Self {
+        self.prepend = times;
+        self
+    }
+
+    /// The next hop of every route of the address's family, in place of its own.
+    #[must_use]
+    pub fn next_hop(mut self, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => self.next_hop_ipv4 = Some(address),
+            IpAddr::V6(address) => self.next_hop_ipv6 = Some(address),
+        }
+        self
+    }
+
+    /// Whether routes to this prefix are sent.
+    #[must_use]
+    pub fn allows(&self, prefix: IpNet) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| only.iter().any(|range| range.contains(prefix)))
+    }
+
+    /// Whether routes to every prefix are sent.
+    pub(super) fn allows_all(&self) -> bool {
+        self.only.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let prefix = |text: &str| text.parse::<IpNet>().unwrap();
+        let range = PrefixRange::lengths(prefix("192.168.10.7/24"), 24, 32);
+        for (text, inside) in [
+            ("192.168.10.0/24", true),
+            ("192.168.10.1/32", true),
+            ("192.168.8.0/22", false),
+            ("192.168.11.1/32", false),
+            ("2001:db8::/32", false),
+        ] {
+            assert_eq!(range.contains(prefix(text)), inside, "{text}");
+        }
+        assert!(
+            !PrefixRange::lengths(prefix("192.168.10.0/24"), 32, 32)
+                .contains(prefix("192.168.10.0/24"))
+        );
+        assert!(PrefixRange::inside_of(prefix("::/0")).contains(prefix("2001:db8::1/128")));
+        assert!(!ExportPolicy::only([]).allows(prefix("10.0.0.0/8")));
+        assert!(ExportPolicy::all().allows(prefix("10.0.0.0/8")));
+    }
+}

@@ -1,0 +1,109 @@
+//! `SpeakerBuilder`: what a speaker is made of.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bgp_wire::{Asn, RouterId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Speaker;
+use super::event::PeerEvent;
+use super::listen;
+use super::shared::Shared;
+use super::transport::{Dialer, Listener, TcpDialer};
+use crate::config::LocalConfig;
+
+/// Builds a [`Speaker`].
+pub struct SpeakerBuilder {
+    pub(super) local: LocalConfig,
+    listen: Vec<SocketAddr>,
+    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) seed: u64,
+    pub(super) event_capacity: usize,
+    pub(super) deliver: Option<mpsc::Sender<PeerEvent>>,
+    pub(super) restarting: bool,
+}
+
+impl SpeakerBuilder {
+    pub(super) fn new(asn: Asn, router_id: RouterId) -> Self {
+        Self {
+            local: LocalConfig { asn, router_id },
+            listen: Vec::new(),
+            dialer: Arc::new(TcpDialer),
+            seed: RandomState::new().hash_one(0),
+            event_capacity: 1024,
+            deliver: None,
+            restarting: false,
+        }
+    }
+
+    /// Also accepts connections on this address; only from configured peers. `[::]` stands for IPv4 too.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// Makes connections with `dialer`: through a namespace, a VRF, a mock.
+    #[must_use]
+    pub fn dialer(mut self, dialer: impl Dialer) -> Self {
+        self.dialer = Arc::new(dialer);
+        self
+    }
+
+    /// Decides the jitter of every session. Random unless given.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How many events a slow receiver of [`Speaker::events`] may fall behind before it misses the oldest; 1024 unless given.
+    #[must_use]
+    pub fn event_capacity(mut self, events: usize) -> Self {
+        self.event_capacity = events.max(1);
+        self
+    }
+
+    /// Sends every event here, too, and none is missed: while there is no room, what has more to say is not read from. A
+    /// receiver that is late by a hold time loses sessions.
+    #[must_use]
+    pub fn deliver(mut self, events: mpsc::Sender<PeerEvent>) -> Self {
+        self.deliver = Some(events);
+        self
+    }
+
+    /// Says that the speaker has just restarted, and is about to announce what it announced before: its first OPENs have the R
+    /// bit, and no End-of-RIB is sent before [`Speaker::restored`] (RFC 4724 section 4.1).
+    #[must_use]
+    pub fn restarting(mut self) -> Self {
+        self.restarting = true;
+        self
+    }
+
+    /// Binds every address and starts.
+    ///
+    /// # Errors
+    ///
+    /// An address cannot be bound; the error names it.
+    pub async fn spawn(self) -> io::Result<Speaker> {
+        let addresses = self.listen.iter();
+        let listeners = addresses
+            .map(|address| Listener::bind(*address).map(Arc::new))
+            .collect::<io::Result<Vec<_>>>()?;
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared::new(self, listeners.clone(), stop.clone()));
+        for listener in listeners {
+            shared
+                .tasks
+                .spawn(listen::accept_all(Arc::clone(&shared), listener));
+        }
+        Ok(Speaker {
+            shared,
+            _last: Arc::new(stop.drop_guard()),
+        })
+    }
+}

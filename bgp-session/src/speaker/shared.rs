@@ -1,0 +1,249 @@
+//! What the tasks of one speaker share: the table, the peers and who may become one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnet::IpNet;
+use tokio::net::TcpStream;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::builder::SpeakerBuilder;
+use super::event::PeerEvent;
+use super::handle::Peer;
+use super::peer::{Command, PeerTask};
+use super::transport::{self, Dialer, Listener, Transport, prepare_accepted};
+use crate::config::{LocalConfig, PeerConfig};
+use crate::rib::Rib;
+
+pub(super) struct Shared {
+    pub(super) local: LocalConfig,
+    pub(super) rib: Mutex<Rib>,
+    /// The table's version: wakes the peers.
+    pub(super) changed: watch::Sender<u64>,
+    pub(super) peers: Mutex<Peers>,
+    pub(super) events: broadcast::Sender<PeerEvent>,
+    pub(super) deliver: Option<mpsc::Sender<PeerEvent>>,
+    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) listeners: Vec<Arc<Listener>>,
+    pub(super) seed: u64,
+    pub(super) restarting: bool,
+    pub(super) draining: watch::Sender<bool>,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+/// Everybody who may connect, or is.
+#[derive(Default)]
+pub(super) struct Peers {
+    pub(super) by_address: BTreeMap<IpAddr, Entry>,
+    pub(super) neighbors: Vec<Neighbors>,
+}
+
+pub(super) struct Entry {
+    pub(super) peer: Peer,
+    pub(super) config: PeerConfig,
+    /// The peer is one of these neighbors, and goes when its connection does.
+    pub(super) of: Option<IpNet>,
+}
+
+/// Who may become a peer by connecting.
+pub(super) struct Neighbors {
+    pub(super) prefix: IpNet,
+    pub(super) template: PeerConfig,
+    pub(super) most: usize,
+}
+
+/// Why a peer was not added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddPeerError {
+    /// There is a peer with this address, or neighbors with this prefix.
+    Exists(IpNet),
+    /// There is no peer with this address.
+    Unknown(IpAddr),
+    /// The speaker has been shut down.
+    ShutDown,
+    /// Segments cannot be authenticated as configured (RFC 2385, RFC 5925).
+    Authentication(String),
+}
+
+impl std::fmt::Display for AddPeerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exists(prefix) if prefix.prefix_len() == prefix.max_prefix_len() => {
+                write!(f, "there is a peer {} already", prefix.addr())
+            }
+            Self::Exists(prefix) => write!(f, "there are neighbors {prefix} already"),
+            Self::Unknown(address) => write!(f, "there is no peer {address}"),
+            Self::ShutDown => f.write_str("the speaker has been shut down"),
+            Self::Authentication(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for AddPeerError {}
+
+impl Shared {
+    pub(super) fn new(
+        builder: SpeakerBuilder,
+        listeners: Vec<Arc<Listener>>,
+        stop: CancellationToken,
+    ) -> Self {
+        let mut rib = Rib::new();
+        rib.set_complete(!builder.restarting);
+        Self {
+            local: builder.local,
+            changed: watch::Sender::new(rib.version()),
+            rib: Mutex::new(rib),
+            peers: Mutex::default(),
+            events: broadcast::Sender::new(builder.event_capacity),
+            deliver: builder.deliver,
+            dialer: builder.dialer,
+            listeners,
+            seed: builder.seed,
+            restarting: builder.restarting,
+            draining: watch::Sender::new(false),
+            tasks: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    pub(super) fn add_peer(self: &Arc<Self>, config: PeerConfig) -> Result<Peer, AddPeerError> {
+        let mut peers = lock(&self.peers);
+        let address = config.address();
+        if peers.by_address.contains_key(&address) {
+            return Err(AddPeerError::Exists(address.into()));
+        }
+        self.admit(address.into(), &config)?;
+        let peer = self.start(&mut peers, config, None);
+        self.limit_ttl(&peers);
+        Ok(peer)
+    }
+
+    pub(super) fn add_neighbors(
+        self: &Arc<Self>,
+        prefix: IpNet,
+        template: PeerConfig,
+        most: usize,
+    ) -> Result<(), AddPeerError> {
+        let mut peers = lock(&self.peers);
+        let prefix = prefix.trunc();
+        if peers.neighbors.iter().any(|known| known.prefix == prefix) {
+            return Err(AddPeerError::Exists(prefix));
+        }
+        self.admit(prefix, &template)?;
+        peers.neighbors.push(Neighbors {
+            prefix,
+            template,
+            most,
+        });
+        // The longest prefix decides.
+        peers
+            .neighbors
+            .sort_by_key(|known| std::cmp::Reverse(known.prefix.prefix_len()));
+        self.limit_ttl(&peers);
+        Ok(())
+    }
+
+    /// Who configures a key gets it, before anybody can connect, or no peer.
+    fn admit(&self, peers: IpNet, config: &PeerConfig) -> Result<(), AddPeerError> {
+        if self.stop.is_cancelled() {
+            return Err(AddPeerError::ShutDown);
+        }
+        let failed = |error: io::Error| AddPeerError::Authentication(error.to_string());
+        transport::check(config).map_err(failed)?;
+        let mut listeners = self.listeners.iter();
+        listeners
+            .try_for_each(|listener| listener.authenticate(peers, config))
+            .map_err(failed)
+    }
+
+    pub(super) fn limit_ttl(&self, peers: &Peers) {
+        for listener in &self.listeners {
+            let configured = peers.by_address.values().filter(|entry| entry.of.is_none());
+            let configured = configured.map(|entry| &entry.config);
+            let templates = peers.neighbors.iter().map(|known| &known.template);
+            listener.limit_ttl(configured.chain(templates));
+        }
+    }
+
+    fn start(self: &Arc<Self>, peers: &mut Peers, config: PeerConfig, of: Option<IpNet>) -> Peer {
+        let address = config.address();
+        // A full queue means that the task is behind; who fills it waits or is refused.
+        let (commands, receiver) = mpsc::channel(16);
+        let dynamic = of.is_some();
+        let (task, status) = PeerTask::new(Arc::clone(self), config.clone(), receiver, dynamic);
+        self.tasks.spawn(task.run());
+        let peer = Peer::new(address, commands, status);
+        let entry = Entry {
+            peer: peer.clone(),
+            config,
+            of,
+        };
+        peers.by_address.insert(address, entry);
+        peer
+    }
+
+    /// A peer has connected by TCP: whether it is one. Nobody else costs more than this.
+    pub(super) fn accept_tcp(self: &Arc<Self>, stream: TcpStream, remote: IpAddr) -> bool {
+        self.accept(remote, |config| {
+            prepare_accepted(&stream, config).ok()?;
+            Some(Box::new(stream))
+        })
+    }
+
+    /// Hands a connection to the peer with this address, who is made for it if it is a neighbor.
+    pub(super) fn accept(
+        self: &Arc<Self>,
+        remote: IpAddr,
+        connection: impl FnOnce(&PeerConfig) -> Option<Box<dyn Transport>>,
+    ) -> bool {
+        let remote = remote.to_canonical();
+        let mut peers = lock(&self.peers);
+        if !peers.by_address.contains_key(&remote) {
+            let Some((config, of)) = peers.welcome(remote) else {
+                return false;
+            };
+            self.start(&mut peers, config, Some(of));
+        }
+        // Under the lock: a task that is about to go sees it, or is gone.
+        peers.by_address.get(&remote).is_some_and(|entry| {
+            let transport = connection(&entry.config);
+            transport.is_some_and(|transport| entry.peer.try_send(Command::Accept(transport)))
+        })
+    }
+
+    /// The task of a neighbor that has nothing more to do goes, unless something has come up; whether it does.
+    pub(super) fn dismiss(&self, address: IpAddr, commands: &mpsc::Receiver<Command>) -> bool {
+        let mut peers = lock(&self.peers);
+        let idle = commands.is_empty();
+        if idle {
+            peers.by_address.remove(&address);
+        }
+        idle
+    }
+}
+
+impl Peers {
+    /// The configuration for somebody who is one of the neighbors, if there is room.
+    fn welcome(&self, address: IpAddr) -> Option<(PeerConfig, IpNet)> {
+        let mut neighbors = self.neighbors.iter();
+        let neighbors = neighbors.find(|known| known.prefix.contains(&address))?;
+        let present = self.by_address.values();
+        let present = present.filter(|entry| entry.of == Some(neighbors.prefix));
+        if present.count() >= neighbors.most {
+            return None;
+        }
+        let config = neighbors.template.clone().passive(true);
+        Some((config.with_address(address), neighbors.prefix))
+    }
+}
+
+/// A lock whose holder panicked holds what it held before: every change under these locks is whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
