@@ -19,6 +19,7 @@
 //!
 //! [`fsm`] is the state machine of RFC 4271 as a pure table.
 
+mod adj_rib_in;
 mod backoff;
 mod collision;
 mod config;
@@ -33,6 +34,7 @@ mod speaker;
 mod stats;
 mod timer;
 
+pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use collision::Initiator;
 pub use config::{AoAlgorithm, AoKey, LocalConfig, Md5Key, PeerChange, PeerConfig, RestartConfig};
 pub use fsm::State;

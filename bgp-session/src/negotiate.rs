@@ -249,15 +249,13 @@ fn contexts(
         .limit(offer.message_limit(config.extended_message))
         .four_octet_as(offer.four_octet_as);
     let ours = |yes: bool| config.families.iter().filter(move |_| yes);
+    let ipv4 = || ours(config.extended_next_hop).filter(|family| family.afi == Afi::IPV4);
     let received = both
         .add_path(ours(config.add_path).filter(|family| offer.sends_paths.contains(*family)))
-        .extended_next_hop(ours(config.extended_next_hop));
+        .extended_next_hop(ipv4());
     let sent = both
         .add_path(ours(config.add_path).filter(|family| offer.takes_paths.contains(*family)))
-        .extended_next_hop(
-            ours(config.extended_next_hop)
-                .filter(|family| offer.extended_next_hop.contains(*family)),
-        );
+        .extended_next_hop(ipv4().filter(|family| offer.extended_next_hop.contains(*family)));
     (received, sent)
 }
 

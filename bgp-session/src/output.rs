@@ -88,6 +88,10 @@ pub enum SessionEvent {
     UpdateFault(Fault),
     /// The peer wants the routes of this family once more.
     Refresh(Family),
+    /// The peer is about to send all its routes of this family once more (BoRR, RFC 7313).
+    RefreshBegins(Family),
+    /// It has: those that it has not named since are gone (EoRR, RFC 7313).
+    RefreshEnds(Family),
     /// The peer has sent all its routes of this family (RFC 4724 section 2).
     EndOfRib(Family),
 }

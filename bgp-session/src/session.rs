@@ -507,6 +507,9 @@ impl Session {
         if now.saturating_duration_since(since) >= STABLE {
             self.backoff.reset();
         }
+        if is_excess(&reason) {
+            self.backoff.despair();
+        }
         self.statistics.count_down(&reason);
         let restart = negotiated.and_then(|negotiated| negotiated.restart.as_ref());
         let retained = match restart.filter(|restart| is_graceful(&reason, restart)) {
@@ -535,6 +538,17 @@ impl Session {
         self.statistics.count_down(&reason);
         self.emit(SessionEvent::Failed { reason });
     }
+}
+
+/// Whether we have ended the session for too many prefixes, which there will be again.
+fn is_excess(reason: &DownReason) -> bool {
+    let DownReason::Local(notification) = reason else {
+        return false;
+    };
+    let Reason { code, subcode } = Reason::MAXIMUM_PREFIXES_REACHED;
+    notification.reason == Reason::MAXIMUM_PREFIXES_REACHED
+        || (notification.reason == Reason::HARD_RESET
+            && notification.data.starts_with(&[code, subcode]))
 }
 
 /// Whether the peer's routes are kept (RFC 4724 section 4.2): it is to be expected back. A NOTIFICATION says so only where

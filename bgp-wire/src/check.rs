@@ -9,16 +9,19 @@ mod values;
 
 pub use routes::UnicastRoutes;
 
+use core::net::IpAddr;
+
 use ipnet::Ipv4Net;
 
 use crate::attribute::rules::{SLOTS, is_host, is_usable, plain_rules, slot, verdict};
 use crate::attribute::{Attribute, MpPrefixes, MpReach, MpUnreach, RawAttribute, Treatment};
 use crate::context::{Context, PeerKind};
+use crate::encode::NextHop;
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
 use crate::iana::{AttributeCode, Role, Safi};
 use crate::message::Update;
-use crate::nlri::{AnyNlri, Form, Prefixes, Routes};
+use crate::nlri::{AnyNlri, Form, Nlri, Prefixes, Routes};
 use crate::reason::Reason;
 use head::check_head;
 use index::{Index, Seen, Surviving};
@@ -417,6 +420,23 @@ impl<'a> Checked<'a> {
         } else {
             UnicastRoutes::of(self.reachable())
         }
+    }
+
+    /// The same, each with its next hop: that of IPv4 may stand in NEXT_HOP or in MP_REACH_NLRI.
+    pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
+        let Section {
+            ipv4,
+            multiprotocol,
+        } = if self.withdraws() {
+            Section::default()
+        } else {
+            self.reachable()
+        };
+        let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
+        let of_reach = self.mp_reach().and_then(|reach| NextHop::of(&reach));
+        let ipv4 = ipv4.map(move |nlri| (of_ipv4.unwrap_or(NextHop::Absent), nlri.widen()));
+        let others = multiprotocol.map(move |nlri| (of_reach.unwrap_or(NextHop::Absent), nlri));
+        ipv4.chain(others)
     }
 
     /// Every unicast prefix that is withdrawn, and after treat-as-withdraw those that were announced.

@@ -198,6 +198,12 @@ impl Context {
         self
     }
 
+    /// The role of the peer, where leaks are looked for.
+    #[must_use]
+    pub fn role_of_peer(&self) -> Option<Role> {
+        self.peer_role.map(|(role, _)| role)
+    }
+
     /// Where the peer is.
     #[must_use]
     pub const fn peer(&self) -> PeerKind {

@@ -371,6 +371,25 @@ fn forms_of_one_attribute() {
     );
 }
 
+/// Each prefix has the next hop of where it stands.
+#[test]
+fn next_hops() {
+    let attributes = format!(
+        "900e001c 0002 01 10 20010db8000000000000000000000001 00 3020010db80010 {ORIGIN}{AS_PATH}{NEXT_HOP}"
+    );
+    let (frame, context) = (announcing(&attributes, PREFIX), external());
+    let checked = update(&frame, &context).check().unwrap();
+    let routes = checked.announced_with_next_hops();
+    let texts: Vec<_> = routes
+        .map(|(next_hop, nlri)| format!("{nlri} via {next_hop}"))
+        .collect();
+    let expected = [
+        "10.200.2.0/24 via 10.99.1.2",
+        "2001:db8:10::/48 via 2001:db8::1",
+    ];
+    assert_eq!(texts, expected);
+}
+
 /// The attributes that have accessors.
 #[test]
 fn accessors() {

@@ -176,8 +176,7 @@ impl Session {
                 notification: Some(notification),
                 ..Cause::default()
             };
-            self.step(now, slot, Event::AutomaticStop, cause);
-            return self.backoff.despair();
+            return self.step(now, slot, Event::AutomaticStop, cause);
         }
         self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
         if let Some(fault) = checked.fault() {
@@ -228,11 +227,20 @@ impl Session {
             message(MessageType::ROUTE_REFRESH),
         );
         let negotiated = self.primary.negotiated.as_ref().filter(|_| established);
-        // RFC 2918 section 4: a family that was not negotiated is ignored; RFC 7313 section 5: so is an unknown subtype.
-        let wanted =
-            negotiated.is_some_and(|negotiated| negotiated.families().contains(refresh.family));
-        if wanted && refresh.subtype == RefreshSubtype::REQUEST {
-            self.emit(SessionEvent::Refresh(refresh.family));
+        let Some(negotiated) = negotiated else { return };
+        // RFC 2918 section 4: a family that was not negotiated is ignored.
+        if !negotiated.families().contains(refresh.family) {
+            return;
+        }
+        let enhanced = negotiated.enhanced_route_refresh;
+        match refresh.subtype {
+            RefreshSubtype::REQUEST => self.emit(SessionEvent::Refresh(refresh.family)),
+            RefreshSubtype::BEGIN if enhanced => {
+                self.emit(SessionEvent::RefreshBegins(refresh.family));
+            }
+            RefreshSubtype::END if enhanced => self.emit(SessionEvent::RefreshEnds(refresh.family)),
+            // RFC 7313 section 5: so is an unknown subtype.
+            _ => {}
         }
     }
 }

@@ -445,7 +445,10 @@ impl PeerTask {
             SessionEvent::StaleRoutesLongLived(families) => {
                 tracing::debug!(%peer, %families, "stale routes are a last resort");
             }
-            SessionEvent::Update(_) | SessionEvent::EndOfRib(_) => {}
+            SessionEvent::Update(_)
+            | SessionEvent::RefreshBegins(_)
+            | SessionEvent::RefreshEnds(_)
+            | SessionEvent::EndOfRib(_) => {}
         }
         let event = PeerEvent { peer, event };
         if self.shared.deliver.is_some() {

@@ -59,7 +59,7 @@ impl FromStr for NextHop {
 }
 
 impl NextHop {
-    pub(super) fn of(reach: &MpReach<'_>) -> Option<Self> {
+    pub(crate) fn of(reach: &MpReach<'_>) -> Option<Self> {
         match (reach.next_hop()?, reach.link_local_next_hop()) {
             (IpAddr::V6(global), Some(link_local)) => {
                 Some(Self::GlobalAndLinkLocal(global, link_local))

@@ -1,14 +1,10 @@
-//! Sessions as dialogues: what the peer does, and what the session answers.
-
-#![cfg(test)]
-
-mod script;
+//! From the start of a session to its end.
 
 use std::time::Duration;
 
+use crate::script::{Message, Script, config, keepalive, notification, open, refresh, update};
 use bgp_session::{DownReason, PeerConfig, SessionEvent, Shutdown, State};
 use bgp_wire::{Asn, Family, HoldTime, NotificationBuf, Reason, RefreshSubtype};
-use script::{Message, Script, config, keepalive, notification, open, refresh, update};
 
 #[test]
 fn dials_and_establishes() {
@@ -179,33 +175,33 @@ fn refused_opens() {
     let refused = [
         (open(64513, 90), Reason::BAD_PEER_AS, vec![]),
         (
-            script::raw_open("040000005ac0a800fe00"),
+            crate::script::raw_open("040000005ac0a800fe00"),
             Reason::BAD_PEER_AS,
             vec![],
         ),
         (
-            script::open_with_id(64512, "192.168.0.111"),
+            crate::script::open_with_id(64512, "192.168.0.111"),
             Reason::BAD_BGP_IDENTIFIER,
             vec![],
         ),
         (
-            script::open_with_families(&[Family::IPV4_MULTICAST]),
+            crate::script::open_with_families(&[Family::IPV4_MULTICAST]),
             Reason::UNSUPPORTED_CAPABILITY,
             vec![1, 4, 0, 1, 0, 1, 1, 4, 0, 2, 0, 1],
         ),
         (
-            script::raw_open("05fc00005ac0a800fe00"),
+            crate::script::raw_open("05fc00005ac0a800fe00"),
             Reason::UNSUPPORTED_VERSION_NUMBER,
             vec![0, 4],
         ),
         (
-            script::raw_open("04fc000002c0a800fe00"),
+            crate::script::raw_open("04fc000002c0a800fe00"),
             Reason::UNACCEPTABLE_HOLD_TIME,
             vec![],
         ),
         // AS_TRANS without the capability that says which AS it stands for.
         (
-            script::raw_open("045ba0005ac0a800fe00"),
+            crate::script::raw_open("045ba0005ac0a800fe00"),
             Reason::BAD_PEER_AS,
             vec![],
         ),
@@ -226,14 +222,14 @@ fn refused_opens() {
 fn identifier_equal_to_ours_is_legal_between_two_ases() {
     let config = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
     let mut a = Script::new(config);
-    a.establish(script::open_with_id(64513, "192.168.0.111"));
+    a.establish(crate::script::open_with_id(64513, "192.168.0.111"));
     assert_eq!(a.session.state(), State::Established);
 }
 
 #[test]
 fn an_old_peer_without_capabilities() {
     let mut a = Script::new(config());
-    a.establish(script::raw_open("04fc00005ac0a800fe00"));
+    a.establish(crate::script::raw_open("04fc00005ac0a800fe00"));
     let families: Vec<_> = a.session.negotiated().unwrap().families().iter().collect();
     assert_eq!(families, [Family::IPV4_UNICAST]);
 }
@@ -260,13 +256,13 @@ fn malformed_updates() {
     let connection = a.connection();
     a.receives(
         connection,
-        script::update_with("40010100 400200 400304c0a800fe 800403000000", "180ac802"),
+        crate::script::update_with("40010100 400200 400304c0a800fe 800403000000", "180ac802"),
     );
     assert_eq!(a.session.statistics().updates_treated_as_withdraw, 1);
     assert_eq!(a.session.statistics().prefixes_withdrawn, 1);
     assert_eq!(a.session.state(), State::Established);
     // Without a prefix there is nothing to withdraw.
-    a.receives(connection, script::update_with("800403000000", ""));
+    a.receives(connection, crate::script::update_with("800403000000", ""));
     let data = vec![0x80, 4, 3, 0, 0, 0];
     a.expects(
         connection,
@@ -406,14 +402,14 @@ fn collision_keeps_the_connection_of_the_higher_identifier() {
                 (accepted, dialled)
             };
             // The first OPEN names the peer, and decides.
-            a.receives(first, script::open_with_id(64512, identifier));
+            a.receives(first, crate::script::open_with_id(64512, identifier));
             a.expects(
                 dropped,
                 Message::Notification(Reason::CONNECTION_COLLISION_RESOLUTION, vec![]),
             );
             a.expects_close(dropped);
             if kept == second {
-                a.receives(second, script::open_with_id(64512, identifier));
+                a.receives(second, crate::script::open_with_id(64512, identifier));
             }
             a.expects(kept, Message::Keepalive);
             a.receives(kept, keepalive());
@@ -461,8 +457,13 @@ fn refresh_both_ways() {
     ));
     let events = a.events.len();
     a.receives(connection, refresh(RefreshSubtype(255)));
-    a.receives(connection, refresh(RefreshSubtype::BEGIN));
     assert_eq!(a.events.len(), events, "ignored");
+    a.receives(connection, refresh(RefreshSubtype::BEGIN));
+    a.receives(connection, refresh(RefreshSubtype::END));
+    assert!(matches!(
+        a.events.get(events..),
+        Some([SessionEvent::RefreshBegins(_), SessionEvent::RefreshEnds(_)])
+    ));
     a.session.refresh(a.now, Family::IPV6_UNICAST).unwrap();
     a.drain();
     a.expects(connection, Message::RouteRefresh(Family::IPV6_UNICAST));

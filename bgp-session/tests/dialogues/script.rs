@@ -1,10 +1,5 @@
 //! The peer's side of a dialogue.
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a test asks for one kind of event"
-)]
-
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -24,6 +19,8 @@ pub(crate) struct Script {
     pub(crate) now: Instant,
     pub(crate) events: Vec<SessionEvent>,
     sent: VecDeque<(ConnectionId, Message)>,
+    /// The last OPEN that was sent.
+    pub(crate) open: Option<OpenBuf>,
     dials: VecDeque<ConnectionId>,
     closed: VecDeque<ConnectionId>,
     deadline: Option<Instant>,
@@ -57,6 +54,7 @@ impl Script {
             now,
             events: Vec::new(),
             sent: VecDeque::new(),
+            open: None,
             dials: VecDeque::new(),
             closed: VecDeque::new(),
             deadline: None,
@@ -68,6 +66,18 @@ impl Script {
         let mut script = Self::new(config);
         script.establish(open(64512, 90));
         script
+    }
+
+    /// Takes the events that have come up.
+    pub(crate) fn take_events(&mut self) -> Vec<SessionEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The transport takes so many octets and leaves others.
+    pub(crate) fn written(&mut self, connection: ConnectionId, taken: usize, left: usize) {
+        self.session
+            .handle_written(self.now, connection, taken, left);
+        self.drain();
     }
 
     /// Up to OpenConfirm.
@@ -155,6 +165,11 @@ impl Script {
                     while let Some(frame) =
                         Frame::split(&mut octets, MessageLimit::Standard).unwrap()
                     {
+                        if let Ok(bgp_wire::Message::Open(open)) =
+                            frame.decode(&Context::new(PeerKind::Internal))
+                        {
+                            self.open = Some(open.into());
+                        }
                         self.sent.push_back((connection, name(&frame)));
                     }
                     assert!(octets.is_empty(), "whole messages");
@@ -259,6 +274,39 @@ pub(crate) fn open_with_id(asn: u32, router_id: &str) -> Vec<u8> {
 
 pub(crate) fn open_with_families(families: &[Family]) -> Vec<u8> {
     encode_open(64512, 90, "192.168.0.254", families)
+}
+
+/// An OPEN with these capabilities, and those for its AS and the two unicast families.
+pub(crate) fn open_with(asn: u32, capabilities: &[CapabilityBuf]) -> Vec<u8> {
+    let base = [
+        CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST),
+        CapabilityBuf::Multiprotocol(Family::IPV6_UNICAST),
+        CapabilityBuf::FourOctetAs(Asn::new(asn)),
+    ];
+    let open = OpenBuf {
+        asn: Asn::new(asn),
+        hold_time: HoldTime::DEFAULT,
+        router_id: "192.168.0.254".parse().unwrap(),
+        capabilities: [&base, capabilities].concat(),
+    };
+    let mut octets = BytesMut::new();
+    open.encode(&mut octets).unwrap();
+    octets.to_vec()
+}
+
+/// UPDATEs of what `fill` puts in, as an internal or external peer sends them.
+pub(crate) fn updates(peer: PeerKind, fill: impl FnOnce(&mut UpdateBuf)) -> Vec<u8> {
+    let mut attributes = AttributeSet::new(Origin::IGP);
+    if peer == PeerKind::External {
+        attributes.as_path = "64513".parse().unwrap();
+    }
+    let mut update = UpdateBuf::new(attributes);
+    let next_hop = std::net::IpAddr::from([192, 168, 0, 254]);
+    update.set_next_hop(Family::IPV4_UNICAST, next_hop);
+    fill(&mut update);
+    let mut octets = BytesMut::new();
+    update.encode(&Context::new(peer), &mut octets).unwrap();
+    octets.to_vec()
 }
 
 fn encode_open(asn: u32, hold_time: u16, router_id: &str, families: &[Family]) -> Vec<u8> {
