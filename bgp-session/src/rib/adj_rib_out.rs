@@ -217,8 +217,8 @@ impl Progress {
     ) -> bool {
         let mut window = Vec::new();
         loop {
-            let before = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
-            let before = before.or_else(|| self.wanted.before.as_ref().filter(|_| self.initial));
+            let passing = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
+            let before = [passing, self.wanted.before.as_ref()];
             while !log.is_at_end(self.consumer) {
                 if output.out.len() >= output.budget {
                     return false;
@@ -261,11 +261,11 @@ impl Progress {
 impl Export {
     /// Writes a window, grouped by path.
     ///
-    /// What is not for the peer is passed over, unless the peer has it by the policy of `before`.
+    /// What is not for the peer is passed over, unless the peer may have it by a policy of `before`.
     fn write<P: Exported>(
         &self,
         window: &mut Vec<(Key<P>, Change)>,
-        before: Option<&ExportPolicy>,
+        before: [Option<&ExportPolicy>; 2],
         output: &mut Output<'_>,
     ) {
         if !self.allows_all() {
@@ -273,7 +273,8 @@ impl Export {
                 let prefix = key.prefix.into();
                 if !self.allows(prefix) {
                     *change = Change::Withdrawn;
-                    return before.is_some_and(|before| before.allows(prefix));
+                    let mut before = before.iter().flatten();
+                    return before.any(|before| before.allows(prefix));
                 }
                 true
             });

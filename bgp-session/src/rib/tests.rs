@@ -48,26 +48,60 @@ fn config() -> PeerConfig {
 #[derive(Default)]
 struct Peer {
     adj_rib_out: Option<AdjRibOut>,
-    table: BTreeMap<IpNet, u32>,
+    /// It knows path identifiers.
+    add_path: bool,
+    /// What its policy is: 0 for everything.
+    policy: u8,
+    table: Table,
     announcements: usize,
     marks: Vec<String>,
 }
 
+/// LOCAL_PREF by prefix and path identifier.
+type Table = BTreeMap<(IpNet, Option<PathId>), u32>;
+
 impl Peer {
     fn up(&mut self, rib: &mut Rib) {
         self.down(rib);
-        self.adj_rib_out = Some(AdjRibOut::new(
-            rib,
-            &config(),
-            &negotiated(PeerKind::Internal),
-        ));
+        let config = policy(self.policy);
+        self.adj_rib_out = Some(AdjRibOut::new(rib, &config, &self.negotiated()));
+    }
+
+    fn negotiated(&self) -> Negotiated {
+        Negotiated {
+            sends: self.context(),
+            ..negotiated(PeerKind::Internal)
+        }
     }
 
     fn down(&mut self, rib: &mut Rib) {
         if let Some(adj_rib_out) = self.adj_rib_out.take() {
             adj_rib_out.close(rib);
         }
-        *self = Self::default();
+        *self = Self {
+            add_path: self.add_path,
+            policy: self.policy,
+            ..Self::default()
+        };
+    }
+
+    fn context(&self) -> Context {
+        let families = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+        let families = families.into_iter().filter(|_| self.add_path);
+        Context::new(PeerKind::Internal).add_path(families)
+    }
+
+    /// What the peer should hold of this table.
+    fn share(&self, model: &BTreeMap<(u8, u32), u32>) -> Table {
+        let mut table = Table::new();
+        for ((number, path_id), preference) in model.iter().rev() {
+            if allowed(self.policy, *number) {
+                // The lowest identifier comes last.
+                let path_id = self.add_path.then_some(PathId(*path_id));
+                table.insert((prefix(*number), path_id), *preference);
+            }
+        }
+        table
     }
 
     fn pull(&mut self, rib: &mut Rib, budget: usize) -> bool {
@@ -77,16 +111,17 @@ impl Peer {
         let mut octets = BytesMut::new();
         let up_to_date = adj_rib_out.pull(rib, &mut octets, budget);
         while let Some(frame) = Frame::split(&mut octets, MessageLimit::Standard).unwrap() {
-            match frame.decode(&Context::new(PeerKind::Internal)).unwrap() {
+            let context = self.context();
+            match frame.decode(&context).unwrap() {
                 Message::Update(update) => {
                     let checked = update.check().unwrap();
                     for nlri in checked.withdrawn() {
-                        self.table.remove(&nlri.prefix);
+                        self.table.remove(&(nlri.prefix, nlri.path_id));
                     }
                     for nlri in checked.announced() {
                         self.announcements += 1;
-                        self.table
-                            .insert(nlri.prefix, checked.local_pref().unwrap());
+                        let preference = checked.local_pref().unwrap();
+                        self.table.insert((nlri.prefix, nlri.path_id), preference);
                     }
                     self.marks
                         .extend(checked.end_of_rib().map(|family| format!("EoR {family}")));
@@ -119,48 +154,92 @@ fn route(number: u8, preference: u32) -> Route {
     Route::new(prefix(number)).local_pref(preference)
 }
 
+/// Policies by number.
+fn policy(number: u8) -> PeerConfig {
+    let halves = ["10.0.0.0/8", "2001:db8::/32"];
+    let ranges = |texts: &[&str]| {
+        let ranges = texts
+            .iter()
+            .map(|text| PrefixRange::inside_of(text.parse().unwrap()));
+        ExportPolicy::only(ranges.collect::<Vec<_>>())
+    };
+    config().export(match number {
+        0 => ExportPolicy::all(),
+        1 => ranges(&halves[..1]),
+        2 => ranges(&halves[1..]),
+        _ => ranges(&["10.0.4.0/24", "10.0.6.0/24", "2001:db8:7::/48"]),
+    })
+}
+
+fn allowed(policy: u8, number: u8) -> bool {
+    match policy {
+        0 => true,
+        1 => number.is_multiple_of(2),
+        2 => !number.is_multiple_of(2),
+        _ => matches!(number, 4 | 6 | 7),
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    Announce(u8, u32),
+    Announce(u8, u32, u32),
     Withdraw(u8),
-    Replace(Vec<(u8, u32)>),
+    WithdrawPath(u8, u32),
+    Replace(Vec<(u8, u32, u32)>),
     Up(usize),
     Down(usize),
     Pull(usize, usize),
     Refresh(usize),
+    Policy(usize, u8),
 }
 
+/// Few prefixes, and mostly one path to each.
 fn step() -> impl Strategy<Value = Step> {
+    let path = || prop_oneof![3 => Just(1), 2 => 0..4u32];
+    let route = || (0..12u8, path(), 0..3u32);
     prop_oneof![
-        8 => (0..40u8, 0..3u32).prop_map(|(number, preference)| Step::Announce(number, preference)),
-        6 => (0..40u8).prop_map(Step::Withdraw),
-        1 => prop::collection::vec((0..40u8, 0..3u32), 0..40).prop_map(Step::Replace),
-        1 => (0..3usize).prop_map(Step::Up),
-        1 => (0..3usize).prop_map(Step::Down),
-        4 => (0..3usize, prop_oneof![Just(1), Just(60), Just(4096)]).prop_map(|(peer, budget)| Step::Pull(peer, budget)),
-        1 => (0..3usize).prop_map(Step::Refresh),
+        8 => route().prop_map(|(number, path, preference)| Step::Announce(number, path, preference)),
+        3 => (0..12u8).prop_map(Step::Withdraw),
+        3 => (0..12u8, path()).prop_map(|(number, path)| Step::WithdrawPath(number, path)),
+        1 => prop::collection::vec(route(), 0..20).prop_map(Step::Replace),
+        1 => (0..4usize).prop_map(Step::Up),
+        1 => (0..4usize).prop_map(Step::Down),
+        4 => (0..4usize, prop_oneof![Just(1), Just(60), Just(4096)]).prop_map(|(peer, budget)| Step::Pull(peer, budget)),
+        1 => (0..4usize).prop_map(Step::Refresh),
+        1 => (0..4usize, 0..4u8).prop_map(|(peer, policy)| Step::Policy(peer, policy)),
     ]
+}
+
+fn path(number: u8, path_id: u32, preference: u32) -> Route {
+    route(number, preference).path_id(PathId(path_id))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_peer_ends_with_the_table(steps in prop::collection::vec(step(), 0..600)) {
+    fn every_peer_ends_with_its_share_of_the_table(steps in prop::collection::vec(step(), 0..400)) {
         let (mut rib, mut model) = (Rib::new(), BTreeMap::new());
-        let mut peers: [Peer; 3] = Default::default();
+        let mut peers: [Peer; 4] = Default::default();
+        (peers[2].add_path, peers[3].add_path) = (true, true);
         for step in steps {
             match step {
-                Step::Announce(number, preference) => {
-                    let changed = model.insert(prefix(number), preference) != Some(preference);
-                    prop_assert_eq!(rib.announce(&route(number, preference)), changed);
+                Step::Announce(number, path_id, preference) => {
+                    let changed = model.insert((number, path_id), preference) != Some(preference);
+                    prop_assert_eq!(rib.announce(&path(number, path_id, preference)), changed);
                 }
                 Step::Withdraw(number) => {
-                    prop_assert_eq!(rib.withdraw(prefix(number)), model.remove(&prefix(number)).is_some());
+                    let before = model.len();
+                    model.retain(|(known, _), _| *known != number);
+                    prop_assert_eq!(rib.withdraw(prefix(number)), model.len() < before);
+                }
+                Step::WithdrawPath(number, path_id) => {
+                    let known = model.remove(&(number, path_id)).is_some();
+                    prop_assert_eq!(rib.withdraw_path(prefix(number), PathId(path_id)), known);
                 }
                 Step::Replace(set) => {
-                    model = set.iter().map(|(number, preference)| (prefix(*number), *preference)).collect();
-                    let routes: Vec<_> = model.iter().map(|(prefix, lp)| Route::new(*prefix).local_pref(*lp)).collect();
+                    model = set.iter().map(|(number, path_id, preference)| ((*number, *path_id), *preference)).collect();
+                    let routes: Vec<_> = model.iter().map(|((number, id), preference)| path(*number, *id, *preference)).collect();
                     rib.replace(&routes);
                 }
                 Step::Up(peer) => peers[peer].up(&mut rib),
@@ -172,16 +251,23 @@ proptest! {
                         adj_rib_out.refresh(Family::IPV6_UNICAST);
                     }
                 }
+                Step::Policy(peer, number) => {
+                    peers[peer].policy = number;
+                    let negotiated = peers[peer].negotiated();
+                    if let Some(adj_rib_out) = &mut peers[peer].adj_rib_out {
+                        adj_rib_out.set_policy(&policy(number), &negotiated);
+                    }
+                }
             }
             prop_assert_eq!(rib.len(), model.len());
         }
-        let routes: BTreeMap<_, _> =
-            rib.routes().map(|route| (route.prefix(), route.attributes().local_pref.unwrap())).collect();
-        prop_assert_eq!(&routes, &model);
+        let routes = rib.routes().map(|route| ((route.prefix(), route.nlri().path_id), route.attributes().local_pref.unwrap()));
+        let whole = Peer { add_path: true, ..Peer::default() };
+        prop_assert_eq!(&routes.collect::<Table>(), &whole.share(&model));
         for peer in &mut peers {
             while !peer.pull(&mut rib, 1000) {}
             if peer.adj_rib_out.is_some() {
-                prop_assert_eq!(&peer.table, &model);
+                prop_assert_eq!(&peer.table, &peer.share(&model));
                 let before = peer.announcements;
                 prop_assert!(peer.pull(&mut rib, 1000) && peer.announcements == before, "nothing twice");
             }
@@ -363,4 +449,148 @@ fn ten_thousand_host_routes_take_thirteen_messages() {
     let mut octets = BytesMut::new();
     assert!(adj_rib_out.pull(&mut rib, &mut octets, usize::MAX));
     assert_eq!(messages(&octets), 13 + 2, "and two End-of-RIB markers");
+}
+
+/// What one peer is sent for one route, as attributes and next hop.
+fn sent(route: &Route, config: &PeerConfig, negotiated: &Negotiated, draining: bool) -> String {
+    let mut rib = Rib::new();
+    rib.announce(route);
+    let mut adj_rib_out = AdjRibOut::new(&mut rib, config, negotiated);
+    adj_rib_out.set_draining(draining);
+    let mut octets = BytesMut::new();
+    assert!(adj_rib_out.pull(&mut rib, &mut octets, usize::MAX));
+    let context = negotiated.sends;
+    while let Some(frame) = Frame::split(&mut octets, MessageLimit::Standard).unwrap() {
+        if let Ok(Message::Update(update)) = frame.decode(&context) {
+            let checked = update.check().unwrap();
+            assert_eq!(checked.fault(), None);
+            if let Some((next_hop, nlri)) = checked.announced_with_next_hops().next() {
+                let attributes = AttributeSet::from(&checked);
+                return format!("{nlri} via {next_hop}: {attributes}");
+            }
+        }
+    }
+    "nothing".to_owned()
+}
+
+#[test]
+fn policies_change_what_is_sent() {
+    let route = route(2, 7)
+        .multi_exit_disc(1)
+        .community("64512:1".parse().unwrap())
+        .next_hop("192.0.2.9".parse().unwrap());
+    let policy = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())])
+        .local_pref(200)
+        .multi_exit_disc(50)
+        .community("64512:2".parse().unwrap())
+        .large_community("1:2:3".parse().unwrap())
+        .prepend(2)
+        .next_hop("192.0.2.1".parse().unwrap());
+    let plain = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
+    let (internal, external) = (
+        negotiated(PeerKind::Internal),
+        negotiated(PeerKind::External),
+    );
+    let rich = plain.clone().export(policy);
+    let draining = "origin IGP local-preference 0 community [ 64512:1 graceful-shutdown ]";
+    for (config, negotiated, drain, expected) in [
+        (&plain, &internal, false, "10.0.2.0/24 via 192.0.2.9: origin igp med 1 local-preference 7 community [ 64512:1 ]".to_owned()),
+        // RFC 8212.
+        (&plain, &external, false, "nothing".to_owned()),
+        (
+            &rich, &internal, false,
+            "10.0.2.0/24 via 192.0.2.1: origin igp as-path [ 64512 64512 ] med 50 local-preference 200 \
+             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]".to_owned(),
+        ),
+        (
+            &rich, &external, false,
+            "10.0.2.0/24 via 192.0.2.1: origin igp as-path [ 64512 64512 64512 ] med 50 \
+             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]".to_owned(),
+        ),
+        // RFC 8326.
+        (&plain, &internal, true, format!("10.0.2.0/24 via 192.0.2.9: {draining}").replace("IGP", "igp med 1")),
+    ] {
+        assert_eq!(sent(&route, config, negotiated, drain), expected);
+    }
+    let other = Route::new("172.16.0.0/12".parse().unwrap());
+    assert_eq!(sent(&other, &rich, &internal, false), "nothing");
+}
+
+/// RFC 9234 section 5, on the way out.
+#[test]
+fn roles_mark_and_hold() {
+    use bgp_wire::Role;
+    let external = negotiated(PeerKind::External);
+    let with_otc = {
+        let mut attributes = route(2, 7).attributes().clone();
+        attributes.only_to_customer = Some(Asn::new(1));
+        route(2, 7).with_attributes(attributes)
+    };
+    for (role, plain, marked) in [
+        (Role::PROVIDER, Some("64512"), Some("1")),
+        (Role::ROUTE_SERVER, Some("64512"), Some("1")),
+        (Role::PEER, Some("64512"), None),
+        (Role::CUSTOMER, Some(""), None),
+        (Role::ROUTE_SERVER_CLIENT, Some(""), None),
+    ] {
+        let config = config().role(role);
+        for (route, otc) in [(&route(2, 7), plain), (&with_otc, marked)] {
+            let sent = sent(route, &config, &external, false);
+            let seen = (sent != "nothing").then(|| sent.split(" otc ").nth(1).unwrap_or_default());
+            assert_eq!(seen, otc, "{role}: {sent}");
+        }
+    }
+}
+
+/// RFC 8950: an IPv6 next hop for IPv4 routes, where there is no other and the peer takes it.
+#[test]
+fn extended_next_hops() {
+    let over_ipv6 = |takes: bool| {
+        let mut negotiated = negotiated(PeerKind::Internal);
+        negotiated.local_address = "2001:db8::111".parse().unwrap();
+        let families = takes.then_some(Family::IPV4_UNICAST);
+        negotiated.sends = negotiated.sends.extended_next_hop(families);
+        negotiated
+    };
+    let via = |route: &Route, config: &PeerConfig, takes| {
+        let sent = sent(route, config, &over_ipv6(takes), false);
+        sent.split_once(':').map_or(sent.clone(), |_| {
+            sent.split(": ").next().unwrap().to_owned()
+        })
+    };
+    let plain = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
+    let ours = plain.clone().next_hop_ipv4([192, 0, 2, 1].into());
+    let own = route(2, 7).next_hop("2001:db8::7".parse().unwrap());
+    let both = own.clone().next_hop([192, 0, 2, 7].into());
+    for (route, config, takes, expected) in [
+        (&route(2, 7), &plain, true, "10.0.2.0/24 via 2001:db8::111"),
+        (&route(2, 7), &plain, false, "nothing"),
+        (&route(2, 7), &ours, true, "10.0.2.0/24 via 192.0.2.1"),
+        (&own, &ours, true, "10.0.2.0/24 via 2001:db8::7"),
+        (&own, &ours, false, "10.0.2.0/24 via 192.0.2.1"),
+        (&both, &ours, true, "10.0.2.0/24 via 192.0.2.7"),
+    ] {
+        assert_eq!(via(route, config, takes), expected);
+    }
+}
+
+/// RFC 4724 section 4.1: End-of-RIB comes when everything is back.
+#[test]
+fn end_of_rib_waits_until_the_table_is_complete() {
+    let mut rib = Rib::new();
+    rib.set_complete(false);
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    rib.announce(&route(2, 0));
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!((peer.announcements, peer.marks.len()), (1, 0));
+    peer.adj_rib_out
+        .as_mut()
+        .unwrap()
+        .refresh(Family::IPV4_UNICAST);
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!(peer.marks.len(), 0, "no BoRR before End-of-RIB");
+    rib.set_complete(true);
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!(peer.marks.len(), 4, "{:?}", peer.marks);
 }
