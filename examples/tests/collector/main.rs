@@ -1,0 +1,100 @@
+//! The collector over real TCP: every conformance case against it, strictly (`bgp-wire/tests/conformance/cases.txt` says how
+//! to read the table), and what goes beyond one connection.
+//!
+//! Neighbors have addresses of 10.98.0.0/16 and 10.99.0.0/16, in a network namespace of its own in which this program starts
+//! itself anew; it is gone with the process.
+
+#![cfg(test)]
+
+mod collector;
+mod conformance;
+mod faults;
+mod peer;
+#[path = "../../../bgp-wire/tests/conformance/table.rs"]
+mod table;
+
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use collector::Collector;
+
+/// Set in the namespace.
+const INSIDE: &str = "COLLECTOR_TEST_NAMESPACE";
+
+fn main() -> ExitCode {
+    if std::env::var_os(INSIDE).is_none() {
+        return enter();
+    }
+    let arguments = Arguments::from_args();
+    let (plain, restarting) = if arguments.list {
+        (None, None)
+    } else {
+        (
+            Some(Arc::new(Collector::start(1790, &[]))),
+            Some(Arc::new(Collector::start(1791, &["--gr", "20"]))),
+        )
+    };
+    let mut trials: Vec<Trial> = Vec::new();
+    for (name, verdict) in conformance::trials() {
+        let collector = plain.clone();
+        trials.push(Trial::test(name, move || {
+            collector.as_deref().map_or(Ok(()), verdict)
+        }));
+    }
+    for (name, verdict) in faults::TRIALS {
+        let (plain, restarting) = (plain.clone(), restarting.clone());
+        trials.push(Trial::test(name, move || {
+            match (plain.as_deref(), restarting.as_deref()) {
+                (Some(plain), Some(restarting)) => verdict(plain, restarting),
+                _ => Ok(()),
+            }
+        }));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Runs this program once more, in a namespace in which the neighbors' addresses are local.
+fn enter() -> ExitCode {
+    let program = std::env::current_exe().unwrap();
+    let setup = "ip link set lo up && ip route add local 10.99.0.0/16 dev lo \
+                 && ip route add local 10.98.0.0/16 dev lo \
+                 && ip route add local 172.16.0.0/16 dev lo && exec \"$0\" \"$@\"";
+    let inside = |extra: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.arg("--net").args(extra);
+        command
+    };
+    // Who is not root may have namespaces of users.
+    let allowed = |extra: &[&str]| {
+        let probe = inside(extra)
+            .args(["ip", "link", "set", "lo", "up"])
+            .output();
+        probe.is_ok_and(|output| output.status.success())
+    };
+    let extra: &[&str] = if allowed(&[]) {
+        &[]
+    } else if allowed(&["--user", "--map-root-user"]) {
+        &["--user", "--map-root-user"]
+    } else {
+        if std::env::var_os("SPEAKERD_LAB").is_some() {
+            eprintln!("FAILED: the collector's tests need a network namespace");
+            return ExitCode::FAILURE;
+        }
+        eprintln!(
+            "LEFT OUT: the collector over TCP: no network namespace can be made here (unshare, ip)"
+        );
+        return ExitCode::SUCCESS;
+    };
+    let mut command = inside(extra);
+    command.args(["sh", "-c", setup]).arg(program);
+    let status = command
+        .args(std::env::args_os().skip(1))
+        .env(INSIDE, "1")
+        .status();
+    match status {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
