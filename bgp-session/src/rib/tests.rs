@@ -554,9 +554,7 @@ fn extended_next_hops() {
     };
     let via = |route: &Route, config: &PeerConfig, takes| {
         let sent = sent(route, config, &over_ipv6(takes), false);
-        sent.split_once(':').map_or(sent.clone(), |_| {
-            sent.split(": ").next().unwrap().to_owned()
-        })
+        sent.split(": ").next().unwrap().to_owned()
     };
     let plain = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
     let ours = plain.clone().next_hop_ipv4([192, 0, 2, 1].into());
