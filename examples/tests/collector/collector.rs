@@ -44,7 +44,7 @@ impl Collector {
             stderr
                 .lines()
                 .map_while(Result::ok)
-                .for_each(|line| eprintln!("{line}"))
+                .for_each(|line| eprintln!("{line}"));
         });
         let printed = Arc::new(Printed::default());
         let stdout = BufReader::new(child.stdout.take().unwrap());

@@ -5,6 +5,10 @@
 //! itself anew; it is gone with the process.
 
 #![cfg(test)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a process of its own has a clock of its own"
+)]
 
 mod collector;
 mod conformance;
