@@ -10,6 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use ipnet::IpNet;
 use socket2::SockAddr;
 
 use crate::config::{AoKey, Md5Key};
@@ -52,24 +53,47 @@ const TCP_AO_ADD_KEY: libc::c_int = 38;
 const IP_MINTTL: libc::c_int = 21;
 const IPV6_MINHOPCOUNT: libc::c_int = 73;
 
-/// Signs and expects signatures on segments to and from `peers`, an address or a network; no key takes that back. On a
-/// listening socket this holds for connections that are accepted.
+/// Those at the other end: an address or a network, as the socket knows them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peers {
+    network: IpAddr,
+    /// Of IPv4 addresses that are mapped into IPv6 it counts from where they begin.
+    prefix_length: u8,
+    single: bool,
+}
+
+impl Peers {
+    /// `mapped`: the socket is of IPv6, where IPv4 addresses have a prefix in front.
+    pub(super) fn new(peers: IpNet, mapped: bool) -> Self {
+        let network = match peers.network() {
+            IpAddr::V4(address) if mapped => address.to_ipv6_mapped().into(),
+            network @ (IpAddr::V4(_) | IpAddr::V6(_)) => network,
+        };
+        Self {
+            network,
+            prefix_length: peers.prefix_len(),
+            single: peers.prefix_len() == peers.max_prefix_len(),
+        }
+    }
+}
+
+/// Signs and expects signatures on segments to and from `peers`; no key takes that back. On a listening socket this holds for
+/// connections that are accepted.
 pub(super) fn set_md5_key(
     socket: BorrowedFd<'_>,
-    peers: ipnet::IpNet,
+    peers: Peers,
     key: Option<&Md5Key>,
 ) -> io::Result<()> {
     let octets = key.map(Md5Key::octets).unwrap_or_default();
-    let single = peers.prefix_len() == peers.max_prefix_len();
-    let (name, flags) = if single {
-        (libc::TCP_MD5SIG, 0)
+    let (name, flags, prefix_length) = if peers.single {
+        (libc::TCP_MD5SIG, 0, 0)
     } else {
-        (TCP_MD5SIG_EXT, TCP_MD5SIG_FLAG_PREFIX)
+        (TCP_MD5SIG_EXT, TCP_MD5SIG_FLAG_PREFIX, peers.prefix_length)
     };
     let option = TcpMd5Sig {
-        address: storage(peers.network()),
+        address: storage(peers.network),
         flags,
-        prefix_length: if single { 0 } else { peers.prefix_len() },
+        prefix_length,
         key_length: u16::try_from(octets.len()).unwrap_or(0),
         interface: 0,
         key: padded(octets),
@@ -82,19 +106,15 @@ pub(super) fn set_md5_key(
 /// # Errors
 ///
 /// `ENOPROTOOPT` where the kernel has no TCP-AO.
-pub(super) fn add_ao_key(
-    socket: BorrowedFd<'_>,
-    peers: ipnet::IpNet,
-    key: &AoKey,
-) -> io::Result<()> {
+pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: Peers, key: &AoKey) -> io::Result<()> {
     let octets = key.secret.octets();
     let option = TcpAoAdd {
-        address: storage(peers.network()),
+        address: storage(peers.network),
         algorithm: padded(key.algorithm.name().as_bytes()),
         interface: 0,
         set: 0,
         reserved: 0,
-        prefix_length: peers.prefix_len(),
+        prefix_length: peers.prefix_length,
         send_id: key.send_id,
         receive_id: key.receive_id,
         // RFC 5926 section 3.2: both algorithms are cut to 96 bits.

@@ -15,7 +15,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::sockopt;
+use super::sockopt::{self, Peers};
 use crate::config::{Md5Key, PeerConfig, TransportConfig};
 
 /// A connection to a peer.
@@ -55,9 +55,8 @@ impl Transport for TcpStream {
     }
 
     fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
-        let mapped = is_mapped(self.local_addr()?.ip());
-        let peers = as_seen_by(mapped, peer.into()).ok_or(io::ErrorKind::InvalidInput)?;
-        sockopt::set_md5_key(self.as_fd(), peers, key)
+        let mapped = self.local_addr()?.is_ipv6();
+        sockopt::set_md5_key(self.as_fd(), Peers::new(peer.into(), mapped), key)
     }
 }
 
@@ -167,15 +166,13 @@ fn authenticate(
     peers: IpNet,
     transport: &TransportConfig,
 ) -> io::Result<()> {
-    let Some(peers) = as_seen_by(mapped, peers) else {
-        return Ok(());
-    };
+    let known = Peers::new(peers, mapped);
     if let Some(key) = &transport.md5_key {
-        sockopt::set_md5_key(socket, peers, Some(key))
+        sockopt::set_md5_key(socket, known, Some(key))
             .map_err(|error| describe(&error, "cannot set the MD5 key for", peers))?;
     }
     if let Some(key) = &transport.ao_key {
-        sockopt::add_ao_key(socket, peers, key).map_err(|error| without_ao(&error, peers))?;
+        sockopt::add_ao_key(socket, known, key).map_err(|error| without_ao(&error, peers))?;
     }
     Ok(())
 }
@@ -205,21 +202,6 @@ pub(super) fn check(config: &PeerConfig) -> io::Result<()> {
         IpAddr::V6(_) => TcpSocket::new_v6()?,
     };
     authenticate(socket.as_fd(), false, config.address.into(), transport)
-}
-
-fn is_mapped(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
-}
-
-/// How a socket knows these addresses.
-fn as_seen_by(mapped: bool, peers: IpNet) -> Option<IpNet> {
-    match (mapped, peers) {
-        (true, IpNet::V4(peers)) => {
-            let network = peers.network().to_ipv6_mapped();
-            IpNet::new(network.into(), peers.prefix_len() + 96).ok()
-        }
-        _ => Some(peers),
-    }
 }
 
 /// A listening socket.
@@ -257,28 +239,36 @@ impl Listener {
         if !self.hears(peers) {
             return Ok(());
         }
-        let mapped = self.address.is_ipv6() && matches!(peers, IpNet::V4(_));
+        let mapped = self.address.is_ipv6();
         authenticate(self.socket.as_fd(), mapped, peers, &config.transport)
     }
 
     /// Their MD5 key is no longer theirs. There may be none.
     pub(super) fn forget(&self, peers: IpNet) {
-        let mapped = self.address.is_ipv6() && matches!(peers, IpNet::V4(_));
-        if let Some(peers) = as_seen_by(mapped, peers).filter(|_| self.hears(peers)) {
-            sockopt::set_md5_key(self.socket.as_fd(), peers, None).ok();
+        if self.hears(peers) {
+            let known = Peers::new(peers, self.address.is_ipv6());
+            sockopt::set_md5_key(self.socket.as_fd(), known, None).ok();
         }
     }
 
     /// What all peers that may connect have in common: the least TTL, so that nobody else gets as far as a connection.
     pub(super) fn limit_ttl<'a>(&self, peers: impl Iterator<Item = &'a PeerConfig>) {
-        let least = |config: &PeerConfig| config.transport.hops.map_or(0, least_ttl);
-        let heard = peers.filter(|config| self.hears(config.address.into()));
-        let ttl = heard.map(least).min().unwrap_or(0);
-        let ipv6 = self.address.is_ipv6();
-        // Each connection is limited once more when it is accepted.
-        sockopt::set_least_ttl(self.socket.as_fd(), ipv6, ttl).ok();
-        if ipv6 {
-            sockopt::set_least_ttl(self.socket.as_fd(), false, ttl).ok();
+        let hops = peers
+            .filter(|config| self.hears(config.address.into()))
+            .map(|config| config.transport.hops)
+            .collect::<Vec<_>>();
+        let least = hops.iter().map(|hops| hops.map_or(0, least_ttl)).min();
+        let socket = self.socket.as_fd();
+        let options = SockRef::from(&socket);
+        // Each connection is limited once more when it is accepted; a listener of IPv6 is one of IPv4, too.
+        if self.address.is_ipv6() {
+            sockopt::set_least_ttl(socket, true, least.unwrap_or(0)).ok();
+        }
+        sockopt::set_least_ttl(socket, false, least.unwrap_or(0)).ok();
+        if hops.iter().any(Option::is_some) {
+            // What answers the first segment goes by the listener's TTL, and is looked at like any other.
+            options.set_ttl_v4(u8::MAX.into()).ok();
+            options.set_unicast_hops_v6(u8::MAX.into()).ok();
         }
     }
 }
@@ -293,3 +283,56 @@ fn describe(error: &io::Error, what: &str, address: impl std::fmt::Display) -> i
 }
 
 const BACKLOG: u32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bgp_wire::Asn;
+
+    use super::*;
+
+    /// What can be read back from the sockets themselves.
+    #[test]
+    fn options() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build();
+        let runtime = runtime.unwrap();
+        let _guard = runtime.enter();
+        for (address, ipv6) in [("127.0.0.1", false), ("::1", true)] {
+            let peer = PeerConfig::new(address.parse().unwrap(), Asn::new(64512));
+            let timeout = Duration::from_secs(7);
+            for (config, ttl, dscp) in [
+                (peer.clone().ttl(3), Some(3), 48),
+                (peer.clone().ttl_security(2).dscp(46), Some(255), 46),
+                (peer.user_timeout(timeout), None, 48),
+            ] {
+                let socket = if ipv6 {
+                    TcpSocket::new_v6()
+                } else {
+                    TcpSocket::new_v4()
+                };
+                let socket = socket.unwrap();
+                let options = SockRef::from(&socket);
+                let read = || {
+                    if ipv6 {
+                        (
+                            options.unicast_hops_v6().unwrap(),
+                            options.tclass_v6().unwrap(),
+                        )
+                    } else {
+                        (options.ttl_v4().unwrap(), options.tos_v4().unwrap())
+                    }
+                };
+                let before = read().0;
+                prepare_dial(&socket, config.address, &config.transport).unwrap();
+                assert_eq!(read(), (ttl.unwrap_or(before), dscp << 2));
+                assert!(options.tcp_nodelay().unwrap());
+                let kept = options.tcp_user_timeout().unwrap();
+                assert_eq!(kept.is_some_and(|kept| kept == timeout), ttl.is_none());
+            }
+        }
+        assert_eq!((least_ttl(1), least_ttl(2), least_ttl(255)), (255, 254, 1));
+    }
+}

@@ -1,58 +1,15 @@
-//! Two speakers on loopback: real TCP, both driven by this crate.
+//! From the first connection to the last.
 
-#![cfg(test)]
+use std::net::SocketAddr;
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
-use bgp_session::{PeerConfig, PeerEvent, Route, SessionEvent, Shutdown, Speaker, State};
+use bgp_session::{PeerConfig, Route, Shutdown, Speaker, State};
 use bgp_wire::{Asn, Family, Origin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const NODE: &str = "127.0.0.1";
-const ROUTER: &str = "127.0.0.2";
-
-fn address(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-/// A passive router that keeps what it is told, and a node that announces to it.
-async fn router_and_node() -> (Speaker, Speaker) {
-    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
-        .listen(SocketAddr::new(address(ROUTER), 0))
-        .spawn()
-        .await
-        .unwrap();
-    router
-        .add_peer(
-            PeerConfig::new(address(NODE), Asn::new(64512))
-                .passive(true)
-                .deliver_updates(true),
-        )
-        .unwrap();
-    let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
-        .spawn()
-        .await
-        .unwrap();
-    let port = router.listeners()[0].port();
-    // A loopback address is no legal next hop (RFC 4271 section 6.3).
-    let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
-        .dial_port(port)
-        .source_address(address(NODE))
-        .next_hop_ipv4([192, 168, 0, 111].into());
-    let peer = node.add_peer(config).unwrap();
-    within(peer.wait_for(|status| status.state == State::Established))
-        .await
-        .unwrap();
-    (router, node)
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .expect("in time")
-}
+use crate::{
+    NODE, ROUTER, address, count_announced, next_down, next_update, router_and_node, within,
+};
 
 #[tokio::test]
 async fn announces_withdraws_and_refreshes() {
@@ -214,59 +171,6 @@ async fn peers_that_cannot_be_reached_are_said() {
     within(node.shutdown(Shutdown::administrative(""))).await;
 }
 
-/// What the next UPDATE announces and withdraws, as text.
-async fn next_update(events: &mut bgp_session::Events) -> (String, String) {
-    loop {
-        let Some(PeerEvent {
-            event: SessionEvent::Update(update),
-            ..
-        }) = events.next().await
-        else {
-            continue;
-        };
-        let checked = update.check().unwrap();
-        let announced = checked.announced().map(|nlri| {
-            let (next_hop, preference) =
-                (checked.next_hop().unwrap(), checked.local_pref().unwrap());
-            format!(
-                "{} via {next_hop} local-pref {preference} {}",
-                nlri.prefix,
-                checked.origin().unwrap()
-            )
-        });
-        let withdrawn = checked.withdrawn().map(|nlri| nlri.prefix.to_string());
-        return (
-            announced.collect::<Vec<_>>().join(", "),
-            withdrawn.collect::<Vec<_>>().join(", "),
-        );
-    }
-}
-
-async fn count_announced(events: &mut bgp_session::Events, wanted: usize) -> usize {
-    let mut announced = 0;
-    while announced < wanted {
-        let Some(PeerEvent { event, .. }) = events.next().await else {
-            break;
-        };
-        if let SessionEvent::Update(update) = event {
-            announced += update.check().unwrap().announced().count();
-        }
-    }
-    announced
-}
-
-async fn next_down(events: &mut bgp_session::Events) -> String {
-    loop {
-        if let Some(PeerEvent {
-            event: SessionEvent::Down { reason, .. },
-            ..
-        }) = events.next().await
-        {
-            return reason.to_string();
-        }
-    }
-}
-
 /// Both sides dial each other: one session comes up and stays.
 #[tokio::test]
 async fn simultaneous_opens_leave_one_session() {
@@ -307,43 +211,5 @@ async fn simultaneous_opens_leave_one_session() {
         );
         drop((one, other));
         while within(events.next()).await.is_some() {}
-    }
-}
-
-/// RFC 2385: with the same key on both ends the session comes up; with another one nothing is heard.
-#[tokio::test]
-async fn md5_keys() {
-    for (ours, theirs, up) in [("secret", "secret", true), ("secret", "other", false)] {
-        let spawn = |id: &'static str| async move {
-            let builder = Speaker::builder(Asn::new(64512), id.parse().unwrap());
-            builder
-                .listen(SocketAddr::new(address(ROUTER), 0))
-                .spawn()
-                .await
-                .unwrap()
-        };
-        let (router, node) = (spawn("192.168.0.254").await, spawn("192.168.0.111").await);
-        let key = |text: &str| bgp_session::Md5Key::new(text).unwrap();
-        let passive = PeerConfig::new(address(NODE), Asn::new(64512))
-            .passive(true)
-            .md5_key(key(theirs));
-        router.add_peer(passive).unwrap();
-        let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
-            .dial_port(router.listeners()[0].port())
-            .source_address(address(NODE))
-            .connect_retry(Duration::from_secs(1))
-            .md5_key(key(ours));
-        let peer = node.add_peer(config).unwrap();
-        let status = peer
-            .wait_for(|status| status.state == State::Established || status.last_error.is_some());
-        let status = within(status).await.unwrap();
-        assert_eq!(status.state == State::Established, up, "{status:?}");
-        if !up {
-            assert_eq!(
-                status.last_error.as_deref(),
-                Some("the connection did not come up in time")
-            );
-        }
-        assert!(router.remove_peer(address(NODE)).await);
     }
 }

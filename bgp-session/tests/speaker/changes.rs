@@ -1,0 +1,242 @@
+//! What changes while a speaker runs: peers, their configuration, who may become one; draining; a restart.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bgp_session::{
+    AdjRibIn, Events, ExportPolicy, PeerConfig, PeerEvent, PrefixRange, RestartConfig, Route,
+    RouteChange, SessionEvent, Shutdown, Speaker, State,
+};
+use bgp_wire::{Asn, Community, HoldTime, Role};
+use tokio::sync::mpsc;
+
+use crate::{
+    NODE, ROUTER, address, dialled, listening, next_down, router_and_node, up_or_not, within,
+};
+
+/// Changes of a table, as text, until one contains `last`.
+async fn changes(events: &mut Events, table: &mut AdjRibIn, last: &str) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    while !texts.last().is_some_and(|text| text.contains(last)) {
+        let PeerEvent { event, .. } = within(events.next()).await.unwrap();
+        table.apply(&event, |change| {
+            texts.push(match change {
+                RouteChange::Announced(nlri, route) => {
+                    let communities = &route.attributes.communities;
+                    let communities: Vec<_> = communities.iter().map(ToString::to_string).collect();
+                    let preference = route.attributes.local_pref.unwrap();
+                    format!("+{nlri} {preference} {}", communities.join(" "))
+                }
+                RouteChange::Withdrawn(nlri) => format!("-{nlri}"),
+            });
+        });
+    }
+    texts
+}
+
+#[tokio::test]
+async fn policies_change_without_a_reset() {
+    let (router, node) = router_and_node().await;
+    let (mut events, mut table) = (router.events(), AdjRibIn::new());
+    let routes = ["10.0.0.1/32", "10.0.0.2/32", "11.0.0.1/32"];
+    let routes = routes.map(|prefix| Route::new(prefix.parse().unwrap()).local_pref(1));
+    assert_eq!(node.announce_all(&routes), 3);
+    changes(&mut events, &mut table, "+11.0.0.1/32").await;
+    let peer = node.peer(address(ROUTER)).unwrap();
+    let since = peer.status().established_since;
+    let policy = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())]);
+    let community: Community = "64512:7".parse().unwrap();
+    let config = dialled(NODE, &router)
+        .next_hop_ipv4([192, 168, 0, 111].into())
+        .connect_retry(Duration::from_secs(30))
+        .export(policy.community(community));
+    let update = node.update_peer(config).unwrap();
+    assert_eq!(update.change().live, ["export"]);
+    assert!(update.change().later.is_empty() && !update.resets());
+    update.apply().await.unwrap();
+    let mut changed = changes(&mut events, &mut table, "+10.0.0.2/32").await;
+    changed.sort();
+    let expected = [
+        "+10.0.0.1/32 1 64512:7",
+        "+10.0.0.2/32 1 64512:7",
+        "-11.0.0.1/32",
+    ];
+    assert_eq!(changed, expected);
+    assert_eq!(peer.status().established_since, since);
+}
+
+#[tokio::test]
+async fn changes_that_need_a_reset_say_so_first() {
+    let (router, node) = router_and_node().await;
+    let mut events = router.events();
+    let peer = node.peer(address(ROUTER)).unwrap();
+    let config = dialled(NODE, &router)
+        .next_hop_ipv4([192, 168, 0, 111].into())
+        .hold_time(HoldTime::new(30).unwrap())
+        .role(Role::CUSTOMER);
+    let update = node.update_peer(config).unwrap();
+    assert!(update.resets());
+    let change = update.change().clone();
+    assert_eq!(
+        (change.resets, change.later),
+        (vec!["role"], vec!["hold_time", "connect_retry"])
+    );
+    assert_eq!(
+        peer.status().state,
+        State::Established,
+        "nothing has been done yet"
+    );
+    update.apply().await.unwrap();
+    let down = within(next_down(&mut events)).await;
+    assert_eq!(down, "the peer sent Cease/Other Configuration Change (6/6)");
+    let status = within(peer.wait_for(|status| {
+        let negotiated = status.negotiated.as_ref();
+        negotiated.is_some_and(|negotiated| negotiated.hold_time.seconds() == 30)
+    }));
+    assert!(status.await.is_some());
+    let unknown = node.update_peer(PeerConfig::new(address("127.0.0.9"), Asn::new(1)));
+    assert_eq!(
+        unknown.unwrap_err().to_string(),
+        "there is no peer 127.0.0.9"
+    );
+}
+
+/// RFC 8326.
+#[tokio::test]
+async fn draining() {
+    let (router, node) = router_and_node().await;
+    let (mut events, mut table) = (router.events(), AdjRibIn::new());
+    node.announce(&Route::new("10.0.0.1/32".parse().unwrap()).local_pref(100));
+    changes(&mut events, &mut table, "+10.0.0.1/32 100").await;
+    node.drain(true);
+    let drained = changes(&mut events, &mut table, "+10.0.0.1/32").await;
+    assert_eq!(drained, ["+10.0.0.1/32 0 graceful-shutdown"]);
+    node.drain(false);
+    let again = changes(&mut events, &mut table, "+10.0.0.1/32").await;
+    assert_eq!(again, ["+10.0.0.1/32 100 "]);
+    node.peer(address(ROUTER)).unwrap().drain(true).await;
+    changes(&mut events, &mut table, "graceful-shutdown").await;
+}
+
+#[tokio::test]
+async fn neighbors_come_and_go() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let template = PeerConfig::new(address("127.1.0.0"), Asn::new(64512)).deliver_updates(true);
+    let prefix = "127.1.0.0/16".parse().unwrap();
+    router.add_neighbors(prefix, template.clone(), 3).unwrap();
+    let again = router.add_neighbors(prefix, template, 3).unwrap_err();
+    assert_eq!(
+        again.to_string(),
+        "there are neighbors 127.1.0.0/16 already"
+    );
+    let mut nodes = Vec::new();
+    for (number, up) in [(1, true), (2, true), (3, true), (4, false)] {
+        let (own, id) = (format!("127.1.0.{number}"), format!("1.1.1.{number}"));
+        let node = listening(&id, &own).await;
+        let peer = node.add_peer(dialled(&own, &router)).unwrap();
+        assert_eq!(up_or_not(&peer).await.is_ok(), up, "{number}");
+        nodes.push(node);
+    }
+    assert_eq!(router.peers().len(), 3);
+    let stranger = listening("1.1.1.9", "127.2.0.1").await;
+    let peer = stranger.add_peer(dialled("127.2.0.1", &router)).unwrap();
+    assert!(up_or_not(&peer).await.is_err());
+    // One that goes makes room for another.
+    within(nodes.remove(0).shutdown(Shutdown::administrative(""))).await;
+    let last = nodes[2].peer(address(ROUTER)).unwrap();
+    within(last.wait_for(|status| status.state == State::Established))
+        .await
+        .unwrap();
+    let addresses: Vec<_> = router
+        .peers()
+        .iter()
+        .map(|peer| peer.address().to_string())
+        .collect();
+    assert_eq!(addresses, ["127.1.0.2", "127.1.0.3", "127.1.0.4"]);
+}
+
+/// Nothing is missed by who is slow, and nothing grows: who sends waits.
+#[tokio::test]
+async fn events_that_are_not_missed() {
+    let (sender, mut events) = mpsc::channel(1);
+    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
+        .listen(SocketAddr::new(address(ROUTER), 0))
+        .deliver(sender)
+        .spawn()
+        .await
+        .unwrap();
+    let passive = PeerConfig::new(address(NODE), Asn::new(64512)).passive(true);
+    router.add_peer(passive.deliver_updates(true)).unwrap();
+    let node = listening("192.168.0.111", NODE).await;
+    let config = dialled(NODE, &router).next_hop_ipv4([192, 168, 0, 111].into());
+    let peer = node.add_peer(config).unwrap();
+    // Each with attributes of its own: as many messages.
+    let route = |number: u32| {
+        let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
+        Route::new(prefix.into()).local_pref(number)
+    };
+    let routes: Vec<_> = (0..100_000).map(route).collect();
+    node.replace(&routes);
+    let mut table = AdjRibIn::new();
+    let (mut count, mut slow) = (0_u32, true);
+    while count < 100_000 {
+        let PeerEvent { event, .. } = within(events.recv()).await.unwrap();
+        if slow && matches!(event, SessionEvent::Update(_)) {
+            // The sender fills the sockets and stands still.
+            let flushed = tokio::time::timeout(Duration::from_millis(300), node.flush()).await;
+            assert!(flushed.is_err(), "it is all in between");
+            slow = false;
+        }
+        table.apply(&event, |change| {
+            count += u32::from(matches!(change, RouteChange::Announced(..)))
+        });
+    }
+    within(node.flush()).await;
+    assert_eq!(peer.status().state, State::Established);
+    assert_eq!(table.len(), 100_000);
+}
+
+/// RFC 4724 from both ends: a speaker that is killed and comes back, over which its routes are kept.
+#[tokio::test]
+async fn a_restart_over_which_routes_are_kept() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let restart = RestartConfig::new();
+    let passive = PeerConfig::new(address(NODE), Asn::new(64512)).passive(true);
+    let passive = passive.deliver_updates(true).graceful_restart(restart);
+    router.add_peer(passive).unwrap();
+    let (mut events, mut table) = (router.events(), AdjRibIn::new());
+    let builder = || Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap());
+    let config = dialled(NODE, &router)
+        .next_hop_ipv4([192, 168, 0, 111].into())
+        .graceful_restart(restart);
+    let routes = ["10.0.0.1/32", "10.0.0.2/32"].map(|it| Route::new(it.parse().unwrap()));
+
+    let node = builder().spawn().await.unwrap();
+    node.announce_all(&routes);
+    node.add_peer(config.clone()).unwrap();
+    changes(&mut events, &mut table, "+10.0.0.2/32").await;
+    within(node.shutdown(Shutdown::restart())).await;
+    let stale = changes(&mut events, &mut table, "+10.0.0.2/32").await;
+    assert_eq!(stale.len(), 2, "marked stale, not withdrawn: {stale:?}");
+
+    let node = builder().restarting().spawn().await.unwrap();
+    node.add_peer(config).unwrap();
+    let returned = async {
+        loop {
+            let PeerEvent { event, .. } = events.next().await.unwrap();
+            table.apply(&event, |change| panic!("{change:?}"));
+            if let SessionEvent::Up { negotiated, .. } = event {
+                return negotiated.restart.clone().unwrap();
+            }
+        }
+    };
+    assert!(within(returned).await.restarted, "the R bit");
+    // What it announced before comes back piece by piece; until it is all there, nothing is taken away.
+    node.announce(&routes[0]);
+    let first = changes(&mut events, &mut table, "+10.0.0.1/32").await;
+    assert_eq!(first.len(), 1);
+    within(node.flush()).await;
+    node.restored();
+    let last = changes(&mut events, &mut table, "-10.0.0.2/32").await;
+    assert_eq!(last, ["-10.0.0.2/32"]);
+}

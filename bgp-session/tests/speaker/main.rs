@@ -1,0 +1,137 @@
+//! Speakers on loopback: real TCP, driven by this crate.
+
+#![cfg(test)]
+
+mod changes;
+mod session;
+mod transport;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bgp_session::{Peer, PeerConfig, PeerEvent, SessionEvent, Speaker, State};
+use bgp_wire::Asn;
+
+const NODE: &str = "127.0.0.1";
+const ROUTER: &str = "127.0.0.2";
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// A passive router that keeps what it is told, and a node that announces to it.
+async fn router_and_node() -> (Speaker, Speaker) {
+    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
+        .listen(SocketAddr::new(address(ROUTER), 0))
+        .spawn()
+        .await
+        .unwrap();
+    router
+        .add_peer(
+            PeerConfig::new(address(NODE), Asn::new(64512))
+                .passive(true)
+                .deliver_updates(true),
+        )
+        .unwrap();
+    let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
+        .spawn()
+        .await
+        .unwrap();
+    let port = router.listeners()[0].port();
+    // A loopback address is no legal next hop (RFC 4271 section 6.3).
+    let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
+        .dial_port(port)
+        .source_address(address(NODE))
+        .next_hop_ipv4([192, 168, 0, 111].into());
+    let peer = node.add_peer(config).unwrap();
+    within(peer.wait_for(|status| status.state == State::Established))
+        .await
+        .unwrap();
+    (router, node)
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future)
+        .await
+        .expect("in time")
+}
+
+/// A speaker that listens on this address.
+async fn listening(id: &str, on: &str) -> Speaker {
+    let builder = Speaker::builder(Asn::new(64512), id.parse().unwrap());
+    let builder = builder.listen(SocketAddr::new(address(on), 0));
+    builder.spawn().await.unwrap()
+}
+
+/// The peer at `to`, to be dialled from `from`.
+fn dialled(from: &str, to: &Speaker) -> PeerConfig {
+    let listener = to.listeners()[0];
+    PeerConfig::new(listener.ip(), Asn::new(64512))
+        .dial_port(listener.port())
+        .source_address(address(from))
+        .connect_retry(Duration::from_secs(1))
+}
+
+/// The status in which the session is up, or cannot come up.
+async fn up_or_not(peer: &Peer) -> Result<(), String> {
+    let status =
+        peer.wait_for(|status| status.state == State::Established || status.last_error.is_some());
+    let status = within(status).await.unwrap();
+    match status.last_error {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// What the next UPDATE announces and withdraws, as text.
+async fn next_update(events: &mut bgp_session::Events) -> (String, String) {
+    loop {
+        let Some(PeerEvent {
+            event: SessionEvent::Update(update),
+            ..
+        }) = events.next().await
+        else {
+            continue;
+        };
+        let checked = update.check().unwrap();
+        let announced = checked.announced().map(|nlri| {
+            let (next_hop, preference) =
+                (checked.next_hop().unwrap(), checked.local_pref().unwrap());
+            format!(
+                "{} via {next_hop} local-pref {preference} {}",
+                nlri.prefix,
+                checked.origin().unwrap()
+            )
+        });
+        let withdrawn = checked.withdrawn().map(|nlri| nlri.prefix.to_string());
+        return (
+            announced.collect::<Vec<_>>().join(", "),
+            withdrawn.collect::<Vec<_>>().join(", "),
+        );
+    }
+}
+
+async fn count_announced(events: &mut bgp_session::Events, wanted: usize) -> usize {
+    let mut announced = 0;
+    while announced < wanted {
+        let Some(PeerEvent { event, .. }) = events.next().await else {
+            break;
+        };
+        if let SessionEvent::Update(update) = event {
+            announced += update.check().unwrap().announced().count();
+        }
+    }
+    announced
+}
+
+async fn next_down(events: &mut bgp_session::Events) -> String {
+    loop {
+        if let Some(PeerEvent {
+            event: SessionEvent::Down { reason, .. },
+            ..
+        }) = events.next().await
+        {
+            return reason.to_string();
+        }
+    }
+}

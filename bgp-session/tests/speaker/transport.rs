@@ -1,0 +1,226 @@
+//! What the sockets are asked for: keys (RFC 2385, RFC 5925), hops (RFC 5082), ports; and a peer that takes nothing
+//! (RFC 9687).
+
+use std::time::Duration;
+
+use bgp_session::{
+    AddPeerError, AoAlgorithm, AoKey, Md5Key, PeerConfig, Route, RouteChange, Shutdown, State,
+};
+use bgp_wire::Asn;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{NODE, ROUTER, address, dialled, listening, up_or_not, within};
+
+const LATE: &str = "the connection did not come up in time";
+
+fn key(text: &str) -> Md5Key {
+    Md5Key::new(text).unwrap()
+}
+
+fn passive(from: &str) -> PeerConfig {
+    PeerConfig::new(address(from), Asn::new(64512)).passive(true)
+}
+
+/// RFC 2385: with the same key on both ends the session comes up; with another one, or one on one side, nothing is heard.
+#[tokio::test]
+async fn md5_keys() {
+    for (ours, theirs, up) in [
+        (Some("secret"), Some("secret"), true),
+        (Some("secret"), Some("other"), false),
+        (Some("secret"), None, false),
+        (None, Some("secret"), false),
+    ] {
+        let router = listening("192.168.0.254", ROUTER).await;
+        let node = listening("192.168.0.111", NODE).await;
+        let with = |config: PeerConfig, text: Option<&str>| match text {
+            Some(text) => config.md5_key(key(text)),
+            None => config,
+        };
+        router.add_peer(with(passive(NODE), theirs)).unwrap();
+        let peer = node.add_peer(with(dialled(NODE, &router), ours)).unwrap();
+        let expected = if up { Ok(()) } else { Err(LATE.to_owned()) };
+        assert_eq!(up_or_not(&peer).await, expected, "{ours:?} {theirs:?}");
+        assert!(router.remove_peer(address(NODE)).await);
+    }
+}
+
+/// A socket of IPv6 knows IPv4 peers by other addresses; and a whole network may have one key.
+#[tokio::test]
+async fn md5_keys_of_mapped_addresses_and_networks() {
+    let router = listening("192.168.0.254", "::").await;
+    let node = listening("192.168.0.111", NODE).await;
+    let template = passive("127.0.0.0").md5_key(key("secret"));
+    let neighbors = "127.0.0.0/8".parse().unwrap();
+    router.add_neighbors(neighbors, template, 10).unwrap();
+    let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
+        .dial_port(router.listeners()[0].port())
+        .source_address(address(NODE))
+        .connect_retry(Duration::from_secs(1));
+    let peer = node
+        .add_peer(config.clone().md5_key(key("secret")))
+        .unwrap();
+    assert_eq!(up_or_not(&peer).await, Ok(()));
+    assert!(node.remove_peer(address(ROUTER)).await);
+    let peer = node.add_peer(config).unwrap();
+    assert_eq!(
+        up_or_not(&peer).await,
+        Err(LATE.to_owned()),
+        "without the key"
+    );
+}
+
+/// Both sides change the key of a session that is up: it stays.
+#[tokio::test]
+async fn md5_keys_that_change() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let node = listening("192.168.0.111", NODE).await;
+    router.add_peer(passive(NODE).md5_key(key("old"))).unwrap();
+    let config = dialled(NODE, &router).next_hop_ipv4([192, 168, 0, 111].into());
+    let peer = node.add_peer(config.clone().md5_key(key("old"))).unwrap();
+    assert_eq!(up_or_not(&peer).await, Ok(()));
+    let since = peer.status().established_since;
+    for (speaker, config) in [(&router, passive(NODE)), (&node, config)] {
+        let update = speaker.update_peer(config.md5_key(key("new"))).unwrap();
+        assert_eq!(update.change().live, ["md5_key"]);
+        assert!(!update.resets());
+        update.apply().await.unwrap();
+    }
+    node.announce(&Route::new("192.168.10.1/32".parse().unwrap()));
+    within(node.flush()).await;
+    assert_eq!(peer.status().established_since, since);
+}
+
+/// RFC 5082: what has come further than it may is not answered.
+#[tokio::test]
+async fn hops() {
+    for (theirs, up) in [(true, true), (false, false)] {
+        let router = listening("192.168.0.254", ROUTER).await;
+        let node = listening("192.168.0.111", NODE).await;
+        router.add_peer(passive(NODE).ttl_security(1)).unwrap();
+        let config = dialled(NODE, &router);
+        let config = if theirs {
+            config.ttl_security(1)
+        } else {
+            config.ttl(254)
+        };
+        let peer = node.add_peer(config).unwrap();
+        let expected = if up { Ok(()) } else { Err(LATE.to_owned()) };
+        assert_eq!(up_or_not(&peer).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn tcp_ao_is_had_or_refused_and_never_left_out() {
+    let node = listening("192.168.0.111", NODE).await;
+    let ao = AoKey::new(1, 2, AoAlgorithm::HmacSha1, "secret").unwrap();
+    assert_eq!(format!("{ao:?}"), "AoKey(1, 2, HmacSha1, ***)");
+    let config = passive(ROUTER).ao_key(ao);
+    match node.add_peer(config.clone()) {
+        Ok(_) => assert!(node.remove_peer(address(ROUTER)).await),
+        Err(AddPeerError::Authentication(why)) => assert!(
+            why.contains("this kernel has no TCP-AO (CONFIG_TCP_AO), which 127.0.0.2/32"),
+            "{why}"
+        ),
+        Err(other) => panic!("{other}"),
+    }
+    let both = node.add_peer(config.md5_key(key("secret")));
+    let Err(AddPeerError::Authentication(why)) = both else {
+        panic!("{both:?}")
+    };
+    assert!(why.contains("only one can be"), "{why}");
+    assert!(node.peers().is_empty());
+}
+
+/// The connection comes from where it is said to come from.
+#[tokio::test]
+async fn source_ports_and_devices() {
+    let listener = tokio::net::TcpListener::bind((ROUTER, 0)).await.unwrap();
+    let node = listening("192.168.0.111", NODE).await;
+    let free = std::net::TcpListener::bind((NODE, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
+        .dial_port(listener.local_addr().unwrap().port())
+        .source_address(address(NODE))
+        .source_port(free.port())
+        .device("lo");
+    node.add_peer(config).unwrap();
+    let (_, remote) = within(listener.accept()).await.unwrap();
+    assert_eq!(remote, free);
+    let unknown = PeerConfig::new(address("127.0.0.3"), Asn::new(64512)).device("nowhere");
+    let peer = node.add_peer(unknown).unwrap();
+    let error = up_or_not(&peer).await.unwrap_err();
+    assert!(error.contains("cannot dial through nowhere"), "{error}");
+}
+
+/// A peer that sends KEEPALIVEs and takes nothing: its session ends, and costs no memory before; another one's is as it was.
+#[tokio::test]
+async fn a_peer_that_takes_nothing() {
+    let node = listening("192.168.0.111", NODE).await;
+    let routes: Vec<_> = (0..600_000_u32)
+        .map(|number| {
+            let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
+            Route::new(prefix.into()).next_hop([192, 168, 0, 111].into())
+        })
+        .collect();
+    node.replace(&routes);
+    let lazy = passive("127.0.0.9").send_hold_time(Duration::from_secs(2));
+    let lazy = node.add_peer(lazy).unwrap();
+    let router = listening("192.168.0.254", ROUTER).await;
+    router
+        .add_peer(passive(NODE).deliver_updates(true))
+        .unwrap();
+    let mut events = router.events();
+    let other = node.add_peer(dialled(NODE, &router)).unwrap();
+
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(node.listeners()[0]).await.unwrap();
+    let open =
+        "ffffffffffffffffffffffffffffffff002b0104fc00000901010101 0e020c0104000100014104 0000fc00";
+    let open: Vec<u8> = open
+        .replace(' ', "")
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
+    stream.write_all(&open).await.unwrap();
+    let mut answer = [0; 64];
+    stream.read_exact(&mut answer).await.unwrap();
+    let keepalives = async {
+        loop {
+            if stream.write_all(&bgp_wire::KEEPALIVE).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let ended = async {
+        lazy.wait_for(|status| status.state == State::Established)
+            .await
+            .unwrap();
+        lazy.wait_for(|status| status.state != State::Established)
+            .await
+            .unwrap()
+    };
+    let status = tokio::select! {
+        status = within(ended) => status,
+        () = keepalives => panic!("it never ends"),
+    };
+    let error = status.last_error.unwrap();
+    assert!(error.contains("Send Hold Timer Expired"), "{error}");
+    // The other one has everything meanwhile.
+    let mut table = bgp_session::AdjRibIn::new();
+    let mut count = 0;
+    while count < 600_000 {
+        let event = within(events.next()).await.unwrap();
+        assert_eq!(events.missed(), 0);
+        table.apply(&event.event, |change| {
+            count += usize::from(matches!(change, RouteChange::Announced(..)));
+        });
+    }
+    assert_eq!(other.status().state, State::Established);
+    within(node.shutdown(Shutdown::administrative(""))).await;
+}
