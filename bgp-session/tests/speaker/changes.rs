@@ -188,7 +188,7 @@ async fn events_that_are_not_missed() {
             slow = false;
         }
         table.apply(&event, |change| {
-            count += u32::from(matches!(change, RouteChange::Announced(..)))
+            count += u32::from(matches!(change, RouteChange::Announced(..)));
         });
     }
     within(node.flush()).await;

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use bgp_session::{
-    AddPeerError, AoAlgorithm, AoKey, Md5Key, PeerConfig, Route, RouteChange, Shutdown, State,
+    AddPeerError, AoAlgorithm, AoKey, Md5Key, PeerConfig, Route, RouteChange, Shutdown, Speaker,
+    State,
 };
-use bgp_wire::Asn;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, OpenBuf};
+use tokio::io::AsyncWriteExt;
 
 use crate::{NODE, ROUTER, address, dialled, listening, up_or_not, within};
 
@@ -154,6 +155,27 @@ async fn source_ports_and_devices() {
     assert!(error.contains("cannot dial through nowhere"), "{error}");
 }
 
+/// Establishes a session, and sends KEEPALIVEs without an end.
+async fn takes_nothing(node: &Speaker, from: &str) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind((address(from), 0).into()).unwrap();
+    let mut stream = socket.connect(node.listeners()[0]).await.unwrap();
+    let open = OpenBuf {
+        asn: Asn::new(64512),
+        hold_time: HoldTime::new(9).unwrap(),
+        router_id: "1.1.1.1".parse().unwrap(),
+        capabilities: vec![CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST)],
+    };
+    let mut octets = bytes::BytesMut::new();
+    open.encode(&mut octets).unwrap();
+    while stream.write_all(&octets).await.is_ok() {
+        octets = bgp_wire::KEEPALIVE.as_slice().into();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    std::future::pending::<()>().await;
+}
+
 /// A peer that sends KEEPALIVEs and takes nothing: its session ends, and costs no memory before; another one's is as it was.
 #[tokio::test]
 async fn a_peer_that_takes_nothing() {
@@ -174,29 +196,7 @@ async fn a_peer_that_takes_nothing() {
     let mut events = router.events();
     let other = node.add_peer(dialled(NODE, &router)).unwrap();
 
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
-    let mut stream = socket.connect(node.listeners()[0]).await.unwrap();
-    let open =
-        "ffffffffffffffffffffffffffffffff002b0104fc00000901010101 0e020c0104000100014104 0000fc00";
-    let open: Vec<u8> = open
-        .replace(' ', "")
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect();
-    stream.write_all(&open).await.unwrap();
-    let mut answer = [0; 64];
-    stream.read_exact(&mut answer).await.unwrap();
-    let keepalives = async {
-        loop {
-            if stream.write_all(&bgp_wire::KEEPALIVE).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    };
+    let keepalives = takes_nothing(&node, "127.0.0.9");
     let ended = async {
         lazy.wait_for(|status| status.state == State::Established)
             .await
