@@ -348,6 +348,14 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
         expected.cluster_list.clear();
     }
     expected.as_path = canonical(&expected.as_path);
+    if !context.has_four_octet_as() {
+        // RFC 6793 section 4.2.2: AS4_PATH does not say what stands for these.
+        let segments = expected.as_path.segments.iter_mut();
+        let lost = segments.filter(|segment| segment.segment_type.is_confederation());
+        for asn in lost.flat_map(|segment| &mut segment.asns) {
+            *asn = u32::from(asn.to_two_octets()).into();
+        }
+    }
     expected
         .unknown
         .retain(|unknown| crate::attribute::rules::is_accepted(unknown.code, context.peer()));
