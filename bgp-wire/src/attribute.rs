@@ -22,6 +22,8 @@ pub use mp::{MpPrefixes, MpReach, MpUnreach};
 pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf};
 pub use rules::Treatment;
 pub use set::AttributeSet;
+#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
+pub(crate) use set::dedup;
 pub use text::ParseAttributesError;
 pub use tunnel::{Aigp, PmsiTunnel, PrefixSid, Tlv, TunnelEncapsulation, TunnelOptions};
 

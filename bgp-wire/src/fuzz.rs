@@ -347,6 +347,7 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
         expected.originator_id = None;
         expected.cluster_list.clear();
     }
+    crate::attribute::dedup(&mut expected.large_communities);
     expected.as_path = canonical(&expected.as_path);
     if !context.has_four_octet_as() {
         // RFC 6793 section 4.2.2: AS4_PATH does not say what stands for these.

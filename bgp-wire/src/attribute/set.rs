@@ -232,7 +232,7 @@ impl AttributeSet {
 }
 
 /// Leaves the first of each.
-fn dedup<T: PartialEq + Copy>(items: &mut Vec<T>) {
+pub(crate) fn dedup<T: PartialEq + Copy>(items: &mut Vec<T>) {
     let mut kept = Vec::with_capacity(items.len());
     for item in items.iter() {
         if !kept.contains(item) {
