@@ -350,12 +350,7 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
     crate::attribute::dedup(&mut expected.large_communities);
     expected.as_path = canonical(&expected.as_path);
     if !context.has_four_octet_as() {
-        // RFC 6793 section 4.2.2: AS4_PATH does not say what stands for these.
-        let segments = expected.as_path.segments.iter_mut();
-        let lost = segments.filter(|segment| segment.segment_type.is_confederation());
-        for asn in lost.flat_map(|segment| &mut segment.asns) {
-            *asn = u32::from(asn.to_two_octets()).into();
-        }
+        expected.as_path = in_two_octets(expected.as_path);
     }
     expected
         .unknown
@@ -370,6 +365,29 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
         crate::attribute::rules::flags(unknown.code).is_some() || unknown.flags.is_transitive()
     });
     expected
+}
+
+/// What a path is to who reads it in two octets beside AS4_PATH, which has no segments of confederations: their large
+/// numbers are lost, and so are those segments that do not lead (RFC 6793 section 4.2).
+fn in_two_octets(path: crate::AsPathBuf) -> crate::AsPathBuf {
+    let large = |segment: &&crate::SegmentBuf| {
+        !segment.segment_type.is_confederation()
+            && segment.asns.iter().any(|asn| asn.number() > 0xffff)
+    };
+    let has_as4_path = path.segments.iter().any(|segment| large(&segment));
+    let mut narrow = path.clone();
+    for asn in narrow
+        .segments
+        .iter_mut()
+        .flat_map(|segment| &mut segment.asns)
+    {
+        *asn = u32::from(asn.to_two_octets()).into();
+    }
+    if has_as4_path {
+        narrow.merge(path)
+    } else {
+        narrow
+    }
 }
 
 /// Segments as they are written and read: none empty, a sequence in one, a set of at most 255 AS numbers.
