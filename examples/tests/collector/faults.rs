@@ -18,7 +18,7 @@ use crate::peer::{Peer, Received};
 type Verdict = fn(&Collector, &Collector) -> Result<(), Failed>;
 
 /// By name; each is given a collector, and one that keeps routes over restarts.
-pub(crate) const TRIALS: [(&str, Verdict); 14] = [
+pub(crate) const TRIALS: [(&str, Verdict); 15] = [
     (
         "S04 a second connection beside an Established one",
         second_connection,
@@ -51,6 +51,7 @@ pub(crate) const TRIALS: [(&str, Verdict); 14] = [
     ("L02 twenty thousand KEEPALIVEs", keepalives),
     ("L03 five thousand ROUTE-REFRESHes", refreshes),
     ("a prefix with and without its neighbor", dumps),
+    ("the example without a runtime", without_a_runtime),
 ];
 
 /// Addresses that no conformance case has.
@@ -421,4 +422,31 @@ fn dumps(collector: &Collector, _: &Collector) -> Result<(), Failed> {
         .wait_for_event(mark, address, "withdraw")
         .ok_or("it is still held")?;
     check(collector.dump(address).is_empty(), "it is still held")
+}
+
+fn without_a_runtime(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+    // Where connections come from that do not say it.
+    let address: IpAddr = Ipv4Addr::new(10, 98, 3, 1).into();
+    let mark = collector.mark();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_blocking"))
+        .args([
+            &collector.address().to_string(),
+            "65000",
+            "10.200.50.0/24",
+            "10.98.3.1",
+        ])
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let announced = collector.wait_for_event(mark, address, "announce");
+    child.kill()?;
+    child.wait()?;
+    let announced = announced.ok_or("nothing is announced")?;
+    check(
+        announced["prefix"] == "10.200.50.0/24",
+        format!("{announced}"),
+    )?;
+    collector
+        .wait_for_event(mark, address, "withdraw")
+        .ok_or("it is not withdrawn")?;
+    Ok(())
 }

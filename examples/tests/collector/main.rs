@@ -62,7 +62,8 @@ fn main() -> ExitCode {
 /// Runs this program once more, in a namespace in which the neighbors' addresses are local.
 fn enter() -> ExitCode {
     let program = std::env::current_exe().unwrap();
-    let setup = "ip link set lo up && ip route add local 10.99.0.0/16 dev lo \
+    let setup = "ip link set lo up && ip address add 10.98.3.1/32 dev lo \
+                 && ip route add local 10.99.0.0/16 dev lo src 10.98.3.1 \
                  && ip route add local 10.98.0.0/16 dev lo \
                  && ip route add local 172.16.0.0/16 dev lo && exec \"$0\" \"$@\"";
     let inside = |extra: &[&str]| {
