@@ -263,6 +263,15 @@ pub enum CapabilityBuf {
 }
 
 impl CapabilityBuf {
+    /// The AS number, if it says one.
+    pub(super) fn asn(&self) -> Option<Asn> {
+        if let Self::FourOctetAs(asn) = self {
+            Some(*asn)
+        } else {
+            None
+        }
+    }
+
     pub(super) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         let mut value = Vec::new();
         let code = self.encode_value(&mut value)?;

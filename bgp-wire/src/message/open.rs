@@ -268,40 +268,21 @@ impl OpenBuf {
     /// What a receiver would refuse: AS 0 (RFC 7607), and a number that is not that of the capability, or that only the
     /// capability can say (RFC 6793 section 4.1).
     fn check_as(&self) -> Result<(), EncodeError> {
-        let mut said = None;
-        for capability in &self.capabilities {
-            match capability {
-                CapabilityBuf::FourOctetAs(asn) => said = Some(*asn),
-                CapabilityBuf::Unknown(CapabilityCode::FOUR_OCTET_AS, _) => {
-                    return Err(EncodeError::Illegal("a 4-octet AS capability that is none"));
-                }
-                CapabilityBuf::Multiprotocol(_)
-                | CapabilityBuf::RouteRefresh
-                | CapabilityBuf::OutboundRouteFilter(_)
-                | CapabilityBuf::ExtendedNextHop(_)
-                | CapabilityBuf::ExtendedMessage
-                | CapabilityBuf::MultipleLabels(_)
-                | CapabilityBuf::Role(_)
-                | CapabilityBuf::GracefulRestart { .. }
-                | CapabilityBuf::AddPath(_)
-                | CapabilityBuf::EnhancedRouteRefresh
-                | CapabilityBuf::LongLivedGracefulRestart(_)
-                | CapabilityBuf::Fqdn { .. }
-                | CapabilityBuf::SoftwareVersion(_)
-                | CapabilityBuf::LinkLocalNextHop
-                | CapabilityBuf::Unknown(..) => {}
-            }
+        let raw = |it: &CapabilityBuf| matches!(it, CapabilityBuf::Unknown(code, _) if *code == CapabilityCode::FOUR_OCTET_AS);
+        if self.capabilities.iter().any(raw) {
+            return Err(EncodeError::Illegal("a 4-octet AS capability that is none"));
         }
-        let number = self.asn.number();
+        let numbers = self.capabilities.iter().filter_map(CapabilityBuf::asn);
+        let (mut said, number) = (numbers.peekable(), self.asn.number());
         if number == 0 {
             Err(EncodeError::Illegal("an OPEN of AS 0"))
-        } else if said.is_some_and(|said| said != self.asn) {
-            Err(EncodeError::Illegal(
-                "an OPEN with another AS in a capability",
-            ))
-        } else if said.is_none() && number > u16::MAX.into() {
+        } else if said.peek().is_none() && number > u16::MAX.into() {
             Err(EncodeError::Illegal(
                 "an AS number of four octets without the capability for it",
+            ))
+        } else if said.any(|said| said != self.asn) {
+            Err(EncodeError::Illegal(
+                "an OPEN with another AS in a capability",
             ))
         } else {
             Ok(())
