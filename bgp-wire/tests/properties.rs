@@ -101,6 +101,13 @@ fn packed(mut octets: BytesMut, limit: MessageLimit) -> bool {
     true
 }
 
+/// The default route at most once: a field that begins with it three times is refused as path identifiers.
+fn one_default_route(mut prefixes: Vec<IpNet>) -> Vec<IpNet> {
+    let mut seen = BTreeSet::new();
+    prefixes.retain(|prefix| prefix.prefix_len() != 0 || seen.insert(*prefix));
+    prefixes
+}
+
 /// MP_REACH_NLRI or MP_UNREACH_NLRI first, then every attribute in the order of its code.
 fn ascending(update: &bgp_wire::Update<'_>) -> bool {
     let codes: Vec<_> = update
@@ -118,6 +125,7 @@ proptest! {
         withdrawn in vec(prefix(), 0..100),
         extended in any::<bool>(),
     ) {
+        let (announced, withdrawn) = (one_default_route(announced), one_default_route(withdrawn));
         let limit = if extended { MessageLimit::Extended } else { MessageLimit::Standard };
         let context = Context::new(PeerKind::Internal).limit(limit);
         let mut update = UpdateBuf::new(attributes.clone());

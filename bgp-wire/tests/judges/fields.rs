@@ -185,17 +185,21 @@ impl Recorder {
         for attribute in checked.attributes() {
             self.attribute(&attribute, update.context());
         }
-        // From an external peer it is discarded, which tshark does not do.
-        let discarded = update.raw_attributes().flatten();
-        let discarded = discarded.filter(|raw| raw.code == AttributeCode::AIGP);
+        // From an external peer these are discarded, which tshark does not do.
         if checked.fault().is_some() {
-            discarded.for_each(|raw| {
-                let metric = raw
-                    .value
-                    .last_chunk()
-                    .map(|octets| u64::from_be_bytes(*octets));
-                self.put("update.attribute.aigp.accu_igp_metric", metric.unwrap());
-            });
+            for raw in update.raw_attributes().flatten() {
+                match raw.code {
+                    AttributeCode::AIGP => {
+                        let metric = raw.value.last_chunk().map(|it| u64::from_be_bytes(*it));
+                        self.put("update.attribute.aigp.accu_igp_metric", metric.unwrap());
+                    }
+                    AttributeCode::PREFIX_SID => {
+                        let index = raw.value.last_chunk().map(|it| u32::from_be_bytes(*it));
+                        self.put("prefix_sid.label_index.value", index.unwrap());
+                    }
+                    _ => {}
+                }
+            }
         }
         for route in checked
             .announced_routes()
