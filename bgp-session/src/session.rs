@@ -371,9 +371,11 @@ impl Session {
     /// The transport has taken so many octets of what is to be sent, and so many are left. A driver that says so after every
     /// attempt to write lets the session end when the peer takes nothing for long (RFC 9687).
     pub fn handle_written(&mut self, now: Instant, id: ConnectionId, taken: usize, left: usize) {
-        let established = self.connection_id() == Some(id);
+        if self.connection_id() != Some(id) {
+            return;
+        }
         let timers = &mut self.primary.timers;
-        if !established || left == 0 {
+        if left == 0 {
             timers.stop(Timer::SendHold);
         } else if taken > 0 || timers.deadline(Timer::SendHold).is_none() {
             self.start_timer(now, Slot::Primary, Timer::SendHold);
