@@ -8,7 +8,7 @@ use bgp_wire::{MessageLimit, NotificationBuf};
 
 use crate::collision::Initiator;
 use crate::fsm::{Conditions, State};
-use crate::negotiate::Negotiated;
+use crate::negotiate::{Mood, Negotiated};
 use crate::output::ConnectionId;
 use crate::timer::{Timer, Timers};
 
@@ -19,6 +19,8 @@ pub(crate) struct Connection {
     pub(crate) timers: Timers,
     /// The TCP connection, if there is one or one is being made.
     pub(crate) transport: Option<Transport>,
+    /// What our OPEN said, once it is sent.
+    pub(crate) offered: Option<Mood>,
     /// What the peer's OPEN said, once it is accepted.
     pub(crate) negotiated: Option<Arc<Negotiated>>,
 }
@@ -46,6 +48,7 @@ impl Connection {
             state: State::Idle,
             timers: Timers::default(),
             transport: None,
+            offered: None,
             negotiated: None,
         }
     }

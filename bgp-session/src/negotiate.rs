@@ -74,9 +74,11 @@ impl Negotiated {
     }
 }
 
-/// What our next OPEN says beside the configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What our OPEN says beside the part of the configuration that does not change while there is a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mood {
+    /// The hold time that we propose.
+    pub(crate) hold_time: HoldTime,
     /// The R bit: we have just restarted, and no session has come up since.
     pub(crate) restarted: bool,
     /// Without capabilities: the peer has refused an OPEN with them (RFC 5492 section 3).
@@ -88,7 +90,7 @@ pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig, mood: Mood) -> O
     let local = config.local(local);
     let mut open = OpenBuf {
         asn: local.asn,
-        hold_time: config.hold_time,
+        hold_time: mood.hold_time,
         router_id: local.router_id,
         capabilities: Vec::new(),
     };
@@ -202,7 +204,7 @@ pub(crate) fn negotiate(
         return Err(NotificationBuf::unsupported_capabilities(&missing)
             .unwrap_or_else(|_| refuse(Reason::UNSUPPORTED_CAPABILITY)));
     }
-    let hold_time = config.hold_time.negotiate(open.hold_time());
+    let hold_time = mood.hold_time.negotiate(open.hold_time());
     let keepalive = hold_time.keepalive();
     let peer = if internal {
         PeerKind::Internal

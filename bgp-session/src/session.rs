@@ -172,6 +172,11 @@ impl Session {
     pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
         let backoff = Backoff::new(config.idle_hold, config.idle_hold_maximum, seed);
         let limit = PrefixLimit::new(&config.maximum_prefixes);
+        let mood = Mood {
+            hold_time: config.hold_time,
+            restarted: false,
+            plain: false,
+        };
         Self {
             local,
             config,
@@ -184,7 +189,7 @@ impl Session {
             connections: 0,
             sessions: 0,
             established: None,
-            mood: Mood::default(),
+            mood,
             retention: Retention::default(),
             limit,
             statistics: Statistics::new(now),
@@ -236,6 +241,7 @@ impl Session {
         }
         self.backoff
             .set_waits(config.idle_hold, config.idle_hold_maximum);
+        self.mood.hold_time = config.hold_time;
         self.config = config;
         if resets && enabled {
             self.start(now);

@@ -78,17 +78,20 @@ impl Session {
     }
 
     fn handle_open(&mut self, now: Instant, slot: Slot, open: &Open<'_>) {
-        let Some(transport) = self
-            .connection(slot)
-            .and_then(|connection| connection.transport)
-        else {
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
+        let offered = connection.offered;
+        let Some(transport) = connection.transport else {
             return;
         };
         let Some(local_address) = transport.local_address else {
             return;
         };
+        // The configuration may have changed since our OPEN was sent; one that is still to be sent says what holds now.
+        let mood = offered.unwrap_or(self.mood);
         let mut cause = message(MessageType::OPEN);
-        match negotiate(self.local, &self.config, self.mood, local_address, open) {
+        match negotiate(self.local, &self.config, mood, local_address, open) {
             Ok(negotiated) => cause.negotiated = Some(Arc::new(negotiated)),
             Err(notification) => {
                 cause.notification = Some(notification);

@@ -71,8 +71,12 @@ impl Session {
             Action::Dial => self.dial(now, slot),
             Action::SendOpen => {
                 let mut octets = BytesMut::new();
+                let mood = self.mood;
+                if let Some(connection) = self.connection(slot) {
+                    connection.offered = Some(mood);
+                }
                 // An OPEN of a few families and capabilities always fits.
-                if our_open(self.local, &self.config, self.mood)
+                if our_open(self.local, &self.config, mood)
                     .encode(&mut octets)
                     .is_ok()
                 {
@@ -249,6 +253,7 @@ impl Session {
             return;
         };
         connection.timers.stop_all();
+        connection.offered = None;
         let negotiated = connection.negotiated.take();
         let Some(transport) = connection.transport.take() else {
             return;
@@ -280,6 +285,7 @@ impl Session {
         let Some(connection) = self.connection(slot) else {
             return;
         };
+        connection.offered = None;
         let negotiated = connection.negotiated.take();
         if let Some(transport) = connection.transport.take() {
             self.outputs.push_back(Output::Close(transport.id));

@@ -601,3 +601,33 @@ fn refreshes_alone_do_not_silence_keepalives() {
     }
     assert!(keepalives >= 2);
 }
+
+/// What was offered counts, not what is configured by the time that the peer answers.
+#[test]
+fn the_open_that_was_sent_is_negotiated() {
+    let hold_time = |seconds| HoldTime::new(seconds).unwrap();
+    let mut a = Script::new(config().hold_time(hold_time(30)));
+    a.start();
+    let dialled = a.expects_dial();
+    a.connected(dialled);
+    a.session.update(a.now, config().hold_time(hold_time(60)));
+    a.drain();
+    a.receives(dialled, open(64512, 90));
+    a.receives(dialled, keepalive());
+    assert_eq!(a.session.negotiated().unwrap().hold_time, hold_time(30));
+
+    // A refusal of the OPEN with capabilities on one connection changes nothing on another.
+    let mut b = Script::new(config());
+    b.start();
+    let dialled = b.expects_dial();
+    b.connected(dialled);
+    let accepted = b.accepts().expect("a second connection");
+    let refused = NotificationBuf {
+        reason: Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
+        data: Vec::new(),
+    };
+    b.receives(accepted, notification(&refused));
+    b.receives(dialled, open(64512, 90));
+    b.receives(dialled, keepalive());
+    assert!(b.session.negotiated().unwrap().context.has_four_octet_as());
+}
