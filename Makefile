@@ -1,5 +1,5 @@
 # speakerd: `make test` is what CI runs.
-.PHONY: help test lint check bench fuzz
+.PHONY: help test lint check bench fuzz sim mutations
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,3 +25,10 @@ fuzz: ## every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuzz
 		cargo fuzz run -s none $$target target/fuzz/$$target fuzz/corpus/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
+
+SIMULATION_SECONDS ?= 60
+sim: ## the simulator of sessions for SIMULATION_SECONDS, or one SIMULATION_SEED with a trace
+	SIMULATION_SECONDS=$(SIMULATION_SECONDS) cargo test --release -p bgp-session --test simulation
+
+mutations: ## breaks the library in several places, each of which the simulator has to find
+	@.ci/mutations
