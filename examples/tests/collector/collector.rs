@@ -137,6 +137,32 @@ impl Collector {
         (descriptors, resident.parse().unwrap())
     }
 
+    /// What it has spent of the processor.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let process = self.child.lock().unwrap().id();
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2);
+        // A tick has 10 ms on every Linux that there is.
+        Duration::from_millis(ticks.map(|it| it.parse::<u64>().unwrap() * 10).sum())
+    }
+
+    /// It is to have no more descriptors than these.
+    pub(crate) fn limits_descriptors(&self, most: usize) {
+        let process = self.child.lock().unwrap().id().to_string();
+        let status = Command::new("prlimit")
+            .args(["--pid", &process, &format!("--nofile={most}:{most}")])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.child.lock().unwrap().id();
+        let kill = format!("kill -{name} {process}");
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.unwrap().success());
+    }
+
     fn lines(&self) -> MutexGuard<'_, Vec<Value>> {
         self.printed.lines.lock().unwrap()
     }

@@ -15,7 +15,7 @@ use libtest_mimic::Failed;
 use crate::collector::{Collector, PATIENCE};
 use crate::peer::{Peer, Received};
 
-type Verdict = fn(&Collector, &Collector) -> Result<(), Failed>;
+pub(crate) type Verdict = fn(&Collector, &Collector) -> Result<(), Failed>;
 
 /// By name; each is given a collector, and one that keeps routes over restarts.
 pub(crate) const TRIALS: [(&str, Verdict); 15] = [
@@ -55,12 +55,18 @@ pub(crate) const TRIALS: [(&str, Verdict); 15] = [
 ];
 
 /// Addresses that no conformance case has.
-fn address(last: u8) -> IpAddr {
+pub(crate) fn address(last: u8) -> IpAddr {
     Ipv4Addr::new(10, 99, 2, last).into()
 }
 
 fn open(address: IpAddr, capabilities: &[CapabilityBuf]) -> Vec<u8> {
     open_with_id(address.to_string().parse().unwrap(), capabilities)
+}
+
+pub(crate) fn open_with_hold_time(address: IpAddr, hold_time: HoldTime) -> Vec<u8> {
+    let mut octets = open(address, &[]);
+    octets[22..24].copy_from_slice(&hold_time.seconds().to_be_bytes());
+    octets
 }
 
 fn open_with_id(router_id: RouterId, capabilities: &[CapabilityBuf]) -> Vec<u8> {
@@ -106,7 +112,7 @@ fn end_of_rib() -> Vec<u8> {
     octets.to_vec()
 }
 
-fn check(holds: bool, what: impl Into<String>) -> Result<(), Failed> {
+pub(crate) fn check(holds: bool, what: impl Into<String>) -> Result<(), Failed> {
     if holds {
         Ok(())
     } else {
@@ -115,7 +121,7 @@ fn check(holds: bool, what: impl Into<String>) -> Result<(), Failed> {
 }
 
 /// That a session still works: what is sent on it arrives.
-fn lives(collector: &Collector, peer: &mut Peer) -> Result<(), Failed> {
+pub(crate) fn lives(collector: &Collector, peer: &mut Peer) -> Result<(), Failed> {
     let mark = collector.mark();
     peer.send(&end_of_rib());
     let arrived = collector.wait_for_event(mark, peer.address, "eor");

@@ -13,6 +13,7 @@
 mod collector;
 mod conformance;
 mod faults;
+mod outages;
 mod peer;
 #[path = "../../../bgp-wire/tests/conformance/table.rs"]
 mod table;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
             collector.as_deref().map_or(Ok(()), verdict)
         }));
     }
-    for (name, verdict) in faults::TRIALS {
+    for (name, verdict) in faults::TRIALS.into_iter().chain(outages::TRIALS) {
         let (plain, restarting) = (plain.clone(), restarting.clone());
         trials.push(Trial::test(name, move || {
             match (plain.as_deref(), restarting.as_deref()) {
@@ -65,7 +66,8 @@ fn enter() -> ExitCode {
     let setup = "ip link set lo up && ip address add 10.98.3.1/32 dev lo \
                  && ip route add local 10.99.0.0/16 dev lo src 10.98.3.1 \
                  && ip route add local 10.98.0.0/16 dev lo \
-                 && ip route add local 172.16.0.0/16 dev lo && exec \"$0\" \"$@\"";
+                 && ip route add local 172.16.0.0/16 dev lo \
+                 && ip rule add pref 100 lookup local && ip rule del pref 0 && exec \"$0\" \"$@\"";
     let inside = |extra: &[&str]| {
         let mut command = Command::new("unshare");
         command.arg("--net").args(extra);
