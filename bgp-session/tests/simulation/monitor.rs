@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgp_session::{ConnectionId, DownReason, Session, SessionEvent, SessionId, State};
+use bgp_session::{ConnectionId, DownReason, Negotiated, Session, SessionEvent, SessionId, State};
 use bgp_wire::{Frame, HoldTime, MessageLimit, MessageType, Reason};
 use bytes::BytesMut;
 
@@ -19,6 +19,10 @@ pub(crate) struct Monitor {
     up_at: Duration,
     sessions: Option<SessionId>,
     newest: Option<ConnectionId>,
+    /// The last connection that the network has ended.
+    lost: Option<ConnectionId>,
+    /// The peer of the session restarts gracefully.
+    restarts: bool,
     connections: BTreeMap<ConnectionId, Connection>,
     down_at: Duration,
 }
@@ -62,6 +66,8 @@ impl Monitor {
             up_at: Duration::ZERO,
             sessions: None,
             newest: None,
+            lost: None,
+            restarts: false,
             connections: BTreeMap::new(),
             down_at: Duration::ZERO,
         }
@@ -101,6 +107,10 @@ impl Monitor {
     pub(crate) fn closes(&mut self, id: ConnectionId) {
         let closed = self.connections.remove(&id);
         assert!(closed.is_some(), "{id:?} is closed twice");
+    }
+
+    pub(crate) fn loses(&mut self, id: ConnectionId) {
+        self.lost = Some(id);
     }
 
     /// RFC 4271 section 8: which messages are sent when.
@@ -196,30 +206,14 @@ impl Monitor {
             SessionEvent::Up {
                 session: number,
                 negotiated,
-            } => {
-                assert!(self.up.is_none(), "{at:?}: up twice");
-                assert!(Some(*number) > self.sessions, "{at:?}: {number} again");
-                // It may be down again by now.
-                let id = session.connection_id().or_else(|| self.confirmed());
-                let id = id.expect("the connection it is on");
-                let connection = &self.connections[&id];
-                assert!(
-                    connection.received_keepalive,
-                    "{at:?}: up before a KEEPALIVE"
-                );
-                assert_eq!(Some(negotiated.hold_time), connection.hold_time());
-                (self.sessions, self.up) = (Some(*number), Some((*number, id)));
-                self.up_at = now;
-            }
+            } => self.comes_up(at, *number, negotiated, session, now),
             SessionEvent::Down {
                 session: number,
                 reason,
                 ..
             } => {
-                let up = self.up.take().map(|(number, _)| number);
-                assert_eq!(up, Some(*number), "{at:?}: down that was not up");
-                self.down_at = now;
                 assert!(!honest || is_honest(reason), "{at:?}: {reason}");
+                self.goes_down(at, *number, reason, now);
             }
             SessionEvent::Failed { reason } => {
                 assert!(!honest || is_honest(reason), "{at:?}: {reason}");
@@ -237,6 +231,47 @@ impl Monitor {
             }
             _ => {}
         }
+    }
+
+    fn comes_up(
+        &mut self,
+        at: At,
+        number: SessionId,
+        negotiated: &Negotiated,
+        session: &Session,
+        now: Duration,
+    ) {
+        assert!(self.up.is_none(), "{at:?}: up twice");
+        assert!(Some(number) > self.sessions, "{at:?}: {number} again");
+        // It may be down again by now.
+        let id = session.connection_id().or_else(|| self.confirmed());
+        let id = id.expect("the connection it is on");
+        let connection = &self.connections[&id];
+        assert!(
+            connection.received_keepalive,
+            "{at:?}: up before a KEEPALIVE"
+        );
+        assert_eq!(Some(negotiated.hold_time), connection.hold_time());
+        (self.sessions, self.up) = (Some(number), Some((number, id)));
+        self.up_at = now;
+        let restart = negotiated.restart.as_ref();
+        self.restarts = restart.is_some_and(|it| !it.families.is_empty());
+    }
+
+    fn goes_down(&mut self, at: At, number: SessionId, reason: &DownReason, now: Duration) {
+        let up = self.up.take();
+        assert_eq!(
+            up.map(|(number, _)| number),
+            Some(number),
+            "{at:?}: down that was not up"
+        );
+        // RFC 4724 section 5: a new connection replaces only the session of who restarts.
+        let ended = self.lost == up.map(|(_, id)| id) || self.restarts;
+        assert!(
+            ended || *reason != DownReason::Closed,
+            "{at:?}: given up for nothing"
+        );
+        self.down_at = now;
     }
 
     /// A connection that can be that of a session.

@@ -341,6 +341,7 @@ impl World {
         let now = self.instant();
         self.with(at, |world, at, peer| {
             peer.links.retain(|link| link.id != id);
+            peer.monitor.loses(id);
             peer.session().handle_closed(now, id);
             world.settle(at, peer);
         });

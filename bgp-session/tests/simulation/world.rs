@@ -104,6 +104,8 @@ pub(crate) struct World {
     pub(crate) cuts: BTreeSet<(usize, usize)>,
     /// No more faults and changes.
     pub(crate) quiet: bool,
+    /// Programs and machines fail, too, and do not grow old.
+    pub(crate) mortal: bool,
     /// The longest time on the way.
     pub(crate) slowest: u32,
     pub(crate) trace: Trace,
@@ -114,6 +116,7 @@ impl World {
     pub(crate) fn new(seed: u64, traced: bool) -> Self {
         let mut random = Rng::with_seed(seed);
         let hosts = plan::hosts(&mut random);
+        let mortal = random.bool();
         let mut world = Self {
             random,
             // Any instant serves as the first.
@@ -126,6 +129,7 @@ impl World {
             next_tcp: 0,
             cuts: BTreeSet::new(),
             quiet: false,
+            mortal,
             slowest: 50,
             trace: Trace {
                 on: traced,
@@ -148,7 +152,9 @@ impl World {
             self.unrest();
             self.rest();
             let held = memory::held();
-            let most = *most.get_or_insert(held * 2 + (512 << 10));
+            let most = *most.get_or_insert(held * 3 / 2 + (128 << 10));
+            self.trace
+                .note(self.now, || format!("{held} octets of memory"));
             assert!(held <= most, "{held} octets of memory, at most {most}");
         }
         self.report.seeds = 1;
