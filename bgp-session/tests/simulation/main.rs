@@ -39,7 +39,7 @@ use world::{Report, World};
 const EPOCHS: u32 = 5;
 
 /// Seeds that are ordinary tests.
-const SLICE: u64 = 16;
+const SLICE: u64 = 10;
 
 fn main() -> ExitCode {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>());

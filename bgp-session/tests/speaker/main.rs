@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod changes;
+mod load;
 mod session;
 mod transport;
 

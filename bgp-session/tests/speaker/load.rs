@@ -1,0 +1,128 @@
+//! Many changes and many sessions at once: the cases L08 and L09 of the catalogue.
+
+use std::time::Duration;
+
+use bgp_session::{AdjRibIn, Peer, PeerConfig, PeerEvent, Route, Speaker, State};
+use bgp_wire::{Asn, Nlri};
+use ipnet::Ipv4Net;
+use tokio::sync::mpsc;
+
+use crate::{ROUTER, address, dialled, listening, within};
+
+fn route(number: u32, version: u32) -> Route {
+    let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
+    Route::new(prefix.into()).multi_exit_disc(version)
+}
+
+/// Ten thousand routes that are withdrawn and announced again, over and over: at rest the peer holds what is announced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_that_flap() {
+    let (sender, mut events) = mpsc::channel(1);
+    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
+        .listen((address(ROUTER), 0).into())
+        .deliver(sender)
+        .spawn()
+        .await
+        .unwrap();
+    let passive = PeerConfig::new(address("127.0.0.1"), Asn::new(64512)).passive(true);
+    router.add_peer(passive.deliver_updates(true)).unwrap();
+    let node = listening("192.168.0.111", "127.0.0.1").await;
+    let config = dialled("127.0.0.1", &router).next_hop_ipv4([192, 168, 0, 111].into());
+    let peer = node.add_peer(config).unwrap();
+    let last = Nlri {
+        path_id: None,
+        prefix: route(20_000, 0).prefix(),
+    };
+    let table = tokio::spawn(async move {
+        let mut table = AdjRibIn::new();
+        while let Some(PeerEvent { event, .. }) = events.recv().await {
+            table.apply(&event, |_| {});
+            // The last change of all.
+            if table.route(last).is_some() {
+                break;
+            }
+        }
+        table
+    });
+    within(peer.wait_for(|status| status.state == State::Established))
+        .await
+        .unwrap();
+    for version in 0..20 {
+        let routes: Vec<_> = (0..10_000).map(|number| route(number, version)).collect();
+        node.replace(&routes);
+        if version % 4 == 0 {
+            within(node.flush()).await;
+        }
+        node.replace(&[]);
+    }
+    let third: Vec<_> = (0..10_000)
+        .step_by(3)
+        .map(|number| route(number, 99))
+        .collect();
+    node.replace(&third);
+    within(node.flush()).await;
+    node.announce(&route(20_000, 0));
+    let table = within(table).await.unwrap();
+    let held: Vec<_> = table
+        .routes()
+        .map(|(nlri, route)| (nlri.prefix, route.attributes.multi_exit_disc))
+        .collect();
+    let announced = third.iter().map(|route| (route.prefix(), Some(99)));
+    let announced: Vec<_> = announced
+        .chain([(route(20_000, 0).prefix(), Some(0))])
+        .collect();
+    assert_eq!(held, announced);
+    assert_eq!(peer.status().statistics.established, 1);
+}
+
+/// A hundred sessions with a thousand routes, all of which are reset at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_sessions_are_reset() {
+    let router = listening("192.168.0.254", "0.0.0.0").await;
+    let port = router.listeners()[0].port();
+    let template = PeerConfig::new(address("127.3.0.0"), Asn::new(64512));
+    router
+        .add_neighbors("127.3.0.0/16".parse().unwrap(), template, 1000)
+        .unwrap();
+    let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap());
+    let node = node.spawn().await.unwrap();
+    node.announce_all(&(0..1000).map(|number| route(number, 0)).collect::<Vec<_>>());
+    let peers: Vec<_> = (1..=100)
+        .map(|number| {
+            let config = PeerConfig::new(address(&format!("127.4.0.{number}")), Asn::new(64512))
+                .dial_port(port)
+                .source_address(address(&format!("127.3.0.{number}")))
+                .next_hop_ipv4([192, 168, 0, 111].into());
+            node.add_peer(config).unwrap()
+        })
+        .collect();
+    let up = async |least: u64| {
+        for peer in &peers {
+            let up = peer.wait_for(|status| {
+                status.state == State::Established && status.statistics.established >= least
+            });
+            within(up).await.unwrap();
+        }
+    };
+    up(1).await;
+    within(node.flush()).await;
+    for peer in &peers {
+        peer.reset("").await;
+    }
+    tokio::time::timeout(Duration::from_secs(10), up(2))
+        .await
+        .expect("up again in ten seconds");
+    within(node.flush()).await;
+    assert_eq!(router.peers().len(), 100);
+    // Counters alone wake nobody.
+    let all = async {
+        let has_all = |peer: &Peer| {
+            let statistics = peer.status().statistics;
+            statistics.prefixes_announced == 1000 * statistics.established
+        };
+        while !router.peers().iter().all(has_all) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within(all).await;
+}
