@@ -54,3 +54,8 @@ pub use timer::Timer;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The code of this crate's README.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;
