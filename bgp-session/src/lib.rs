@@ -25,6 +25,8 @@ mod collision;
 mod config;
 mod connection;
 pub mod fsm;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod negotiate;
 mod output;
 mod rib;
