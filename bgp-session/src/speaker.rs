@@ -213,6 +213,8 @@ impl Speaker {
 
     /// Ends every session with `why` and stops; waits at most two seconds for the peers to have read it.
     pub async fn shutdown(&self, why: Shutdown) {
+        // Before the sessions end: a peer that dials at once would have its connection reset.
+        self.shared.close_listeners();
         let peers = std::mem::take(&mut *lock(&self.shared.peers));
         for entry in peers.by_address.into_values() {
             entry.peer.stop(why.clone()).await;

@@ -7,10 +7,10 @@ use super::shared::Shared;
 use super::transport::Listener;
 
 pub(super) async fn accept_all(speaker: Arc<Shared>, listener: Arc<Listener>) {
-    let stop = speaker.stop.clone();
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => return,
+            biased;
+            () = speaker.deaf.cancelled() => return,
             accepted = listener.socket.accept() => accepted,
         };
         match accepted {

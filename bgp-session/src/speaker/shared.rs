@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) draining: watch::Sender<bool>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
+    /// Cancelled with `stop`, or before: nobody is accepted any more.
+    pub(super) deaf: CancellationToken,
 }
 
 /// Everybody who may connect, or is.
@@ -108,6 +110,7 @@ impl Shared {
             restarting: builder.restarting,
             draining: watch::Sender::new(false),
             tasks: TaskTracker::new(),
+            deaf: stop.child_token(),
             stop,
         }
     }
@@ -160,6 +163,12 @@ impl Shared {
         listeners
             .try_for_each(|listener| listener.authenticate(peers, config))
             .map_err(failed)
+    }
+
+    /// Nobody is accepted any more.
+    pub(super) fn close_listeners(&self) {
+        self.deaf.cancel();
+        self.listeners.iter().for_each(|listener| listener.close());
     }
 
     pub(super) fn limit_ttl(&self, peers: &Peers) {

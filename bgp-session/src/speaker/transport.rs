@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Shutdown, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 
@@ -226,6 +226,12 @@ impl Listener {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whoever connects from now on is refused, while the socket itself may live on.
+    pub(super) fn close(&self) {
+        // Nothing could be done about a failure: the socket goes with the speaker at last.
+        SockRef::from(&self.socket).shutdown(Shutdown::Read).ok();
     }
 
     /// Whether peers of this family can reach the socket.

@@ -8,7 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::{
-    NODE, ROUTER, address, count_announced, next_down, next_update, router_and_node, within,
+    NODE, ROUTER, address, count_announced, listening, next_down, next_update, router_and_node,
+    within,
 };
 
 #[tokio::test]
@@ -169,6 +170,31 @@ async fn peers_that_cannot_be_reached_are_said() {
         "{error}"
     );
     within(node.shutdown(Shutdown::administrative(""))).await;
+}
+
+/// A peer that dials as soon as its session has ended is not accepted by a speaker that is about to go: it would have sent
+/// its OPEN to nobody.
+#[tokio::test]
+async fn a_speaker_that_stops_accepts_nobody() {
+    let node = listening("192.168.0.111", NODE).await;
+    let peer = PeerConfig::new(address(ROUTER), Asn::new(64512)).passive(true);
+    node.add_peer(peer).unwrap();
+    let connect = || {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((address(ROUTER), 0).into()).unwrap();
+        socket.connect(node.listeners()[0])
+    };
+    let mut stream = within(connect()).await.unwrap();
+    stream.read_exact(&mut [0; 19]).await.unwrap();
+    let dial_again = async {
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+        connect().await.map_err(|error| error.kind())
+    };
+    let (_, again) = tokio::join!(
+        node.shutdown(Shutdown::administrative("")),
+        within(dial_again)
+    );
+    assert_eq!(again.err(), Some(std::io::ErrorKind::ConnectionRefused));
 }
 
 /// Both sides dial each other: one session comes up and stays.
