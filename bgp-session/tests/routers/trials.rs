@@ -1,0 +1,126 @@
+//! Every trial with every router, and what is left out.
+
+use std::path::Path;
+
+use libtest_mimic::{Completion, Trial};
+
+use crate::bird::BIRD;
+use crate::exabgp::EXABGP;
+use crate::frr::FRR;
+use crate::gobgp::GOBGP;
+use crate::namespace::{is_required, is_root};
+use crate::openbgpd::OPENBGPD;
+use crate::restart::{self, End};
+use crate::router::Kind;
+use crate::session;
+use crate::setup::{Dialling, Gtsm, Setup};
+
+/// The slowest first, as the last one to end decides.
+static KINDS: [&Kind; 5] = [&GOBGP, &FRR, &BIRD, &OPENBGPD, &EXABGP];
+
+/// The highest number that a trial's addresses may have.
+pub(crate) const MOST: u8 = 160;
+
+type Verdict = fn(&'static Kind, &Setup);
+
+/// Restarts with a router that keeps routes, and with one that does not.
+const RESTARTS: [(&str, Verdict, Verdict); 2] = [
+    (
+        "kill_9",
+        |kind, setup| restart::keeps(kind, setup, End::Kill),
+        |kind, setup| restart::comes_back(kind, setup, End::Kill),
+    ),
+    (
+        "planned_restart",
+        |kind, setup| restart::keeps(kind, setup, End::Planned),
+        |kind, setup| restart::comes_back(kind, setup, End::Planned),
+    ),
+];
+
+pub(crate) fn all() -> Vec<Trial> {
+    // Each has three numbers.
+    let mut numbers = (1..MOST - 1).step_by(3);
+    let mut number = || numbers.next().unwrap();
+    let mut trials = Vec::new();
+    for kind in KINDS {
+        for (direction, dialling) in [("we_dial", Dialling::We), ("it_dials", Dialling::It)] {
+            for (what, verdict, setup) in sessions(kind, dialling) {
+                let setup = Setup {
+                    number: number(),
+                    ..setup
+                };
+                trials.push(trial(kind, &format!("{direction}{what}"), setup, verdict));
+            }
+        }
+        for (what, keeps, comes_back) in RESTARTS {
+            let setup = Setup::restarted(number());
+            trials.push(if kind.helps {
+                trial(kind, what, setup, keeps)
+            } else {
+                trial(
+                    kind,
+                    &format!("{what}_loses_routes_and_comes_back"),
+                    setup,
+                    comes_back,
+                )
+            });
+        }
+    }
+    trials
+}
+
+/// What is tried, whoever dials: the end of its name, how, and with what.
+fn sessions(kind: &Kind, dialling: Dialling) -> [(&'static str, Verdict, Setup); 4] {
+    let plain = Setup::new(0, dialling);
+    let md5 = Setup { md5: true, ..plain };
+    let ipv6 = Setup {
+        ipv6: true,
+        internal: true,
+        ..plain
+    };
+    let gtsm = Setup {
+        gtsm: kind.gtsm,
+        ..plain
+    };
+    let limited = if kind.gtsm == Gtsm::Both {
+        "_gtsm"
+    } else {
+        "_gtsm_that_we_check"
+    };
+    [
+        ("", session::routes, plain),
+        ("_md5", session::md5, md5),
+        (limited, session::gtsm, gtsm),
+        ("_ipv6_transport", session::routes, ipv6),
+    ]
+}
+
+fn trial(kind: &'static Kind, what: &str, setup: Setup, verdict: Verdict) -> Trial {
+    let name = format!("{}::{what}", kind.name);
+    Trial::ignorable_test(name.clone(), move || match missing(kind) {
+        Some(why) if is_required() => Err(why.into()),
+        Some(why) => {
+            eprintln!("LEFT OUT: {name}: {why}");
+            Ok(Completion::ignored_with(why))
+        }
+        None => {
+            verdict(kind, &setup);
+            Ok(Completion::Completed)
+        }
+    })
+}
+
+/// Why there is no such router here.
+fn missing(kind: &Kind) -> Option<String> {
+    let mut programs = kind.programs.iter();
+    if let Some(program) = programs.find(|program| !is_installed(program)) {
+        return Some(format!("{program} is not installed"));
+    }
+    (kind.needs_root && !is_root()).then(|| format!("{} needs root", kind.name))
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Path::new(program).is_absolute() && Path::new(program).exists()
+        || std::env::split_paths(&path).any(|directory| directory.join(program).exists())
+}
