@@ -1,0 +1,67 @@
+//! A session without I/O, brought up to Established.
+
+use std::time::Instant;
+
+use bgp_session::{LocalConfig, Negotiated, Output, PeerConfig, Session, SessionEvent, State};
+use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, KEEPALIVE, OpenBuf};
+use bytes::BytesMut;
+
+pub(crate) const ASN: Asn = Asn::new(64512);
+
+pub(crate) fn local() -> LocalConfig {
+    LocalConfig {
+        asn: ASN,
+        router_id: "192.168.0.111".parse().expect("an identifier"),
+    }
+}
+
+/// The OPEN of an internal peer with a hold time of 90 s.
+pub(crate) fn open() -> BytesMut {
+    let open = OpenBuf {
+        asn: ASN,
+        hold_time: HoldTime::DEFAULT,
+        router_id: "192.168.0.254".parse().expect("an identifier"),
+        capabilities: vec![
+            CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST),
+            CapabilityBuf::Multiprotocol(Family::IPV6_UNICAST),
+            CapabilityBuf::RouteRefresh,
+            CapabilityBuf::FourOctetAs(ASN),
+        ],
+    };
+    let mut octets = BytesMut::new();
+    open.encode(&mut octets).expect("a short OPEN");
+    octets
+}
+
+/// An Established session with an internal peer, and what both have agreed on.
+pub(crate) fn session(config: PeerConfig, now: Instant, seed: u64) -> Session {
+    let mut session = Session::new(local(), config, now, seed);
+    session.start(now);
+    let Output::Dial(id) = session.poll_output() else {
+        panic!("it dials");
+    };
+    let address = "192.168.0.111".parse().expect("an address");
+    session.handle_connected(now, id, address);
+    let mut octets = open();
+    octets.extend_from_slice(&KEEPALIVE);
+    session.handle_bytes(now, id, &mut octets);
+    while !matches!(session.poll_output(), Output::Wait(_)) {}
+    assert_eq!(session.state(), State::Established);
+    session
+}
+
+pub(crate) fn config() -> PeerConfig {
+    PeerConfig::new("192.168.0.254".parse().expect("an address"), ASN)
+}
+
+/// What an internal peer and we agree on.
+pub(crate) fn negotiated() -> Negotiated {
+    #[expect(clippy::disallowed_methods, reason = "some instant")]
+    let session = session(config(), Instant::now(), 1);
+    session.negotiated().expect("Established").clone()
+}
+
+/// Whether this is an event of a received UPDATE.
+pub(crate) fn is_update(output: &Output) -> bool {
+    matches!(output, Output::Event(SessionEvent::Update(_)))
+}

@@ -1,0 +1,97 @@
+//! What an Established session adds to decoding: the same stream through the codec alone, and through a session.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use benches::contender::ours::Ours;
+use benches::{Contender, data};
+use bgp_session::{Output, Session};
+use bgp_wire::{Context, Message};
+use bytes::{Bytes, BytesMut};
+
+use crate::established::{self, is_update};
+use crate::process::cpu_time_of;
+use crate::table::{Row, median};
+
+const ROUNDS: usize = 7;
+
+/// What a read may bring at the most.
+const READ: usize = 64 * 1024;
+
+/// Decodes and checks every message with the codec alone, and counts what it announces and withdraws, as a session does;
+/// how many are UPDATEs with routes.
+fn codec(messages: &[Bytes], context: &Context) -> usize {
+    let mut updates = 0;
+    for message in messages {
+        let Ok(Message::Update(update)) = Message::decode(message, context) else {
+            panic!("the stream is one of UPDATEs");
+        };
+        let checked = update.check().expect("no fault that ends a session");
+        black_box((checked.announced().count(), checked.withdrawn().count()));
+        updates += usize::from(checked.end_of_rib().is_none());
+    }
+    updates
+}
+
+/// The same with a walk that touches every attribute and every prefix.
+fn walk(messages: &[Bytes]) {
+    let mut codec = Ours::new();
+    for message in messages {
+        black_box(codec.walk(message));
+    }
+}
+
+/// The same octets as a connection brings them, through a session; how many UPDATEs it delivers.
+fn session(octets: &[u8], session: &mut Session, now: Instant) -> usize {
+    let connection = session.connection_id().expect("Established");
+    let mut buffer = BytesMut::new();
+    let mut rest = octets;
+    let mut updates = 0;
+    while !rest.is_empty() {
+        buffer.reserve(READ);
+        let (read, later) = rest.split_at(rest.len().min(READ));
+        buffer.extend_from_slice(read);
+        rest = later;
+        session.handle_bytes(now, connection, &mut buffer);
+        loop {
+            let output = session.poll_output();
+            updates += usize::from(is_update(&output));
+            if matches!(output, Output::Wait(_)) {
+                break;
+            }
+        }
+    }
+    updates
+}
+
+#[expect(clippy::disallowed_methods, reason = "some instant to begin with")]
+pub(crate) fn rows() -> Result<Vec<Row>, String> {
+    let messages = data::stream("updates-2019.as4.xz").ok_or("updates-2019 is not here")?;
+    let octets = messages.concat();
+    let now = Instant::now();
+    let mut delivering = established::session(established::config().deliver_updates(true), now, 1);
+    let mut counting = established::session(established::config(), now, 1);
+    let context = delivering.negotiated().expect("Established").context;
+    let mut rounds = [const { Vec::new() }; 4];
+    for _ in 0..ROUNDS {
+        let (walked, ()) = cpu_time_of(|| walk(&messages));
+        let (alone, expected) = cpu_time_of(|| codec(&messages, &context));
+        let (delivered, updates) = cpu_time_of(|| session(&octets, &mut delivering, now));
+        assert_eq!(updates, expected, "every UPDATE is delivered");
+        let (counted, _) = cpu_time_of(|| session(&octets, &mut counting, now));
+        let messages = f64::from(u32::try_from(messages.len()).expect("it fits"));
+        for (round, seconds) in rounds.iter_mut().zip([walked, alone, delivered, counted]) {
+            round.push(seconds * 1e9 / messages);
+        }
+    }
+    let [walked, alone, delivered, counted] = rounds.map(median);
+    let row = |how, figure, other| {
+        let name = format!("8 an UPDATE of 2019 through a session that {how}");
+        Row::beside(name, "ns", figure, other, 1.25)
+    };
+    Ok(vec![
+        row("delivers it", delivered, ("bgp-wire, walking", walked)),
+        row("counts it", counted, ("bgp-wire, walking", walked)),
+        row("counts it", counted, ("bgp-wire, counting", alone)),
+    ])
+}

@@ -1,0 +1,30 @@
+//! What a process has used: CPU time and memory.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// The CPU time of this process.
+pub(crate) fn own_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let nanoseconds = u32::try_from(time.tv_nsec).expect("less than a second");
+    Duration::new(time.tv_sec.try_into().expect("it counts up"), nanoseconds)
+}
+
+/// The CPU time that `work` takes, and its result.
+pub(crate) fn cpu_time_of<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let before = own_cpu_time();
+    let result = work();
+    ((own_cpu_time() - before).as_secs_f64(), result)
+}
+
+/// A line of `/proc/PID/status` in octets.
+pub(crate) fn memory(pid: u32, line: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kilobytes = status
+        .lines()
+        .find_map(|known| known.strip_prefix(line)?.strip_prefix(':'))
+        .and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.map_or(f64::NAN, |kilobytes| kilobytes * 1024.0)
+}
