@@ -415,9 +415,12 @@ impl Session {
 
     /// What is to be done next; [`Output::Wait`] when that is all.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs
-            .pop_front()
-            .unwrap_or_else(|| Output::Wait(self.next_deadline()))
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        // The next ones use the same memory again, not all of it in turn.
+        self.outputs.clear();
+        Output::Wait(self.next_deadline())
     }
 
     /// The state of the foremost connection.
@@ -463,15 +466,9 @@ impl Session {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
+        let first = self.primary.next_deadline();
         let secondary = self.secondary.as_ref().and_then(Connection::next_deadline);
-        [
-            self.primary.next_deadline(),
-            secondary,
-            self.retention.deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        earlier(earlier(first, secondary), self.retention.deadline())
     }
 
     fn next_connection(&mut self) -> ConnectionId {
@@ -545,6 +542,13 @@ impl Session {
     fn emit_failed(&mut self, reason: DownReason) {
         self.statistics.count_down(&reason);
         self.emit(SessionEvent::Failed { reason });
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -40,15 +40,25 @@ pub(crate) struct Timers {
     delay_open: Option<Instant>,
     idle_hold: Option<Instant>,
     send_hold: Option<Instant>,
+    /// The one that expires first: asked for far more often than it changes.
+    first: Option<(Instant, Timer)>,
 }
 
 impl Timers {
     pub(crate) fn start(&mut self, timer: Timer, deadline: Instant) {
         *self.slot(timer) = Some(deadline);
+        match self.first {
+            Some((first, other)) if other != timer && first < deadline => {}
+            Some((first, _)) if first <= deadline => self.first = self.earliest(),
+            _ => self.first = Some((deadline, timer)),
+        }
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
         *self.slot(timer) = None;
+        if self.first.is_some_and(|(_, first)| first == timer) {
+            self.first = self.earliest();
+        }
     }
 
     pub(crate) fn stop_all(&mut self) {
@@ -68,6 +78,10 @@ impl Timers {
 
     /// The timer that expires first, if any runs.
     pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
+        self.first
+    }
+
+    fn earliest(&self) -> Option<(Instant, Timer)> {
         let running = Timer::ALL
             .into_iter()
             .filter_map(|timer| Some((self.deadline(timer)?, timer)));

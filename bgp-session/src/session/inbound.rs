@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bgp_wire::{
-    Context, DecodeError, FamilySet, Frame, Message, MessageType, Notification, NotificationBuf,
-    Open, PeerKind, Reason, RefreshSubtype, RouteRefresh, Update,
+    Context, DecodeError, FamilySet, Frame, KEEPALIVE, Message, MessageType, Notification,
+    NotificationBuf, Open, PeerKind, Reason, RefreshSubtype, RouteRefresh, Update,
 };
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use super::{Session, Slot};
 use crate::collision::{Existing, Initiator, Keep, Speaker, resolve};
@@ -23,12 +23,19 @@ impl Session {
     /// discarded.
     pub fn handle_bytes(&mut self, now: Instant, id: ConnectionId, buffer: &mut BytesMut) {
         while let Some(slot) = self.slot(id) {
+            // Most sessions say nothing else for most of their time: nothing is shared for it.
+            if buffer.starts_with(&KEEPALIVE) {
+                buffer.advance(KEEPALIVE.len());
+                self.statistics.received.count(MessageType::KEEPALIVE);
+                self.handle_keepalive(now, slot);
+                continue;
+            }
             let limit = self
                 .connection(slot)
                 .map(|connection| connection.message_limit())
                 .unwrap_or_default();
             match Frame::split(buffer, limit) {
-                Ok(Some(frame)) => self.handle_frame(now, slot, &frame),
+                Ok(Some(frame)) => self.handle_frame(now, slot, frame),
                 Ok(None) => return,
                 Err(error) => self.step(now, slot, Event::BgpHeaderErr, failure(error, buffer)),
             }
@@ -36,27 +43,25 @@ impl Session {
         buffer.clear();
     }
 
-    fn handle_frame(&mut self, now: Instant, slot: Slot, frame: &Frame) {
+    fn handle_frame(&mut self, now: Instant, slot: Slot, frame: Frame) {
         self.statistics.received.count(frame.message_type());
-        // Shared, and not borrowed: what the message causes may end the connection.
-        let negotiated = self
+        // A copy: what the message causes may end the connection.
+        let context = self
             .connection(slot)
-            .and_then(|connection| connection.negotiated.clone());
-        let context = negotiated
-            .as_ref()
-            .map_or(&BEFORE_OPEN, |negotiated| &negotiated.context);
-        match frame.decode(context) {
+            .and_then(|connection| connection.negotiated.as_ref())
+            .map_or(BEFORE_OPEN, |negotiated| negotiated.context);
+        match frame.decode(&context) {
             Ok(Message::Open(open)) => self.handle_open(now, slot, &open),
-            Ok(Message::Update(update)) => self.handle_update(now, slot, frame, &update),
+            Ok(Message::Update(update)) => {
+                if self.handle_update(now, slot, &update) {
+                    let received = ReceivedUpdate { frame, context };
+                    self.emit(SessionEvent::Update(received));
+                }
+            }
             Ok(Message::Notification(notification)) => {
                 self.handle_notification(now, slot, &notification);
             }
-            Ok(Message::Keepalive) => self.step(
-                now,
-                slot,
-                Event::KeepaliveMsg,
-                message(MessageType::KEEPALIVE),
-            ),
+            Ok(Message::Keepalive) => self.handle_keepalive(now, slot),
             Ok(Message::RouteRefresh(refresh)) => self.handle_refresh(now, slot, refresh),
             Err(error) => {
                 let event = match frame.message_type() {
@@ -70,6 +75,15 @@ impl Session {
                 self.step(now, slot, event, failure(error, frame.octets()));
             }
         }
+    }
+
+    fn handle_keepalive(&mut self, now: Instant, slot: Slot) {
+        self.step(
+            now,
+            slot,
+            Event::KeepaliveMsg,
+            message(MessageType::KEEPALIVE),
+        );
     }
 
     fn is_established(&mut self, slot: Slot) -> bool {
@@ -157,19 +171,18 @@ impl Session {
         (resolve(local, remote, existing, new), Some(other))
     }
 
-    fn handle_update(&mut self, now: Instant, slot: Slot, frame: &Frame, update: &Update<'_>) {
+    /// Whether the message is to be delivered.
+    fn handle_update(&mut self, now: Instant, slot: Slot, update: &Update<'_>) -> bool {
         if !self.is_established(slot) {
-            return self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
+            self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
+            return false;
         }
         let checked = match update.check() {
             Ok(checked) => checked,
             Err(error) => {
-                return self.step(
-                    now,
-                    slot,
-                    Event::UpdateMsgErr,
-                    failure(error, frame.octets()),
-                );
+                let cause = failure(error, update.octets());
+                self.step(now, slot, Event::UpdateMsgErr, cause);
+                return false;
             }
         };
         let excess = self.limit.as_mut().and_then(|limit| limit.count(&checked));
@@ -179,7 +192,8 @@ impl Session {
                 notification: Some(notification),
                 ..Cause::default()
             };
-            return self.step(now, slot, Event::AutomaticStop, cause);
+            self.step(now, slot, Event::AutomaticStop, cause);
+            return false;
         }
         self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
         if let Some(fault) = checked.fault() {
@@ -190,17 +204,12 @@ impl Session {
             if self.retention.end_of_rib(family) {
                 self.emit_gone(FamilySet::EMPTY.with(family));
             }
-            return self.emit(SessionEvent::EndOfRib(family));
+            self.emit(SessionEvent::EndOfRib(family));
+            return false;
         }
         self.statistics
             .count_prefixes(checked.announced().count(), checked.withdrawn().count());
-        if self.config.deliver_updates {
-            let received = ReceivedUpdate {
-                frame: frame.clone(),
-                context: *update.context(),
-            };
-            self.emit(SessionEvent::Update(received));
-        }
+        self.config.deliver_updates
     }
 
     fn handle_notification(&mut self, now: Instant, slot: Slot, notification: &Notification<'_>) {
@@ -249,7 +258,7 @@ impl Session {
 }
 
 /// How messages read before there is an OPEN.
-static BEFORE_OPEN: Context = Context::new(PeerKind::External);
+const BEFORE_OPEN: Context = Context::new(PeerKind::External);
 
 fn message(message_type: MessageType) -> Cause {
     Cause {

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use super::{Session, Slot};
 use crate::collision::Initiator;
 use crate::connection::{Cause, Connection, Transport};
-use crate::fsm::{self, Action, Event, State};
+use crate::fsm::{self, Action, Event, State, Transition};
 use crate::negotiate::our_open;
 use crate::output::{DownReason, Output, SessionEvent, SessionId};
 use crate::timer::Timer;
@@ -22,6 +22,28 @@ impl Session {
         };
         let before = connection.state;
         let transition = fsm::step(before, event, connection.conditions(passive, delay_open));
+        if before == State::Established && transition.state == State::Established {
+            // Nearly all that ever happens: nothing but what the table says.
+            for action in transition.actions {
+                self.perform(now, slot, *action, State::Established, &cause);
+            }
+            return self.tidy(now);
+        }
+        self.change(now, slot, event, cause, transition);
+    }
+
+    /// The rest of [`Self::step`], where the state may change.
+    fn change(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        event: Event,
+        cause: Cause,
+        transition: Transition,
+    ) {
+        let Some(before) = self.connection(slot).map(|connection| connection.state) else {
+            return;
+        };
         let mut sent = None;
         for action in transition.actions {
             sent = self
@@ -195,20 +217,20 @@ impl Session {
     pub(super) fn start_timer(&mut self, now: Instant, slot: Slot, timer: Timer) {
         let negotiated = self
             .connection(slot)
-            .and_then(|connection| connection.negotiated.clone());
+            .and_then(|connection| connection.negotiated.as_ref())
+            .map(|negotiated| (negotiated.hold_time, negotiated.keepalive));
         let time = match timer {
             Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
             Timer::Hold => match negotiated {
-                Some(negotiated) => negotiated.hold_time.duration(),
+                Some((hold_time, _)) => hold_time.duration(),
                 None => self.time_for_open(slot),
             },
             Timer::Keepalive => {
-                let interval = negotiated.map_or(Duration::ZERO, |negotiated| negotiated.keepalive);
+                let interval = negotiated.map_or(Duration::ZERO, |(_, keepalive)| keepalive);
                 self.backoff.jitter(interval)
             }
             Timer::SendHold => {
-                let hold_time =
-                    negotiated.map_or(HoldTime::ZERO, |negotiated| negotiated.hold_time);
+                let hold_time = negotiated.map_or(HoldTime::ZERO, |(hold_time, _)| hold_time);
                 self.config.send_hold(hold_time)
             }
             Timer::DelayOpen => self.config.delay_open.unwrap_or_default(),
@@ -330,6 +352,9 @@ impl Session {
     /// Drops a secondary that has no connection, puts one into the place of a primary that has none, and lets a
     /// session that has ended wait for its next start.
     fn tidy(&mut self, now: Instant) {
+        if self.secondary.is_none() && self.primary.state == State::Established {
+            return;
+        }
         if self
             .secondary
             .as_ref()
