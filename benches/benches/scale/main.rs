@@ -8,35 +8,71 @@
     reason = "a benchmark may panic, and prints what it found"
 )]
 
+mod child;
 mod established;
 mod idle;
 mod inbound;
+mod many_routes;
+mod many_sessions;
+mod namespace;
+mod one_route;
 mod per_route;
 mod process;
+mod receivers;
+mod routers;
+mod sink;
+mod speaker;
 mod table;
+
+use std::process::ExitCode;
 
 use table::Row;
 
 type Group = (&'static str, fn() -> Result<Vec<Row>, String>);
 
 /// The groups of rows, by the number that an argument picks them with.
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 8] = [
+    ("1", many_routes::million),
+    ("2", receivers::rows),
+    ("3", many_routes::ten_thousand),
+    ("4", one_route::rows),
     ("5", || Ok(per_route::rows())),
+    ("6", many_sessions::rows),
     ("7", || Ok(idle::rows())),
     ("8", inbound::rows),
 ];
 
-fn main() {
-    let arguments = std::env::args().skip(1);
+/// The groups that need sockets.
+const SOCKETS: [&str; 5] = ["1", "2", "3", "4", "6"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [role, rest @ ..] = arguments.as_slice()
+        && role == speaker::ROLE
+    {
+        speaker::run(rest);
+        return ExitCode::SUCCESS;
+    }
+    if !namespace::is_inside()
+        && let Some(code) = namespace::enter()
+    {
+        return code;
+    }
     let wanted: Vec<_> = arguments
+        .iter()
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
     for (name, measure) in GROUPS {
-        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| *wanted == name) {
             continue;
         }
-        match measure() {
+        let measured = if SOCKETS.contains(&name) && !namespace::is_inside() {
+            Err("no network namespace can be made here (unshare, ip)".into())
+        } else {
+            measure()
+        };
+        match measured {
             Ok(more) => rows.extend(more),
             Err(why) => left_out.push(format!("{name}: {why}")),
         }
@@ -46,4 +82,5 @@ fn main() {
         println!("LEFT OUT: {row}");
     }
     table::write(&rows, &left_out);
+    ExitCode::SUCCESS
 }

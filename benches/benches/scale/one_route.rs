@@ -1,0 +1,158 @@
+//! One route, from the call to the wire; and from the start of the process to Established.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use bgp_session::{PeerConfig, Speaker, State};
+
+use crate::child::{Child, now, raw_c};
+use crate::established;
+use crate::namespace::{OURS, ROUTER};
+use crate::sink::Sink;
+use crate::speaker::route;
+use crate::table::{Row, median};
+
+const SAMPLES: u32 = 300;
+
+/// So long nothing happens before each.
+const REST: Duration = Duration::from_millis(3);
+
+fn listener() -> TcpListener {
+    TcpListener::bind((ROUTER, 179)).expect("the address is ours")
+}
+
+/// Says when octets have come, until there are no more.
+fn watch(mut stream: TcpStream, arrivals: &Sender<Instant>) {
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+        if arrivals.send(now()).is_err() {
+            return;
+        }
+    }
+}
+
+fn microseconds(start: Instant, arrivals: &Receiver<Instant>) -> f64 {
+    let arrival = arrivals.recv_timeout(Duration::from_secs(5));
+    (arrival.expect("it arrives") - start).as_secs_f64() * 1e6
+}
+
+/// A speaker in this thread, a neighbor in another.
+fn announced() -> f64 {
+    let listener = listener();
+    let (sender, arrivals) = channel();
+    let neighbor = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut sink = Sink::new(stream, 4096);
+        sink.establish();
+        watch(sink.stream, &sender);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let figure = runtime.block_on(async {
+        let local = established::local();
+        let builder = Speaker::builder(local.asn, local.router_id);
+        let speaker = builder.spawn().await.expect("it starts");
+        let config = PeerConfig::new(ROUTER.parse().expect("an address"), local.asn);
+        let peer = speaker.add_peer(config).expect("a peer");
+        peer.wait_for(|status| status.state == State::Established && status.up_to_date)
+            .await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // The End-of-RIBs.
+        while arrivals.try_recv().is_ok() {}
+        let mut samples = Vec::new();
+        for number in 0..SAMPLES {
+            tokio::time::sleep(REST).await;
+            let start = now();
+            speaker.announce(&route(number));
+            tokio::time::sleep(REST).await;
+            samples.push(microseconds(start, &arrivals));
+        }
+        median(samples)
+    });
+    drop(runtime);
+    neighbor.join().expect("it ends");
+    figure
+}
+
+/// The same octets by one call of the system.
+fn written() -> f64 {
+    let listener = listener();
+    let (sender, arrivals) = channel();
+    let neighbor = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        watch(stream, &sender);
+    });
+    let mut stream = TcpStream::connect((ROUTER, 179)).expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    // As many octets as an UPDATE with one /32 has.
+    let message = [0; 49];
+    let mut samples = Vec::new();
+    for _ in 0..SAMPLES {
+        crate::child::pause(REST);
+        let start = now();
+        stream.write_all(&message).expect("there is room");
+        crate::child::pause(REST);
+        samples.push(microseconds(start, &arrivals));
+    }
+    drop(stream);
+    neighbor.join().expect("it ends");
+    median(samples)
+}
+
+/// From the start of a process, which dials, until its neighbor knows that the session is Established.
+fn established_after(start: impl Fn() -> Child) -> f64 {
+    let mut samples = Vec::new();
+    for _ in 0..15 {
+        let listener = listener();
+        let begin = now();
+        let child = start();
+        let (stream, _) = listener.accept().expect("a connection");
+        let established = Sink::new(stream, 4096).establish();
+        samples.push((established - begin).as_secs_f64() * 1e3);
+        drop(child);
+    }
+    median(samples)
+}
+
+pub(crate) fn rows() -> Result<Vec<Row>, String> {
+    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        ours.push(announced());
+        floor.push(written());
+    }
+    let other = ("one write", median(floor));
+    let mut rows = vec![Row::beside(
+        "4 one route: announced to octets at the neighbor",
+        "us",
+        median(ours),
+        other,
+        1.2,
+    )];
+    let program = std::env::current_exe().expect("this program is a file");
+    let ours =
+        established_after(|| Child::start(&program, &[crate::speaker::ROLE, "dial", "0", "1"]));
+    let name = "4 start of the process to Established";
+    rows.push(match raw_c() {
+        Some(raw) => {
+            let to = format!("{ROUTER}:179");
+            let raw = established_after(|| {
+                Child::start(
+                    &raw,
+                    &[
+                        "blast", "-c", &to, "-b", OURS, "-n", "1", "-S", "5", "-T", "5",
+                    ],
+                )
+            });
+            Row::beside(name, "ms", ours, ("raw C", raw), 2.0)
+        }
+        None => {
+            println!("LEFT OUT: 4: ../shared/lab/src/bgplab.c or cc is not here");
+            Row::limit(name, "ms", ours, 6.0)
+        }
+    });
+    Ok(rows)
+}

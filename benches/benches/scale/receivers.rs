@@ -1,0 +1,80 @@
+//! Many routes into real receivers: beside a raw sender that has nothing to do but write, which shows what they take alone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::child::{Child, raw_c, wait_for, wall};
+use crate::namespace::{OURS, ROUTER};
+use crate::routers::{Bird, Frr, Receiver};
+use crate::table::{Row, median};
+
+const ROUNDS: usize = 3;
+
+fn wait(receiver: &mut dyn Receiver, routes: u32) -> f64 {
+    let most = u64::from(routes) * 99 / 100;
+    wait_for("the receiver", Duration::from_millis(2), || {
+        (receiver.routes() >= most).then(wall)
+    })
+}
+
+fn ours(receiver: &mut dyn Receiver, routes: u32) -> f64 {
+    let mut speaker = Child::speaker(&["dial", &routes.to_string(), "1"]);
+    let end = wait(receiver, routes);
+    (end - speaker.ask("since").parse::<f64>().expect("a time")) * 1e3
+}
+
+fn raw(program: &Path, receiver: &mut dyn Receiver, routes: u32) -> f64 {
+    let to = format!("{ROUTER}:179");
+    let mut child = Child::start(
+        program,
+        &[
+            "blast",
+            "-c",
+            &to,
+            "-b",
+            OURS,
+            "-n",
+            &routes.to_string(),
+            "-S",
+            "60",
+            "-T",
+            "90",
+        ],
+    );
+    let end = wait(receiver, routes);
+    let report: Value = serde_json::from_str(&child.finish()).expect("it reports");
+    (end - report["t_est"].as_f64().expect("a time")) * 1e3
+}
+
+fn compare(
+    name: &str,
+    routes: u32,
+    program: &Path,
+    receiver: impl Fn() -> Option<Box<dyn Receiver>>,
+) -> Option<Row> {
+    let (mut us, mut them) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        us.push(ours(receiver()?.as_mut(), routes));
+        them.push(raw(program, receiver()?.as_mut(), routes));
+    }
+    let name = format!("2 {routes} /32s into {name}: time to 99 %");
+    let other = ("raw C", median(them));
+    Some(Row::beside(name, "ms", median(us), other, 1.1))
+}
+
+pub(crate) fn rows() -> Result<Vec<Row>, String> {
+    let program = raw_c().ok_or("../shared/lab/src/bgplab.c or cc is not here")?;
+    let bird = || Some(Box::new(Bird::receiver()?) as Box<dyn Receiver>);
+    let frr = || Some(Box::new(Frr::receiver()?) as Box<dyn Receiver>);
+    let mut rows = Vec::new();
+    for routes in [100_000, 1_000_000] {
+        rows.extend(compare("BIRD", routes, &program, bird));
+        rows.extend(compare("FRR's bgpd", routes, &program, frr));
+    }
+    match rows.len() {
+        0 => Err("neither BIRD nor FRR is installed".into()),
+        _ => Ok(rows),
+    }
+}
