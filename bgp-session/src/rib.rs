@@ -5,6 +5,7 @@
 
 mod adj_rib_out;
 mod export;
+mod group;
 mod intern;
 mod log;
 mod policy;

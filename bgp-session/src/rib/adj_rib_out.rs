@@ -3,8 +3,6 @@
 //! It pulls: when the transport has room it takes a window of the log, groups it by path, applies what this peer needs
 //! and packs messages to the negotiated limit. Backpressure and coalescing follow from that; nothing is queued.
 
-use std::hash::Hash;
-
 use bgp_wire::{
     EncodeError, Family, Nlri, RefreshSubtype, RouteRefresh, encode_announcements,
     encode_end_of_rib, encode_withdrawals,
@@ -12,6 +10,7 @@ use bgp_wire::{
 use bytes::BytesMut;
 
 use super::export::{Export, Exported};
+use super::group;
 use super::intern::{Interner, PathKey};
 use super::log::{Change, ConsumerId, Key, Log};
 use super::{ExportPolicy, Rib};
@@ -209,7 +208,7 @@ struct Output<'a> {
 
 impl Progress {
     /// Whether the peer is up to date.
-    fn pull<P: Exported + Eq + Hash>(
+    fn pull<P: Exported>(
         &mut self,
         log: &mut Log<P>,
         export: &Export,
@@ -279,23 +278,16 @@ impl Export {
                 true
             });
         }
-        let group = |change: &Change| match change {
-            Change::Withdrawn => None,
-            Change::Announced(key) => Some(*key),
-        };
-        if !window.is_sorted_by_key(|(_, change)| group(change)) {
-            window.sort_by_key(|(_, change)| group(change));
-        }
+        group::by_path(window);
         let paths = self.context.add_path_set().contains(P::FAMILY);
         for run in window.chunk_by(|(_, one), (_, other)| one == other) {
             let routes = run.iter().map(|(key, _)| Nlri {
                 path_id: paths.then_some(key.path_id),
                 prefix: key.prefix,
             });
-            let key = run.first().and_then(|(_, change)| group(change));
-            let written = match key {
-                Some(key) => self.announce(key, routes.clone(), output),
-                None => encode_withdrawals(&self.context, routes.clone(), output.out),
+            let written = match run.first() {
+                Some((_, Change::Announced(key))) => self.announce(*key, routes.clone(), output),
+                _ => encode_withdrawals(&self.context, routes.clone(), output.out),
             };
             if let Err(error) = written {
                 // The peer may hold an older state of the route, which is no longer true. Withdrawals always encode.

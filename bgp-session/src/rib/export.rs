@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use bgp_wire::{AttributeSet, Community, Context, Family, NextHop, PeerKind, Role, UnicastPrefix};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::log::Numbered;
 use super::{ExportPolicy, Path};
 use crate::config::PeerConfig;
 use crate::negotiate::Negotiated;
@@ -162,7 +163,7 @@ impl Leaks {
 }
 
 /// A family that can be announced.
-pub(super) trait Exported: UnicastPrefix {
+pub(super) trait Exported: UnicastPrefix + Numbered {
     const FAMILY: Family;
 
     /// The next hop of the policy, the route's own, the peer's, or the speaker's address: the first that there is.

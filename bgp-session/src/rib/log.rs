@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hash};
 
 use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::intern::PathKey;
 
@@ -79,12 +80,13 @@ impl<P> Default for Log<P> {
     }
 }
 
-impl<P: Copy + Eq + Hash> Log<P> {
+impl<P: Numbered> Log<P> {
     /// Announces a path with these attributes; those that it had, which are the same where nothing changes.
     pub(crate) fn set(&mut self, key: Key<P>, path: PathKey) -> Option<PathKey> {
-        let previous = self.find(key);
+        let hash = self.hash(key.prefix);
+        let previous = self.find_hashed(key, hash);
         if previous != Some(path) {
-            self.push(key, path.number());
+            self.push(key, hash, path.number());
             self.announced += usize::from(previous.is_none());
         }
         previous
@@ -92,16 +94,20 @@ impl<P: Copy + Eq + Hash> Log<P> {
 
     /// Withdraws a path; the attributes that it had, if it was announced.
     pub(crate) fn remove(&mut self, key: Key<P>) -> Option<PathKey> {
-        let previous = self.find(key)?;
-        self.push(key, TOMBSTONE);
+        let hash = self.hash(key.prefix);
+        let previous = self.find_hashed(key, hash)?;
+        self.push(key, hash, TOMBSTONE);
         self.unused += 1;
         self.announced -= 1;
         Some(previous)
     }
 
+    fn hash(&self, prefix: P) -> u64 {
+        hash_of(&self.hasher, prefix)
+    }
+
     /// The attributes of a path, if it is announced.
-    pub(crate) fn find(&self, key: Key<P>) -> Option<PathKey> {
-        let hash = self.hasher.hash_one(key.prefix);
+    fn find_hashed(&self, key: Key<P>, hash: u64) -> Option<PathKey> {
         let position = *self.index.find(hash, |position| {
             self.entry(*position).is_some_and(|entry| entry.key == key)
         })?;
@@ -110,8 +116,7 @@ impl<P: Copy + Eq + Hash> Log<P> {
 
     /// The announced paths of a prefix, in no order: position, identifier and attributes of each.
     fn paths(&self, prefix: P) -> impl Iterator<Item = (u32, PathId, PathKey)> {
-        let hash = self.hasher.hash_one(prefix);
-        let positions = self.index.iter_hash(hash).copied();
+        let positions = self.index.iter_hash(self.hash(prefix)).copied();
         positions.filter_map(move |position| {
             let entry = self
                 .entry(position)
@@ -206,6 +211,8 @@ impl<P: Copy + Eq + Hash> Log<P> {
         };
         let by_prefix = !slot.every_path && self.identified > 0;
         let mut position = slot.offset;
+        let unread = self.entries.len().saturating_sub(position);
+        window.reserve(unread.min(most.saturating_sub(window.len())));
         for entry in self.entries.get(slot.offset..).unwrap_or_default() {
             if window.len() >= most {
                 break;
@@ -248,7 +255,7 @@ impl<P: Copy + Eq + Hash> Log<P> {
         }
     }
 
-    fn push(&mut self, key: Key<P>, state: u32) {
+    fn push(&mut self, key: Key<P>, hash: u64, state: u32) {
         if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
             self.compact();
         }
@@ -257,7 +264,6 @@ impl<P: Copy + Eq + Hash> Log<P> {
             return;
         };
         self.entries.push(Entry { key, state });
-        let hash = self.hasher.hash_one(key.prefix);
         let entries = &mut self.entries;
         let known = self.index.find_mut(hash, |known| {
             let entry = usize::try_from(*known)
@@ -282,7 +288,7 @@ impl<P: Copy + Eq + Hash> Log<P> {
                 let entry = usize::try_from(*known)
                     .ok()
                     .and_then(|known| entries.get(known));
-                entry.map_or(0, |entry| hasher.hash_one(entry.key.prefix))
+                entry.map_or(0, |entry| hash_of(hasher, entry.key.prefix))
             });
         }
     }
@@ -338,11 +344,11 @@ impl<P: Copy + Eq + Hash> Log<P> {
         let (entries, hasher) = (&self.entries, &self.hasher);
         for (position, entry) in (0u32..).zip(entries) {
             self.index
-                .insert_unique(hasher.hash_one(entry.key.prefix), position, |known| {
+                .insert_unique(hash_of(hasher, entry.key.prefix), position, |known| {
                     let entry = usize::try_from(*known)
                         .ok()
                         .and_then(|known| entries.get(known));
-                    entry.map_or(0, |entry| hasher.hash_one(entry.key.prefix))
+                    entry.map_or(0, |entry| hash_of(hasher, entry.key.prefix))
                 });
         }
     }
@@ -355,6 +361,44 @@ impl<P: Copy + Eq + Hash> Log<P> {
         self.consumers.get(consumer.0)?.as_ref()
     }
 }
+
+/// A prefix as a number among those of its length.
+pub(crate) trait Numbered: Copy + Eq {
+    /// The prefixes that differ in the last bits only, and which of them this is.
+    fn block(self) -> (impl Hash, u64);
+}
+
+impl Numbered for Ipv4Net {
+    fn block(self) -> (impl Hash, u64) {
+        let host_bits = u32::from(32 - self.prefix_len());
+        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
+        let number = u64::from(number) | u64::from(self.prefix_len()) << u32::BITS;
+        (number / BLOCK, number % BLOCK)
+    }
+}
+
+impl Numbered for Ipv6Net {
+    fn block(self) -> (impl Hash, u64) {
+        let host_bits = u32::from(128 - self.prefix_len());
+        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
+        let place = u64::try_from(number % u128::from(BLOCK)).unwrap_or(0);
+        ((number / u128::from(BLOCK), self.prefix_len()), place)
+    }
+}
+
+/// A hash by which neighbours are neighbours in the index, too: they are announced together, and a table that is larger than
+/// the processor's memory is not looked at in another place for each of them.
+fn hash_of<P: Numbered>(hasher: &DefaultHashBuilder, prefix: P) -> u64 {
+    let (block, place) = prefix.block();
+    // The index goes by the lower bits, and tells apart what it finds there by the upper ones.
+    (hasher.hash_one(block) & !(BLOCK - 1)) ^ place ^ place << TAG
+}
+
+/// How many neighbours are kept together; a power of two.
+const BLOCK: u64 = 16;
+
+/// Where the upper bits begin that the index looks at.
+const TAG: u32 = u64::BITS - 7;
 
 /// The identifier of a path that was given none.
 pub(crate) const DEFAULT_PATH: PathId = PathId(1);

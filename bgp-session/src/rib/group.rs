@@ -1,0 +1,78 @@
+//! Grouping a window of changes by path: what is to be written together is put together.
+
+use super::log::{Change, Key};
+
+/// Withdrawals come first, then every path's routes, by its number; within each the order stays.
+///
+/// Paths are numbered from 0, so that counting does for all but the largest numbers what sorting would take far longer for.
+pub(super) fn by_path<P: Copy>(window: &mut Vec<(Key<P>, Change)>) {
+    if window.is_sorted_by_key(|(_, change)| rank(change)) {
+        return;
+    }
+    let highest = window.iter().map(|(_, change)| rank(change)).max();
+    match highest {
+        Some(highest) if highest <= window.len() * 2 => count(window, highest),
+        _ => window.sort_by_key(|(_, change)| rank(change)),
+    }
+}
+
+fn rank(change: &Change) -> usize {
+    match change {
+        Change::Withdrawn => 0,
+        Change::Announced(key) => usize::try_from(key.number()).map_or(usize::MAX, |rank| rank + 1),
+    }
+}
+
+fn count<P: Copy>(window: &mut Vec<(Key<P>, Change)>, highest: usize) {
+    // How many changes each rank has; then where the next of each goes.
+    let mut places = vec![0; highest + 1];
+    for (_, change) in window.iter() {
+        if let Some(count) = places.get_mut(rank(change)) {
+            *count += 1;
+        }
+    }
+    let mut total = 0;
+    for place in &mut places {
+        total += std::mem::replace(place, total);
+    }
+    let mut grouped = window.clone();
+    for item in window.iter() {
+        if let Some(place) = places.get_mut(rank(&item.1))
+            && let Some(slot) = grouped.get_mut(*place)
+        {
+            *slot = *item;
+            *place += 1;
+        }
+    }
+    *window = grouped;
+}
+
+#[cfg(test)]
+mod tests {
+    use ipnet::Ipv4Net;
+
+    use super::super::intern::PathKey;
+    use super::super::log::DEFAULT_PATH;
+    use super::*;
+
+    #[test]
+    fn groups_as_sorting_would() {
+        for paths in [1, 3, 90, 1000] {
+            let change = |number: u32| match number % 7 {
+                0 => Change::Withdrawn,
+                _ => Change::Announced(PathKey::from_number(number * 37 % paths).unwrap()),
+            };
+            let key = |number: u32| Key {
+                prefix: Ipv4Net::new_assert(number.into(), 32),
+                path_id: DEFAULT_PATH,
+            };
+            let mut window: Vec<_> = (0..100)
+                .map(|number| (key(number), change(number)))
+                .collect();
+            let mut sorted = window.clone();
+            sorted.sort_by_key(|(_, change)| rank(change));
+            by_path(&mut window);
+            assert_eq!(window, sorted, "{paths} paths");
+        }
+    }
+}
