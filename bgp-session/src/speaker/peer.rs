@@ -161,7 +161,13 @@ impl PeerTask {
                 self.progress(index, progress);
             }
             self.drain();
-            self.pull();
+            // The last of what is new leaves before anything else is done.
+            if self.pull()
+                && self.up_to_date
+                && let Some((index, progress)) = self.look_at_links().await
+            {
+                self.progress(index, progress);
+            }
             self.publish();
             self.answer_flushes();
             self.deliver();
@@ -523,13 +529,13 @@ impl PeerTask {
         self.last_down = Some(reason.clone());
     }
 
-    /// Takes from the table while the socket has room.
-    fn pull(&mut self) {
+    /// Takes from the table while the socket has room; whether there is something to write.
+    fn pull(&mut self) -> bool {
         let Some((id, adj_rib_out)) = &mut self.established else {
-            return;
+            return false;
         };
         let Some(link) = self.links.iter_mut().find(|link| link.id == *id) else {
-            return;
+            return false;
         };
         // Many requests in a row get few answers: none begins before the last one has left.
         if link.queued() == 0 && now() >= self.next_refresh && !self.refreshes.is_empty() {
@@ -540,14 +546,16 @@ impl PeerTask {
             self.up_to_date = false;
         }
         if self.up_to_date || link.queued() >= QUEUED {
-            return;
+            return false;
         }
         self.changed.mark_unchanged();
         let mut messages = BytesMut::new();
         self.up_to_date = adj_rib_out.pull(&mut lock(&self.shared.rib), &mut messages, QUEUED);
-        if !messages.is_empty() && self.session.send(now(), messages.freeze()).is_ok() {
+        let sends = !messages.is_empty() && self.session.send(now(), messages.freeze()).is_ok();
+        if sends {
             self.drain();
         }
+        sends
     }
 
     fn publish(&self) {
