@@ -18,46 +18,66 @@ const ROUNDS: usize = 5;
 /// What a speaker's task takes at a time.
 const BUDGET: usize = 64 * 1024;
 
-fn routes(count: u32, sets: u32) -> Vec<Route> {
-    let route = |number: u32| {
-        let address = Ipv4Addr::from(0x0a00_0000 + number);
-        Route::new(Ipv4Net::new_assert(address, 32).into()).multi_exit_disc(number % sets)
-    };
-    (0..count).map(route).collect()
+/// So many routes are made at a time, so that their own memory does not count.
+const SOME: u32 = 1000;
+
+/// A table, by how many routes it has and of how many attribute sets.
+#[derive(Clone, Copy)]
+struct Kind {
+    routes: u32,
+    sets: u32,
 }
 
-/// Nanoseconds a route, announced and pulled.
-fn measure(routes: &[Route]) -> [f64; 2] {
-    let negotiated = established::negotiated();
-    let config = established::config();
-    let tables = ROUTES / u32::try_from(routes.len()).expect("it fits");
-    let mut out = BytesMut::new();
-    let mut total = [0.0; 2];
-    for _ in 0..tables {
+impl Kind {
+    fn some(self, start: u32) -> Vec<Route> {
+        let route = |number: u32| {
+            let address = Ipv4Addr::from(0x0a00_0000 + number);
+            Route::new(Ipv4Net::new_assert(address, 32).into()).multi_exit_disc(number % self.sets)
+        };
+        (start..start + SOME).map(route).collect()
+    }
+
+    /// Seconds to announce all, and to pull all.
+    fn fill(self, out: &mut BytesMut) -> [f64; 2] {
+        let (negotiated, config) = (established::negotiated(), established::config());
         let mut rib = Rib::new();
-        let announce = || routes.iter().filter(|route| rib.announce(route)).count();
-        let (announcing, announced) = cpu_time_of(announce);
-        assert_eq!(announced, routes.len());
+        let mut announcing = 0.0;
+        for start in (0..self.routes).step_by(usize::try_from(SOME).expect("it fits")) {
+            let some = self.some(start);
+            let announce = || some.iter().filter(|route| rib.announce(route)).count();
+            let (seconds, announced) = cpu_time_of(announce);
+            assert_eq!(announced, some.len());
+            announcing += seconds;
+        }
         let mut adj_rib_out = AdjRibOut::new(&mut rib, &config, &negotiated);
         let (pulling, ()) = cpu_time_of(|| {
-            while !adj_rib_out.pull(&mut rib, &mut out, BUDGET) {
+            while !adj_rib_out.pull(&mut rib, out, BUDGET) {
                 out.clear();
             }
         });
         out.clear();
         adj_rib_out.close(&mut rib);
-        total[0] += announcing;
-        total[1] += pulling;
+        [announcing, pulling]
     }
-    total.map(|seconds| seconds * 1e9 / f64::from(ROUTES))
+
+    /// Nanoseconds a route, announced and pulled.
+    fn measure(self) -> [f64; 2] {
+        let mut out = BytesMut::new();
+        let mut total = [0.0; 2];
+        for _ in 0..ROUTES / self.routes {
+            let seconds = self.fill(&mut out);
+            total = [total[0] + seconds[0], total[1] + seconds[1]];
+        }
+        total.map(|seconds| seconds * 1e9 / f64::from(ROUTES))
+    }
 }
 
 /// Medians of rounds that take turns.
-fn medians(kinds: &[Vec<Route>]) -> Vec<[f64; 2]> {
+fn medians(kinds: &[Kind]) -> Vec<[f64; 2]> {
     let mut rounds = vec![[Vec::new(), Vec::new()]; kinds.len()];
     for _ in 0..ROUNDS {
-        for (routes, rounds) in kinds.iter().zip(&mut rounds) {
-            let [announced, pulled] = measure(routes);
+        for (kind, rounds) in kinds.iter().zip(&mut rounds) {
+            let [announced, pulled] = kind.measure();
             rounds[0].push(announced);
             rounds[1].push(pulled);
         }
@@ -68,18 +88,18 @@ fn medians(kinds: &[Vec<Route>]) -> Vec<[f64; 2]> {
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     let sizes = [10_000, 100_000, 1_000_000];
-    let kinds: Vec<_> = sizes.iter().map(|size| routes(*size, 1)).collect();
-    let by_size = medians(&kinds);
+    let by_size = medians(&sizes.map(|routes| Kind { routes, sets: 1 }));
     for (size, figures) in sizes.iter().zip(&by_size).skip(1) {
         for (what, ours, least) in zip(figures, &by_size[0]) {
             let name = format!("5 a route of {size} {what}, beside one of 10,000");
             rows.push(Row::beside(name, "ns", ours, ("of 10,000", least), 1.5));
         }
     }
-    drop(kinds);
     let sets = [1, 10, 100, 1000];
-    let kinds: Vec<_> = sets.iter().map(|sets| routes(ROUTES, *sets)).collect();
-    let by_sets = medians(&kinds);
+    let by_sets = medians(&sets.map(|sets| Kind {
+        routes: ROUTES,
+        sets,
+    }));
     for (sets, figures) in sets.iter().zip(&by_sets).skip(1) {
         for (what, ours, least) in zip(figures, &by_sets[0]) {
             let name = format!("5 a route of 1,000,000 in {sets} attribute sets {what}");

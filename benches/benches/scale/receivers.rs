@@ -8,9 +8,11 @@ use serde_json::Value;
 use crate::child::{Child, raw_c, wait_for, wall};
 use crate::namespace::{OURS, ROUTER};
 use crate::routers::{Bird, Frr, Receiver};
-use crate::table::{Row, median};
+use crate::table::{Row, least};
 
-const ROUNDS: usize = 3;
+/// The receivers' work takes most of the time, and whatever else the machine does adds to it: the least of some rounds
+/// counts.
+const ROUNDS: usize = 5;
 
 fn wait(receiver: &mut dyn Receiver, routes: u32) -> f64 {
     let most = u64::from(routes) * 99 / 100;
@@ -60,14 +62,18 @@ fn compare(
         them.push(raw(program, receiver()?.as_mut(), routes));
     }
     let name = format!("2 {routes} /32s into {name}: time to 99 %");
-    let other = ("raw C", median(them));
-    Some(Row::beside(name, "ms", median(us), other, 1.1))
+    let other = ("raw C", least(them));
+    Some(Row::beside(name, "ms", least(us), other, 1.1))
+}
+
+fn boxed(receiver: impl Receiver + 'static) -> Box<dyn Receiver> {
+    Box::new(receiver)
 }
 
 pub(crate) fn rows() -> Result<Vec<Row>, String> {
     let program = raw_c().ok_or("../shared/lab/src/bgplab.c or cc is not here")?;
-    let bird = || Some(Box::new(Bird::receiver()?) as Box<dyn Receiver>);
-    let frr = || Some(Box::new(Frr::receiver()?) as Box<dyn Receiver>);
+    let bird = || Bird::receiver().map(boxed);
+    let frr = || Frr::receiver().map(boxed);
     let mut rows = Vec::new();
     for routes in [100_000, 1_000_000] {
         rows.extend(compare("BIRD", routes, &program, bird));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::child::{Child, directory, find, wait_for};
@@ -39,7 +39,7 @@ impl Bird {
              bgp_origin = ORIGIN_INCOMPLETE; accept; }}; }}; }}\n",
             file.display()
         );
-        let mut bird = Self::start(path, &configuration, "st")?;
+        let mut bird = Self::start(&path, &configuration, "st")?;
         bird.wait_until(routes.into());
         Some(bird)
     }
@@ -51,16 +51,16 @@ impl Bird {
              protocol bgp peer1 {{ local {ROUTER} as 64512; neighbor {OURS} as 64512; passive; multihop;\n\
              error wait time 1,2; ipv4 {{ import all; export none; }}; }}\n"
         );
-        Self::start(directory("bird-receiver"), &configuration, "peer1")
+        Self::start(&directory("bird-receiver"), &configuration, "peer1")
     }
 
-    fn start(path: PathBuf, configuration: &str, protocol: &'static str) -> Option<Self> {
+    fn start(path: &Path, configuration: &str, protocol: &'static str) -> Option<Self> {
         let program = find("bird")?;
         let (file, socket) = (path.join("bird.conf"), path.join("bird.ctl"));
         fs::write(&file, configuration).expect("the target directory is writable");
         fs::remove_file(&socket).ok();
         let pid = path.join("bird.pid");
-        let path = |path: &PathBuf| path.to_str().expect("text").to_owned();
+        let path = |path: &Path| path.to_str().expect("text").to_owned();
         let process = Child::start(
             program,
             &[

@@ -74,6 +74,11 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.get(middle).copied().unwrap_or(f64::NAN)
 }
 
+/// The least.
+pub(crate) fn least(figures: Vec<f64>) -> f64 {
+    figures.into_iter().fold(f64::INFINITY, f64::min)
+}
+
 pub(crate) fn print(rows: &[Row]) {
     println!(
         "| {:<62} | {:<8} | {:>10} | {:<22} | {:>6} | {:>7} | {:<3} |",
