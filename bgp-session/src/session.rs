@@ -390,24 +390,26 @@ impl Session {
 
     /// Lets every timer expire whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let expired = self.retention.expire(now);
-        self.emit_gone(expired.gone);
-        if !expired.long_lived.is_empty() {
-            self.emit(SessionEvent::StaleRoutesLongLived(expired.long_lived));
+        if self.retention.deadline().is_some_and(|until| until <= now) {
+            let expired = self.retention.expire(now);
+            self.emit_gone(expired.gone);
+            if !expired.long_lived.is_empty() {
+                self.emit(SessionEvent::StaleRoutesLongLived(expired.long_lived));
+            }
         }
         for slot in [Slot::Primary, Slot::Secondary] {
             // Every pass stops or moves one timer; a timer that is started anew is due later.
             for _ in Timer::ALL {
-                let due = self
-                    .connection(slot)
-                    .and_then(|connection| connection.timers.next());
-                let Some((deadline, timer)) = due else { break };
+                let Some(connection) = self.connection(slot) else {
+                    break;
+                };
+                let Some((deadline, timer)) = connection.timers.next() else {
+                    break;
+                };
                 if deadline > now {
                     break;
                 }
-                if let Some(connection) = self.connection(slot) {
-                    connection.timers.stop(timer);
-                }
+                connection.timers.stop(timer);
                 self.step(now, slot, Event::TimerExpires(timer), Cause::default());
             }
         }

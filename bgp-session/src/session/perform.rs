@@ -15,6 +15,7 @@ use crate::timer::Timer;
 
 impl Session {
     /// One event on one connection.
+    #[inline]
     pub(super) fn step(&mut self, now: Instant, slot: Slot, event: Event, cause: Cause) {
         let (passive, delay_open) = (self.config.passive, self.config.delay_open);
         let Some(connection) = self.connection(slot) else {
@@ -25,7 +26,11 @@ impl Session {
         if before == State::Established && transition.state == State::Established {
             // Nearly all that ever happens: nothing but what the table says.
             for action in transition.actions {
-                self.perform(now, slot, *action, State::Established, &cause);
+                if let Action::Start(timer) = action {
+                    self.start_timer(now, slot, *timer);
+                } else {
+                    self.perform(now, slot, *action, State::Established, &cause);
+                }
             }
             return self.tidy(now);
         }
@@ -351,10 +356,14 @@ impl Session {
 
     /// Drops a secondary that has no connection, puts one into the place of a primary that has none, and lets a
     /// session that has ended wait for its next start.
+    #[inline]
     fn tidy(&mut self, now: Instant) {
-        if self.secondary.is_none() && self.primary.state == State::Established {
-            return;
+        if self.secondary.is_some() || self.primary.state != State::Established {
+            self.tidy_up(now);
         }
+    }
+
+    fn tidy_up(&mut self, now: Instant) {
         if self
             .secondary
             .as_ref()
