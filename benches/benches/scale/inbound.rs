@@ -15,8 +15,8 @@ use crate::table::{Row, median};
 
 const ROUNDS: usize = 7;
 
-/// What a read may bring at the most.
-const READ: usize = 64 * 1024;
+/// What a read brings: the driver gives it room for 4 KiB at the least, and more where the last buffer had it.
+const READ: usize = 16 * 1024;
 
 /// Decodes and checks every message with the codec alone, and counts what it announces and withdraws, as a session does;
 /// how many are UPDATEs with routes.
