@@ -48,7 +48,9 @@ impl Backoff {
 
     /// Between three quarters of `duration` and all of it (RFC 4271 section 10).
     pub(crate) fn jitter(&mut self, duration: Duration) -> Duration {
-        duration.mul_f64(0.75 + 0.25 * self.random.f64())
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let less = (u128::from(nanoseconds / 4) * u128::from(self.random.u32(..))) >> u32::BITS;
+        Duration::from_nanos(nanoseconds - u64::try_from(less).unwrap_or(0))
     }
 }
 

@@ -80,7 +80,7 @@ impl Connection {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next().map(|(deadline, _)| deadline)
+        self.timers.next_deadline()
     }
 }
 

@@ -400,16 +400,11 @@ impl Session {
         for slot in [Slot::Primary, Slot::Secondary] {
             // Every pass stops or moves one timer; a timer that is started anew is due later.
             for _ in Timer::ALL {
-                let Some(connection) = self.connection(slot) else {
+                let connection = self.connection(slot);
+                let Some(timer) = connection.and_then(|connection| connection.timers.expire(now))
+                else {
                     break;
                 };
-                let Some((deadline, timer)) = connection.timers.next() else {
-                    break;
-                };
-                if deadline > now {
-                    break;
-                }
-                connection.timers.stop(timer);
                 self.step(now, slot, Event::TimerExpires(timer), Cause::default());
             }
         }

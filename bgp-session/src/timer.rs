@@ -40,24 +40,25 @@ pub(crate) struct Timers {
     delay_open: Option<Instant>,
     idle_hold: Option<Instant>,
     send_hold: Option<Instant>,
-    /// The one that expires first: asked for far more often than it changes.
-    first: Option<(Instant, Timer)>,
+    /// The one that expires first, and when: asked for far more often than it changes.
+    first: Option<Timer>,
+    first_deadline: Option<Instant>,
 }
 
 impl Timers {
     pub(crate) fn start(&mut self, timer: Timer, deadline: Instant) {
         *self.slot(timer) = Some(deadline);
-        match self.first {
-            Some((first, other)) if other != timer && first < deadline => {}
-            Some((first, _)) if first <= deadline => self.first = self.earliest(),
-            _ => self.first = Some((deadline, timer)),
+        if self.first == Some(timer) {
+            self.find_first();
+        } else if self.first_deadline.is_none_or(|first| deadline < first) {
+            (self.first, self.first_deadline) = (Some(timer), Some(deadline));
         }
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
         *self.slot(timer) = None;
-        if self.first.is_some_and(|(_, first)| first == timer) {
-            self.first = self.earliest();
+        if self.first == Some(timer) {
+            self.find_first();
         }
     }
 
@@ -76,16 +77,29 @@ impl Timers {
         }
     }
 
-    /// The timer that expires first, if any runs.
-    pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
-        self.first
+    /// When the next timer expires, if any runs.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.first_deadline
     }
 
-    fn earliest(&self) -> Option<(Instant, Timer)> {
-        let running = Timer::ALL
-            .into_iter()
-            .filter_map(|timer| Some((self.deadline(timer)?, timer)));
-        running.min_by_key(|(deadline, _)| *deadline)
+    /// Stops the timer that expires first, if its time has come, and says which it is.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<Timer> {
+        let due = self.first_deadline.is_some_and(|deadline| deadline <= now);
+        let expired = self.first.filter(|_| due)?;
+        self.stop(expired);
+        Some(expired)
+    }
+
+    fn find_first(&mut self) {
+        (self.first, self.first_deadline) = (None, None);
+        for timer in Timer::ALL {
+            let Some(deadline) = self.deadline(timer) else {
+                continue;
+            };
+            if self.first_deadline.is_none_or(|first| deadline < first) {
+                (self.first, self.first_deadline) = (Some(timer), Some(deadline));
+            }
+        }
     }
 
     fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
