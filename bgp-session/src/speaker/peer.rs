@@ -253,12 +253,20 @@ impl PeerTask {
             }
             Poll::Pending
         });
-        let deliver = self.shared.deliver.as_ref();
-        let room = async {
-            match deliver {
-                // An error means that nobody listens any more: what is undelivered is dropped.
-                Some(deliver) => drop(deliver.reserve().await),
-                None => pending().await,
+        let (deliver, undelivered) = (self.shared.deliver.as_ref(), &mut self.undelivered);
+        let delivered = async {
+            let Some(deliver) = deliver else {
+                return pending().await;
+            };
+            match deliver.reserve().await {
+                // A place that is given back goes to the next peer that waits for one: it has to be used.
+                Ok(place) => {
+                    if let Some(event) = undelivered.pop_front() {
+                        place.send(event);
+                    }
+                }
+                // Nobody listens any more.
+                Err(_) => undelivered.clear(),
             }
         };
         // In this order: an order to stop goes before the end of the speaker, and no flood on a connection keeps timers
@@ -273,7 +281,7 @@ impl PeerTask {
             _ = self.all_draining.changed() => Wake::Draining,
             () = tokio::time::sleep(ACKNOWLEDGED), if flushing => Wake::Flush,
             () = tokio::time::sleep_until(next_refresh), if refreshing => Wake::Refresh,
-            () = room, if !reads => Wake::Delivered,
+            () = delivered, if !reads => Wake::Delivered,
             wake = link => wake,
         }
     }

@@ -196,6 +196,41 @@ async fn events_that_are_not_missed() {
     assert_eq!(table.len(), 100_000);
 }
 
+/// Peers that wait for room in the same channel each get their turn.
+#[tokio::test]
+async fn events_of_several_peers_that_are_not_missed() {
+    const ROUTES: usize = 2000;
+    let (sender, mut events) = mpsc::channel(1);
+    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
+        .listen(SocketAddr::new(address(ROUTER), 0))
+        .deliver(sender)
+        .spawn()
+        .await
+        .unwrap();
+    let mut nodes = Vec::new();
+    for number in 1..=3 {
+        let (own, id) = (format!("127.5.0.{number}"), format!("1.1.1.{number}"));
+        let passive = PeerConfig::new(address(&own), Asn::new(64512)).passive(true);
+        router.add_peer(passive.deliver_updates(true)).unwrap();
+        let node = listening(&id, &own).await;
+        let route = |preference: u32| {
+            let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + preference).into(), 32).unwrap();
+            Route::new(prefix.into()).local_pref(preference)
+        };
+        node.replace(&(0..2000).map(route).collect::<Vec<_>>());
+        let config = dialled(&own, &router).next_hop_ipv4([192, 168, 0, 111].into());
+        node.add_peer(config).unwrap();
+        nodes.push(node);
+    }
+    let mut received = 0;
+    while received < ROUTES * nodes.len() {
+        let PeerEvent { event, .. } = within(events.recv()).await.unwrap();
+        if let SessionEvent::Update(update) = event {
+            received += update.check().unwrap().announced().count();
+        }
+    }
+}
+
 /// RFC 4724 from both ends: a speaker that is killed and comes back, over which its routes are kept.
 #[tokio::test]
 async fn a_restart_over_which_routes_are_kept() {
