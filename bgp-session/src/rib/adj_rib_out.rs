@@ -307,7 +307,7 @@ impl Export {
         let Some(path) = output.paths.path(key) else {
             return Ok(0);
         };
-        let Some(attributes) = self.attributes(path) else {
+        let Some(attributes) = self.attributes(P::FAMILY, path) else {
             // It may have been one for this peer before.
             return encode_withdrawals(&self.context, routes, output.out);
         };

@@ -1,10 +1,12 @@
 //! What one peer needs done to every route: filters, attributes, next hops (RFC 4271 section 5.1, RFC 8212, RFC 8326,
-//! RFC 8950, RFC 9234).
+//! RFC 8950, RFC 9234, RFC 9494).
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bgp_wire::{AttributeSet, Community, Context, Family, NextHop, PeerKind, Role, UnicastPrefix};
+use bgp_wire::{
+    AttributeSet, Community, Context, Family, FamilySet, NextHop, PeerKind, Role, UnicastPrefix,
+};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::log::Numbered;
@@ -23,6 +25,8 @@ pub(super) struct Export {
     next_hop_ipv4: Option<Ipv4Addr>,
     next_hop_ipv6: Option<Ipv6Addr>,
     leaks: Leaks,
+    /// The families in which the peer knows what to make of a route that is a last resort (RFC 9494).
+    long_lived: FamilySet,
     draining: bool,
 }
 
@@ -51,6 +55,7 @@ impl Export {
             next_hop_ipv4: config.next_hop_ipv4.or(local_ipv4),
             next_hop_ipv6: config.next_hop_ipv6.or(local_ipv6),
             leaks: Leaks::towards(config.role.filter(|_| external)),
+            long_lived: long_lived(negotiated),
             draining: false,
         }
     }
@@ -87,8 +92,17 @@ impl Export {
     }
 
     /// The attributes with which a route of this path is sent; `None` if it is not for this peer.
-    pub(super) fn attributes<'a>(&self, path: &'a Path) -> Option<Cow<'a, AttributeSet>> {
+    pub(super) fn attributes<'a>(
+        &self,
+        family: Family,
+        path: &'a Path,
+    ) -> Option<Cow<'a, AttributeSet>> {
         let policy = &self.policy;
+        // RFC 9494 section 4.3.
+        let last_resort = path.attributes.communities.contains(&Community::LLGR_STALE);
+        if last_resort && !self.long_lived.contains(family) {
+            return None;
+        }
         let otc = path.attributes.only_to_customer;
         if self.leaks.hold && otc.is_some() {
             return None;
@@ -114,9 +128,10 @@ impl Export {
         if self.draining {
             drain(attributes.to_mut());
         }
-        // RFC 4271 section 5.1.2 (b). No session is within a confederation yet.
+        // RFC 4271 section 5.1.2: (a) an internal peer is sent the path as it is, and would take our AS for a loop; (b) others
+        // see us in front. No session is within a confederation yet.
         let times = match self.context.peer() {
-            PeerKind::Internal => policy.prepend,
+            PeerKind::Internal => 0,
             PeerKind::External | PeerKind::Confederation => policy.prepend.saturating_add(1),
         };
         if times > 0 {
@@ -126,6 +141,12 @@ impl Export {
         }
         Some(attributes)
     }
+}
+
+fn long_lived(negotiated: &Negotiated) -> FamilySet {
+    let restart = negotiated.restart.as_ref();
+    let families = restart.into_iter().flat_map(|restart| &restart.long_lived);
+    families.map(|(family, _)| *family).collect()
 }
 
 /// RFC 8212: what an external peer is sent has to be said.

@@ -136,7 +136,8 @@ impl ExportPolicy {
         self
     }
 
-    /// Puts our AS in front of the path so many times more than has to be.
+    /// Puts our AS in front of the path so many times more than has to be. Of no effect on an internal peer, which would take
+    /// it for a loop.
     #[must_use]
     pub fn prepend(mut self, times: u8) -> Self {
         self.prepend = times;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgp_wire::{
-    Asn, Context, Family, Frame, HoldTime, Message, MessageLimit, PeerKind, RefreshSubtype,
-    RouterId,
+    Asn, Community, Context, Family, FamilySet, Frame, HoldTime, Message, MessageLimit, PeerKind,
+    RefreshSubtype, RouterId,
 };
 use bytes::BytesMut;
 use ipnet::IpNet;
@@ -494,26 +494,74 @@ fn policies_change_what_is_sent() {
     let rich = plain.clone().export(policy);
     let draining = "origin IGP local-preference 0 community [ 64512:1 graceful-shutdown ]";
     for (config, negotiated, drain, expected) in [
-        (&plain, &internal, false, "10.0.2.0/24 via 192.0.2.9: origin igp med 1 local-preference 7 community [ 64512:1 ]".to_owned()),
+        (
+            &plain,
+            &internal,
+            false,
+            "10.0.2.0/24 via 192.0.2.9: origin igp med 1 local-preference 7 community [ 64512:1 ]"
+                .to_owned(),
+        ),
         // RFC 8212.
         (&plain, &external, false, "nothing".to_owned()),
         (
-            &rich, &internal, false,
-            "10.0.2.0/24 via 192.0.2.1: origin igp as-path [ 64512 64512 ] med 50 local-preference 200 \
-             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]".to_owned(),
+            &rich,
+            &internal,
+            false,
+            "10.0.2.0/24 via 192.0.2.1: origin igp med 50 local-preference 200 \
+             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]"
+                .to_owned(),
         ),
         (
-            &rich, &external, false,
+            &rich,
+            &external,
+            false,
             "10.0.2.0/24 via 192.0.2.1: origin igp as-path [ 64512 64512 64512 ] med 50 \
-             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]".to_owned(),
+             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]"
+                .to_owned(),
         ),
         // RFC 8326.
-        (&plain, &internal, true, format!("10.0.2.0/24 via 192.0.2.9: {draining}").replace("IGP", "igp med 1")),
+        (
+            &rich,
+            &external,
+            true,
+            "10.0.2.0/24 via 192.0.2.1: origin igp as-path [ 64512 64512 64512 ] med 50 \
+             community [ 64512:1 64512:2 graceful-shutdown ] large-community [ 1:2:3 ]"
+                .to_owned(),
+        ),
+        (
+            &plain,
+            &internal,
+            true,
+            format!("10.0.2.0/24 via 192.0.2.9: {draining}").replace("IGP", "igp med 1"),
+        ),
     ] {
         assert_eq!(sent(&route, config, negotiated, drain), expected);
     }
     let other = Route::new("172.16.0.0/12".parse().unwrap());
     assert_eq!(sent(&other, &rich, &internal, false), "nothing");
+}
+
+/// RFC 9494 section 4.3: a last resort is for peers that know what to make of it.
+#[test]
+fn a_last_resort_is_for_who_knows_it() {
+    let last_resort = route(2, 7).community(Community::LLGR_STALE);
+    let plain = negotiated(PeerKind::Internal);
+    assert_eq!(sent(&last_resort, &config(), &plain, false), "nothing");
+    let restart = crate::PeerRestart {
+        restarted: false,
+        notification: false,
+        restart_time: Duration::ZERO,
+        families: FamilySet::EMPTY,
+        forwarding: FamilySet::EMPTY,
+        long_lived: vec![(Family::IPV4_UNICAST, Duration::from_secs(60))],
+        long_lived_forwarding: FamilySet::EMPTY,
+    };
+    let knows = Negotiated {
+        restart: Some(restart),
+        ..plain
+    };
+    let sent = sent(&last_resort, &config(), &knows, false);
+    assert!(sent.ends_with("community [ llgr-stale ]"), "{sent}");
 }
 
 /// RFC 9234 section 5, on the way out.
