@@ -45,7 +45,7 @@ pub struct ReceivedRoute {
     pub attributes: Arc<AttributeSet>,
     /// Its next hop.
     pub next_hop: NextHop,
-    /// Whether the peer still stands by it.
+    /// Whether the peer still stands by it. Where it has told of another's stale route, its attributes have LLGR_STALE, too.
     pub staleness: Staleness,
 }
 
@@ -165,14 +165,17 @@ impl AdjRibIn {
         }
     }
 
-    /// The session is down. RFC 4724 section 4.2: what was stale before is gone.
+    /// The session is down. RFC 4724 section 4.2: what was stale before is gone; RFC 9494 section 4.2: a last resort stays.
     fn keep(&mut self, retained: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
         self.remove(change, |key, held| {
-            !retained.contains(family(key)) || held.route.staleness != Staleness::Fresh
+            !retained.contains(family(key)) || held.route.staleness == Staleness::Stale
         });
         for (key, Held { route, unconfirmed }) in &mut self.routes {
-            (route.staleness, *unconfirmed) = (Staleness::Stale, false);
-            change(RouteChange::Announced(nlri(*key), route));
+            *unconfirmed = false;
+            if route.staleness == Staleness::Fresh {
+                route.staleness = Staleness::Stale;
+                change(RouteChange::Announced(nlri(*key), route));
+            }
         }
     }
 

@@ -72,7 +72,7 @@ impl PeerConfig {
     #[must_use]
     pub fn new(address: IpAddr, remote_as: Asn) -> Self {
         Self {
-            address,
+            address: address.to_canonical(),
             remote_as,
             local_as: None,
             router_id: None,
@@ -282,7 +282,7 @@ impl PeerConfig {
     /// The same configuration for another peer.
     #[must_use]
     pub fn with_address(mut self, address: IpAddr) -> Self {
-        self.address = address;
+        self.address = address.to_canonical();
         self
     }
 

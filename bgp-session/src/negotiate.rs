@@ -58,6 +58,8 @@ pub struct PeerRestart {
     pub forwarding: FamilySet,
     /// For how long routes are kept as a last resort, by family (RFC 9494).
     pub long_lived: Vec<(Family, Duration)>,
+    /// The families for which forwarding went on over a restart of that length.
+    pub long_lived_forwarding: FamilySet,
 }
 
 impl Negotiated {
@@ -327,17 +329,22 @@ fn peer_restart(
     let families: FamilySet = entries().map(|entry| entry.family).collect();
     let forwarding = entries().filter(|entry| entry.forwarding);
     // RFC 9494 section 4.1: without the ordinary kind there is none.
-    let long_lived = long_lived
-        .iter()
-        .filter(|entry| ours.long_lived.is_some() && negotiated.contains(entry.family))
-        .map(|entry| (entry.family, Duration::from_secs(entry.stale_time.into())));
+    let long_lived = || {
+        long_lived
+            .iter()
+            .filter(|entry| ours.long_lived.is_some() && negotiated.contains(entry.family))
+    };
+    let times =
+        long_lived().map(|entry| (entry.family, Duration::from_secs(entry.stale_time.into())));
+    let long_lived_forwarding = long_lived().filter(|entry| entry.forwarding);
     Some(PeerRestart {
         restarted: theirs.restarted(),
         notification: ours.notification && theirs.notification(),
         restart_time: Duration::from_secs(theirs.restart_time().into()),
         families,
         forwarding: forwarding.map(|entry| entry.family).collect(),
-        long_lived: long_lived.collect(),
+        long_lived: times.collect(),
+        long_lived_forwarding: long_lived_forwarding.map(|entry| entry.family).collect(),
     })
 }
 

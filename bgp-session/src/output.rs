@@ -68,7 +68,7 @@ pub enum SessionEvent {
         /// Who ended it, and why.
         reason: DownReason,
         /// The families whose routes are to be kept as stale, as the peer restarts (RFC 4724 section 4.2). Routes that were
-        /// stale before are gone, as are all of other families.
+        /// stale before are gone unless they are a last resort (RFC 9494 section 4.2), as are all of other families.
         retained: FamilySet,
     },
     /// The stale routes of these families are gone: the peer is not back in time, or has not kept them itself, or has sent

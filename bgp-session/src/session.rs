@@ -196,7 +196,8 @@ impl Session {
         }
     }
 
-    /// Says that this speaker has just restarted: until a session has come up, its OPENs have the R bit (RFC 4724 section 3).
+    /// Says that this speaker has just restarted: until a session has come up, or the restart time is over, its OPENs have
+    /// the R bit (RFC 4724 section 3).
     #[must_use]
     pub fn restarted(mut self) -> Self {
         self.mood.restarted = true;
@@ -537,7 +538,10 @@ impl Session {
     }
 
     fn emit_failed(&mut self, reason: DownReason) {
-        self.statistics.count_down(&reason);
+        // A second connection beside an Established one says nothing of the session.
+        if self.established.is_none() {
+            self.statistics.count_down(&reason);
+        }
         self.emit(SessionEvent::Failed { reason });
     }
 }

@@ -70,10 +70,17 @@ impl RestartConfig {
         self
     }
 
-    /// How long a peer that is back may take to send its routes, until those from before are gone (RFC 4724 section 4.2).
+    /// How long a peer that is back may take to send its routes, until those from before are gone (RFC 4724 section 4.2); at
+    /// most a day.
     #[must_use]
     pub const fn stale_time(mut self, most: Duration) -> Self {
-        self.stale_time = most;
+        self.stale_time = if most.as_secs() < DAY {
+            most
+        } else {
+            Duration::from_secs(DAY)
+        };
         self
     }
 }
+
+const DAY: u64 = 24 * 60 * 60;

@@ -217,12 +217,16 @@ impl Session {
             Reason::UNSUPPORTED_VERSION_NUMBER => Event::NotifMsgVerErr,
             _ => Event::NotifMsg,
         };
-        // RFC 5492 section 3: the peer may know nothing of capabilities.
-        let in_open_sent = self
-            .connection(slot)
-            .is_some_and(|connection| connection.state == State::OpenSent);
+        // RFC 5492 section 3: the peer may know nothing of capabilities. Its own OPEN may have come before.
         let refused = notification.reason() == Reason::UNSUPPORTED_OPTIONAL_PARAMETER;
-        self.mood.plain = refused && in_open_sent && !self.mood.plain;
+        let opening = self
+            .connection(slot)
+            .filter(|connection| matches!(connection.state, State::OpenSent | State::OpenConfirm));
+        if let Some(offered) = opening.and_then(|connection| connection.offered)
+            && refused
+        {
+            self.mood.plain = !offered.plain;
+        }
         let cause = Cause {
             notification: Some((*notification).into()),
             ..Cause::default()
@@ -248,9 +252,17 @@ impl Session {
         match refresh.subtype {
             RefreshSubtype::REQUEST => self.emit(SessionEvent::Refresh(refresh.family)),
             RefreshSubtype::BEGIN if enhanced => {
+                if let Some(limit) = &mut self.limit {
+                    limit.refresh_begins(refresh.family);
+                }
                 self.emit(SessionEvent::RefreshBegins(refresh.family));
             }
-            RefreshSubtype::END if enhanced => self.emit(SessionEvent::RefreshEnds(refresh.family)),
+            RefreshSubtype::END if enhanced => {
+                if let Some(limit) = &mut self.limit {
+                    limit.refresh_ends(refresh.family);
+                }
+                self.emit(SessionEvent::RefreshEnds(refresh.family));
+            }
             // RFC 7313 section 5: so is an unknown subtype.
             _ => {}
         }

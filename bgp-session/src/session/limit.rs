@@ -1,6 +1,6 @@
 //! How many prefixes a peer may announce (RFC 4271 section 6.7, RFC 4486 section 4).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use bgp_wire::{Checked, Family, Nlri};
 use ipnet::IpNet;
@@ -9,9 +9,12 @@ use ipnet::IpNet;
 #[derive(Debug)]
 pub(super) struct PrefixLimit {
     limits: Vec<(Family, usize)>,
-    ipv4: HashSet<Nlri>,
-    ipv6: HashSet<Nlri>,
+    ipv4: Announced,
+    ipv6: Announced,
 }
+
+/// What is announced, and whether the refresh that is under way has named it (RFC 7313 section 4).
+type Announced = HashMap<Nlri, bool>;
 
 impl PrefixLimit {
     /// `None` where nothing is limited.
@@ -23,8 +26,8 @@ impl PrefixLimit {
         (!limits.is_empty()).then(|| {
             Box::new(Self {
                 limits,
-                ipv4: HashSet::new(),
-                ipv6: HashSet::new(),
+                ipv4: Announced::new(),
+                ipv6: Announced::new(),
             })
         })
     }
@@ -44,7 +47,7 @@ impl PrefixLimit {
                 continue;
             };
             let set = self.set(&nlri);
-            set.insert(nlri);
+            set.insert(nlri, true);
             if set.len() > most {
                 return Some((family, u32::try_from(most).unwrap_or(u32::MAX)));
             }
@@ -52,7 +55,28 @@ impl PrefixLimit {
         None
     }
 
-    fn set(&mut self, nlri: &Nlri) -> &mut HashSet<Nlri> {
+    /// The peer names everything in a family anew.
+    pub(super) fn refresh_begins(&mut self, family: Family) {
+        let announced = self.of_family(family).into_iter().flatten();
+        announced.for_each(|(_, named)| *named = false);
+    }
+
+    /// It has: what it has not named is gone.
+    pub(super) fn refresh_ends(&mut self, family: Family) {
+        if let Some(announced) = self.of_family(family) {
+            announced.retain(|_, named| *named);
+        }
+    }
+
+    fn of_family(&mut self, family: Family) -> Option<&mut Announced> {
+        match family {
+            Family::IPV4_UNICAST => Some(&mut self.ipv4),
+            Family::IPV6_UNICAST => Some(&mut self.ipv6),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, nlri: &Nlri) -> &mut Announced {
         match nlri.prefix {
             IpNet::V4(_) => &mut self.ipv4,
             IpNet::V6(_) => &mut self.ipv6,

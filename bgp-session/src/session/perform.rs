@@ -9,7 +9,7 @@ use super::{Session, Slot};
 use crate::collision::Initiator;
 use crate::connection::{Cause, Connection, Transport};
 use crate::fsm::{self, Action, Event, State, Transition};
-use crate::negotiate::our_open;
+use crate::negotiate::{Mood, our_open};
 use crate::output::{DownReason, Output, SessionEvent, SessionId};
 use crate::timer::Timer;
 
@@ -98,7 +98,10 @@ impl Session {
             Action::Dial => self.dial(now, slot),
             Action::SendOpen => {
                 let mut octets = BytesMut::new();
-                let mood = self.mood;
+                let mood = Mood {
+                    restarted: self.mood.restarted && !self.is_settled(now),
+                    ..self.mood
+                };
                 if let Some(connection) = self.connection(slot) {
                     connection.offered = Some(mood);
                 }
@@ -138,6 +141,16 @@ impl Session {
                 let wait = self.backoff.next_wait();
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
+            // Until the peer has confirmed, it is waited for as for its OPEN even with a hold time of 0.
+            Action::Start(Timer::Hold) if next == State::OpenConfirm => {
+                let negotiated = self
+                    .connection(slot)
+                    .and_then(|connection| connection.negotiated.as_ref())
+                    .map(|negotiated| negotiated.hold_time.duration());
+                let time = negotiated.filter(|time| !time.is_zero());
+                let time = time.unwrap_or_else(|| self.time_for_open(slot));
+                self.start_timer_for(now, slot, Timer::Hold, time);
+            }
             Action::Start(timer) => self.start_timer(now, slot, timer),
             Action::Stop(timer) => {
                 if let Some(connection) = self.connection(slot) {
@@ -153,6 +166,16 @@ impl Session {
             Action::ClearRetries => self.statistics.connect_retries = 0,
         }
         None
+    }
+
+    /// Whether a restart before this session was made is over: no peer keeps routes for longer than we have asked for.
+    fn is_settled(&self, now: Instant) -> bool {
+        let asked = self
+            .config
+            .restart
+            .map_or(0, |restart| restart.restart_time);
+        let since = now.saturating_duration_since(self.statistics.created);
+        since > Duration::from_secs(asked.into())
     }
 
     fn dial(&mut self, now: Instant, slot: Slot) {

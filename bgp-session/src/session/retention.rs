@@ -1,4 +1,4 @@
-//! How long what a peer has announced is kept while it restarts (RFC 4724 section 4.2, RFC 8538, RFC 9494), by family.
+//! How long what a peer has announced is kept while it restarts (RFC 4724 section 4.2, RFC 8538, RFC 9494 section 4.2), by family.
 //!
 //! The routes are the application's; here is only until when they may stay.
 
@@ -12,21 +12,17 @@ use crate::negotiate::PeerRestart;
 #[derive(Debug, Default)]
 pub(super) struct Retention(Vec<Retained>);
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Retained {
     family: Family,
-    stage: Stage,
-    until: Instant,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The peer is away; if it is not back in time, this long more as a last resort.
-    Away { long_lived: Duration },
-    /// It has been away for long.
-    LongLived,
-    /// It is back and sends its routes anew.
-    Returned,
+    /// Until when routes stay that are stale, but not yet for long; `None` once there are none.
+    stale: Option<Instant>,
+    /// How much longer they stay as a last resort, from then on.
+    long_lived_time: Duration,
+    /// Until when routes stay that are a last resort, if there are any.
+    long_lived: Option<Instant>,
+    /// The peer is back and sends its routes anew.
+    returned: bool,
 }
 
 /// What has come to pass.
@@ -39,19 +35,24 @@ pub(super) struct Expired {
 }
 
 impl Retention {
-    /// The session is down: the families of which routes are kept. Those kept from before are of no concern any more.
+    /// The session is down: the families of which routes are kept.
     pub(super) fn keep(&mut self, now: Instant, restart: &PeerRestart) -> FamilySet {
-        let long_lived = |family| {
+        let time = |family| {
             let mut times = restart.long_lived.iter();
             let time = times.find(|(known, _)| *known == family);
             time.map_or(Duration::ZERO, |(_, time)| *time)
         };
+        let before = std::mem::take(&mut self.0);
         let retained = restart.families.iter().map(|family| Retained {
             family,
-            stage: Stage::Away {
-                long_lived: long_lived(family),
-            },
-            until: now + restart.restart_time,
+            stale: Some(now + restart.restart_time),
+            long_lived_time: time(family),
+            // RFC 9494 section 4.2: however often the peer goes, the time of a last resort is not begun anew.
+            long_lived: before
+                .iter()
+                .find(|before| before.family == family)
+                .and_then(|before| before.long_lived),
+            returned: false,
         });
         self.0 = retained.collect();
         restart.families
@@ -64,13 +65,23 @@ impl Retention {
         restart: Option<&PeerRestart>,
         stale_time: Duration,
     ) -> FamilySet {
-        let forwarding = restart.map_or(FamilySet::EMPTY, |restart| restart.forwarding);
-        let lost = self
-            .0
-            .extract_if(.., |retained| !forwarding.contains(retained.family));
+        // Each capability has an F bit of its own.
+        let kept = |retained: &Retained| {
+            restart.is_some_and(|restart| {
+                let forwarding = match retained.long_lived {
+                    Some(_) => restart.long_lived_forwarding,
+                    None => restart.forwarding,
+                };
+                forwarding.contains(retained.family)
+            })
+        };
+        let lost = self.0.extract_if(.., |retained| !kept(retained));
         let lost = lost.map(|retained| retained.family).collect();
         for retained in &mut self.0 {
-            (retained.stage, retained.until) = (Stage::Returned, now + stale_time);
+            retained.returned = true;
+            if retained.stale.is_some() {
+                retained.stale = Some(now + stale_time);
+            }
         }
         lost
     }
@@ -78,7 +89,7 @@ impl Retention {
     /// The peer has sent all its routes of a family: whether there may be stale ones left.
     pub(super) fn end_of_rib(&mut self, family: Family) -> bool {
         let mut ended = self.0.extract_if(.., |retained| {
-            retained.family == family && retained.stage == Stage::Returned
+            retained.family == family && retained.returned
         });
         ended.next().is_some()
     }
@@ -89,26 +100,30 @@ impl Retention {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.0.iter().map(|retained| retained.until).min()
+        let deadlines = |retained: &Retained| [retained.stale, retained.long_lived];
+        self.0.iter().flat_map(deadlines).flatten().min()
     }
 
     pub(super) fn expire(&mut self, now: Instant) -> Expired {
         let mut expired = Expired::default();
         self.0.retain_mut(|retained| {
-            if retained.until > now {
-                return true;
-            }
-            match retained.stage {
-                Stage::Away { long_lived } if !long_lived.is_zero() => {
-                    (retained.stage, retained.until) = (Stage::LongLived, now + long_lived);
+            if retained.stale.is_some_and(|until| until <= now) {
+                retained.stale = None;
+                // Who is back has had time enough, unless there is a last resort already.
+                let more = !retained.returned && !retained.long_lived_time.is_zero();
+                if more && retained.long_lived.is_none() {
+                    retained.long_lived = Some(now + retained.long_lived_time);
+                }
+                if retained.long_lived.is_some_and(|until| until > now) {
                     expired.long_lived = expired.long_lived.with(retained.family);
-                    true
-                }
-                Stage::Away { .. } | Stage::LongLived | Stage::Returned => {
-                    expired.gone = expired.gone.with(retained.family);
-                    false
                 }
             }
+            let over = retained.long_lived.is_some_and(|until| until <= now);
+            let gone = over || (retained.stale.is_none() && retained.long_lived.is_none());
+            if gone {
+                expired.gone = expired.gone.with(retained.family);
+            }
+            !gone
         });
         expired
     }

@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use crate::script::{
-    Message, Script, config, keepalive, notification, open_with, raw_open, updates,
+    Message, Script, config, keepalive, notification, open_with, raw_open, refresh, updates,
 };
 use bgp_session::{DownReason, PeerConfig, SessionEvent, State};
 use bgp_wire::{
     AddPathFamily, Afi, Asn, CapabilityBuf, ExtendedNextHop, Family, FamilySet, NotificationBuf,
-    PeerKind, Reason, Role,
+    PeerKind, Reason, RefreshSubtype, Role,
 };
 use ipnet::IpNet;
 
@@ -36,6 +36,8 @@ fn an_open_without_capabilities_for_who_refuses_them() {
     let first = a.expects_dial();
     a.connected(first);
     assert!(!a.open.take().unwrap().capabilities.is_empty());
+    // Its own OPEN is sent as soon as it is connected.
+    a.receives(first, raw_open("04 fc00 005a c0a800fe 00"));
     a.receives(first, notification(&refusal));
     a.passes_until_due();
     let second = a.expects_dial();
@@ -242,7 +244,11 @@ fn too_many_prefixes() {
     };
     let limited = config().maximum_prefixes(Family::IPV4_UNICAST, 2);
     let mut a = Script::new(limited);
-    let connection = a.establish(open_with(64512, &[]));
+    let capabilities = [
+        CapabilityBuf::RouteRefresh,
+        CapabilityBuf::EnhancedRouteRefresh,
+    ];
+    let connection = a.establish(open_with(64512, &capabilities));
     a.receives(connection, announce(&["10.0.0.0/8", "11.0.0.0/8"]));
     a.receives(connection, announce(&["10.0.0.0/8", "11.0.0.0/8"]));
     assert_eq!(
@@ -260,6 +266,12 @@ fn too_many_prefixes() {
         State::Established,
         "another in its place"
     );
+    // What a refresh does not name is gone (RFC 7313 section 4).
+    a.receives(connection, refresh(RefreshSubtype::BEGIN));
+    a.receives(connection, announce(&["11.0.0.0/8"]));
+    a.receives(connection, refresh(RefreshSubtype::END));
+    a.receives(connection, announce(&["12.1.0.0/16"]));
+    assert_eq!(a.session.state(), State::Established, "12.0.0.0/8 is gone");
     a.take_messages(connection);
     a.receives(connection, announce(&["13.0.0.0/8"]));
     let data = vec![0, 1, 1, 0, 0, 0, 2];

@@ -140,7 +140,14 @@ fn what_our_open_says() {
             .capabilities
             .contains(&expected(false))
     );
-    // The R bit, until a session has come up.
+    // The R bit, until the time for the restart is over.
+    let mut late = Script::new(helper());
+    late.session = late.session.restarted();
+    late.passes(Duration::from_secs(121));
+    late.establish(open_with(64512, &[]));
+    let capabilities = late.open.unwrap().capabilities;
+    assert!(capabilities.contains(&expected(false)));
+    // Or a session has come up.
     let mut b = Script::new(helper());
     b.session = b.session.restarted();
     let connection = b.establish(open_with(64512, &[]));
@@ -423,6 +430,52 @@ fn long_lived() {
     a.passes(Duration::from_secs(1000));
     table.follow(&mut a);
     assert_eq!(table.routes.len(), 0);
+}
+
+/// RFC 9494 section 4.2: a peer that comes and goes meanwhile neither ends the last resort nor puts it off.
+#[test]
+fn long_lived_over_several_restarts() {
+    let long_lived = |forwarding| {
+        let entry = LongLivedRestartFamily {
+            family: BOTH[0],
+            forwarding,
+            stale_time: 1000,
+        };
+        CapabilityBuf::LongLivedGracefulRestart(vec![entry])
+    };
+    let config = helper().graceful_restart(RestartConfig::new().long_lived(3600));
+    let away = |a: &mut Script, seconds| {
+        a.closed(a.connection());
+        a.passes(Duration::from_secs(seconds));
+    };
+    let (mut a, mut table) = with_routes(config.clone(), &[kept(), long_lived(true)]);
+    away(&mut a, 400);
+    // It announces one of two routes, and is gone before the end.
+    a.passes(Duration::from_secs(10));
+    back(&mut a, &[kept(), long_lived(true)]);
+    a.receives(a.connection(), announce(&["12.0.0.0/8"]));
+    away(&mut a, 100);
+    table.follow(&mut a);
+    for prefix in ["10.0.0.0/8", "12.0.0.0/8"] {
+        assert_eq!(
+            table.staleness(prefix),
+            Some(Staleness::LongLived),
+            "{prefix}"
+        );
+    }
+    a.passes(Duration::from_secs(480));
+    table.follow(&mut a);
+    assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::LongLived));
+    a.passes(Duration::from_secs(20));
+    table.follow(&mut a);
+    assert_eq!(table.routes.len(), 0, "1000 s after the first time");
+
+    // Its F bit is the one of its capability.
+    let (mut a, mut table) = with_routes(config, &[kept(), long_lived(true)]);
+    away(&mut a, 100);
+    back(&mut a, &[kept(), long_lived(false)]);
+    table.follow(&mut a);
+    assert_eq!(table.staleness("10.0.0.0/8"), None);
 }
 
 /// RFC 7313 section 4: what a refresh does not name is gone.

@@ -379,7 +379,7 @@ fn message(message_type: u8, body: &[u8]) -> Vec<u8> {
     [&[0xff; 16], &length[..], &[message_type], body].concat()
 }
 
-fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .chars()
         .filter(|character| !character.is_whitespace())

@@ -333,18 +333,8 @@ impl Monitor {
             // Who waits for the other looks up every now and then.
             State::Active => ("ConnectRetryTimer", now.max(self.since) + second(120)),
             State::OpenSent => ("HoldTimer before OPEN", self.since + second(240)),
-            State::OpenConfirm => ("HoldTimer", self.since + second(180)),
+            State::OpenConfirm => ("HoldTimer", self.since + second(240)),
             State::Established => return None,
-        })
-        .filter(|_| self.state != State::OpenConfirm || self.confirms_with_hold_time())
-    }
-
-    fn confirms_with_hold_time(&self) -> bool {
-        let mut connections = self.connections.values();
-        connections.any(|connection| {
-            connection
-                .hold_time()
-                .is_some_and(|time| time != HoldTime::ZERO)
         })
     }
 }
