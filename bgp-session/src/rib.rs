@@ -239,7 +239,7 @@ impl Rib {
             .map(|route| ((route.prefix, route.path_id), route))
             .collect();
         let mut replaced = Replaced::default();
-        let keys = self.routes().map(|route| (route.prefix, route.path_id));
+        let keys = self.keys().map(|(prefix, path_id, _)| (prefix, path_id));
         let gone: Vec<_> = keys.filter(|key| !wanted.contains_key(key)).collect();
         for (prefix, path_id) in gone {
             replaced.withdrawn += usize::from(self.withdraw_path(prefix, path_id));
@@ -270,12 +270,16 @@ impl Rib {
 
     /// Every route, oldest change first, IPv4 before IPv6.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.keys()
+            .filter_map(|(prefix, path_id, key)| self.assemble(prefix, path_id, key))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = (IpNet, PathId, PathKey)> {
         let ipv4 = self.ipv4.iter();
         let ipv4 = ipv4.map(|(route, key)| (IpNet::from(route.prefix), route.path_id, key));
         let ipv6 = self.ipv6.iter();
         let ipv6 = ipv6.map(|(route, key)| (IpNet::from(route.prefix), route.path_id, key));
         ipv4.chain(ipv6)
-            .filter_map(|(prefix, path_id, key)| self.assemble(prefix, path_id, key))
     }
 
     /// How many IPv4 and how many IPv6 routes there are.

@@ -22,6 +22,7 @@ pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bgp_wire::{Asn, PathId, RouterId};
@@ -87,7 +88,8 @@ impl Speaker {
         PeerUpdate::new(Arc::clone(&self.shared), config)
     }
 
-    /// Ends the session with this peer, with Cease/Peer De-configured, and forgets it; whether there was one.
+    /// Ends the session with this peer, with Cease/Peer De-configured, and forgets it; whether there was one. Its last events
+    /// are on their way when this returns.
     pub async fn remove_peer(&self, address: IpAddr) -> bool {
         let removed = {
             let mut peers = lock(&self.shared.peers);
@@ -97,6 +99,7 @@ impl Speaker {
         };
         let Some(entry) = removed else { return false };
         entry.peer.stop(Shutdown::deconfigured()).await;
+        entry.peer.gone().await;
         for listener in &self.shared.listeners {
             listener.forget(address.into());
         }
@@ -134,6 +137,7 @@ impl Speaker {
     /// Everything that was announced before the restart is announced again: peers are told so (see
     /// [`SpeakerBuilder::restarting`]).
     pub fn restored(&self) {
+        self.shared.restarting.store(false, Ordering::Relaxed);
         self.change(|rib| rib.set_complete(true));
     }
 

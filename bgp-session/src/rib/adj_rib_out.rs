@@ -223,7 +223,10 @@ impl Progress {
                     return false;
                 }
                 window.clear();
-                log.read(self.consumer, WINDOW, &mut window);
+                // Attributes may be as long as a message: no window becomes more than so many octets.
+                let longest = output.paths.longest().max(1);
+                let most = (MOST_OCTETS / longest).clamp(1, WINDOW);
+                log.read(self.consumer, most, &mut window);
                 export.write(&mut window, before, output);
             }
             if self.initial && !output.incomplete {
@@ -323,5 +326,8 @@ impl Export {
     }
 }
 
-/// How many changes are grouped at a time.
+/// How many changes are grouped at a time, at the most.
 const WINDOW: usize = 16384;
+
+/// How many octets the changes that are grouped at a time may become, even if each has attributes of its own.
+const MOST_OCTETS: usize = 1 << 20;

@@ -33,6 +33,8 @@ pub(crate) struct Interner {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_path: HashTable<u32>,
+    /// About how many octets the longest attributes take that there have been.
+    longest: usize,
     hasher: DefaultHashBuilder,
 }
 
@@ -57,6 +59,7 @@ impl Interner {
             }
             return PathKey(number);
         }
+        self.longest = self.longest.max(octets(path));
         let new = Slot {
             path: Some(path.clone()),
             hash,
@@ -75,6 +78,11 @@ impl Interner {
             slot(slots, *number).map_or(0, |slot| slot.hash)
         });
         PathKey(number)
+    }
+
+    /// About how many octets the attributes of a path take at the most.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Gives up one reference; the last one frees the path.
@@ -111,6 +119,25 @@ fn slot(slots: &[Slot], number: u32) -> Option<&Slot> {
 fn slot_mut(slots: &mut [Slot], number: u32) -> Option<&mut Slot> {
     slots.get_mut(usize::try_from(number).ok()?)
 }
+
+/// About how many octets the attributes of a path take in a message.
+fn octets(path: &Path) -> usize {
+    let attributes = &path.attributes;
+    let segments = attributes.as_path.segments.iter();
+    let unknown = attributes.unknown.iter();
+    FIXED
+        + segments
+            .map(|segment| segment.asns.len() * 4)
+            .sum::<usize>()
+        + attributes.communities.len() * 4
+        + attributes.extended_communities.len() * 8
+        + attributes.large_communities.len() * 12
+        + attributes.cluster_list.len() * 4
+        + unknown.map(|raw| raw.value.len()).sum::<usize>()
+}
+
+/// What every message has: header, lengths, short attributes.
+const FIXED: usize = 60;
 
 #[cfg(test)]
 mod tests {

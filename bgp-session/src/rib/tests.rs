@@ -537,8 +537,44 @@ fn policies_change_what_is_sent() {
     ] {
         assert_eq!(sent(&route, config, negotiated, drain), expected);
     }
+}
+
+/// What waits for a slow peer is bounded even where every route has long attributes of its own.
+#[test]
+fn long_attributes_are_pulled_a_few_at_a_time() {
+    let mut rib = Rib::new();
+    for number in 0..3000_u32 {
+        let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
+        let mut route = Route::new(prefix.into());
+        for value in 0..900 {
+            route = route.community(Community(number * 1000 + value));
+        }
+        rib.announce(&route);
+    }
+    let negotiated = negotiated(PeerKind::Internal);
+    let mut out = AdjRibOut::new(&mut rib, &config(), &negotiated);
+    let mut pulls = 0;
+    loop {
+        let mut octets = BytesMut::new();
+        let over = out.pull(&mut rib, &mut octets, 64 * 1024);
+        assert!(octets.len() < 1_200_000, "{} octets", octets.len());
+        pulls += 1;
+        if over {
+            break;
+        }
+    }
+    assert!(pulls > 5, "{pulls}");
+}
+
+#[test]
+fn policies_hold_back() {
+    let only = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())]);
     let other = Route::new("172.16.0.0/12".parse().unwrap());
-    assert_eq!(sent(&other, &rich, &internal, false), "nothing");
+    let internal = negotiated(PeerKind::Internal);
+    assert_eq!(
+        sent(&other, &config().export(only), &internal, false),
+        "nothing"
+    );
 }
 
 /// RFC 9494 section 4.3: a last resort is for peers that know what to make of it.

@@ -96,23 +96,7 @@ impl Session {
     ) -> Option<NotificationBuf> {
         match action {
             Action::Dial => self.dial(now, slot),
-            Action::SendOpen => {
-                let mut octets = BytesMut::new();
-                let mood = Mood {
-                    restarted: self.mood.restarted && !self.is_settled(now),
-                    ..self.mood
-                };
-                if let Some(connection) = self.connection(slot) {
-                    connection.offered = Some(mood);
-                }
-                // An OPEN of a few families and capabilities always fits.
-                if our_open(self.local, &self.config, mood)
-                    .encode(&mut octets)
-                    .is_ok()
-                {
-                    self.transmit(slot, octets.freeze());
-                }
-            }
+            Action::SendOpen => self.open(now, slot),
             Action::SendKeepalive => self.transmit(slot, Bytes::from_static(&KEEPALIVE)),
             Action::Notify(reason) => {
                 // RFC 6608 section 3: Data is the type of the message that did not fit.
@@ -141,15 +125,8 @@ impl Session {
                 let wait = self.backoff.next_wait();
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
-            // Until the peer has confirmed, it is waited for as for its OPEN even with a hold time of 0.
             Action::Start(Timer::Hold) if next == State::OpenConfirm => {
-                let negotiated = self
-                    .connection(slot)
-                    .and_then(|connection| connection.negotiated.as_ref())
-                    .map(|negotiated| negotiated.hold_time.duration());
-                let time = negotiated.filter(|time| !time.is_zero());
-                let time = time.unwrap_or_else(|| self.time_for_open(slot));
-                self.start_timer_for(now, slot, Timer::Hold, time);
+                self.wait_for_confirmation(now, slot);
             }
             Action::Start(timer) => self.start_timer(now, slot, timer),
             Action::Stop(timer) => {
@@ -166,6 +143,35 @@ impl Session {
             Action::ClearRetries => self.statistics.connect_retries = 0,
         }
         None
+    }
+
+    fn open(&mut self, now: Instant, slot: Slot) {
+        let mood = Mood {
+            restarted: self.mood.restarted && !self.is_settled(now),
+            ..self.mood
+        };
+        if let Some(connection) = self.connection(slot) {
+            connection.offered = Some(mood);
+        }
+        let mut octets = BytesMut::new();
+        // An OPEN of a few families and capabilities always fits.
+        if our_open(self.local, &self.config, mood)
+            .encode(&mut octets)
+            .is_ok()
+        {
+            self.transmit(slot, octets.freeze());
+        }
+    }
+
+    /// With a hold time of 0 the peer is given as long to confirm our OPEN as it had for its own.
+    fn wait_for_confirmation(&mut self, now: Instant, slot: Slot) {
+        let negotiated = self
+            .connection(slot)
+            .and_then(|connection| connection.negotiated.as_ref())
+            .map(|negotiated| negotiated.hold_time.duration());
+        let time = negotiated.filter(|time| !time.is_zero());
+        let time = time.unwrap_or_else(|| self.time_for_open(slot));
+        self.start_timer_for(now, slot, Timer::Hold, time);
     }
 
     /// Whether a restart before this session was made is over: no peer keeps routes for longer than we have asked for.

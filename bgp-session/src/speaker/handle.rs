@@ -76,6 +76,12 @@ impl Peer {
         self.send(Command::Stop(why)).await;
     }
 
+    /// Returns when the peer's task has ended.
+    pub(super) async fn gone(&self) {
+        let mut status = self.status.clone();
+        while status.changed().await.is_ok() {}
+    }
+
     /// Whether the command was given.
     pub(super) async fn send(&self, command: Command) -> bool {
         self.commands.send(command).await.is_ok()
@@ -141,7 +147,9 @@ impl PeerUpdate {
             let entry = peers.by_address.get_mut(&address);
             let entry = entry.ok_or(AddPeerError::Unknown(address))?;
             let failed = |error: std::io::Error| AddPeerError::Authentication(error.to_string());
-            for listener in &self.shared.listeners {
+            let (old, new) = (&entry.config.transport, &self.config.transport);
+            let same = old.md5_key == new.md5_key && old.ao_key == new.ao_key;
+            for listener in self.shared.listeners.iter().filter(|_| !same) {
                 listener
                     .authenticate(address.into(), &self.config)
                     .map_err(failed)?;

@@ -5,6 +5,7 @@ use std::future::{pending, poll_fn};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,8 @@ pub(super) struct PeerTask {
     status: watch::Sender<PeerStatus>,
     /// What the application has not taken yet: until it has, nothing more is read.
     undelivered: VecDeque<PeerEvent>,
+    /// Which of the speaker's tasks this is.
+    number: u64,
     /// The peer is there because it has connected, and goes when it has gone.
     dynamic: bool,
     /// Whether this peer, and whether all, are asked to prefer the routes of others.
@@ -94,7 +97,7 @@ impl PeerTask {
         shared: Arc<Shared>,
         config: PeerConfig,
         commands: mpsc::Receiver<Command>,
-        dynamic: bool,
+        (number, dynamic): (u64, bool),
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
         let now = now();
@@ -107,7 +110,7 @@ impl PeerTask {
                 .fold(0, |bits, segment| bits << 8 ^ u64::from(*segment)),
         };
         let session = Session::new(shared.local, config, now, shared.seed ^ bits);
-        let session = if shared.restarting {
+        let session = if shared.restarting.load(Ordering::Relaxed) {
             session.restarted()
         } else {
             session
@@ -133,6 +136,7 @@ impl PeerTask {
             changed: shared.changed.subscribe(),
             status,
             undelivered: VecDeque::new(),
+            number,
             dynamic,
             draining: false,
             all_draining: shared.draining.subscribe(),
@@ -171,7 +175,11 @@ impl PeerTask {
             self.publish();
             self.answer_flushes();
             self.deliver();
-            if self.is_over() && self.shared.dismiss(self.address, &self.commands) {
+            if self.is_over()
+                && self
+                    .shared
+                    .dismiss(self.address, self.number, &self.commands)
+            {
                 break;
             }
             match self.wake().await {
@@ -179,7 +187,11 @@ impl PeerTask {
                     self.session.stop(now(), &why);
                     break;
                 }
-                Wake::Command(None) => break,
+                // Whoever removed the peer did not wait until it was told.
+                Wake::Command(None) => {
+                    self.session.stop(now(), &Shutdown::administrative(""));
+                    break;
+                }
                 Wake::Command(Some(command)) => self.obey(command),
                 Wake::Dialled(id, Ok(transport)) => self.connected(id, transport),
                 Wake::Dialled(id, Err(error)) => {
@@ -505,9 +517,15 @@ impl PeerTask {
 
     /// A dial that failed has said more than the session knows.
     fn explain(&self, reason: &DownReason) -> String {
-        self.dial_error
-            .clone()
-            .unwrap_or_else(|| reason.to_string())
+        let signed = self.session.config().transport.md5_key.is_some();
+        match &self.dial_error {
+            Some(error) => error.clone(),
+            // The system drops what is signed with another key, or not at all, and says nothing.
+            None if signed && *reason == DownReason::TimedOut => {
+                format!("{reason}; TCP MD5 is configured: the peer's key may be another")
+            }
+            None => reason.to_string(),
+        }
     }
 
     fn up(&mut self, negotiated: &crate::negotiate::Negotiated) {

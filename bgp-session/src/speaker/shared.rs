@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
@@ -30,7 +31,8 @@ pub(super) struct Shared {
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) listeners: Vec<Arc<Listener>>,
     pub(super) seed: u64,
-    pub(super) restarting: bool,
+    /// Peers that are added are told of a restart (RFC 4724 section 3).
+    pub(super) restarting: AtomicBool,
     pub(super) draining: watch::Sender<bool>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
@@ -43,9 +45,13 @@ pub(super) struct Shared {
 pub(super) struct Peers {
     pub(super) by_address: BTreeMap<IpAddr, Entry>,
     pub(super) neighbors: Vec<Neighbors>,
+    /// How many tasks have been started.
+    started: u64,
 }
 
 pub(super) struct Entry {
+    /// Of which task it is.
+    number: u64,
     pub(super) peer: Peer,
     pub(super) config: PeerConfig,
     /// The peer is one of these neighbors, and goes when its connection does.
@@ -107,7 +113,7 @@ impl Shared {
             dialer: builder.dialer,
             listeners,
             seed: builder.seed,
-            restarting: builder.restarting,
+            restarting: builder.restarting.into(),
             draining: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             deaf: stop.child_token(),
@@ -185,10 +191,18 @@ impl Shared {
         // A full queue means that the task is behind; who fills it waits or is refused.
         let (commands, receiver) = mpsc::channel(16);
         let dynamic = of.is_some();
-        let (task, status) = PeerTask::new(Arc::clone(self), config.clone(), receiver, dynamic);
+        peers.started += 1;
+        let number = peers.started;
+        let (task, status) = PeerTask::new(
+            Arc::clone(self),
+            config.clone(),
+            receiver,
+            (number, dynamic),
+        );
         self.tasks.spawn(task.run());
         let peer = Peer::new(address, commands, status);
         let entry = Entry {
+            number,
             peer: peer.clone(),
             config,
             of,
@@ -227,10 +241,17 @@ impl Shared {
     }
 
     /// The task of a neighbor that has nothing more to do goes, unless something has come up; whether it does.
-    pub(super) fn dismiss(&self, address: IpAddr, commands: &mpsc::Receiver<Command>) -> bool {
+    pub(super) fn dismiss(
+        &self,
+        address: IpAddr,
+        number: u64,
+        commands: &mpsc::Receiver<Command>,
+    ) -> bool {
         let mut peers = lock(&self.peers);
         let idle = commands.is_empty();
-        if idle {
+        // Another peer may have taken its place.
+        let own = |entry: &Entry| entry.number == number;
+        if idle && peers.by_address.get(&address).is_some_and(own) {
             peers.by_address.remove(&address);
         }
         idle

@@ -9,9 +9,10 @@ use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
+use std::time::Duration;
 
 use ipnet::IpNet;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -147,6 +148,8 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
         sockopt::set_least_ttl(socket, ipv6, least_ttl(hops))
             .map_err(|error| describe(&error, "cannot limit the TTL of", peer))?;
     }
+    // With a hold time of 0 nothing else finds out that the peer is gone.
+    options.set_tcp_keepalive(&KEEPALIVE)?;
     if let Some(time) = transport.user_timeout {
         options.set_tcp_user_timeout(Some(time))?;
     }
@@ -289,6 +292,11 @@ fn describe(error: &io::Error, what: &str, address: impl std::fmt::Display) -> i
 }
 
 const BACKLOG: u32 = 1024;
+
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(120))
+    .with_interval(Duration::from_secs(30))
+    .with_retries(4);
 
 #[cfg(test)]
 mod tests {

@@ -236,9 +236,7 @@ async fn events_of_several_peers_that_are_not_missed() {
 async fn a_restart_over_which_routes_are_kept() {
     let router = listening("192.168.0.254", ROUTER).await;
     let restart = RestartConfig::new();
-    let passive = PeerConfig::new(address(NODE), Asn::new(64512)).passive(true);
-    let passive = passive.deliver_updates(true).graceful_restart(restart);
-    router.add_peer(passive).unwrap();
+    router.add_peer(passive_with(restart)).unwrap();
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
     let builder = || Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap());
     let config = dialled(NODE, &router)
@@ -274,4 +272,24 @@ async fn a_restart_over_which_routes_are_kept() {
     node.restored();
     let last = changes(&mut events, &mut table, "-10.0.0.2/32").await;
     assert_eq!(last, ["-10.0.0.2/32"]);
+    // A peer that is added now is told of no restart.
+    let other = listening("192.168.0.253", "127.0.0.3").await;
+    other.add_peer(passive_with(restart)).unwrap();
+    let mut events = other.events();
+    let config = dialled(NODE, &other).next_hop_ipv4([192, 168, 0, 111].into());
+    node.add_peer(config.graceful_restart(restart)).unwrap();
+    let restarted = async {
+        loop {
+            let PeerEvent { event, .. } = events.next().await.unwrap();
+            if let SessionEvent::Up { negotiated, .. } = event {
+                return negotiated.restart.clone().unwrap().restarted;
+            }
+        }
+    };
+    assert!(!within(restarted).await, "the R bit is over");
+}
+
+fn passive_with(restart: RestartConfig) -> PeerConfig {
+    let passive = PeerConfig::new(address(NODE), Asn::new(64512)).passive(true);
+    passive.deliver_updates(true).graceful_restart(restart)
 }
