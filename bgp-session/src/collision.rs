@@ -7,7 +7,7 @@ use crate::fsm::State;
 
 /// Who made a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Initiator {
+pub(crate) enum Initiator {
     /// We dialled.
     Local,
     /// The peer dialled.

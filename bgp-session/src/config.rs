@@ -36,6 +36,59 @@ pub struct LocalConfig {
 /// assert_eq!(router.port(), 179);
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
+///
+/// Everything that can be said of a peer:
+///
+/// ```
+/// use std::time::Duration;
+/// use bgp_session::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
+/// use bgp_wire::{Asn, Family, HoldTime, Role};
+/// let seconds = Duration::from_secs;
+/// let peer = PeerConfig::new("10.0.0.1".parse()?, Asn::new(64513))
+///     // Who we are, and what we offer.
+///     .local_as(Asn::new(64999))
+///     .router_id("192.0.2.1".parse()?)
+///     .hold_time(HoldTime::new(30).ok_or("a hold time")?)
+///     .families([Family::IPV4_UNICAST, Family::IPV6_UNICAST])
+///     .add_path(true)
+///     .extended_message(true)
+///     .extended_next_hop(true)
+///     .role(Role::CUSTOMER)
+///     .require_role(true)
+///     .graceful_restart(RestartConfig::new())
+///     // When things happen.
+///     .passive(false)
+///     .keepalive_time(seconds(5))
+///     .connect_retry(seconds(10))
+///     .delay_open(seconds(1))
+///     .idle_hold(seconds(1), seconds(60))
+///     .send_hold_time(seconds(300))
+///     // What is sent.
+///     .export(ExportPolicy::all())
+///     .next_hop_ipv4([192, 0, 2, 1].into())
+///     .next_hop_ipv6("2001:db8::1".parse()?)
+///     // What is received.
+///     .deliver_updates(true)
+///     .enforce_first_as(true)
+///     .maximum_prefixes(Family::IPV4_UNICAST, 1000)
+///     // How it is reached.
+///     .dial_port(1790)
+///     .source_address("10.0.0.2".parse()?)
+///     .source_port(1791)
+///     .device("eth0")
+///     .ttl_security(1)
+///     .user_timeout(seconds(60))
+///     .dscp(48)
+///     .md5_key(Md5Key::new("a secret").ok_or("a key")?)
+///     .description("the upstream");
+/// // The same for another one; without MD5, and as far away as it may be.
+/// let other = peer.clone().with_address("10.0.0.9".parse()?).ttl(64);
+/// let key = AoKey::new(1, 1, AoAlgorithm::HmacSha1, "another secret").ok_or("a key")?;
+/// let signed = PeerConfig::new("10.0.0.5".parse()?, Asn::new(64513)).ao_key(key);
+/// assert_eq!((other.remote_as(), other.description_text()), (peer.remote_as(), "the upstream"));
+/// # let _ = signed;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
     pub(crate) address: IpAddr,

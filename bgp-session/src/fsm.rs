@@ -82,6 +82,12 @@ pub struct Transition {
 /// let transition = step(State::Idle, Event::ManualStart, Conditions::default());
 /// assert_eq!(transition.state, State::Connect);
 /// assert!(transition.actions.contains(&Action::Dial));
+///
+/// use bgp_session::Timer;
+/// use bgp_session::fsm::Transition;
+/// let expires = Event::TimerExpires(Timer::Hold);
+/// let Transition { state, .. } = step(State::Established, expires, Conditions::default());
+/// assert_eq!((state, expires.number()), (State::Idle, Some(10)));
 /// ```
 #[must_use]
 pub fn step(state: State, event: Event, conditions: Conditions) -> Transition {

@@ -37,7 +37,6 @@ mod stats;
 mod timer;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
-pub use collision::Initiator;
 pub use config::{AoAlgorithm, AoKey, LocalConfig, Md5Key, PeerChange, PeerConfig, RestartConfig};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};

@@ -13,6 +13,18 @@ use bgp_wire::{
 use crate::config::{LocalConfig, PeerConfig};
 
 /// What a session runs on.
+///
+/// ```
+/// use bgp_session::{Negotiated, PeerRestart};
+/// use bgp_wire::PeerKind;
+/// fn print(negotiated: &Negotiated) {
+///     let internal = negotiated.peer_kind() == PeerKind::Internal;
+///     println!("{} ({internal}): {}", negotiated.peer_as, negotiated.families());
+///     if let Some(PeerRestart { restart_time, .. }) = &negotiated.restart {
+///         println!("it is waited for {restart_time:?} if it restarts");
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// Our AS number towards this peer.

@@ -42,6 +42,24 @@ pub enum Output {
 }
 
 /// What an application may want to know.
+///
+/// ```
+/// use bgp_session::{ReceivedUpdate, SessionEvent, SessionId};
+/// fn print(event: &SessionEvent) {
+///     match event {
+///         SessionEvent::Up { session, .. } => up(*session),
+///         SessionEvent::Down { session, reason, .. } => println!("{session} is down: {reason}"),
+///         SessionEvent::Update(update) => received(update),
+///         _ => {}
+///     }
+/// }
+/// fn up(session: SessionId) {
+///     println!("{session} is up");
+/// }
+/// fn received(update: &ReceivedUpdate) {
+///     println!("{} octets", update.frame().octets().len());
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SessionEvent {

@@ -29,6 +29,17 @@ use log::{DEFAULT_PATH, Key, Log};
 /// use bgp_wire::Origin;
 /// let route = Route::new("192.168.10.1/32".parse()?).local_pref(0).origin(Origin::INCOMPLETE);
 /// assert_eq!(route.attributes().local_pref, Some(0));
+///
+/// // Everything that it may carry, or all at once.
+/// let rich = Route::new("192.168.10.1/32".parse()?)
+///     .multi_exit_disc(50)
+///     .community("64512:100".parse()?)
+///     .large_community("64512:1:2".parse()?)
+///     .next_hop("192.168.0.112".parse()?);
+/// let same = Route::new(rich.prefix())
+///     .with_attributes(rich.attributes().clone())
+///     .next_hop(rich.explicit_next_hop().ok_or("a next hop")?);
+/// assert_eq!(rich, same);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +181,16 @@ pub struct Replaced {
 /// assert!(rib.announce(&route));
 /// assert!(!rib.announce(&route), "nothing has changed");
 /// assert_eq!(rib.routes().count(), 1);
+///
+/// // A table as a whole, changed by what is different.
+/// let second = Route::new("192.168.10.2/32".parse()?).path_id(bgp_wire::PathId(2));
+/// let version = rib.version();
+/// let replaced = rib.replace([&route, &second]);
+/// assert_eq!(replaced, bgp_session::Replaced { announced: 1, withdrawn: 0 });
+/// assert_eq!((rib.counts(), rib.version()), ((2, 0), version + 1));
+/// assert!(rib.withdraw_path(second.prefix(), bgp_wire::PathId(2)));
+/// // After a restart: no End-of-RIB before everything is back.
+/// rib.set_complete(false);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]

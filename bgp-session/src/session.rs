@@ -58,6 +58,43 @@ use retention::Retention;
 /// assert!(matches!(session.poll_output(), Output::Dial(_)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What an operator may do, and what a driver tells a session that is up:
+///
+/// ```
+/// use std::time::Instant;
+/// use bgp_session::{NotEstablished, PeerConfig, Session, Shutdown};
+/// use bgp_wire::Family;
+///
+/// fn operate(session: &mut Session, now: Instant, config: PeerConfig) {
+///     // What needs a reset is reset with Cease/Other Configuration Change.
+///     session.update(now, config);
+///     if session.refresh(now, Family::IPV4_UNICAST) == Err(NotEstablished) {
+///         println!("later, then");
+///     }
+///     let why = [
+///         Shutdown::administrative("maintenance until noon"),
+///         Shutdown::reset(""),
+///         Shutdown::deconfigured(),
+///         Shutdown::configuration_change(),
+///         Shutdown::restart(),
+///     ];
+///     session.stop(now, &why[0]);
+///     assert!(!session.retains_routes());
+///     println!("{} messages received", session.statistics().received.total());
+/// }
+///
+/// fn written(session: &mut Session, now: Instant, taken: usize, left: usize) {
+///     if let Some(connection) = session.connection_id() {
+///         session.handle_written(now, connection, taken, left);
+///     }
+/// }
+///
+/// /// This program has been restarted: its first OPENs say so.
+/// fn again(session: Session) -> Session {
+///     session.restarted()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Session {
     local: LocalConfig,

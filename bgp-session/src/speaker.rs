@@ -41,6 +41,50 @@ use shared::{Shared, lock};
 /// Needs a tokio runtime with I/O and time. Commands return at once: what they ask for is in the table when they
 /// return, and on its way to the peers; [`Speaker::flush`] waits until it has arrived. [`Speaker::shutdown`] ends it in
 /// good order; when the last clone is dropped, its sessions end by themselves.
+///
+/// ```no_run
+/// use bgp_session::{AddPeerError, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
+/// use bgp_session::{SpeakerBuilder, TcpDialer};
+/// use bgp_wire::Asn;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder: SpeakerBuilder = Speaker::builder(Asn::new(64512), "192.168.0.111".parse()?);
+/// let speaker = builder
+///     .listen("[::]:179".parse()?)
+///     .dialer(TcpDialer) // unless another one is given
+///     .event_capacity(1024)
+///     .seed(7) // the same jitter in every run
+///     .restarting() // no End-of-RIB before `restored`
+///     .spawn()
+///     .await?;
+/// println!("listening on {:?}", speaker.listeners());
+///
+/// let config = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
+/// let router: Peer = match speaker.add_peer(config.clone()) {
+///     Err(AddPeerError::Exists(_)) => return Ok(()),
+///     added => added?,
+/// };
+/// let routes = ["192.168.10.1/32", "192.168.10.2/32"].map(|it| it.parse().map(Route::new));
+/// speaker.announce_all(&routes.into_iter().collect::<Result<Vec<_>, _>>()?);
+/// speaker.restored();
+/// let (ipv4, ipv6) = speaker.route_counts();
+/// println!("{ipv4} and {ipv6} routes");
+///
+/// let PeerStatus { state, up_to_date, .. } = router.status();
+/// println!("{state}, {up_to_date}");
+/// router.reset("for the new key").await;
+/// let update: PeerUpdate = speaker.update_peer(config.passive(true))?;
+/// if !update.resets() {
+///     update.apply().await?;
+/// }
+/// speaker.withdraw_path("192.168.10.2/32".parse()?, bgp_wire::PathId(1));
+/// for peer in speaker.peers() {
+///     speaker.remove_peer(peer.address()).await;
+/// }
+/// speaker.shutdown(Shutdown::administrative("")).await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Speaker {
     shared: Arc<Shared>,

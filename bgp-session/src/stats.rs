@@ -41,6 +41,14 @@ impl MessageCounts {
 }
 
 /// Counters of one session since it was made.
+///
+/// ```
+/// use bgp_session::{MessageCounts, Statistics};
+/// fn print(statistics: &Statistics) {
+///     let MessageCounts { update, keepalive, .. } = statistics.received;
+///     println!("{update} UPDATEs, {keepalive} KEEPALIVEs, {} in all", statistics.received.total());
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Statistics {
     /// Messages received whole.

@@ -133,3 +133,10 @@ fn tap() -> Outcome {
     tap.wait()?;
     Ok(())
 }
+
+#[test]
+fn in_memory() -> Outcome {
+    let text = output(env!("CARGO_BIN_EXE_in_memory"), &[], b"")?;
+    assert_eq!(text, "192.168.0.111 announces 192.168.10.1/32\n");
+    Ok(())
+}

@@ -39,6 +39,7 @@ impl PeerConfig {
     /// let new = old.clone().hold_time(HoldTime::new(30).expect("legal")).role(bgp_wire::Role::CUSTOMER);
     /// let change = old.change(&new);
     /// assert_eq!((change.later, change.resets), (vec!["hold_time"], vec!["role"]));
+    /// assert_eq!(old.change(&old), bgp_session::PeerChange::default());
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
     #[must_use]

@@ -6,7 +6,12 @@ use std::time::Duration;
 ///
 /// ```
 /// use bgp_session::RestartConfig;
-/// let restart = RestartConfig::new().restart_time(300).long_lived(24 * 60 * 60);
+/// let restart = RestartConfig::new()
+///     .restart_time(300)
+///     .notification(true)
+///     .forwarding(true)
+///     .long_lived(24 * 60 * 60)
+///     .stale_time(std::time::Duration::from_secs(600));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartConfig {

@@ -30,8 +30,17 @@ use crate::negotiate::Negotiated;
 ///     let mut adj_rib_out = AdjRibOut::new(rib, config, negotiated);
 ///     let mut messages = BytesMut::new();
 ///     while !adj_rib_out.pull(rib, &mut messages, usize::MAX) {}
+///     assert_eq!(adj_rib_out.version(), Some(rib.version()));
 ///     adj_rib_out.close(rib);
 ///     messages
+/// }
+///
+/// /// The operator has changed the policy, and is about to stop the speaker.
+/// fn operate(adj_rib_out: &mut AdjRibOut, config: &PeerConfig, negotiated: &Negotiated) {
+///     adj_rib_out.set_policy(config, negotiated);
+///     adj_rib_out.set_draining(true);
+///     let bgp_session::Skipped { routes, error } = adj_rib_out.skipped();
+///     println!("{routes} routes were passed over: {error:?}");
 /// }
 /// ```
 #[derive(Debug)]

@@ -67,7 +67,15 @@ impl PrefixRange {
 /// use bgp_session::{ExportPolicy, PrefixRange};
 /// let policy = ExportPolicy::only([PrefixRange::inside_of("192.168.10.0/24".parse()?)])
 ///     .local_pref(200)
-///     .community("64512:100".parse()?);
+///     .multi_exit_disc(50)
+///     .prepend(2)
+///     .next_hop("192.168.0.112".parse()?)
+///     .community("64512:100".parse()?)
+///     .large_community("64512:1:2".parse()?);
+/// assert!(policy.allows("192.168.10.1/32".parse()?));
+/// // As a prefix list would say: 10.0.0.0/8 ge 24 le 32.
+/// let hosts = PrefixRange::lengths("10.0.0.0/8".parse()?, 24, 32);
+/// assert!(!ExportPolicy::only([hosts]).allows("10.0.0.0/16".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -103,8 +103,7 @@ impl World {
         };
         let back = at.reverse();
         let peer = &self.speaker(back.host).peers[&back.peer];
-        let held = held(peer)?;
-        match held {
+        match held(peer) {
             Ok(held) if held == expected => None,
             Ok(held) => {
                 let missing: Vec<_> = expected
@@ -146,16 +145,17 @@ fn expected(table: &crate::plan::Table, session: &Session) -> Held {
     expected
 }
 
-fn held(peer: &Peer) -> Option<Result<Held, String>> {
+fn held(peer: &Peer) -> Result<Held, String> {
     let mut held = Held::new();
     for (Nlri { prefix, path_id }, route) in peer.adj_rib_in.routes() {
         if route.staleness != Staleness::Fresh {
-            return Some(Err(format!("{prefix} is {:?}", route.staleness)));
+            return Err(format!("{prefix} is {:?}", route.staleness));
         }
-        let version = route.attributes.large_communities.first()?.local1;
-        held.insert((prefix, path_id), version);
+        let community = route.attributes.large_communities.first();
+        let community = community.ok_or_else(|| format!("{prefix} has lost its community"))?;
+        held.insert((prefix, path_id), community.local1);
     }
-    Some(Ok(held))
+    Ok(held)
 }
 
 /// How long it may take until everybody agrees.

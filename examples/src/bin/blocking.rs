@@ -7,7 +7,7 @@
 )]
 
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -70,23 +70,37 @@ impl Driver {
                 Output::Close(id) => drop(self.stream.take_if(|(known, _)| *known == id)),
                 Output::Event(event) => {
                     eprintln!("{event:?}");
-                    if let SessionEvent::Up { negotiated, .. } = &event {
-                        let config = self.session.config();
-                        self.adj_rib_out = Some(AdjRibOut::new(&mut self.rib, config, negotiated));
-                    } else if let SessionEvent::Down { .. } = &event
-                        && let Some(adj_rib_out) = self.adj_rib_out.take()
-                    {
-                        adj_rib_out.close(&mut self.rib);
-                    }
+                    self.follow(&event);
                 }
                 Output::Wait(deadline) => return deadline,
             }
         }
     }
 
+    /// Keeps the router's place in the table.
+    fn follow(&mut self, event: &SessionEvent) {
+        if let SessionEvent::Up { negotiated, .. } = event {
+            let config = self.session.config();
+            self.adj_rib_out = Some(AdjRibOut::new(&mut self.rib, config, negotiated));
+        } else if let SessionEvent::Down { .. } = event
+            && let Some(adj_rib_out) = self.adj_rib_out.take()
+        {
+            adj_rib_out.close(&mut self.rib);
+        } else if let SessionEvent::Refresh(family) = event
+            && let Some(adj_rib_out) = &mut self.adj_rib_out
+        {
+            adj_rib_out.refresh(*family);
+        }
+    }
+
     fn dial(&mut self, id: ConnectionId) {
         let connected = TcpStream::connect_timeout(&self.router, Duration::from_secs(5));
-        let connected = connected.and_then(|stream| Ok((stream.local_addr()?.ip(), stream)));
+        let connected = connected.and_then(|stream| {
+            // While it writes, this program does nothing else: a router that reads nothing is given up. A driver that goes on
+            // meanwhile calls `handle_written` instead.
+            stream.set_write_timeout(Some(Duration::from_secs(30)))?;
+            Ok((stream.local_addr()?.ip(), stream))
+        });
         let now = Instant::now();
         match connected {
             Ok((address, stream)) => {
@@ -125,7 +139,8 @@ impl Driver {
                 self.session
                     .handle_bytes(Instant::now(), *id, &mut self.received);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Ok(_) | Err(_) => self.session.handle_closed(Instant::now(), *id),
         }
         Ok(())

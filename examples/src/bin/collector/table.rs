@@ -9,36 +9,55 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use bgp_session::{
-    AdjRibIn, DownReason, PeerEvent, ReceivedRoute, RouteChange, SessionEvent, Staleness,
+    AdjRibIn, DownReason, PeerEvent, ReceivedRoute, RouteChange, SessionEvent, SessionId, Staleness,
 };
 use bgp_wire::Nlri;
 use serde_json::{Map, Value, json};
 
 /// One table for each neighbor.
 #[derive(Default)]
-pub(crate) struct Tables(BTreeMap<IpAddr, AdjRibIn>);
+pub(crate) struct Tables(BTreeMap<IpAddr, Table>);
+
+/// What one peer has announced.
+#[derive(Default)]
+struct Table {
+    routes: AdjRibIn,
+    up: bool,
+}
 
 impl Tables {
     /// Keeps what has happened, and prints it.
     pub(crate) fn apply(&mut self, PeerEvent { peer, event }: &PeerEvent, out: &mut Vec<u8>) {
         let mut line = |fields: Value| print(peer, fields, out);
         match event {
-            SessionEvent::Up { negotiated, .. } => line(json!({
+            SessionEvent::Up {
+                session,
+                negotiated,
+            } => line(json!({
                 "event": "up",
+                "session": session.to_string(),
                 "as": negotiated.peer_as,
                 "router_id": negotiated.peer_router_id,
                 "hold_time": negotiated.hold_time,
                 "families": negotiated.families(),
             })),
             SessionEvent::Down {
-                reason, retained, ..
-            } => line(down(reason, retained)),
+                session,
+                reason,
+                retained,
+            } => line(down(*session, reason, retained)),
             SessionEvent::Refresh(family) => line(json!({"event": "refresh", "family": family})),
             SessionEvent::EndOfRib(family) => line(json!({"event": "eor", "family": family})),
             _ => {}
         }
+        // Who never comes up is forgotten at once.
         let table = self.0.entry(*peer).or_default();
-        table.apply(event, |change| match change {
+        match event {
+            SessionEvent::Up { .. } => table.up = true,
+            SessionEvent::Down { .. } => table.up = false,
+            _ => {}
+        }
+        table.routes.apply(event, |change| match change {
             RouteChange::Announced(nlri, route) => {
                 let mut fields = route_fields(nlri, route);
                 fields.insert("event".into(), "announce".into());
@@ -50,7 +69,7 @@ impl Tables {
                 print(peer, fields.into(), out);
             }
         });
-        if table.is_empty() && matches!(event, SessionEvent::Down { .. }) {
+        if !table.up && table.routes.is_empty() {
             self.0.remove(peer);
         }
     }
@@ -58,7 +77,7 @@ impl Tables {
     /// Prints every route.
     pub(crate) fn dump(&self, out: &mut Vec<u8>) {
         let routes = self.0.iter().flat_map(|(peer, table)| {
-            table.routes().map(move |(nlri, route)| {
+            table.routes.routes().map(move |(nlri, route)| {
                 let mut fields = route_fields(nlri, route);
                 fields.insert("peer".into(), json!(peer));
                 Value::from(fields)
@@ -81,8 +100,9 @@ fn write(value: &Value, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn down(reason: &DownReason, retained: &bgp_wire::FamilySet) -> Value {
-    let mut fields = json!({"event": "down", "reason": reason.to_string(), "retained": retained});
+fn down(session: SessionId, reason: &DownReason, retained: &bgp_wire::FamilySet) -> Value {
+    let mut fields = json!({"event": "down",
+        "session": session.to_string(), "reason": reason.to_string(), "retained": retained});
     let (by, notification) = match reason {
         DownReason::Local(notification) => ("local", Some(notification)),
         DownReason::Stopped(notification) => ("operator", Some(notification)),
