@@ -224,8 +224,8 @@ impl<P: Numbered> Log<P> {
                 path => PathKey::from_number(path).map(Change::Announced),
             };
             if by_prefix {
-                window
-                    .extend(change.and_then(|change| self.of_prefix(entry.key, change, position)));
+                let of_prefix = || self.of_prefix(entry.key.prefix, position, slot.joined);
+                window.extend(change.and_then(|_| of_prefix()));
             } else {
                 window.extend(change.map(|change| (entry.key, change)));
             }
@@ -236,23 +236,33 @@ impl<P: Numbered> Log<P> {
         }
     }
 
-    /// What a change of a path at this position is to who knows one path of each prefix.
-    fn of_prefix(&self, key: Key<P>, change: Change, position: usize) -> Option<(Key<P>, Change)> {
-        let best = self.best_with_position(key.prefix);
-        match (change, best) {
-            (Change::Announced(_), Some((_, path_id, _))) => {
-                (path_id == key.path_id).then_some((key, change))
-            }
-            (Change::Announced(_), None) => None,
-            (Change::Withdrawn, None) => Some((key, Change::Withdrawn)),
-            // The next best takes its place, unless it is still to be read.
-            (Change::Withdrawn, Some((at, path_id, path))) => {
-                let read = usize::try_from(at).is_ok_and(|at| at < position);
-                let takes_place = path_id > key.path_id && read;
-                let prefix = key.prefix;
-                takes_place.then_some((Key { prefix, path_id }, Change::Announced(path)))
-            }
+    /// What is at this position to who knows one path of each prefix, and nothing of what was withdrawn before it `joined`.
+    ///
+    /// Of the positions that a prefix has, the last one that bears on its best path says it: that of the path itself, or the
+    /// end of a better one.
+    fn of_prefix(&self, prefix: P, position: usize, joined: usize) -> Option<(Key<P>, Change)> {
+        let best = self.best_with_position(prefix);
+        let bears = |position: &u32| {
+            let entry = self.entry(*position).filter(|it| it.key.prefix == prefix)?;
+            let at = usize::try_from(*position).ok()?;
+            let bears = match best {
+                Some((best, path_id, _)) => {
+                    let ended = entry.state == TOMBSTONE && at >= joined;
+                    best == *position || (ended && entry.key.path_id < path_id)
+                }
+                None => at >= joined,
+            };
+            bears.then_some(at)
+        };
+        let positions = self.index.iter_hash(self.hash(prefix));
+        if positions.filter_map(bears).max() != Some(position) {
+            return None;
         }
+        let (path_id, change) = match best {
+            Some((_, path_id, path)) => (path_id, Change::Announced(path)),
+            None => (DEFAULT_PATH, Change::Withdrawn),
+        };
+        Some((Key { prefix, path_id }, change))
     }
 
     fn push(&mut self, key: Key<P>, hash: u64, state: u32) {

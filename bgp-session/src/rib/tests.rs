@@ -1,6 +1,6 @@
 //! The table and its readers against a naive model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bgp_wire::{
@@ -55,6 +55,10 @@ struct Peer {
     table: Table,
     announcements: usize,
     marks: Vec<String>,
+    /// What has changed since it was sent.
+    changed: BTreeSet<(IpNet, Option<PathId>)>,
+    /// It is sent everything, as it has just come up, or has asked for it, or its policy is another.
+    passing: bool,
 }
 
 /// LOCAL_PREF by prefix and path identifier.
@@ -65,6 +69,14 @@ impl Peer {
         self.down(rib);
         let config = policy(self.policy);
         self.adj_rib_out = Some(AdjRibOut::new(rib, &config, &self.negotiated()));
+        self.passing = true;
+    }
+
+    /// A path to a prefix has changed.
+    fn change(&mut self, number: u8, path_id: u32) {
+        let prefix = prefix(number);
+        self.changed
+            .extend([(prefix, None), (prefix, Some(PathId(path_id)))]);
     }
 
     fn negotiated(&self) -> Negotiated {
@@ -119,6 +131,8 @@ impl Peer {
                         self.table.remove(&(nlri.prefix, nlri.path_id));
                     }
                     for nlri in checked.announced() {
+                        let caused = self.changed.remove(&(nlri.prefix, nlri.path_id));
+                        assert!(caused || self.passing, "{nlri} twice without cause");
                         self.announcements += 1;
                         let preference = checked.local_pref().unwrap();
                         self.table.insert((nlri.prefix, nlri.path_id), preference);
@@ -134,6 +148,7 @@ impl Peer {
                 }
             }
         }
+        self.passing &= !up_to_date;
         up_to_date
     }
 }
@@ -225,19 +240,25 @@ proptest! {
         for step in steps {
             match step {
                 Step::Announce(number, path_id, preference) => {
+                    peers.iter_mut().for_each(|peer| peer.change(number, path_id));
                     let changed = model.insert((number, path_id), preference) != Some(preference);
                     prop_assert_eq!(rib.announce(&path(number, path_id, preference)), changed);
                 }
                 Step::Withdraw(number) => {
+                    (0..4).for_each(|id| peers.iter_mut().for_each(|peer| peer.change(number, id)));
                     let before = model.len();
                     model.retain(|(known, _), _| *known != number);
                     prop_assert_eq!(rib.withdraw(prefix(number)), model.len() < before);
                 }
                 Step::WithdrawPath(number, path_id) => {
+                    peers.iter_mut().for_each(|peer| peer.change(number, path_id));
                     let known = model.remove(&(number, path_id)).is_some();
                     prop_assert_eq!(rib.withdraw_path(prefix(number), PathId(path_id)), known);
                 }
                 Step::Replace(set) => {
+                    for (number, path_id) in set.iter().map(|(number, path_id, _)| (number, path_id)).chain(model.keys().map(|(number, path_id)| (number, path_id))) {
+                        peers.iter_mut().for_each(|peer| peer.change(*number, *path_id));
+                    }
                     model = set.iter().map(|(number, path_id, preference)| ((*number, *path_id), *preference)).collect();
                     let routes: Vec<_> = model.iter().map(|((number, id), preference)| path(*number, *id, *preference)).collect();
                     rib.replace(&routes);
@@ -246,6 +267,7 @@ proptest! {
                 Step::Down(peer) => peers[peer].down(&mut rib),
                 Step::Pull(peer, budget) => drop(peers[peer].pull(&mut rib, budget)),
                 Step::Refresh(peer) => {
+                    peers[peer].passing = true;
                     if let Some(adj_rib_out) = &mut peers[peer].adj_rib_out {
                         adj_rib_out.refresh(Family::IPV4_UNICAST);
                         adj_rib_out.refresh(Family::IPV6_UNICAST);
@@ -253,6 +275,7 @@ proptest! {
                 }
                 Step::Policy(peer, number) => {
                     peers[peer].policy = number;
+                    peers[peer].passing = true;
                     let negotiated = peers[peer].negotiated();
                     if let Some(adj_rib_out) = &mut peers[peer].adj_rib_out {
                         adj_rib_out.set_policy(&policy(number), &negotiated);
@@ -283,6 +306,8 @@ fn a_slow_reader_sees_each_prefix_once_and_costs_nothing() {
     quick.up(&mut rib);
     for round in 0..1000 {
         for number in (0..100).step_by(2) {
+            slow.change(number, 1);
+            quick.change(number, 1);
             rib.announce(&route(number, round));
         }
         while !quick.pull(&mut rib, 4096) {}
@@ -320,6 +345,7 @@ fn markers_stand_around_what_they_mark() {
     let mut peer = Peer::default();
     peer.up(&mut rib);
     assert!(peer.pull(&mut rib, 4096));
+    peer.passing = true;
     let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
     assert_eq!(adj_rib_out.version(), Some(1));
     adj_rib_out.refresh(Family::IPV4_UNICAST);
@@ -666,12 +692,14 @@ fn end_of_rib_waits_until_the_table_is_complete() {
     rib.announce(&route(2, 0));
     assert!(peer.pull(&mut rib, 4096));
     assert_eq!((peer.announcements, peer.marks.len()), (1, 0));
+    peer.passing = true;
     peer.adj_rib_out
         .as_mut()
         .unwrap()
         .refresh(Family::IPV4_UNICAST);
     assert!(peer.pull(&mut rib, 4096));
     assert_eq!(peer.marks.len(), 0, "no BoRR before End-of-RIB");
+    peer.passing = true;
     rib.set_complete(true);
     assert!(peer.pull(&mut rib, 4096));
     assert_eq!(peer.marks.len(), 4, "{:?}", peer.marks);
