@@ -95,7 +95,8 @@ impl World {
     fn pair_disagrees(&mut self, at: At) -> Option<String> {
         let expected = {
             let speaker = self.speaker(at.host);
-            let session = speaker.peers[&at.peer].session.as_ref()?;
+            let session = speaker.peers[&at.peer].session.as_ref();
+            let session = session.expect("the program runs");
             if session.state() != State::Established || !speaker.is_loaded {
                 return Some(format!("{at:?} is in {}", session.state()));
             }

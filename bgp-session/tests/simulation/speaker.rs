@@ -513,7 +513,7 @@ impl World {
                 let (name, end) = (link.tcp, link.end);
                 self.carry(name, end);
             }
-            any |= taken > 0;
+            any |= news;
         }
         any
     }
