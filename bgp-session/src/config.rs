@@ -255,7 +255,8 @@ impl PeerConfig {
         self
     }
 
-    /// Hands every received UPDATE to the application. Otherwise they are checked, counted and dropped.
+    /// Hands every received UPDATE to the application. Otherwise they are checked, counted and dropped. What of an external
+    /// peer's routes is accepted (RFC 8212) is the application's to say: nothing is accepted by itself.
     #[must_use]
     pub fn deliver_updates(mut self, deliver: bool) -> Self {
         self.deliver_updates = deliver;

@@ -51,6 +51,7 @@ use shared::{Shared, lock};
 /// let builder: SpeakerBuilder = Speaker::builder(Asn::new(64512), "192.168.0.111".parse()?);
 /// let speaker = builder
 ///     .listen("[::]:179".parse()?)
+///     .listen_through("10.0.0.1:179".parse()?, "vrf-blue")
 ///     .dialer(TcpDialer) // unless another one is given
 ///     .event_capacity(1024)
 ///     .seed(7) // the same jitter in every run
@@ -78,6 +79,10 @@ use shared::{Shared, lock};
 ///     update.apply().await?;
 /// }
 /// speaker.withdraw_path("192.168.10.2/32".parse()?, bgp_wire::PathId(1));
+/// // Everybody who connects from there, ten at the most, until further notice.
+/// let anybody = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
+/// speaker.add_neighbors("10.1.0.0/16".parse()?, anybody, 10)?;
+/// speaker.remove_neighbors("10.1.0.0/16".parse()?).await;
 /// for peer in speaker.peers() {
 ///     speaker.remove_peer(peer.address()).await;
 /// }
@@ -146,6 +151,31 @@ impl Speaker {
         entry.peer.gone().await;
         for listener in &self.shared.listeners {
             listener.forget(address.into());
+        }
+        true
+    }
+
+    /// Admits no more neighbors with this prefix, and ends the sessions with those that there are as [`Speaker::remove_peer`]
+    /// does; whether there was such a prefix.
+    pub async fn remove_neighbors(&self, prefix: IpNet) -> bool {
+        let prefix = prefix.trunc();
+        let present: Vec<_> = {
+            let mut peers = lock(&self.shared.peers);
+            let before = peers.neighbors.len();
+            peers.neighbors.retain(|known| known.prefix != prefix);
+            if peers.neighbors.len() == before {
+                return false;
+            }
+            self.shared.limit_ttl(&peers);
+            let present = peers.by_address.iter();
+            let present = present.filter(|(_, entry)| entry.of == Some(prefix));
+            present.map(|(address, _)| *address).collect()
+        };
+        for listener in &self.shared.listeners {
+            listener.forget(prefix);
+        }
+        for address in present {
+            self.remove_peer(address).await;
         }
         true
     }

@@ -267,7 +267,10 @@ impl Session {
                 let hold_time = negotiated.map_or(HoldTime::ZERO, |(hold_time, _)| hold_time);
                 self.config.send_hold(hold_time)
             }
-            Timer::DelayOpen => self.config.delay_open.unwrap_or_default(),
+            Timer::DelayOpen => {
+                let time = self.config.delay_open.unwrap_or_default();
+                self.backoff.jitter(time)
+            }
             Timer::IdleHold => self.backoff.next_wait(),
         };
         if time.is_zero() && matches!(timer, Timer::Hold | Timer::Keepalive) {

@@ -19,7 +19,7 @@ use crate::config::LocalConfig;
 /// Builds a [`Speaker`].
 pub struct SpeakerBuilder {
     pub(super) local: LocalConfig,
-    listen: Vec<SocketAddr>,
+    listen: Vec<(SocketAddr, Option<String>)>,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) seed: u64,
     pub(super) event_capacity: usize,
@@ -43,7 +43,14 @@ impl SpeakerBuilder {
     /// Also accepts connections on this address; only from configured peers. `[::]` stands for IPv4 too.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen.push(address);
+        self.listen.push((address, None));
+        self
+    }
+
+    /// The same for what arrives through this device only: an interface, or a VRF.
+    #[must_use]
+    pub fn listen_through(mut self, address: SocketAddr, device: impl Into<String>) -> Self {
+        self.listen.push((address, Some(device.into())));
         self
     }
 
@@ -92,7 +99,7 @@ impl SpeakerBuilder {
     pub async fn spawn(self) -> io::Result<Speaker> {
         let addresses = self.listen.iter();
         let listeners = addresses
-            .map(|address| Listener::bind(*address).map(Arc::new))
+            .map(|(address, device)| Listener::bind(*address, device.as_deref()).map(Arc::new))
             .collect::<io::Result<Vec<_>>>()?;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared::new(self, listeners.clone(), stop.clone()));

@@ -214,13 +214,18 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub(super) fn bind(address: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
         socket.set_reuseaddr(true)?;
         let cannot = |error: io::Error| describe(&error, "cannot listen on", address);
+        if let Some(device) = device {
+            SockRef::from(&socket)
+                .bind_device(Some(device.as_bytes()))
+                .map_err(|error| describe(&error, "cannot listen through", device))?;
+        }
         socket.bind(address).map_err(cannot)?;
         let socket = socket.listen(BACKLOG).map_err(cannot)?;
         let address = socket.local_addr()?;

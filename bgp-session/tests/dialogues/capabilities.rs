@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::script::{
     Message, Script, config, keepalive, notification, open_with, raw_open, refresh, updates,
 };
-use bgp_session::{DownReason, PeerConfig, SessionEvent, State};
+use bgp_session::{AdjRibIn, DownReason, PeerConfig, SessionEvent, State};
 use bgp_wire::{
     AddPathFamily, Afi, Asn, CapabilityBuf, ExtendedNextHop, Family, FamilySet, NotificationBuf,
     PeerKind, Reason, RefreshSubtype, Role,
@@ -230,6 +230,32 @@ fn leaked_routes() {
         let update = update.unwrap();
         let checked = update.check().unwrap();
         assert_eq!(checked.withdrawn().next().is_some(), withdrawn, "{role}");
+    }
+}
+
+/// RFC 9234 section 5: what comes from above or beside is marked on the way in.
+#[test]
+fn routes_that_get_otc() {
+    for (ours, theirs, marked) in [
+        (Role::CUSTOMER, Role::PROVIDER, true),
+        (Role::PEER, Role::PEER, true),
+        (Role::ROUTE_SERVER_CLIENT, Role::ROUTE_SERVER, true),
+        (Role::PROVIDER, Role::CUSTOMER, false),
+        (Role::ROUTE_SERVER, Role::ROUTE_SERVER_CLIENT, false),
+    ] {
+        let mut a = Script::new(external().role(ours));
+        let connection = a.establish(open_with(64513, &[CapabilityBuf::Role(theirs)]));
+        let announced = updates(PeerKind::External, |update| {
+            update.announce("10.0.0.0/8".parse::<IpNet>().unwrap());
+        });
+        a.receives(connection, announced);
+        let mut table = AdjRibIn::new();
+        for event in a.take_events() {
+            table.apply(&event, |_| {});
+        }
+        let (_, route) = table.routes().next().unwrap();
+        let expected = marked.then_some(Asn::new(64513));
+        assert_eq!(route.attributes.only_to_customer, expected, "{theirs}");
     }
 }
 

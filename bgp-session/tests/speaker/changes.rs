@@ -153,6 +153,12 @@ async fn neighbors_come_and_go() {
         .map(|peer| peer.address().to_string())
         .collect();
     assert_eq!(addresses, ["127.1.0.2", "127.1.0.3", "127.1.0.4"]);
+    assert!(within(router.remove_neighbors(prefix)).await);
+    assert!(!within(router.remove_neighbors(prefix)).await);
+    assert_eq!(router.peers().len(), 0);
+    let gone = within(last.wait_for(|status| status.last_error.is_some())).await;
+    let why = gone.unwrap().last_error.unwrap();
+    assert_eq!(why, "the peer sent Cease/Peer De-configured (6/3)");
 }
 
 /// Nothing is missed by who is slow, and nothing grows: who sends waits.

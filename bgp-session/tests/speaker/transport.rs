@@ -139,6 +139,26 @@ async fn tcp_ao_is_had_or_refused_and_never_left_out() {
 }
 
 /// The connection comes from where it is said to come from.
+/// What arrives through another device is not for a listener that has one.
+#[tokio::test]
+async fn listeners_on_a_device() {
+    let bind = |device: &str| {
+        Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
+            .listen_through((address(ROUTER), 0).into(), device)
+            .spawn()
+    };
+    let router = bind("lo").await.unwrap();
+    router.add_peer(passive(NODE)).unwrap();
+    let node = listening("192.168.0.111", NODE).await;
+    let peer = node.add_peer(dialled(NODE, &router)).unwrap();
+    assert_eq!(up_or_not(&peer).await, Ok(()));
+    let missing = bind("no-such-device").await.err().unwrap().to_string();
+    assert!(
+        missing.starts_with("cannot listen through no-such-device: "),
+        "{missing}"
+    );
+}
+
 #[tokio::test]
 async fn source_ports_and_devices() {
     let listener = tokio::net::TcpListener::bind((ROUTER, 0)).await.unwrap();
