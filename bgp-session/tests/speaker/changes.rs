@@ -1,6 +1,5 @@
 //! What changes while a speaker runs: peers, their configuration, who may become one; draining; a restart.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bgp_session::{
@@ -11,7 +10,8 @@ use bgp_wire::{Asn, Community, HoldTime, Role};
 use tokio::sync::mpsc;
 
 use crate::{
-    NODE, ROUTER, address, dialled, listening, next_down, router_and_node, up_or_not, within,
+    NODE, ROUTER, address, delivering, dialled, listening, next_down, router_and_node, up_or_not,
+    within,
 };
 
 /// Changes of a table, as text, until one contains `last`.
@@ -165,12 +165,7 @@ async fn neighbors_come_and_go() {
 #[tokio::test]
 async fn events_that_are_not_missed() {
     let (sender, mut events) = mpsc::channel(1);
-    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
-        .listen(SocketAddr::new(address(ROUTER), 0))
-        .deliver(sender)
-        .spawn()
-        .await
-        .unwrap();
+    let router = delivering(sender).await;
     let passive = PeerConfig::new(address(NODE), Asn::new(64512)).passive(true);
     router.add_peer(passive.deliver_updates(true)).unwrap();
     let node = listening("192.168.0.111", NODE).await;
@@ -207,12 +202,7 @@ async fn events_that_are_not_missed() {
 async fn events_of_several_peers_that_are_not_missed() {
     const ROUTES: usize = 2000;
     let (sender, mut events) = mpsc::channel(1);
-    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
-        .listen(SocketAddr::new(address(ROUTER), 0))
-        .deliver(sender)
-        .spawn()
-        .await
-        .unwrap();
+    let router = delivering(sender).await;
     let mut nodes = Vec::new();
     for number in 1..=3 {
         let (own, id) = (format!("127.5.0.{number}"), format!("1.1.1.{number}"));

@@ -7,7 +7,7 @@ use bgp_wire::{Asn, Nlri};
 use ipnet::Ipv4Net;
 use tokio::sync::mpsc;
 
-use crate::{ROUTER, address, dialled, listening, within};
+use crate::{address, delivering, dialled, listening, within};
 
 fn route(number: u32, version: u32) -> Route {
     let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
@@ -18,12 +18,7 @@ fn route(number: u32, version: u32) -> Route {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_that_flap() {
     let (sender, mut events) = mpsc::channel(1);
-    let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
-        .listen((address(ROUTER), 0).into())
-        .deliver(sender)
-        .spawn()
-        .await
-        .unwrap();
+    let router = delivering(sender).await;
     let passive = PeerConfig::new(address("127.0.0.1"), Asn::new(64512)).passive(true);
     router.add_peer(passive.deliver_updates(true)).unwrap();
     let node = listening("192.168.0.111", "127.0.0.1").await;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bgp_session::{Peer, PeerConfig, PeerEvent, SessionEvent, Speaker, State};
 use bgp_wire::Asn;
+use tokio::sync::mpsc;
 
 const NODE: &str = "127.0.0.1";
 const ROUTER: &str = "127.0.0.2";
@@ -62,6 +63,16 @@ async fn listening(id: &str, on: &str) -> Speaker {
     let builder = Speaker::builder(Asn::new(64512), id.parse().unwrap());
     let builder = builder.listen(SocketAddr::new(address(on), 0));
     builder.spawn().await.unwrap()
+}
+
+/// A router that tells everything that happens.
+async fn delivering(events: mpsc::Sender<PeerEvent>) -> Speaker {
+    Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
+        .listen(SocketAddr::new(address(ROUTER), 0))
+        .deliver(events)
+        .spawn()
+        .await
+        .unwrap()
 }
 
 /// The peer at `to`, to be dialled from `from`.
