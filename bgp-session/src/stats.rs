@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bgp_wire::{MessageType, Reason, Treatment};
+use bgp_wire::{Asn, MessageType, Reason, RouterId, Treatment};
 
 use crate::output::DownReason;
 
@@ -71,6 +71,10 @@ pub struct Statistics {
     pub updates_treated_as_withdraw: u64,
     /// Since when the session is Established, or was when it last was.
     pub last_established: Option<Instant>,
+    /// The AS number that the peer's last OPEN said, accepted or not.
+    pub peer_as: Option<Asn>,
+    /// Its BGP Identifier.
+    pub peer_router_id: Option<RouterId>,
     /// When the session was made.
     pub created: Instant,
     /// Why the last connection ended: NOTIFICATION code and whether it was ours.
@@ -90,6 +94,8 @@ impl Statistics {
             updates_with_discard: 0,
             updates_treated_as_withdraw: 0,
             last_established: None,
+            peer_as: None,
+            peer_router_id: None,
             created: now,
             last_reason: None,
         }

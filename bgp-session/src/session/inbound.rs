@@ -102,6 +102,8 @@ impl Session {
         let Some(local_address) = transport.local_address else {
             return;
         };
+        self.statistics.peer_as = Some(open.asn());
+        self.statistics.peer_router_id = Some(open.router_id());
         // The configuration may have changed since our OPEN was sent; one that is still to be sent says what holds now.
         let mood = offered.unwrap_or(self.mood);
         let mut cause = message(MessageType::OPEN);

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bgp_wire::Family;
+use bgp_wire::{Family, Reason};
 use bytes::BytesMut;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -515,16 +515,27 @@ impl PeerTask {
         tokio::time::timeout(LAST_WORDS, all).await.ok();
     }
 
-    /// A dial that failed has said more than the session knows.
+    /// Why an attempt has failed, with what the driver and the operator know beside.
     fn explain(&self, reason: &DownReason) -> String {
-        let signed = self.session.config().transport.md5_key.is_some();
-        match &self.dial_error {
-            Some(error) => error.clone(),
+        if let Some(error) = &self.dial_error {
+            return error.clone();
+        }
+        let (config, statistics) = (self.session.config(), self.session.statistics());
+        let refused = |with: Reason| matches!(reason, DownReason::Local(it) if it.reason == with);
+        match (reason, statistics.peer_as, statistics.peer_router_id) {
             // The system drops what is signed with another key, or not at all, and says nothing.
-            None if signed && *reason == DownReason::TimedOut => {
+            (DownReason::TimedOut, ..) if config.transport.md5_key.is_some() => {
                 format!("{reason}; TCP MD5 is configured: the peer's key may be another")
             }
-            None => reason.to_string(),
+            (_, Some(peer), _) if refused(Reason::BAD_PEER_AS) => {
+                let expected = config.remote_as();
+                format!("{reason}: it says AS {peer}, and is configured as AS {expected}")
+            }
+            (_, _, Some(peer)) if refused(Reason::BAD_BGP_IDENTIFIER) => {
+                let ours = config.local(self.shared.local).router_id;
+                format!("{reason}: it says {peer}, and ours is {ours}")
+            }
+            _ => reason.to_string(),
         }
     }
 

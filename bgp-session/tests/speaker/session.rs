@@ -130,6 +130,41 @@ async fn hostile_octets_and_strangers_do_not_touch_a_session() {
     within(router.shutdown(Shutdown::administrative(""))).await;
 }
 
+/// What is wrong, and what would be right.
+#[tokio::test]
+async fn refusals_say_what_does_not_fit() {
+    let node = listening("192.168.0.111", "127.0.0.1").await;
+    for (number, asn, router_id, why) in [
+        (
+            1,
+            64513,
+            "1.1.1.1",
+            "we sent OPEN Message Error/Bad Peer AS (2/2): it says AS 64512, and is configured as AS 64513",
+        ),
+        (
+            2,
+            64512,
+            "192.168.0.111",
+            "we sent OPEN Message Error/Bad BGP Identifier (2/3): it says 192.168.0.111, and ours is 192.168.0.111",
+        ),
+    ] {
+        let own = format!("127.6.0.{number}");
+        let router = listening(router_id, &own).await;
+        router
+            .add_peer(PeerConfig::new(address("127.0.0.1"), Asn::new(64512)).passive(true))
+            .unwrap();
+        let port = router.listeners()[0].port();
+        let config = PeerConfig::new(address(&own), Asn::new(asn)).dial_port(port);
+        let peer = node
+            .add_peer(config.source_address(address("127.0.0.1")))
+            .unwrap();
+        let local = |error: &String| error.starts_with("we sent");
+        let status = peer.wait_for(|status| status.last_error.as_ref().is_some_and(local));
+        let status = within(status).await.unwrap();
+        assert_eq!(status.last_error.as_deref(), Some(why));
+    }
+}
+
 #[tokio::test]
 async fn peers_that_cannot_be_reached_are_said() {
     let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
