@@ -152,7 +152,7 @@ impl World {
             self.unrest();
             self.rest();
             let held = memory::held();
-            let most = *most.get_or_insert(held * 3 / 2 + (128 << 10));
+            let most = *most.get_or_insert(held * 2 + (128 << 10));
             self.trace
                 .note(self.now, || format!("{held} octets of memory"));
             assert!(held <= most, "{held} octets of memory, at most {most}");
