@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 use benches::Contender;
 use benches::contender::bgpkit::Bgpkit;
@@ -13,6 +14,7 @@ use benches::contender::routecore::Routecore;
 use benches::contender::zettabgp::Zettabgp;
 use benches::data;
 use bytes::Bytes;
+use libtest_mimic::{Arguments, Completion, Trial};
 
 fn walk<C: Contender>(messages: &[Bytes]) -> (&'static str, Vec<Option<u64>>) {
     let mut contender = C::new();
@@ -47,7 +49,6 @@ fn same_prefixes(message: &Bytes) {
     assert_eq!(text::<Zettabgp>(message), ours, "{message:x}");
 }
 
-#[test]
 fn made_messages() {
     let messages = data::odd_messages();
     let [(_, ours), others @ ..] = walk_all(&messages);
@@ -61,7 +62,6 @@ fn made_messages() {
 }
 
 /// Prefixes of any length, 0 among them, which bgpkit cannot read.
-#[test]
 fn random_messages() {
     let messages = data::random_messages();
     let [(_, ours), others @ ..] = walk_all(&messages);
@@ -81,17 +81,12 @@ fn tolerated(name: &str) -> usize {
 }
 
 /// A stream of 2007: AS numbers of two octets.
-#[test]
-fn two_octet_as_numbers() {
+fn two_octet_as_numbers(mut messages: Vec<Bytes>) {
     fn walk<C: Contender>(messages: &[Bytes]) -> Vec<Option<u64>> {
         let mut contender = C::two_octet_as().expect("asked");
         let sums = messages.iter().map(|message| contender.walk(message));
         sums.collect()
     }
-    let name = "updates-2007.as2.xz";
-    let Some(mut messages) = data::stream(name) else {
-        return;
-    };
     // The octets of an MP attribute of IPv4 multicast, of which the sums know nothing.
     let multicast = |message: &Bytes| {
         let mut windows = message.windows(6);
@@ -113,36 +108,53 @@ fn two_octet_as_numbers() {
 }
 
 /// One withdrawal of 36,894 octets (RFC 8654).
-#[test]
-fn an_extended_message() {
-    let Some(messages) = data::stream("long-withdrawal.as4.xz") else {
-        return;
-    };
-    let [(_, ours), others @ ..] = walk_all(&messages);
+fn an_extended_message(messages: &[Bytes]) {
+    let [(_, ours), others @ ..] = walk_all(messages);
     assert!(ours.iter().all(Option::is_some));
     for (name, sums) in others {
         assert_eq!(sums, ours, "{name}");
     }
 }
 
-#[test]
-fn real_streams() {
-    for (name, most) in [("updates-2019.as4.xz", 54_107), ("packed-2019.as4.xz", 150)] {
-        let Some(messages) = data::stream(name) else {
-            continue;
-        };
-        assert_eq!(messages.len(), most);
-        let [(_, ours), others @ ..] = walk_all(&messages);
-        assert!(ours.iter().all(Option::is_some), "{name}");
-        let mut differing = BTreeMap::new();
-        for (contender, sums) in others {
-            let count = sums.iter().zip(&ours).filter(|(one, other)| one != other);
-            differing.insert(contender, count.count());
-        }
-        eprintln!("{name}: {differing:?}");
-        for (contender, count) in differing {
-            assert!(count <= tolerated(contender), "{contender}: {count}");
-        }
-        messages.iter().step_by(97).for_each(same_prefixes);
+fn real_stream(messages: &[Bytes]) {
+    let [(_, ours), others @ ..] = walk_all(messages);
+    assert!(ours.iter().all(Option::is_some));
+    let mut differing = BTreeMap::new();
+    for (contender, sums) in others {
+        let count = sums.iter().zip(&ours).filter(|(one, other)| one != other);
+        differing.insert(contender, count.count());
     }
+    eprintln!("{differing:?}");
+    for (contender, count) in differing {
+        assert!(count <= tolerated(contender), "{contender}: {count}");
+    }
+    messages.iter().step_by(97).for_each(same_prefixes);
+}
+
+fn main() -> ExitCode {
+    let made = |name, run: fn()| {
+        Trial::test(name, move || {
+            run();
+            Ok(())
+        })
+    };
+    let stream = |name, most, run: fn(Vec<Bytes>)| {
+        Trial::ignorable_test(name, move || {
+            let Some(messages) = data::stream(name) else {
+                return Ok(Completion::ignored_with("it or xz is not here"));
+            };
+            assert_eq!(messages.len(), most);
+            run(messages);
+            Ok(Completion::Completed)
+        })
+    };
+    let trials = vec![
+        made("made messages", made_messages),
+        made("random messages", random_messages),
+        stream("updates-2007.as2.xz", 23_394, two_octet_as_numbers),
+        stream("updates-2019.as4.xz", 54_107, |it| real_stream(&it)),
+        stream("packed-2019.as4.xz", 150, |it| real_stream(&it)),
+        stream("long-withdrawal.as4.xz", 1, |it| an_extended_message(&it)),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -16,7 +16,7 @@ mod fields;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use bgp_wire::{
     AddPathFamily, Afi, Asn, AttributeSet, Capability, CapabilityBuf, Context, ExtendedNextHop,
@@ -26,6 +26,7 @@ use bgp_wire::{
 use bytes::BytesMut;
 use common::{frame, hex};
 use fields::{Fields, NAMES, fields};
+use libtest_mimic::{Arguments, Completion, Trial};
 
 /// Messages of one session: who sent them, what was negotiated, and what they are called.
 struct Session {
@@ -318,11 +319,36 @@ fn is_gap(name: &str, frame: &Frame, context: &Context) -> bool {
     })
 }
 
-#[test]
+fn main() -> ExitCode {
+    let judge = |name, program, arguments: &'static [&str], run: fn()| {
+        Trial::ignorable_test(name, move || {
+            if !present(program, arguments) {
+                return Ok(Completion::ignored_with("it is not installed"));
+            }
+            run();
+            Ok(Completion::Completed)
+        })
+    };
+    let trials = vec![
+        judge("tshark agrees", "tshark", &["--version"], tshark_agrees),
+        judge(
+            "scapy is understood",
+            PYTHON,
+            &["-c", "import scapy.contrib.bgp"],
+            scapy_is_understood,
+        ),
+        Trial::test("recorded routes survive", || {
+            recorded_routes_survive();
+            Ok(())
+        }),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Debian's, for which Debian's scapy is installed.
+const PYTHON: &str = "/usr/bin/python3";
+
 fn tshark_agrees() {
-    if !present("tshark", &["--version"]) {
-        return;
-    }
     let (mut wrong, mut compared, mut values) = (Vec::new(), 0, BTreeSet::new());
     for session in golden().into_iter().chain(recorded()).chain([written()]) {
         let seen = tshark(&session);
@@ -361,7 +387,6 @@ fn tshark_agrees() {
 }
 
 /// What the five daemons sent says the same once we have written it ourselves.
-#[test]
 fn recorded_routes_survive() {
     let mut updates = 0;
     for session in recorded() {
@@ -446,14 +471,8 @@ fn says(octets: Vec<u8>) -> String {
     }
 }
 
-#[test]
 fn scapy_is_understood() {
-    // Debian's, for which Debian's scapy is installed.
-    let python = "/usr/bin/python3";
-    if !present(python, &["-c", "import scapy.contrib.bgp"]) {
-        return;
-    }
-    let output = Command::new(python).args(["-c", SCAPY]).output().unwrap();
+    let output = Command::new(PYTHON).args(["-c", SCAPY]).output().unwrap();
     assert!(
         output.status.success(),
         "{}",
