@@ -76,7 +76,7 @@ impl SpeakerBuilder {
     }
 
     /// Sends every event here, too, and none is missed: while there is no room, what has more to say is not read from. A
-    /// receiver that is late by a hold time loses sessions.
+    /// receiver that is late by a hold time loses sessions. What a peer says last is dropped if nobody takes it within a second.
     #[must_use]
     pub fn deliver(mut self, events: mpsc::Sender<PeerEvent>) -> Self {
         self.deliver = Some(events);
