@@ -213,9 +213,12 @@ impl Shared {
 
     /// A peer has connected by TCP: whether it is one. Nobody else costs more than this.
     pub(super) fn accept_tcp(self: &Arc<Self>, stream: TcpStream, remote: IpAddr) -> bool {
-        self.accept(remote, |config| {
-            prepare_accepted(&stream, config).ok()?;
-            Some(Box::new(stream))
+        self.accept(remote, |config| match prepare_accepted(&stream, config) {
+            Ok(()) => Some(Box::new(stream)),
+            Err(error) => {
+                tracing::warn!(peer = %remote, %error, "cannot set up the connection");
+                None
+            }
         })
     }
 
