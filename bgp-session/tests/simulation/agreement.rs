@@ -18,6 +18,8 @@ impl World {
     pub(crate) fn rest(&mut self) {
         self.calm();
         let end = self.now + LONGEST;
+        // What has begun to go wrong before still does: hold times are three minutes at the most.
+        self.play(self.now + Duration::from_secs(240), |_| false);
         let mut next = self.now;
         self.play(end, |world| {
             let due = world.now >= next;
