@@ -336,7 +336,7 @@ impl Export {
 }
 
 /// How many changes are grouped at a time, at the most.
-const WINDOW: usize = 16384;
+const WINDOW: usize = 32768;
 
 /// How many octets the changes that are grouped at a time may become, even if each has attributes of its own.
-const MOST_OCTETS: usize = 1 << 20;
+const MOST_OCTETS: usize = 2 << 20;
