@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use bgp_session::{PeerConfig, Speaker, State};
+use tokio::io::AsyncWriteExt;
 
 use crate::child::{Child, now, raw_c};
 use crate::established;
@@ -88,13 +89,11 @@ fn written() -> f64 {
     });
     let mut stream = TcpStream::connect((ROUTER, 179)).expect("it listens");
     stream.set_nodelay(true).expect("a socket");
-    // As many octets as an UPDATE with one /32 has.
-    let message = [0; 49];
     let mut samples = Vec::new();
     for _ in 0..SAMPLES {
         crate::child::pause(REST);
         let start = now();
-        stream.write_all(&message).expect("there is room");
+        stream.write_all(&MESSAGE).expect("there is room");
         crate::child::pause(REST);
         samples.push(microseconds(start, &arrivals));
     }
@@ -102,6 +101,47 @@ fn written() -> f64 {
     neighbor.join().expect("it ends");
     median(samples)
 }
+
+/// The same octets by a task of tokio that another one wakes: what a runtime costs without a speaker in it.
+fn handed_over() -> f64 {
+    let listener = listener();
+    let (sender, arrivals) = channel();
+    let neighbor = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        watch(stream, &sender);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let figure = runtime.block_on(async {
+        let mut stream = tokio::net::TcpStream::connect((ROUTER, 179))
+            .await
+            .expect("it listens");
+        stream.set_nodelay(true).expect("a socket");
+        let (changed, mut seen) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            while seen.changed().await.is_ok() {
+                stream.write_all(&MESSAGE).await.expect("there is room");
+            }
+        });
+        let mut samples = Vec::new();
+        for number in 0..SAMPLES {
+            tokio::time::sleep(REST).await;
+            let start = now();
+            changed.send(number).expect("it is waited for");
+            tokio::time::sleep(REST).await;
+            samples.push(microseconds(start, &arrivals));
+        }
+        median(samples)
+    });
+    drop(runtime);
+    neighbor.join().expect("it ends");
+    figure
+}
+
+/// As many octets as an UPDATE with one /32 has.
+const MESSAGE: [u8; 49] = [0; 49];
 
 /// From the start of a process, which dials, until its neighbor knows that the session is Established.
 fn established_after(start: impl Fn() -> Child) -> f64 {
@@ -119,19 +159,27 @@ fn established_after(start: impl Fn() -> Child) -> f64 {
 }
 
 pub(crate) fn rows() -> Result<Vec<Row>, String> {
-    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    let (mut ours, mut task, mut floor) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..3 {
         ours.push(announced());
+        task.push(handed_over());
         floor.push(written());
     }
-    let other = ("one write", median(floor));
-    let mut rows = vec![Row::beside(
+    let floor = ("one write", median(floor));
+    let (name, ours) = (
         "4 one route: announced to octets at the neighbor",
-        "us",
         median(ours),
-        other,
-        1.2,
-    )];
+    );
+    let mut rows = vec![
+        Row::beside(name, "us", ours, floor, 1.2),
+        Row::beside(
+            name,
+            "us",
+            ours,
+            ("a task of tokio that is woken and writes", median(task)),
+            1.2,
+        ),
+    ];
     let program = std::env::current_exe().expect("this program is a file");
     let ours =
         established_after(|| Child::start(&program, &[crate::speaker::ROLE, "dial", "0", "1"]));
