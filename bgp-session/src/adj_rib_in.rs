@@ -223,6 +223,11 @@ fn nlri((prefix, path_id): Key) -> Nlri {
 }
 
 fn family((prefix, _): &Key) -> Family {
+    family_of(*prefix)
+}
+
+/// The family of unicast routes to a prefix.
+pub(crate) fn family_of(prefix: IpNet) -> Family {
     match prefix {
         IpNet::V4(_) => Family::IPV4_UNICAST,
         IpNet::V6(_) => Family::IPV6_UNICAST,

@@ -244,7 +244,7 @@ pub(crate) fn negotiate(
         sends,
         route_refresh: offer.route_refresh && !mood.plain,
         enhanced_route_refresh: offer.enhanced_route_refresh && !mood.plain,
-        end_of_rib: offer.end_of_rib,
+        end_of_rib: offer.restart.is_some(),
         restart: peer_restart(config, mood, families, offer.restart, &offer.long_lived),
         peer_role: offer.role,
     })
@@ -385,7 +385,6 @@ struct Offer<'a> {
     route_refresh: bool,
     enhanced_route_refresh: bool,
     four_octet_as: bool,
-    end_of_rib: bool,
     extended_message: bool,
     extended_next_hop: FamilySet,
     /// Families of which the peer wants to send several paths, and of which it takes them.
@@ -406,10 +405,7 @@ impl<'a> Offer<'a> {
             Capability::RouteRefresh => self.route_refresh = true,
             Capability::EnhancedRouteRefresh => self.enhanced_route_refresh = true,
             Capability::FourOctetAs(_) => self.four_octet_as = true,
-            Capability::GracefulRestart(restart) => {
-                self.end_of_rib = true;
-                self.restart = Some(restart);
-            }
+            Capability::GracefulRestart(restart) => self.restart = Some(restart),
             Capability::LongLivedGracefulRestart(entries) => {
                 self.long_lived = entries.iter().collect();
             }

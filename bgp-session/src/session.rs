@@ -19,7 +19,7 @@ use crate::collision::Initiator;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::connection::{Cause, Connection, Transport};
 use crate::fsm::{Event, State};
-use crate::negotiate::{Mood, Negotiated, PeerRestart};
+use crate::negotiate::{Negotiated, PeerRestart};
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
 use crate::stats::Statistics;
 use crate::timer::Timer;
@@ -113,8 +113,10 @@ pub struct Session {
     sessions: u64,
     /// Since when the session is Established.
     established: Option<(SessionId, Instant)>,
-    /// What our next OPEN says beside the configuration.
-    mood: Mood,
+    /// This speaker has just restarted, and no session has come up since.
+    restarted: bool,
+    /// The peer has refused an OPEN with capabilities.
+    plain: bool,
     retention: Retention,
     limit: Option<Box<PrefixLimit>>,
     statistics: Statistics,
@@ -141,44 +143,36 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Until further notice, with a text for the other operator (RFC 9003); empty for none.
-    #[must_use]
-    pub fn administrative(text: impl Into<String>) -> Self {
+    fn new(reason: Reason, text: impl Into<String>) -> Self {
         Self {
-            reason: Reason::ADMINISTRATIVE_SHUTDOWN,
+            reason,
             text: text.into(),
             restart: false,
         }
+    }
+
+    /// Until further notice, with a text for the other operator (RFC 9003); empty for none.
+    #[must_use]
+    pub fn administrative(text: impl Into<String>) -> Self {
+        Self::new(Reason::ADMINISTRATIVE_SHUTDOWN, text)
     }
 
     /// To be started again at once (RFC 9003).
     #[must_use]
     pub fn reset(text: impl Into<String>) -> Self {
-        Self {
-            reason: Reason::ADMINISTRATIVE_RESET,
-            text: text.into(),
-            restart: false,
-        }
+        Self::new(Reason::ADMINISTRATIVE_RESET, text)
     }
 
     /// The peer is no longer configured.
     #[must_use]
     pub fn deconfigured() -> Self {
-        Self {
-            reason: Reason::PEER_DECONFIGURED,
-            text: String::new(),
-            restart: false,
-        }
+        Self::new(Reason::PEER_DECONFIGURED, "")
     }
 
     /// The configuration of the session changes; it starts again at once.
     #[must_use]
     pub fn configuration_change() -> Self {
-        Self {
-            reason: Reason::OTHER_CONFIGURATION_CHANGE,
-            text: String::new(),
-            restart: false,
-        }
+        Self::new(Reason::OTHER_CONFIGURATION_CHANGE, "")
     }
 
     /// For a restart of this program: a peer that keeps our routes meanwhile is not told (RFC 4724 section 4.1), any other
@@ -209,11 +203,6 @@ impl Session {
     pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
         let backoff = Backoff::new(config.idle_hold, config.idle_hold_maximum, seed);
         let limit = PrefixLimit::new(&config.maximum_prefixes);
-        let mood = Mood {
-            hold_time: config.hold_time,
-            restarted: false,
-            plain: false,
-        };
         Self {
             local,
             config,
@@ -226,7 +215,8 @@ impl Session {
             connections: 0,
             sessions: 0,
             established: None,
-            mood,
+            restarted: false,
+            plain: false,
             retention: Retention::default(),
             limit,
             statistics: Statistics::new(now),
@@ -237,7 +227,7 @@ impl Session {
     /// the R bit (RFC 4724 section 3).
     #[must_use]
     pub fn restarted(mut self) -> Self {
-        self.mood.restarted = true;
+        self.restarted = true;
         self
     }
 
@@ -279,7 +269,6 @@ impl Session {
         }
         self.backoff
             .set_waits(config.idle_hold, config.idle_hold_maximum);
-        self.mood.hold_time = config.hold_time;
         self.config = config;
         if resets && enabled {
             self.start(now);
@@ -542,7 +531,7 @@ impl Session {
             return self.emit_failed(reason);
         };
         // It may know better by now.
-        self.mood.plain = false;
+        self.plain = false;
         // Only a session that stayed up shows that what failed before is mended.
         if now.saturating_duration_since(since) >= STABLE {
             self.backoff.reset();

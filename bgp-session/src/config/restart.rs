@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::DAY;
+
 /// How routes are kept while one side restarts: what we ask of the peer, and how long we keep what is the peer's.
 ///
 /// ```
@@ -79,13 +81,11 @@ impl RestartConfig {
     /// most a day.
     #[must_use]
     pub const fn stale_time(mut self, most: Duration) -> Self {
-        self.stale_time = if most.as_secs() < DAY {
+        self.stale_time = if most.as_secs() < DAY.as_secs() {
             most
         } else {
-            Duration::from_secs(DAY)
+            DAY
         };
         self
     }
 }
-
-const DAY: u64 = 24 * 60 * 60;

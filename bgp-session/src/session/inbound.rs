@@ -105,7 +105,7 @@ impl Session {
         self.statistics.peer_as = Some(open.asn());
         self.statistics.peer_router_id = Some(open.router_id());
         // The configuration may have changed since our OPEN was sent; one that is still to be sent says what holds now.
-        let mood = offered.unwrap_or(self.mood);
+        let mood = offered.unwrap_or_else(|| self.mood(now));
         let mut cause = message(MessageType::OPEN);
         match negotiate(self.local, &self.config, mood, local_address, open) {
             Ok(negotiated) => cause.negotiated = Some(Arc::new(negotiated)),
@@ -227,7 +227,7 @@ impl Session {
         if let Some(offered) = opening.and_then(|connection| connection.offered)
             && refused
         {
-            self.mood.plain = !offered.plain;
+            self.plain = !offered.plain;
         }
         let cause = Cause {
             notification: Some((*notification).into()),

@@ -34,7 +34,7 @@ impl Session {
             }
             return self.tidy(now);
         }
-        self.change(now, slot, event, cause, transition);
+        self.change(now, slot, event, cause, (before, transition));
     }
 
     /// The rest of [`Self::step`], where the state may change.
@@ -44,11 +44,8 @@ impl Session {
         slot: Slot,
         event: Event,
         cause: Cause,
-        transition: Transition,
+        (before, transition): (State, Transition),
     ) {
-        let Some(before) = self.connection(slot).map(|connection| connection.state) else {
-            return;
-        };
         let mut sent = None;
         for action in transition.actions {
             sent = self
@@ -125,9 +122,6 @@ impl Session {
                 let wait = self.backoff.next_wait();
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
-            Action::Start(Timer::Hold) if next == State::OpenConfirm => {
-                self.wait_for_confirmation(now, slot);
-            }
             Action::Start(timer) => self.start_timer(now, slot, timer),
             Action::Stop(timer) => {
                 if let Some(connection) = self.connection(slot) {
@@ -146,10 +140,7 @@ impl Session {
     }
 
     fn open(&mut self, now: Instant, slot: Slot) {
-        let mood = Mood {
-            restarted: self.mood.restarted && !self.is_settled(now),
-            ..self.mood
-        };
+        let mood = self.mood(now);
         if let Some(connection) = self.connection(slot) {
             connection.offered = Some(mood);
         }
@@ -163,15 +154,13 @@ impl Session {
         }
     }
 
-    /// With a hold time of 0 the peer is given as long to confirm our OPEN as it had for its own.
-    fn wait_for_confirmation(&mut self, now: Instant, slot: Slot) {
-        let negotiated = self
-            .connection(slot)
-            .and_then(|connection| connection.negotiated.as_ref())
-            .map(|negotiated| negotiated.hold_time.duration());
-        let time = negotiated.filter(|time| !time.is_zero());
-        let time = time.unwrap_or_else(|| self.time_for_open(slot));
-        self.start_timer_for(now, slot, Timer::Hold, time);
+    /// What our OPEN says beside the rest of the configuration, if it is sent now.
+    pub(super) fn mood(&self, now: Instant) -> Mood {
+        Mood {
+            hold_time: self.config.hold_time,
+            restarted: self.restarted && !self.is_settled(now),
+            plain: self.plain,
+        }
     }
 
     /// Whether a restart before this session was made is over: no peer keeps routes for longer than we have asked for.
@@ -249,13 +238,18 @@ impl Session {
 
     /// Starts a timer with the time that is its own. HoldTimer and KeepaliveTimer stay off with a hold time of 0.
     pub(super) fn start_timer(&mut self, now: Instant, slot: Slot, timer: Timer) {
-        let negotiated = self
-            .connection(slot)
+        let connection = self.connection(slot);
+        let confirming = connection
+            .as_ref()
+            .is_some_and(|connection| connection.state < State::OpenConfirm);
+        let negotiated = connection
             .and_then(|connection| connection.negotiated.as_ref())
             .map(|negotiated| (negotiated.hold_time, negotiated.keepalive));
         let time = match timer {
             Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
             Timer::Hold => match negotiated {
+                // With a hold time of 0 the peer is given as long to confirm our OPEN as it had for its own.
+                Some((HoldTime::ZERO, _)) if confirming => self.time_for_open(slot),
                 Some((hold_time, _)) => hold_time.duration(),
                 None => self.time_for_open(slot),
             },
@@ -366,7 +360,7 @@ impl Session {
         let Some(negotiated) = self.primary.negotiated.clone() else {
             return;
         };
-        self.mood.restarted = false;
+        self.restarted = false;
         let stale_time = self
             .config
             .restart
