@@ -276,10 +276,7 @@ impl<P: Numbered> Log<P> {
         self.entries.push(Entry { key, state });
         let entries = &mut self.entries;
         let known = self.index.find_mut(hash, |known| {
-            let entry = usize::try_from(*known)
-                .ok()
-                .and_then(|known| entries.get(known));
-            entry.is_some_and(|entry| entry.key == key)
+            entry_at(entries, *known).is_some_and(|entry| entry.key == key)
         });
         if let Some(known) = known {
             if let Some(entry) = usize::try_from(*known)
@@ -293,13 +290,7 @@ impl<P: Numbered> Log<P> {
             *known = position;
         } else {
             self.identified += usize::from(key.path_id != DEFAULT_PATH);
-            let (entries, hasher) = (&self.entries, &self.hasher);
-            self.index.insert_unique(hash, position, |known| {
-                let entry = usize::try_from(*known)
-                    .ok()
-                    .and_then(|known| entries.get(known));
-                entry.map_or(0, |entry| hash_of(hasher, entry.key.prefix))
-            });
+            self.insert(hash, position);
         }
     }
 
@@ -351,25 +342,33 @@ impl<P: Numbered> Log<P> {
 
     fn reindex(&mut self) {
         self.index.clear();
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        for (position, entry) in (0u32..).zip(entries) {
-            self.index
-                .insert_unique(hash_of(hasher, entry.key.prefix), position, |known| {
-                    let entry = usize::try_from(*known)
-                        .ok()
-                        .and_then(|known| entries.get(known));
-                    entry.map_or(0, |entry| hash_of(hasher, entry.key.prefix))
-                });
+        let end = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        for position in 0..end {
+            if let Some(entry) = self.entry(position) {
+                self.insert(self.hash(entry.key.prefix), position);
+            }
         }
     }
 
+    /// Puts a position into the index, where its path has none.
+    fn insert(&mut self, hash: u64, position: u32) {
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hash, position, |known| {
+            entry_at(entries, *known).map_or(0, |entry| hash_of(hasher, entry.key.prefix))
+        });
+    }
+
     fn entry(&self, position: u32) -> Option<&Entry<P>> {
-        self.entries.get(usize::try_from(position).ok()?)
+        entry_at(&self.entries, position)
     }
 
     fn consumer(&self, consumer: ConsumerId) -> Option<&Consumer> {
         self.consumers.get(consumer.0)?.as_ref()
     }
+}
+
+fn entry_at<P>(entries: &[Entry<P>], position: u32) -> Option<&Entry<P>> {
+    entries.get(usize::try_from(position).ok()?)
 }
 
 /// A prefix as a number among those of its length.

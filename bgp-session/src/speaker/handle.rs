@@ -109,8 +109,7 @@ pub struct PeerUpdate {
 impl PeerUpdate {
     pub(super) fn new(shared: Arc<Shared>, config: PeerConfig) -> Result<Self, AddPeerError> {
         let address = config.address();
-        let failed = |error: std::io::Error| AddPeerError::Authentication(error.to_string());
-        transport::check(&config).map_err(failed)?;
+        transport::check(&config).map_err(|error| AddPeerError::authentication(&error))?;
         let peers = lock(&shared.peers);
         let entry = peers.by_address.get(&address);
         let entry = entry.ok_or(AddPeerError::Unknown(address))?;
@@ -146,13 +145,12 @@ impl PeerUpdate {
             let mut peers = lock(&self.shared.peers);
             let entry = peers.by_address.get_mut(&address);
             let entry = entry.ok_or(AddPeerError::Unknown(address))?;
-            let failed = |error: std::io::Error| AddPeerError::Authentication(error.to_string());
             let (old, new) = (&entry.config.transport, &self.config.transport);
             let same = old.md5_key == new.md5_key && old.ao_key == new.ao_key;
             for listener in self.shared.listeners.iter().filter(|_| !same) {
                 listener
                     .authenticate(address.into(), &self.config)
-                    .map_err(failed)?;
+                    .map_err(|error| AddPeerError::authentication(&error))?;
                 if self.config.transport.md5_key.is_none() {
                     listener.forget(address.into());
                 }

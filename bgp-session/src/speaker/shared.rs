@@ -79,6 +79,12 @@ pub enum AddPeerError {
     Authentication(String),
 }
 
+impl AddPeerError {
+    pub(super) fn authentication(error: &io::Error) -> Self {
+        Self::Authentication(error.to_string())
+    }
+}
+
 impl std::fmt::Display for AddPeerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -163,12 +169,11 @@ impl Shared {
         if self.stop.is_cancelled() {
             return Err(AddPeerError::ShutDown);
         }
-        let failed = |error: io::Error| AddPeerError::Authentication(error.to_string());
-        transport::check(config).map_err(failed)?;
+        transport::check(config).map_err(|error| AddPeerError::authentication(&error))?;
         let mut listeners = self.listeners.iter();
         listeners
             .try_for_each(|listener| listener.authenticate(peers, config))
-            .map_err(failed)
+            .map_err(|error| AddPeerError::authentication(&error))
     }
 
     /// Nobody is accepted any more.

@@ -79,16 +79,27 @@ impl Dialer for TcpDialer {
         let (address, transport) = (peer.address, peer.transport.clone());
         Box::pin(async move {
             let remote = remote(address, &transport)?;
-            let socket = match remote {
-                SocketAddr::V4(_) => TcpSocket::new_v4()?,
-                SocketAddr::V6(_) => TcpSocket::new_v6()?,
-            };
+            let socket = socket(remote.ip())?;
             prepare_dial(&socket, address, &transport)?;
             let stream = socket.connect(remote).await?;
             let transport: Box<dyn Transport> = Box::new(stream);
             Ok(transport)
         })
     }
+}
+
+/// A socket for addresses of this family.
+fn socket(address: IpAddr) -> io::Result<TcpSocket> {
+    match address {
+        IpAddr::V4(_) => TcpSocket::new_v4(),
+        IpAddr::V6(_) => TcpSocket::new_v6(),
+    }
+}
+
+fn bind_device(socket: &TcpSocket, device: &str, cannot: &str) -> io::Result<()> {
+    SockRef::from(socket)
+        .bind_device(Some(device.as_bytes()))
+        .map_err(|error| describe(&error, cannot, device))
 }
 
 /// A link-local address means something only together with its device.
@@ -107,9 +118,7 @@ fn remote(address: IpAddr, transport: &TransportConfig) -> io::Result<SocketAddr
 /// Everything that has to be set before the first segment leaves.
 fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
     if let Some(device) = &transport.device {
-        SockRef::from(socket)
-            .bind_device(Some(device.as_bytes()))
-            .map_err(|error| describe(&error, "cannot dial through", device))?;
+        bind_device(socket, device, "cannot dial through")?;
     }
     if transport.source_address.is_some() || transport.source_port.is_some() {
         socket.set_reuseaddr(true)?;
@@ -200,10 +209,7 @@ pub(super) fn check(config: &PeerConfig) -> io::Result<()> {
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    let socket = match config.address {
-        IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => TcpSocket::new_v6()?,
-    };
+    let socket = socket(config.address)?;
     authenticate(socket.as_fd(), false, config.address.into(), transport)
 }
 
@@ -215,16 +221,11 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn bind(address: SocketAddr, device: Option<&str>) -> io::Result<Self> {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
+        let socket = socket(address.ip())?;
         socket.set_reuseaddr(true)?;
         let cannot = |error: io::Error| describe(&error, "cannot listen on", address);
         if let Some(device) = device {
-            SockRef::from(&socket)
-                .bind_device(Some(device.as_bytes()))
-                .map_err(|error| describe(&error, "cannot listen through", device))?;
+            bind_device(&socket, device, "cannot listen through")?;
         }
         socket.bind(address).map_err(cannot)?;
         let socket = socket.listen(BACKLOG).map_err(cannot)?;
@@ -327,12 +328,7 @@ mod tests {
                 (peer.clone().ttl_security(2).dscp(46), Some(255), 46),
                 (peer.user_timeout(timeout), None, 48),
             ] {
-                let socket = if ipv6 {
-                    TcpSocket::new_v6()
-                } else {
-                    TcpSocket::new_v4()
-                };
-                let socket = socket.unwrap();
+                let socket = socket(config.address).unwrap();
                 let options = SockRef::from(&socket);
                 let read = || {
                     if ipv6 {
