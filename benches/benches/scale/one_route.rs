@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bgp_session::{PeerConfig, Speaker, State};
 use tokio::io::AsyncWriteExt;
+use tokio::runtime::Runtime;
 
 use crate::child::{Child, now, raw_c};
 use crate::established;
@@ -34,6 +36,26 @@ fn watch(mut stream: TcpStream, arrivals: &Sender<Instant>) {
     }
 }
 
+/// A neighbor in a thread of its own, that listens, greets who connects, and says when octets have come after that.
+fn neighbor(
+    greet: impl FnOnce(TcpStream) -> TcpStream + Send + 'static,
+) -> (Receiver<Instant>, JoinHandle<()>) {
+    let listener = listener();
+    let (sender, arrivals) = channel();
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        watch(greet(stream), &sender);
+    });
+    (arrivals, thread)
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
 fn microseconds(start: Instant, arrivals: &Receiver<Instant>) -> f64 {
     let arrival = arrivals.recv_timeout(Duration::from_secs(5));
     (arrival.expect("it arrives") - start).as_secs_f64() * 1e6
@@ -41,18 +63,12 @@ fn microseconds(start: Instant, arrivals: &Receiver<Instant>) -> f64 {
 
 /// A speaker in this thread, a neighbor in another.
 fn announced() -> f64 {
-    let listener = listener();
-    let (sender, arrivals) = channel();
-    let neighbor = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("a connection");
+    let (arrivals, neighbor) = neighbor(|stream| {
         let mut sink = Sink::new(stream, 4096);
         sink.establish();
-        watch(sink.stream, &sender);
+        sink.stream
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = runtime();
     let figure = runtime.block_on(async {
         let local = established::local();
         let builder = Speaker::builder(local.asn, local.router_id);
@@ -81,12 +97,7 @@ fn announced() -> f64 {
 
 /// The same octets by one call of the system.
 fn written() -> f64 {
-    let listener = listener();
-    let (sender, arrivals) = channel();
-    let neighbor = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("a connection");
-        watch(stream, &sender);
-    });
+    let (arrivals, neighbor) = neighbor(|stream| stream);
     let mut stream = TcpStream::connect((ROUTER, 179)).expect("it listens");
     stream.set_nodelay(true).expect("a socket");
     let mut samples = Vec::new();
@@ -104,16 +115,8 @@ fn written() -> f64 {
 
 /// The same octets by a task of tokio that another one wakes: what a runtime costs without a speaker in it.
 fn handed_over() -> f64 {
-    let listener = listener();
-    let (sender, arrivals) = channel();
-    let neighbor = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("a connection");
-        watch(stream, &sender);
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let (arrivals, neighbor) = neighbor(|stream| stream);
+    let runtime = runtime();
     let figure = runtime.block_on(async {
         let mut stream = tokio::net::TcpStream::connect((ROUTER, 179))
             .await
