@@ -10,8 +10,8 @@ use bgp_wire::{Asn, Community, HoldTime, Role};
 use tokio::sync::mpsc;
 
 use crate::{
-    NODE, ROUTER, address, delivering, dialled, listening, next_down, router_and_node, up_or_not,
-    within,
+    NODE, ROUTER, address, delivering, dialled, listening, next_down, passive, router_and_node,
+    up_or_not, within,
 };
 
 /// Changes of a table, as text, until one contains `last`.
@@ -166,8 +166,9 @@ async fn neighbors_come_and_go() {
 async fn events_that_are_not_missed() {
     let (sender, mut events) = mpsc::channel(1);
     let router = delivering(sender).await;
-    let passive = PeerConfig::new(address(NODE), Asn::new(64512)).passive(true);
-    router.add_peer(passive.deliver_updates(true)).unwrap();
+    router
+        .add_peer(passive(NODE).deliver_updates(true))
+        .unwrap();
     let node = listening("192.168.0.111", NODE).await;
     let config = dialled(NODE, &router).next_hop_ipv4([192, 168, 0, 111].into());
     let peer = node.add_peer(config).unwrap();
@@ -206,8 +207,9 @@ async fn events_of_several_peers_that_are_not_missed() {
     let mut nodes = Vec::new();
     for number in 1..=3 {
         let (own, id) = (format!("127.5.0.{number}"), format!("1.1.1.{number}"));
-        let passive = PeerConfig::new(address(&own), Asn::new(64512)).passive(true);
-        router.add_peer(passive.deliver_updates(true)).unwrap();
+        router
+            .add_peer(passive(&own).deliver_updates(true))
+            .unwrap();
         let node = listening(&id, &own).await;
         let route = |preference: u32| {
             let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + preference).into(), 32).unwrap();
@@ -286,6 +288,7 @@ async fn a_restart_over_which_routes_are_kept() {
 }
 
 fn passive_with(restart: RestartConfig) -> PeerConfig {
-    let passive = PeerConfig::new(address(NODE), Asn::new(64512)).passive(true);
-    passive.deliver_updates(true).graceful_restart(restart)
+    passive(NODE)
+        .deliver_updates(true)
+        .graceful_restart(restart)
 }

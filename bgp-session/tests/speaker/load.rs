@@ -7,7 +7,7 @@ use bgp_wire::{Asn, Nlri};
 use ipnet::Ipv4Net;
 use tokio::sync::mpsc;
 
-use crate::{address, delivering, dialled, listening, within};
+use crate::{address, delivering, dialled, listening, passive, within};
 
 fn route(number: u32, version: u32) -> Route {
     let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
@@ -19,8 +19,9 @@ fn route(number: u32, version: u32) -> Route {
 async fn routes_that_flap() {
     let (sender, mut events) = mpsc::channel(1);
     let router = delivering(sender).await;
-    let passive = PeerConfig::new(address("127.0.0.1"), Asn::new(64512)).passive(true);
-    router.add_peer(passive.deliver_updates(true)).unwrap();
+    router
+        .add_peer(passive("127.0.0.1").deliver_updates(true))
+        .unwrap();
     let node = listening("192.168.0.111", "127.0.0.1").await;
     let config = dialled("127.0.0.1", &router).next_hop_ipv4([192, 168, 0, 111].into());
     let peer = node.add_peer(config).unwrap();

@@ -21,6 +21,11 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// An iBGP neighbor that is waited for, not dialled.
+fn passive(from: &str) -> PeerConfig {
+    PeerConfig::new(address(from), Asn::new(64512)).passive(true)
+}
+
 /// A passive router that keeps what it is told, and a node that announces to it.
 async fn router_and_node() -> (Speaker, Speaker) {
     let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
@@ -29,11 +34,7 @@ async fn router_and_node() -> (Speaker, Speaker) {
         .await
         .unwrap();
     router
-        .add_peer(
-            PeerConfig::new(address(NODE), Asn::new(64512))
-                .passive(true)
-                .deliver_updates(true),
-        )
+        .add_peer(passive(NODE).deliver_updates(true))
         .unwrap();
     let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
         .spawn()

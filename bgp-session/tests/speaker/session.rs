@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::{
-    NODE, ROUTER, address, count_announced, listening, next_down, next_update, router_and_node,
-    within,
+    NODE, ROUTER, address, count_announced, listening, next_down, next_update, passive,
+    router_and_node, within,
 };
 
 #[tokio::test]
@@ -74,11 +74,7 @@ async fn many_routes_arrive_and_come_back_with_the_session() {
         .await
         .unwrap();
     router
-        .add_peer(
-            PeerConfig::new(address(NODE), Asn::new(64512))
-                .passive(true)
-                .deliver_updates(true),
-        )
+        .add_peer(passive(NODE).deliver_updates(true))
         .unwrap();
     assert_eq!(within(count_announced(&mut events, 20_000)).await, 20_000);
     within(node.shutdown(Shutdown::administrative(""))).await;
@@ -150,9 +146,7 @@ async fn refusals_say_what_does_not_fit() {
     ] {
         let own = format!("127.6.0.{number}");
         let router = listening(router_id, &own).await;
-        router
-            .add_peer(PeerConfig::new(address("127.0.0.1"), Asn::new(64512)).passive(true))
-            .unwrap();
+        router.add_peer(passive("127.0.0.1")).unwrap();
         let port = router.listeners()[0].port();
         let config = PeerConfig::new(address(&own), Asn::new(asn)).dial_port(port);
         let peer = node
@@ -212,8 +206,7 @@ async fn peers_that_cannot_be_reached_are_said() {
 #[tokio::test]
 async fn a_speaker_that_stops_accepts_nobody() {
     let node = listening("192.168.0.111", NODE).await;
-    let peer = PeerConfig::new(address(ROUTER), Asn::new(64512)).passive(true);
-    node.add_peer(peer).unwrap();
+    node.add_peer(passive(ROUTER)).unwrap();
     let connect = || {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind((address(ROUTER), 0).into()).unwrap();

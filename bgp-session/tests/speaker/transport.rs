@@ -10,16 +10,12 @@ use bgp_session::{
 use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, OpenBuf};
 use tokio::io::AsyncWriteExt;
 
-use crate::{NODE, ROUTER, address, dialled, listening, up_or_not, within};
+use crate::{NODE, ROUTER, address, dialled, listening, passive, up_or_not, within};
 
 const LATE: &str = "the connection did not come up in time";
 
 fn key(text: &str) -> Md5Key {
     Md5Key::new(text).unwrap()
-}
-
-fn passive(from: &str) -> PeerConfig {
-    PeerConfig::new(address(from), Asn::new(64512)).passive(true)
 }
 
 /// RFC 2385: with the same key on both ends the session comes up; with another one, or one on one side, nothing is heard.
