@@ -143,15 +143,14 @@ impl Speaker {
         let removed = {
             let mut peers = lock(&self.shared.peers);
             let removed = peers.by_address.remove(&address);
+            // Before the first await: a peer that is added meanwhile has keys of its own.
+            self.shared.restore_keys(&peers, address.into());
             self.shared.limit_ttl(&peers);
             removed
         };
         let Some(entry) = removed else { return false };
         entry.peer.stop(Shutdown::deconfigured()).await;
         entry.peer.gone().await;
-        for listener in &self.shared.listeners {
-            listener.forget(address.into());
-        }
         true
     }
 
@@ -166,14 +165,12 @@ impl Speaker {
             if peers.neighbors.len() == before {
                 return false;
             }
+            self.shared.restore_keys(&peers, prefix);
             self.shared.limit_ttl(&peers);
             let present = peers.by_address.iter();
             let present = present.filter(|(_, entry)| entry.of == Some(prefix));
             present.map(|(address, _)| *address).collect()
         };
-        for listener in &self.shared.listeners {
-            listener.forget(prefix);
-        }
         for address in present {
             self.remove_peer(address).await;
         }

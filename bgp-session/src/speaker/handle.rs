@@ -143,18 +143,15 @@ impl PeerUpdate {
         let address = self.config.address();
         let peer = {
             let mut peers = lock(&self.shared.peers);
-            let entry = peers.by_address.get_mut(&address);
+            let entry = peers.by_address.get(&address);
             let entry = entry.ok_or(AddPeerError::Unknown(address))?;
             let (old, new) = (&entry.config.transport, &self.config.transport);
-            let same = old.md5_key == new.md5_key && old.ao_key == new.ao_key;
-            for listener in self.shared.listeners.iter().filter(|_| !same) {
-                listener
-                    .authenticate(address.into(), &self.config)
-                    .map_err(|error| AddPeerError::authentication(&error))?;
-                if self.config.transport.md5_key.is_none() {
-                    listener.forget(address.into());
-                }
+            if old.md5_key != new.md5_key || old.ao_key != new.ao_key {
+                self.shared
+                    .set_keys(&peers, address.into(), Some(&self.config))?;
             }
+            let entry = peers.by_address.get_mut(&address);
+            let entry = entry.ok_or(AddPeerError::Unknown(address))?;
             entry.config = self.config.clone();
             let peer = entry.peer.clone();
             self.shared.limit_ttl(&peers);

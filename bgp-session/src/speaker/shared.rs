@@ -133,7 +133,8 @@ impl Shared {
         if peers.by_address.contains_key(&address) {
             return Err(AddPeerError::Exists(address.into()));
         }
-        self.admit(address.into(), &config)?;
+        self.check(&config)?;
+        self.set_keys(&peers, address.into(), Some(&config))?;
         let peer = self.start(&mut peers, config, None);
         self.limit_ttl(&peers);
         Ok(peer)
@@ -150,7 +151,10 @@ impl Shared {
         if peers.neighbors.iter().any(|known| known.prefix == prefix) {
             return Err(AddPeerError::Exists(prefix));
         }
-        self.admit(prefix, &template)?;
+        self.check(&template)?;
+        // A peer with exactly this address keeps its own keys.
+        let keys = peers.keys_of(prefix).unwrap_or(&template);
+        self.set_keys(&peers, prefix, Some(keys))?;
         peers.neighbors.push(Neighbors {
             prefix,
             template,
@@ -164,16 +168,37 @@ impl Shared {
         Ok(())
     }
 
-    /// Who configures a key gets it, before anybody can connect, or no peer.
-    fn admit(&self, peers: IpNet, config: &PeerConfig) -> Result<(), AddPeerError> {
+    fn check(&self, config: &PeerConfig) -> Result<(), AddPeerError> {
         if self.stop.is_cancelled() {
             return Err(AddPeerError::ShutDown);
         }
-        transport::check(config).map_err(|error| AddPeerError::authentication(&error))?;
+        transport::check(config).map_err(|error| AddPeerError::authentication(&error))
+    }
+
+    /// Sets the keys of connections from `net` on every listener to those of `config`. If one of them cannot be set, the
+    /// keys of the present configuration stay.
+    pub(super) fn set_keys(
+        &self,
+        peers: &Peers,
+        net: IpNet,
+        config: Option<&PeerConfig>,
+    ) -> Result<(), AddPeerError> {
         let mut listeners = self.listeners.iter();
         listeners
-            .try_for_each(|listener| listener.authenticate(peers, config))
-            .map_err(|error| AddPeerError::authentication(&error))
+            .try_for_each(|listener| listener.set_keys(net, config))
+            .map_err(|error| {
+                self.restore_keys(peers, net);
+                AddPeerError::authentication(&error)
+            })
+    }
+
+    /// Sets the keys of connections from `net` to those of the present configuration, after a part of it has gone.
+    pub(super) fn restore_keys(&self, peers: &Peers, net: IpNet) {
+        for listener in &self.listeners {
+            if let Err(error) = listener.set_keys(net, peers.keys_of(net)) {
+                tracing::warn!(%net, %error, "cannot restore the keys of a listener");
+            }
+        }
     }
 
     /// Nobody is accepted any more.
@@ -267,6 +292,19 @@ impl Shared {
 }
 
 impl Peers {
+    /// Returns the configuration that has the keys of connections from exactly `net`. A peer and a prefix of one address
+    /// share their keys in the kernel; those of the peer count.
+    pub(super) fn keys_of(&self, net: IpNet) -> Option<&PeerConfig> {
+        let host = net.prefix_len() == net.max_prefix_len();
+        let entry = self.by_address.get(&net.addr()).filter(|_| host);
+        let peer = entry
+            .filter(|entry| entry.of.is_none())
+            .map(|entry| &entry.config);
+        let mut neighbors = self.neighbors.iter();
+        let prefix = neighbors.find(|known| known.prefix == net);
+        peer.or_else(|| prefix.map(|known| &known.template))
+    }
+
     /// The configuration for somebody who is one of the neighbors, if there is room.
     fn welcome(&self, address: IpAddr) -> Option<(PeerConfig, IpNet)> {
         let mut neighbors = self.neighbors.iter();

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod changes;
+mod keys;
 mod load;
 mod session;
 mod transport;
