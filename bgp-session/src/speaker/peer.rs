@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bgp_wire::{Family, Reason};
 use bytes::BytesMut;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::event::PeerEvent;
 use super::flush::Flushes;
@@ -27,7 +27,7 @@ use crate::session::{Session, Shutdown};
 /// What a peer's task is asked to do.
 pub(super) enum Command {
     /// Take this connection, if it is wanted.
-    Accept(Box<dyn Transport>),
+    Accept(Box<dyn Transport>, OwnedSemaphorePermit),
     /// Say when the table up to this version has been acknowledged.
     Flush {
         version: u64,
@@ -49,7 +49,7 @@ pub(super) struct PeerTask {
     shared: Arc<Shared>,
     address: IpAddr,
     session: Session,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::UnboundedReceiver<Command>,
     changed: watch::Receiver<u64>,
     status: watch::Sender<PeerStatus>,
     /// What the application has not taken yet: until it has, nothing more is read.
@@ -96,7 +96,7 @@ impl PeerTask {
     pub(super) fn new(
         shared: Arc<Shared>,
         config: PeerConfig,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::UnboundedReceiver<Command>,
         (number, dynamic): (u64, bool),
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
@@ -300,7 +300,8 @@ impl PeerTask {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Accept(transport) => {
+            Command::Accept(transport, waits) => {
+                drop(waits);
                 let Ok(local_address) = transport.local_address() else {
                     return;
                 };

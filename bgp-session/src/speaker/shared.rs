@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +19,7 @@ use super::peer::{Command, PeerTask};
 use super::transport::{self, Dialer, Listener, Transport, prepare_accepted};
 use crate::config::{LocalConfig, PeerConfig};
 use crate::rib::Rib;
+use crate::session::Shutdown;
 
 pub(super) struct Shared {
     pub(super) local: LocalConfig,
@@ -47,6 +48,8 @@ pub(super) struct Peers {
     pub(super) neighbors: Vec<Neighbors>,
     /// How many tasks have been started.
     started: u64,
+    /// The speaker has been shut down: nobody is added any more.
+    closed: bool,
 }
 
 pub(super) struct Entry {
@@ -133,7 +136,7 @@ impl Shared {
         if peers.by_address.contains_key(&address) {
             return Err(AddPeerError::Exists(address.into()));
         }
-        self.check(&config)?;
+        peers.check(&config)?;
         self.set_keys(&peers, address.into(), Some(&config))?;
         let peer = self.start(&mut peers, config, None);
         self.limit_ttl(&peers);
@@ -151,7 +154,7 @@ impl Shared {
         if peers.neighbors.iter().any(|known| known.prefix == prefix) {
             return Err(AddPeerError::Exists(prefix));
         }
-        self.check(&template)?;
+        peers.check(&template)?;
         // A peer with exactly this address keeps its own keys.
         let keys = peers.keys_of(prefix).unwrap_or(&template);
         self.set_keys(&peers, prefix, Some(keys))?;
@@ -166,13 +169,6 @@ impl Shared {
             .sort_by_key(|known| std::cmp::Reverse(known.prefix.prefix_len()));
         self.limit_ttl(&peers);
         Ok(())
-    }
-
-    fn check(&self, config: &PeerConfig) -> Result<(), AddPeerError> {
-        if self.stop.is_cancelled() {
-            return Err(AddPeerError::ShutDown);
-        }
-        transport::check(config).map_err(|error| AddPeerError::authentication(&error))
     }
 
     /// Sets the keys of connections from `net` on every listener to those of `config`. If one of them cannot be set, the
@@ -201,10 +197,50 @@ impl Shared {
         }
     }
 
-    /// Nobody is accepted any more.
-    pub(super) fn close_listeners(&self) {
+    /// Ends the session with this peer. Returns its handle, or `None` if there is no such peer.
+    pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
+        let mut peers = lock(&self.peers);
+        let entry = peers.by_address.remove(&address)?;
+        entry.peer.stop(Shutdown::deconfigured());
+        self.restore_keys(&peers, address.into());
+        self.limit_ttl(&peers);
+        Some(entry.peer)
+    }
+
+    /// Admits no more neighbors with this prefix, and ends the sessions with those that are present. Returns their handles,
+    /// or `None` if there is no such prefix.
+    pub(super) fn remove_neighbors(&self, prefix: IpNet) -> Option<Vec<Peer>> {
+        let mut peers = lock(&self.peers);
+        let index = peers
+            .neighbors
+            .iter()
+            .position(|known| known.prefix == prefix)?;
+        peers.neighbors.remove(index);
+        let present: Vec<_> = peers
+            .by_address
+            .extract_if(.., |_, entry| entry.of == Some(prefix))
+            .map(|(_, entry)| entry.peer)
+            .collect();
+        for peer in &present {
+            peer.stop(Shutdown::deconfigured());
+            self.restore_keys(&peers, peer.address().into());
+        }
+        self.restore_keys(&peers, prefix);
+        self.limit_ttl(&peers);
+        Some(present)
+    }
+
+    /// Closes the listeners and ends every session. Nobody is added or accepted after that.
+    pub(super) fn close(&self, why: &Shutdown) {
+        let mut peers = lock(&self.peers);
+        peers.closed = true;
+        // Before the sessions end: a peer that dials at once would have its connection reset.
         self.deaf.cancel();
         self.listeners.iter().for_each(|listener| listener.close());
+        peers.neighbors.clear();
+        for entry in std::mem::take(&mut peers.by_address).into_values() {
+            entry.peer.stop(why.clone());
+        }
     }
 
     pub(super) fn limit_ttl(&self, peers: &Peers) {
@@ -218,8 +254,10 @@ impl Shared {
 
     fn start(self: &Arc<Self>, peers: &mut Peers, config: PeerConfig, of: Option<IpNet>) -> Peer {
         let address = config.address();
-        // A full queue means that the task is behind; who fills it waits or is refused.
-        let (commands, receiver) = mpsc::channel(16);
+        // Commands are the application's and never wait, so that a state that is shown is also on its way to the task.
+        // Connections are made by others: a few may wait.
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let connections = Arc::new(Semaphore::new(MAX_WAITING_CONNECTIONS));
         let dynamic = of.is_some();
         peers.started += 1;
         let number = peers.started;
@@ -230,7 +268,7 @@ impl Shared {
             (number, dynamic),
         );
         self.tasks.spawn(task.run());
-        let peer = Peer::new(address, commands, status);
+        let peer = Peer::new(address, commands, connections, status);
         let entry = Entry {
             number,
             peer: peer.clone(),
@@ -269,7 +307,7 @@ impl Shared {
         // Under the lock: a task that is about to go sees it, or is gone.
         peers.by_address.get(&remote).is_some_and(|entry| {
             let transport = connection(&entry.config);
-            transport.is_some_and(|transport| entry.peer.try_send(Command::Accept(transport)))
+            transport.is_some_and(|transport| entry.peer.accept(transport))
         })
     }
 
@@ -278,7 +316,7 @@ impl Shared {
         &self,
         address: IpAddr,
         number: u64,
-        commands: &mpsc::Receiver<Command>,
+        commands: &mpsc::UnboundedReceiver<Command>,
     ) -> bool {
         let mut peers = lock(&self.peers);
         let idle = commands.is_empty();
@@ -292,6 +330,13 @@ impl Shared {
 }
 
 impl Peers {
+    fn check(&self, config: &PeerConfig) -> Result<(), AddPeerError> {
+        if self.closed {
+            return Err(AddPeerError::ShutDown);
+        }
+        transport::check(config).map_err(|error| AddPeerError::authentication(&error))
+    }
+
     /// Returns the configuration that has the keys of connections from exactly `net`. A peer and a prefix of one address
     /// share their keys in the kernel; those of the peer count.
     pub(super) fn keys_of(&self, net: IpNet) -> Option<&PeerConfig> {
@@ -323,3 +368,6 @@ impl Peers {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How many accepted connections of one peer may wait for its task. More are refused.
+const MAX_WAITING_CONNECTIONS: usize = 16;

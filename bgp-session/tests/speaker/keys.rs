@@ -1,9 +1,7 @@
 //! TCP MD5 keys on the listening sockets (RFC 2385) while peers and neighbors come and go.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bgp_session::{AddPeerError, Md5Key, Speaker};
@@ -11,15 +9,10 @@ use bgp_wire::Asn;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::{NODE, ROUTER, address, dialled, listening, passive, up_or_not, within};
+use crate::{NODE, ROUTER, address, dialled, listening, passive, poll_once, up_or_not, within};
 
 fn key(text: &str) -> Md5Key {
     Md5Key::new(text).unwrap()
-}
-
-/// Polls `future` once. The caller may drop it afterwards, as a timeout does.
-async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 /// Connects from `from` without a key. Returns `None` if the kernel drops the segments, as it does if it has a key.
