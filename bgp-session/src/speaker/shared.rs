@@ -324,6 +324,7 @@ impl Shared {
         let own = |entry: &Entry| entry.number == number;
         if idle && peers.by_address.get(&address).is_some_and(own) {
             peers.by_address.remove(&address);
+            self.restore_keys(&peers, address.into());
         }
         idle
     }
@@ -342,12 +343,22 @@ impl Peers {
     pub(super) fn keys_of(&self, net: IpNet) -> Option<&PeerConfig> {
         let host = net.prefix_len() == net.max_prefix_len();
         let entry = self.by_address.get(&net.addr()).filter(|_| host);
-        let peer = entry
-            .filter(|entry| entry.of.is_none())
-            .map(|entry| &entry.config);
+        // The kernel finds the keys of other neighbors by their prefix.
+        let peer = entry.filter(|entry| entry.of.is_none() || self.has_own_keys(entry));
+        let prefix = self.neighbors.iter().find(|known| known.prefix == net);
+        peer.map(|entry| &entry.config)
+            .or_else(|| prefix.map(|known| &known.template))
+    }
+
+    /// Returns `true` if the keys of a neighbor were changed: they are no longer those of its prefix.
+    fn has_own_keys(&self, entry: &Entry) -> bool {
         let mut neighbors = self.neighbors.iter();
-        let prefix = neighbors.find(|known| known.prefix == net);
-        peer.or_else(|| prefix.map(|known| &known.template))
+        let of = neighbors.find(|known| Some(known.prefix) == entry.of);
+        let own = &entry.config.transport;
+        of.is_none_or(|known| {
+            let shared = &known.template.transport;
+            own.md5_key != shared.md5_key || own.ao_key != shared.ao_key
+        })
     }
 
     /// The configuration for somebody who is one of the neighbors, if there is room.

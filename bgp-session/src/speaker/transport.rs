@@ -290,6 +290,10 @@ impl Listener {
 
 /// What holds for a connection that a peer has made.
 pub(super) fn prepare_accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
+    // The connection has the keys of when it was made, which may be before the peer was added or its key changed.
+    if let Some(key) = &config.transport.md5_key {
+        stream.set_md5_key(config.address, Some(key))?;
+    }
     prepare(stream.as_fd(), config.address, &config.transport)
 }
 

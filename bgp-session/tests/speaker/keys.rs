@@ -108,3 +108,49 @@ async fn refused_peer_leaves_no_key() {
     let connected = connect_unsigned(NODE, router.listeners()[0]).await;
     assert!(connected.is_some(), "the kernel drops what is not signed");
 }
+
+#[tokio::test]
+async fn key_of_gone_dynamic_peer_is_that_of_its_prefix() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let template = passive("127.0.0.0").md5_key(key("prefix"));
+    let prefix = "127.0.0.0/8".parse().unwrap();
+    router.add_neighbors(prefix, template.clone(), 1).unwrap();
+    let node = listening("192.168.0.111", NODE).await;
+    let config = dialled(NODE, &router);
+    let peer = node.add_peer(config.clone().md5_key(key("prefix")));
+    assert_eq!(up_or_not(&peer.unwrap()).await, Ok(()));
+    let own = template.with_address(address(NODE)).md5_key(key("own"));
+    router.update_peer(own).unwrap().apply().unwrap();
+    let own = config.clone().md5_key(key("own"));
+    node.update_peer(own).unwrap().apply().unwrap();
+    assert!(within(node.remove_peer(address(ROUTER))).await);
+    while !router.peers().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let peer = node.add_peer(config.md5_key(key("prefix"))).unwrap();
+    assert_eq!(up_or_not(&peer).await, Ok(()));
+}
+
+/// The connection is made before the peer is added and accepted after that.
+#[tokio::test]
+async fn unsigned_connection_that_waits_is_not_sent_an_open() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let socket = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )
+    .unwrap();
+    let node = SocketAddr::new(address(NODE), 0);
+    socket.bind(&node.into()).unwrap();
+    // It blocks: the router, on the same thread, accepts nothing before the peer is there.
+    socket.connect(&router.listeners()[0].into()).unwrap();
+    router
+        .add_peer(passive(NODE).md5_key(key("secret")))
+        .unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut stream = TcpStream::from_std(socket.into()).unwrap();
+    let mut open = [0; 19];
+    let read = tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut open));
+    assert!(!matches!(read.await, Ok(Ok(_))), "{open:?}");
+}
