@@ -45,8 +45,8 @@ pub use rib::{AdjRibOut, ExportPolicy, PrefixRange, Replaced, Rib, Route, Skippe
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, Events, Peer, PeerEvent, PeerStatus, PeerUpdate, Speaker,
-    SpeakerBuilder, TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, Events, KeyError, Peer, PeerEvent, PeerStatus, PeerUpdate,
+    Speaker, SpeakerBuilder, TcpDialer, Transport,
 };
 pub use stats::{MessageCounts, Statistics};
 pub use timer::Timer;

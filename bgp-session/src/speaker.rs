@@ -1,23 +1,30 @@
 //! `Speaker`: sessions and the table on tokio. One task a peer, one listener an address; no lock is held across an await.
 
 mod builder;
+mod command;
+mod error;
 mod event;
 mod flush;
 mod handle;
+mod keys;
 mod link;
 mod listen;
+mod listeners;
 mod peer;
+mod registry;
 mod shared;
 mod sockopt;
 mod status;
 mod transport;
+mod update;
 
 pub use builder::SpeakerBuilder;
+pub use error::{AddPeerError, KeyError};
 pub use event::{Events, PeerEvent};
-pub use handle::{Peer, PeerUpdate};
-pub use shared::AddPeerError;
+pub use handle::Peer;
 pub use status::PeerStatus;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
+pub use update::PeerUpdate;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +40,8 @@ use tokio_util::sync::DropGuard;
 use crate::config::PeerConfig;
 use crate::rib::{Replaced, Rib, Route};
 use crate::session::Shutdown;
-use peer::Command;
+use command::Command;
+use registry::Registry;
 use shared::{Shared, lock};
 
 /// A BGP speaker that announces routes to its peers. Cheap to clone; all clones are the same speaker.
@@ -92,11 +100,20 @@ use shared::{Shared, lock};
 /// ```
 #[derive(Clone)]
 pub struct Speaker {
+    registry: Arc<Registry>,
     shared: Arc<Shared>,
     _last: Arc<DropGuard>,
 }
 
 impl Speaker {
+    fn new(shared: Arc<Shared>, last: DropGuard) -> Self {
+        Self {
+            registry: Arc::new(Registry::new(Arc::clone(&shared))),
+            shared,
+            _last: Arc::new(last),
+        }
+    }
+
     /// A speaker of this AS with this BGP Identifier.
     #[must_use]
     pub fn builder(asn: Asn, router_id: RouterId) -> SpeakerBuilder {
@@ -109,7 +126,7 @@ impl Speaker {
     ///
     /// There is a peer with this address, its segments cannot be authenticated as it asks, or the speaker has been shut down.
     pub fn add_peer(&self, config: PeerConfig) -> Result<Peer, AddPeerError> {
-        self.shared.add_peer(config)
+        self.registry.add_peer(config)
     }
 
     /// Takes everybody in `prefix` who connects for a peer, at most so many at a time, with this configuration but for the
@@ -125,7 +142,7 @@ impl Speaker {
         template: PeerConfig,
         most: usize,
     ) -> Result<(), AddPeerError> {
-        self.shared.add_neighbors(prefix, template, most)
+        self.registry.add_dynamic_peers(prefix, template, most)
     }
 
     /// Another configuration for a peer: says what it would change and reset, and changes it when it is applied.
@@ -134,15 +151,15 @@ impl Speaker {
     ///
     /// There is no peer with this address, or its segments cannot be authenticated as the configuration asks.
     pub fn update_peer(&self, config: PeerConfig) -> Result<PeerUpdate, AddPeerError> {
-        PeerUpdate::new(Arc::clone(&self.shared), config)
+        PeerUpdate::new(Arc::clone(&self.registry), config)
     }
 
     /// Ends the session with this peer, with Cease/Peer De-configured, and forgets it; whether there was one. Its last events
     /// are on their way when this returns.
     pub async fn remove_peer(&self, address: IpAddr) -> bool {
-        let removed = self.shared.remove_peer(address);
+        let removed = self.registry.remove_peer(address);
         if let Some(peer) = &removed {
-            peer.gone().await;
+            peer.ended().await;
         }
         removed.is_some()
     }
@@ -150,9 +167,9 @@ impl Speaker {
     /// Admits no more neighbors with this prefix, and ends the sessions with those that there are as [`Speaker::remove_peer`]
     /// does; whether there was such a prefix.
     pub async fn remove_neighbors(&self, prefix: IpNet) -> bool {
-        let removed = self.shared.remove_neighbors(prefix.trunc());
+        let removed = self.registry.remove_dynamic_peers(prefix.trunc());
         for peer in removed.iter().flatten() {
-            peer.gone().await;
+            peer.ended().await;
         }
         removed.is_some()
     }
@@ -239,36 +256,29 @@ impl Speaker {
     /// Every peer, by address.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
-        let peers = lock(&self.shared.peers);
-        let peers = peers.by_address.values();
-        peers.map(|entry| entry.peer.clone()).collect()
+        self.registry.peers()
     }
 
     /// The peer with this address.
     #[must_use]
     pub fn peer(&self, address: IpAddr) -> Option<Peer> {
-        let peers = lock(&self.shared.peers);
-        peers
-            .by_address
-            .get(&address)
-            .map(|entry| entry.peer.clone())
+        self.registry.peer(address)
     }
 
     /// The addresses that connections are accepted on.
     #[must_use]
     pub fn listeners(&self) -> Vec<SocketAddr> {
-        let listeners = self.shared.listeners.iter();
-        listeners.map(|listener| listener.address()).collect()
+        self.registry.listeners()
     }
 
     /// Hands over a connection that was accepted elsewhere; whether `remote` is a peer that could take it.
     pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> bool {
-        self.shared.accept(remote, |_| Some(Box::new(transport)))
+        self.registry.accept(remote, |_| Some(Box::new(transport)))
     }
 
     /// Ends every session with `why` and stops; waits at most two seconds for the peers to have read it.
     pub async fn shutdown(&self, why: Shutdown) {
-        self.shared.close(&why);
+        self.registry.close(&why);
         self.shared.tasks.close();
         tokio::time::timeout(Duration::from_secs(2), self.shared.tasks.wait())
             .await

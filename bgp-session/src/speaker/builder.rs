@@ -3,28 +3,29 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bgp_wire::{Asn, RouterId};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Speaker;
 use super::event::PeerEvent;
-use super::listen;
 use super::shared::Shared;
-use super::transport::{Dialer, Listener, TcpDialer};
+use super::transport::{Dialer, TcpDialer};
 use crate::config::LocalConfig;
+use crate::rib::Rib;
 
 /// Builds a [`Speaker`].
 pub struct SpeakerBuilder {
-    pub(super) local: LocalConfig,
+    local: LocalConfig,
     listen: Vec<(SocketAddr, Option<String>)>,
-    pub(super) dialer: Arc<dyn Dialer>,
-    pub(super) seed: u64,
-    pub(super) event_capacity: usize,
-    pub(super) deliver: Option<mpsc::Sender<PeerEvent>>,
-    pub(super) restarting: bool,
+    dialer: Arc<dyn Dialer>,
+    seed: u64,
+    event_capacity: usize,
+    deliver: Option<mpsc::Sender<PeerEvent>>,
+    restarting: bool,
 }
 
 impl SpeakerBuilder {
@@ -97,20 +98,27 @@ impl SpeakerBuilder {
     ///
     /// An address cannot be bound; the error names it.
     pub async fn spawn(self) -> io::Result<Speaker> {
-        let addresses = self.listen.iter();
-        let listeners = addresses
-            .map(|(address, device)| Listener::bind(*address, device.as_deref()).map(Arc::new))
-            .collect::<io::Result<Vec<_>>>()?;
         let stop = CancellationToken::new();
-        let shared = Arc::new(Shared::new(self, listeners.clone(), stop.clone()));
-        for listener in listeners {
-            shared
-                .tasks
-                .spawn(listen::accept_all(Arc::clone(&shared), listener));
+        let mut rib = Rib::new();
+        rib.set_complete(!self.restarting);
+        let shared = Arc::new(Shared {
+            local: self.local,
+            changed: watch::Sender::new(rib.version()),
+            rib: Mutex::new(rib),
+            events: broadcast::Sender::new(self.event_capacity),
+            deliver: self.deliver,
+            dialer: self.dialer,
+            seed: self.seed,
+            restarting: self.restarting.into(),
+            draining: watch::Sender::new(false),
+            tasks: TaskTracker::new(),
+            stop: stop.clone(),
+        });
+        // Dropped if an address cannot be bound, which ends the listeners before it.
+        let speaker = Speaker::new(shared, stop.drop_guard());
+        for (address, device) in &self.listen {
+            speaker.registry.add_listener(*address, device.as_deref())?;
         }
-        Ok(Speaker {
-            shared,
-            _last: Arc::new(stop.drop_guard()),
-        })
+        Ok(speaker)
     }
 }

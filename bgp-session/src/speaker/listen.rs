@@ -1,28 +1,31 @@
-//! Accepting connections: from peers and neighbors; all others are closed at once and cost nothing.
+//! Accepting connections on one listening socket.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::shared::Shared;
-use super::transport::Listener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
-pub(super) async fn accept_all(speaker: Arc<Shared>, listener: Arc<Listener>) {
+/// Hands every connection to `handle` until `closed` is cancelled.
+pub(super) async fn accept_all(
+    listener: &TcpListener,
+    closed: CancellationToken,
+    handle: impl Fn(TcpStream, SocketAddr),
+) {
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = speaker.deaf.cancelled() => return,
-            accepted = listener.socket.accept() => accepted,
+            () = closed.cancelled() => return,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, remote)) => {
                 failing = false;
-                if !speaker.accept_tcp(stream, remote.ip()) {
-                    tracing::debug!(%remote, "connection refused");
-                }
+                handle(stream, remote);
             }
             Err(error) => {
-                // Out of descriptors, most likely: sessions go on, and the listener tries again shortly. It is said once.
+                // Out of descriptors, most likely: sessions go on, and the listener tries again shortly.
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(%error, "cannot accept connections for now");
                 }

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use bgp_wire::{Family, Reason};
 use bytes::BytesMut;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
+use super::command::Command;
 use super::event::PeerEvent;
 use super::flush::Flushes;
 use super::link::{Link, Progress};
@@ -24,25 +25,13 @@ use crate::output::{ConnectionId, DownReason, Output, SessionEvent};
 use crate::rib::AdjRibOut;
 use crate::session::{Session, Shutdown};
 
-/// What a peer's task is asked to do.
-pub(super) enum Command {
-    /// Take this connection, if it is wanted.
-    Accept(Box<dyn Transport>, OwnedSemaphorePermit),
-    /// Say when the table up to this version has been acknowledged.
-    Flush {
-        version: u64,
-        done: oneshot::Sender<()>,
-    },
-    /// Ask the peer for its routes once more.
-    Refresh(Family),
-    /// Ask the peer to prefer the routes of others, or no longer.
-    Drain(bool),
-    /// Another configuration.
-    Update(Box<PeerConfig>),
-    /// End the session and start it again.
-    Reset(Shutdown),
-    /// End the session, and the task.
-    Stop(Shutdown),
+/// Why [`PeerTask::run`] has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The session has been stopped.
+    Stopped,
+    /// A dynamic peer has no connection and no routes to keep.
+    Idle,
 }
 
 pub(super) struct PeerTask {
@@ -54,8 +43,6 @@ pub(super) struct PeerTask {
     status: watch::Sender<PeerStatus>,
     /// What the application has not taken yet: until it has, nothing more is read.
     undelivered: VecDeque<PeerEvent>,
-    /// Which of the speaker's tasks this is.
-    number: u64,
     /// The peer is there because it has connected, and goes when it has gone.
     dynamic: bool,
     /// Whether this peer, and whether all, are asked to prefer the routes of others.
@@ -97,7 +84,7 @@ impl PeerTask {
         shared: Arc<Shared>,
         config: PeerConfig,
         commands: mpsc::UnboundedReceiver<Command>,
-        (number, dynamic): (u64, bool),
+        dynamic: bool,
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
         let now = now();
@@ -136,7 +123,6 @@ impl PeerTask {
             changed: shared.changed.subscribe(),
             status,
             undelivered: VecDeque::new(),
-            number,
             dynamic,
             draining: false,
             all_draining: shared.draining.subscribe(),
@@ -157,8 +143,17 @@ impl PeerTask {
         (task, receiver)
     }
 
-    pub(super) async fn run(mut self) {
+    pub(super) fn start(&mut self) {
         self.session.start(now());
+    }
+
+    /// Returns `true` if commands wait.
+    pub(super) fn has_commands(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// Runs the session until it is stopped. After [`Ended::Idle`] it may be run again.
+    pub(super) async fn run(&mut self) -> Ended {
         loop {
             // Whatever else there is to do, connections are looked at in every turn.
             if let Some((index, progress)) = self.look_at_links().await {
@@ -175,22 +170,18 @@ impl PeerTask {
             self.publish();
             self.answer_flushes();
             self.deliver();
-            if self.is_over()
-                && self
-                    .shared
-                    .dismiss(self.address, self.number, &self.commands)
-            {
-                break;
+            if self.is_over() && !self.has_commands() {
+                return Ended::Idle;
             }
             match self.wake().await {
                 Wake::Command(Some(Command::Stop(why))) => {
                     self.session.stop(now(), &why);
-                    break;
+                    return Ended::Stopped;
                 }
                 // Whoever removed the peer did not wait until it was told.
                 Wake::Command(None) => {
                     self.session.stop(now(), &Shutdown::administrative(""));
-                    break;
+                    return Ended::Stopped;
                 }
                 Wake::Command(Some(command)) => self.obey(command),
                 Wake::Dialled(id, Ok(transport)) => self.connected(id, transport),
@@ -208,10 +199,14 @@ impl PeerTask {
                 Wake::Flush | Wake::Refresh | Wake::Delivered => {}
                 Wake::Abandoned => {
                     self.session.stop(now(), &Shutdown::administrative(""));
-                    break;
+                    return Ended::Stopped;
                 }
             }
         }
+    }
+
+    /// Does what the end of the session has left to do.
+    pub(super) async fn finish(mut self) {
         self.drain();
         self.publish();
         self.deliver_all().await;

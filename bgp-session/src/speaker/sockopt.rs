@@ -1,9 +1,9 @@
-//! What no kept crate offers safely: keys for TCP MD5 (RFC 2385) and TCP-AO (RFC 5925), the least TTL that is taken
+//! What no kept crate offers safely: keys for TCP MD5 (RFC 2385) and TCP-AO (RFC 5925), the minimum TTL
 //! (RFC 5082), and how many octets the peer has not acknowledged.
 
 #![expect(
     unsafe_code,
-    reason = "TCP_MD5SIG, TCP_AO_ADD_KEY, IP_MINTTL and SIOCOUTQ have no safe wrapper"
+    reason = "TCP_MD5SIG, TCP_AO_ADD_KEY, TCP_AO_DEL_KEY, IP_MINTTL and SIOCOUTQ have no safe wrapper"
 )]
 
 use std::io;
@@ -44,10 +44,27 @@ struct TcpAoAdd {
     key: [u8; Md5Key::LONGEST],
 }
 
+/// `struct tcp_ao_del` of linux/tcp.h.
+#[repr(C, align(8))]
+struct TcpAoDel {
+    address: socket2::SockAddrStorage,
+    interface: i32,
+    /// Bits 0 and 1: the keys below become current and next; bit 2: the deletion is asynchronous.
+    set: u32,
+    reserved: u16,
+    prefix_length: u8,
+    send_id: u8,
+    receive_id: u8,
+    current_key: u8,
+    next_key: u8,
+    key_flags: u8,
+}
+
 /// Of linux/tcp.h; libc does not know them yet.
 const TCP_MD5SIG_EXT: libc::c_int = 32;
 const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
 const TCP_AO_ADD_KEY: libc::c_int = 38;
+const TCP_AO_DEL_KEY: libc::c_int = 39;
 
 /// Of linux/in.h and linux/in6.h.
 const IP_MINTTL: libc::c_int = 21;
@@ -126,8 +143,26 @@ pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: Peers, key: &AoKey) -> i
     set(socket, libc::IPPROTO_TCP, TCP_AO_ADD_KEY, &option)
 }
 
-/// Takes no packet with a smaller TTL or hop limit; 0 takes all.
-pub(super) fn set_least_ttl(socket: BorrowedFd<'_>, ipv6: bool, ttl: u8) -> io::Result<()> {
+/// Deletes a key of `peers` from a listening socket.
+pub(super) fn delete_ao_key(socket: BorrowedFd<'_>, peers: Peers, key: &AoKey) -> io::Result<()> {
+    let option = TcpAoDel {
+        address: storage(peers.network),
+        interface: 0,
+        // Asynchronous, which listening sockets may: otherwise the call waits for every CPU.
+        set: 4,
+        reserved: 0,
+        prefix_length: peers.prefix_length,
+        send_id: key.send_id,
+        receive_id: key.receive_id,
+        current_key: 0,
+        next_key: 0,
+        key_flags: 0,
+    };
+    set(socket, libc::IPPROTO_TCP, TCP_AO_DEL_KEY, &option)
+}
+
+/// Drops packets with a smaller TTL or hop limit; 0 drops none.
+pub(super) fn set_min_ttl(socket: BorrowedFd<'_>, ipv6: bool, ttl: u8) -> io::Result<()> {
     let ttl = libc::c_int::from(ttl);
     if ipv6 {
         set(socket, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl)
@@ -191,5 +226,7 @@ mod tests {
         let key = std::mem::offset_of!(TcpAoAdd, key);
         let prefix_length = std::mem::offset_of!(TcpAoAdd, prefix_length);
         assert_eq!((size_of::<TcpAoAdd>(), prefix_length, key), (288, 202, 208));
+        let prefix_length = std::mem::offset_of!(TcpAoDel, prefix_length);
+        assert_eq!((size_of::<TcpAoDel>(), prefix_length), (144, 138));
     }
 }

@@ -1,21 +1,22 @@
-//! How a speaker reaches its peers by TCP: dialling, listening, and every option of the sockets. The dialer and the stream
-//! are arguments.
+//! How a speaker reaches its peers by TCP: dialling, and the options of every connection. The dialer and the stream are
+//! arguments.
 //!
 //! What holds for a peer holds whoever makes the connection: keys are on the listening sockets before the peer can connect
 //! (RFC 2385, RFC 5925), and a TTL that is too small is refused by the kernel (RFC 5082).
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
+use super::error::KeyError;
+use super::keys::{KeyedSocket, Keys};
 use super::sockopt::{self, Peers};
 use crate::config::{Md5Key, PeerConfig, TransportConfig};
 
@@ -88,15 +89,15 @@ impl Dialer for TcpDialer {
     }
 }
 
-/// A socket for addresses of this family.
-fn socket(address: IpAddr) -> io::Result<TcpSocket> {
+/// Returns a socket for addresses of this family.
+pub(super) fn socket(address: IpAddr) -> io::Result<TcpSocket> {
     match address {
         IpAddr::V4(_) => TcpSocket::new_v4(),
         IpAddr::V6(_) => TcpSocket::new_v6(),
     }
 }
 
-fn bind_device(socket: &TcpSocket, device: &str, cannot: &str) -> io::Result<()> {
+pub(super) fn bind_device(socket: &TcpSocket, device: &str, cannot: &str) -> io::Result<()> {
     SockRef::from(socket)
         .bind_device(Some(device.as_bytes()))
         .map_err(|error| describe(&error, cannot, device))
@@ -134,7 +135,11 @@ fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -
             .bind(source)
             .map_err(|error| describe(&error, "cannot dial from", source.ip()))?;
     }
-    authenticate(socket.as_fd(), false, peer.into(), transport)?;
+    let keyed = KeyedSocket {
+        socket: socket.as_fd(),
+        mapped: false,
+    };
+    Keys::new(transport).set(keyed, peer.into())?;
     prepare(socket.as_fd(), peer, transport)
 }
 
@@ -154,7 +159,7 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
         ttl.map_or(Ok(()), |ttl| options.set_ttl_v4(ttl.into()))?;
     }
     if let Some(hops) = transport.hops {
-        sockopt::set_least_ttl(socket, ipv6, least_ttl(hops))
+        sockopt::set_min_ttl(socket, ipv6, min_ttl(hops))
             .map_err(|error| describe(&error, "cannot limit the TTL of", peer))?;
     }
     // With a hold time of 0 nothing else finds out that the peer is gone.
@@ -165,143 +170,44 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
     Ok(())
 }
 
-/// The TTL that a packet from so many hops away has at the least (RFC 5082 section 3).
-fn least_ttl(hops: u8) -> u8 {
+/// Returns the minimum TTL of packets that come from at most `hops` away (RFC 5082 section 3).
+pub(super) fn min_ttl(hops: u8) -> u8 {
     u8::MAX - (hops - 1)
 }
 
-/// Sets the keys of `peers` on a socket that dials, or that listens for them; `mapped` says that the socket knows IPv4
-/// addresses as IPv6 ones.
-fn authenticate(
-    socket: BorrowedFd<'_>,
-    mapped: bool,
-    peers: IpNet,
-    transport: &TransportConfig,
-) -> io::Result<()> {
-    let known = Peers::new(peers, mapped);
-    if let Some(key) = &transport.md5_key {
-        sockopt::set_md5_key(socket, known, Some(key))
-            .map_err(|error| describe(&error, "cannot set the MD5 key for", peers))?;
+/// Checks that the kernel takes the keys of a peer.
+pub(super) fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
+    let (peer, transport) = (config.address.into(), &config.transport);
+    match (&transport.md5_key, &transport.ao_key) {
+        (None, None) => return Ok(()),
+        (Some(_), Some(_)) => return Err(KeyError::Both(peer)),
+        (Some(_), None) | (None, Some(_)) => {}
     }
-    if let Some(key) = &transport.ao_key {
-        sockopt::add_ao_key(socket, known, key).map_err(|error| without_ao(&error, peers))?;
-    }
-    Ok(())
+    let socket = socket(config.address).map_err(|error| KeyError::Socket(peer, error))?;
+    let keyed = KeyedSocket {
+        socket: socket.as_fd(),
+        mapped: false,
+    };
+    Keys::new(transport).set(keyed, peer)
 }
 
-fn without_ao(error: &io::Error, peers: IpNet) -> io::Error {
-    match error.raw_os_error() {
-        Some(libc::ENOPROTOOPT) => io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!("this kernel has no TCP-AO (CONFIG_TCP_AO), which {peers} is configured with"),
-        ),
-        _ => describe(error, "cannot set the TCP-AO key for", peers),
-    }
-}
-
-/// Whether TCP-AO can be had at all, where it is asked for; that it comes alone.
-pub(super) fn check(config: &PeerConfig) -> io::Result<()> {
-    let transport = &config.transport;
-    if transport.ao_key.is_some() && transport.md5_key.is_some() {
-        let why = format!(
-            "{} has a key for MD5 and one for TCP-AO: only one can be",
-            config.address
-        );
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    let socket = socket(config.address)?;
-    authenticate(socket.as_fd(), false, config.address.into(), transport)
-}
-
-/// A listening socket.
-pub(super) struct Listener {
-    pub(super) socket: TcpListener,
-    address: SocketAddr,
-}
-
-impl Listener {
-    pub(super) fn bind(address: SocketAddr, device: Option<&str>) -> io::Result<Self> {
-        let socket = socket(address.ip())?;
-        socket.set_reuseaddr(true)?;
-        let cannot = |error: io::Error| describe(&error, "cannot listen on", address);
-        if let Some(device) = device {
-            bind_device(&socket, device, "cannot listen through")?;
-        }
-        socket.bind(address).map_err(cannot)?;
-        let socket = socket.listen(BACKLOG).map_err(cannot)?;
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Whoever connects from now on is refused, while the socket itself may live on.
-    pub(super) fn close(&self) {
-        // Nothing could be done about a failure: the socket goes with the speaker at last.
-        SockRef::from(&self.socket).shutdown(Shutdown::Read).ok();
-    }
-
-    /// Whether peers of this family can reach the socket.
-    fn hears(&self, peers: IpNet) -> bool {
-        // An IPv6 socket knows IPv4 peers by their mapped addresses.
-        self.address.is_ipv6() || matches!(peers, IpNet::V4(_))
-    }
-
-    /// Sets the keys of connections from `peers` to those of `config`. Without a configuration they have no MD5 key.
-    pub(super) fn set_keys(&self, peers: IpNet, config: Option<&PeerConfig>) -> io::Result<()> {
-        if !self.hears(peers) {
-            return Ok(());
-        }
-        let mapped = self.address.is_ipv6();
-        let socket = self.socket.as_fd();
-        let transport = config.map(|config| &config.transport);
-        if transport.is_none_or(|transport| transport.md5_key.is_none()) {
-            // An error means that there was no key.
-            sockopt::set_md5_key(socket, Peers::new(peers, mapped), None).ok();
-        }
-        transport.map_or(Ok(()), |transport| {
-            authenticate(socket, mapped, peers, transport)
-        })
-    }
-
-    /// What all peers that may connect have in common: the least TTL, so that nobody else gets as far as a connection.
-    pub(super) fn limit_ttl<'a>(&self, peers: impl Iterator<Item = &'a PeerConfig>) {
-        let hops = peers
-            .filter(|config| self.hears(config.address.into()))
-            .map(|config| config.transport.hops)
-            .collect::<Vec<_>>();
-        let least = hops.iter().map(|hops| hops.map_or(0, least_ttl)).min();
-        let socket = self.socket.as_fd();
-        let options = SockRef::from(&socket);
-        // Each connection is limited once more when it is accepted; a listener of IPv6 is one of IPv4, too.
-        if self.address.is_ipv6() {
-            sockopt::set_least_ttl(socket, true, least.unwrap_or(0)).ok();
-        }
-        sockopt::set_least_ttl(socket, false, least.unwrap_or(0)).ok();
-        if hops.iter().any(Option::is_some) {
-            // What answers the first segment goes by the listener's TTL, and is looked at like any other.
-            options.set_ttl_v4(u8::MAX.into()).ok();
-            options.set_unicast_hops_v6(u8::MAX.into()).ok();
-        }
-    }
-}
-
-/// What holds for a connection that a peer has made.
+/// Sets the options of a connection that a peer has made.
 pub(super) fn prepare_accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
-    // The connection has the keys of when it was made, which may be before the peer was added or its key changed.
-    if let Some(key) = &config.transport.md5_key {
-        stream.set_md5_key(config.address, Some(key))?;
-    }
+    let keyed = KeyedSocket {
+        socket: stream.as_fd(),
+        mapped: stream.local_addr()?.is_ipv6(),
+    };
+    Keys::new(&config.transport).require(keyed, config.address.into())?;
     prepare(stream.as_fd(), config.address, &config.transport)
 }
 
-fn describe(error: &io::Error, what: &str, address: impl std::fmt::Display) -> io::Error {
+pub(super) fn describe(
+    error: &io::Error,
+    what: &str,
+    address: impl std::fmt::Display,
+) -> io::Error {
     io::Error::new(error.kind(), format!("{what} {address}: {error}"))
 }
-
-const BACKLOG: u32 = 1024;
 
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(120))
@@ -352,6 +258,6 @@ mod tests {
                 assert_eq!(kept.is_some_and(|kept| kept == timeout), ttl.is_none());
             }
         }
-        assert_eq!((least_ttl(1), least_ttl(2), least_ttl(255)), (255, 254, 1));
+        assert_eq!((min_ttl(1), min_ttl(2), min_ttl(255)), (255, 254, 1));
     }
 }

@@ -95,10 +95,7 @@ async fn changes_that_need_a_reset_say_so_first() {
     }));
     assert!(status.await.is_some());
     let unknown = node.update_peer(PeerConfig::new(address("127.0.0.9"), Asn::new(1)));
-    assert_eq!(
-        unknown.unwrap_err().to_string(),
-        "there is no peer 127.0.0.9"
-    );
+    assert_eq!(unknown.unwrap_err().to_string(), "unknown peer 127.0.0.9");
 }
 
 /// RFC 8326.
@@ -125,10 +122,7 @@ async fn neighbors_come_and_go() {
     let prefix = "127.1.0.0/16".parse().unwrap();
     router.add_neighbors(prefix, template.clone(), 3).unwrap();
     let again = router.add_neighbors(prefix, template, 3).unwrap_err();
-    assert_eq!(
-        again.to_string(),
-        "there are neighbors 127.1.0.0/16 already"
-    );
+    assert_eq!(again.to_string(), "duplicate dynamic peers 127.1.0.0/16");
     let mut nodes = Vec::new();
     for (number, up) in [(1, true), (2, true), (3, true), (4, false)] {
         let (own, id) = (format!("127.1.0.{number}"), format!("1.1.1.{number}"));

@@ -102,9 +102,9 @@ async fn refused_peer_leaves_no_key() {
         let template = passive("2001:db8::").md5_key(key("secret"));
         router.add_neighbors(prefix, template, 1).err()
     });
-    assert!(matches!(full, Some(AddPeerError::Authentication(_))));
+    assert!(matches!(full, Some(AddPeerError::Key(_))));
     let refused = router.add_peer(passive(NODE).md5_key(key("secret")));
-    assert!(matches!(refused, Err(AddPeerError::Authentication(_))));
+    assert!(matches!(refused, Err(AddPeerError::Key(_))));
     let connected = connect_unsigned(NODE, router.listeners()[0]).await;
     assert!(connected.is_some(), "the kernel drops what is not signed");
 }

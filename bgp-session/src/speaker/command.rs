@@ -1,0 +1,28 @@
+//! The commands that a peer's task is given.
+
+use bgp_wire::Family;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::transport::Transport;
+use crate::config::PeerConfig;
+use crate::session::Shutdown;
+
+pub(super) enum Command {
+    /// Takes this connection if the session wants it. The permit limits how many connections wait for the task.
+    Accept(Box<dyn Transport>, OwnedSemaphorePermit),
+    /// Answers when the peer has acknowledged the table up to this version.
+    Flush {
+        version: u64,
+        done: oneshot::Sender<()>,
+    },
+    /// Asks the peer for its routes of this family again (RFC 2918).
+    Refresh(Family),
+    /// Asks the peer to prefer the routes of others, or no longer (RFC 8326).
+    Drain(bool),
+    /// Replaces the configuration.
+    Update(Box<PeerConfig>),
+    /// Ends the session and starts it again.
+    Reset(Shutdown),
+    /// Ends the session and the task.
+    Stop(Shutdown),
+}

@@ -1,0 +1,87 @@
+//! The keys that authenticate the segments of a peer (RFC 2385, RFC 5925), on sockets that dial, listen or are connected.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use ipnet::IpNet;
+
+use super::error::KeyError;
+use super::sockopt::{self, Peers};
+use crate::config::{AoKey, Md5Key, TransportConfig};
+
+/// A socket, as far as keys are concerned.
+#[derive(Clone, Copy)]
+pub(super) struct KeyedSocket<'a> {
+    pub(super) socket: BorrowedFd<'a>,
+    /// The socket is of IPv6 and has the mapped addresses of IPv4 peers.
+    pub(super) mapped: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Keys {
+    md5: Option<Md5Key>,
+    ao: Option<AoKey>,
+}
+
+impl Keys {
+    pub(super) fn new(transport: &TransportConfig) -> Self {
+        Self {
+            md5: transport.md5_key.clone(),
+            ao: transport.ao_key.clone(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.md5.is_none() && self.ao.is_none()
+    }
+
+    /// Sets the keys of `peers` on a socket that has none for them.
+    pub(super) fn set(&self, socket: KeyedSocket<'_>, peers: IpNet) -> Result<(), KeyError> {
+        self.replace(&Self::default(), socket, peers)
+    }
+
+    /// Sets the keys of `peers` on a socket that has the keys `old` for them.
+    pub(super) fn replace(
+        &self,
+        old: &Self,
+        socket: KeyedSocket<'_>,
+        peers: IpNet,
+    ) -> Result<(), KeyError> {
+        let known = Peers::new(peers, socket.mapped);
+        // The kernel takes no key of one kind beside one of the other, so that the old key goes first.
+        if old.md5.is_some() && self.md5.is_none() {
+            sockopt::set_md5_key(socket.socket, known, None)
+                .map_err(|error| KeyError::Md5(peers, error))?;
+        }
+        if let Some(key) = old.ao.as_ref().filter(|_| old.ao != self.ao) {
+            sockopt::delete_ao_key(socket.socket, known, key)
+                .map_err(|error| KeyError::TcpAo(peers, error))?;
+        }
+        if let Some(key) = self.md5.as_ref().filter(|_| old.md5 != self.md5) {
+            sockopt::set_md5_key(socket.socket, known, Some(key))
+                .map_err(|error| KeyError::Md5(peers, error))?;
+        }
+        if let Some(key) = self.ao.as_ref().filter(|_| old.ao != self.ao) {
+            sockopt::add_ao_key(socket.socket, known, key)
+                .map_err(|error| cannot_add(error, peers))?;
+        }
+        Ok(())
+    }
+
+    /// Requires the keys of `peers` on a connection that was accepted. It has the keys of when it was made, which may be
+    /// before the peer was added or its key changed.
+    pub(super) fn require(&self, socket: KeyedSocket<'_>, peers: IpNet) -> Result<(), KeyError> {
+        match self.set(socket, peers) {
+            // A connection that was made with the TCP-AO key has it already; no other one can be given it.
+            Err(KeyError::TcpAo(_, error)) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+fn cannot_add(error: io::Error, peers: IpNet) -> KeyError {
+    match error.raw_os_error() {
+        Some(libc::ENOPROTOOPT) => KeyError::NoTcpAo(peers),
+        _ => KeyError::TcpAo(peers, error),
+    }
+}

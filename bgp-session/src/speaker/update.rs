@@ -1,0 +1,54 @@
+//! `PeerUpdate`: a new configuration for a peer, which can be looked at before it is applied.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::error::AddPeerError;
+use super::registry::Registry;
+use crate::config::{PeerChange, PeerConfig};
+
+/// A new configuration for a peer. Changes nothing until [`PeerUpdate::apply`].
+#[must_use = "nothing changes before `apply`"]
+pub struct PeerUpdate {
+    registry: Arc<Registry>,
+    config: PeerConfig,
+    change: PeerChange,
+}
+
+impl PeerUpdate {
+    pub(super) fn new(registry: Arc<Registry>, config: PeerConfig) -> Result<Self, AddPeerError> {
+        let change = registry.change(&config)?;
+        Ok(Self {
+            registry,
+            config,
+            change,
+        })
+    }
+
+    /// Returns what is different and when it takes effect.
+    #[must_use]
+    pub fn change(&self) -> &PeerChange {
+        &self.change
+    }
+
+    /// Returns `true` if the session would be reset.
+    #[must_use]
+    pub fn resets(&self) -> bool {
+        !self.change.resets.is_empty()
+    }
+
+    /// Replaces the configuration. Resets the session with Cease/Other Configuration Change if the change requires it.
+    ///
+    /// # Errors
+    ///
+    /// The peer no longer exists, or its new key cannot be set on a listening socket. Nothing is changed then.
+    pub fn apply(self) -> Result<(), AddPeerError> {
+        self.registry.update_peer(self.config)
+    }
+}
+
+impl fmt::Debug for PeerUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PeerUpdate").field(&self.change).finish()
+    }
+}
