@@ -207,10 +207,11 @@ async fn peers_that_cannot_be_reached_are_said() {
 async fn a_speaker_that_stops_accepts_nobody() {
     let node = listening("192.168.0.111", NODE).await;
     node.add_peer(passive(ROUTER)).unwrap();
+    let listener = node.listeners()[0];
     let connect = || {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind((address(ROUTER), 0).into()).unwrap();
-        socket.connect(node.listeners()[0])
+        socket.connect(listener)
     };
     let mut stream = within(connect()).await.unwrap();
     stream.read_exact(&mut [0; 19]).await.unwrap();
