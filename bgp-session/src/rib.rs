@@ -15,6 +15,7 @@ pub use policy::{ExportPolicy, PrefixRange};
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
 
 use bgp_wire::{AttributeSet, Community, LargeCommunity, Nlri, Origin, PathId};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -333,6 +334,27 @@ impl Rib {
             path_id,
             path: self.paths.path(key)?.clone(),
         })
+    }
+}
+
+/// Access to a table that others may share.
+///
+/// Implemented by a [`Rib`] that is nobody else's, and by one behind a lock, which is held only for the call.
+pub trait RibAccess {
+    /// Calls `f` with the table.
+    fn with_rib<T>(&mut self, f: impl FnOnce(&mut Rib) -> T) -> T;
+}
+
+impl RibAccess for Rib {
+    fn with_rib<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        f(self)
+    }
+}
+
+impl RibAccess for &Mutex<Rib> {
+    fn with_rib<T>(&mut self, f: impl FnOnce(&mut Rib) -> T) -> T {
+        // A change to the table is whole before anything in it can panic.
+        f(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

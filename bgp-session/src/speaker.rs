@@ -2,7 +2,6 @@
 
 mod builder;
 mod event;
-mod flush;
 mod handle;
 mod link;
 mod listen;

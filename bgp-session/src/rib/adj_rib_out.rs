@@ -13,7 +13,7 @@ use super::export::{Export, Exported};
 use super::group;
 use super::intern::{Interner, PathKey};
 use super::log::{Change, ConsumerId, Key, Log};
-use super::{ExportPolicy, Rib};
+use super::{ExportPolicy, Rib, RibAccess};
 use crate::config::PeerConfig;
 use crate::negotiate::Negotiated;
 
@@ -173,7 +173,11 @@ impl AdjRibOut {
     }
 
     /// Appends messages to `out` until it holds about `budget` octets or the peer is up to date, which it then says.
-    pub fn pull(&mut self, rib: &mut Rib, out: &mut BytesMut, budget: usize) -> bool {
+    pub fn pull(&mut self, table: &mut impl RibAccess, out: &mut BytesMut, budget: usize) -> bool {
+        table.with_rib(|rib| self.pull_from(rib, out, budget))
+    }
+
+    fn pull_from(&mut self, rib: &mut Rib, out: &mut BytesMut, budget: usize) -> bool {
         let version = rib.version();
         let export = &self.export;
         let mut output = Output {
