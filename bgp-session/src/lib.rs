@@ -41,7 +41,7 @@ pub use config::{AoAlgorithm, AoKey, LocalConfig, Md5Key, PeerChange, PeerConfig
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
-pub use rib::{AdjRibOut, ExportPolicy, PrefixRange, Replaced, Rib, Route, Skipped};
+pub use rib::{AdjRibOut, ExportPolicy, PrefixRange, Replaced, Rib, RibAccess, Route, Skipped};
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{

@@ -3,13 +3,16 @@
 //! A compacted log with consumers: every change to a prefix takes the log's end and its older position is dead. A peer
 //! is an offset, nothing more: a slow one costs no memory and sees each prefix at most once, at its newest state.
 
+mod access;
 mod adj_rib_out;
 mod export;
 mod group;
 mod intern;
 mod log;
 mod policy;
+mod window;
 
+pub use access::RibAccess;
 pub use adj_rib_out::{AdjRibOut, Skipped};
 pub use policy::{ExportPolicy, PrefixRange};
 
@@ -331,7 +334,7 @@ impl Rib {
         Some(Route {
             prefix,
             path_id,
-            path: self.paths.path(key)?.clone(),
+            path: Path::clone(self.paths.path(key)?),
         })
     }
 }
