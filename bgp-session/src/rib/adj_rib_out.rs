@@ -12,7 +12,6 @@ use bytes::BytesMut;
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::export::{Export, Exported};
-use super::group;
 use super::log::{Change, ConsumerId};
 use super::window::Window;
 use super::{ExportPolicy, Path, Rib, RibAccess};
@@ -323,7 +322,7 @@ impl Export {
         output: &mut Output<'_>,
     ) {
         if !self.allows_all() {
-            window.changes.retain_mut(|(key, change)| {
+            window.retain_mut(|key, change| {
                 let prefix = key.prefix.into();
                 if !self.allows(prefix) {
                     *change = Change::Withdrawn;
@@ -332,10 +331,9 @@ impl Export {
                 }
                 true
             });
-            group::by_path(&mut window.changes);
         }
         let paths = self.context.add_path_set().contains(P::FAMILY);
-        for (path, run) in window.runs() {
+        for (path, run) in window.groups() {
             let routes = run.iter().map(|(key, _)| Nlri {
                 path_id: paths.then_some(key.path_id),
                 prefix: key.prefix,

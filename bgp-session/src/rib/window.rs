@@ -12,16 +12,24 @@ use super::log::{Change, ConsumerId, Key, Log, Numbered};
 /// It is filled while the table is locked and written after that.
 #[derive(Debug)]
 pub(super) struct Window<P> {
-    pub(super) changes: Vec<(Key<P>, Change)>,
-    /// Each path of the changes once, in the order of its key, which is that of the groups.
-    paths: Vec<(PathKey, Arc<Path>)>,
+    changes: Vec<(Key<P>, Change)>,
+    /// The groups, in their order: withdrawals, then each path in the order of its key.
+    groups: Vec<Group>,
+}
+
+/// Changes of one path, one after the other.
+#[derive(Debug)]
+struct Group {
+    /// `None` for withdrawals.
+    path: Option<(PathKey, Arc<Path>)>,
+    length: usize,
 }
 
 impl<P> Default for Window<P> {
     fn default() -> Self {
         Self {
             changes: Vec::new(),
-            paths: Vec::new(),
+            groups: Vec::new(),
         }
     }
 }
@@ -34,35 +42,42 @@ impl<P: Numbered> Window<P> {
         let longest = paths.longest().max(1);
         let limit = (MAX_OCTETS / longest).clamp(1, MAX_CHANGES);
         log.read(consumer, limit, &mut self.changes);
-        group::by_path(&mut self.changes);
-        for run in self.changes.chunk_by(|(_, one), (_, other)| one == other) {
-            if let Some((_, Change::Announced(key))) = run.first() {
-                self.paths
-                    .extend(paths.path(*key).map(|path| (*key, Arc::clone(path))));
-            }
-        }
+        self.group(|key| paths.path(key).cloned());
     }
 
     pub(super) fn clear(&mut self) {
         self.changes.clear();
-        self.paths.clear();
+        self.groups.clear();
     }
 
-    /// Returns the changes in runs of one path each, withdrawals with `None` first.
-    ///
-    /// `changes` must be grouped.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (Option<&Path>, &[(Key<P>, Change)])> {
-        let mut paths = self.paths.iter();
-        self.changes
-            .chunk_by(|(_, one), (_, other)| one == other)
-            .map(move |run| {
-                let path = match run.first() {
-                    // Runs and paths are both in the order of the keys; a run may be missing.
-                    Some((_, Change::Announced(key))) => paths.find(|(known, _)| known == key),
-                    _ => None,
-                };
-                (path.map(|(_, path)| &**path), run)
-            })
+    /// Keeps, changes or removes every change, then groups what is left.
+    pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&Key<P>, &mut Change) -> bool) {
+        self.changes.retain_mut(|(key, change)| keep(key, change));
+        let groups = std::mem::take(&mut self.groups);
+        // Both are in the order of the keys.
+        let mut paths = groups.into_iter().filter_map(|group| group.path);
+        self.group(|key| paths.find(|(known, _)| *known == key).map(|(_, path)| path));
+    }
+
+    fn group(&mut self, mut path: impl FnMut(PathKey) -> Option<Arc<Path>>) {
+        group::by_path(&mut self.changes);
+        for run in self.changes.chunk_by(|(_, one), (_, other)| one == other) {
+            let path = match run.first() {
+                Some((_, Change::Announced(key))) => path(*key).map(|path| (*key, path)),
+                _ => None,
+            };
+            let length = run.len();
+            self.groups.push(Group { path, length });
+        }
+    }
+
+    /// Returns the groups: a path, or `None` for withdrawals, and its changes.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (Option<&Path>, &[(Key<P>, Change)])> {
+        let mut changes = self.changes.as_slice();
+        self.groups.iter().map(move |group| {
+            let of_group = changes.split_off(..group.length).unwrap_or_default();
+            (group.path.as_ref().map(|(_, path)| &**path), of_group)
+        })
     }
 }
 
