@@ -5,16 +5,14 @@
 
 mod access;
 mod adj_rib_out;
+mod by_path;
 mod export;
-mod group;
 mod intern;
 mod log;
-mod policy;
 mod window;
 
 pub use access::RibAccess;
 pub use adj_rib_out::{AdjRibOut, Skipped};
-pub use policy::{ExportPolicy, PrefixRange};
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};

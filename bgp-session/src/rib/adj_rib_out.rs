@@ -14,8 +14,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use super::export::{Export, Exported};
 use super::log::{Change, ConsumerId};
 use super::window::Window;
-use super::{ExportPolicy, Path, Rib, RibAccess};
-use crate::config::PeerConfig;
+use super::{Path, Rib, RibAccess};
+use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 
 /// What one peer has been sent of the table. Made when the session comes up, given back when it goes down.

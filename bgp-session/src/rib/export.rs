@@ -11,8 +11,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::intern::Interner;
 use super::log::{Log, Numbered};
-use super::{ExportPolicy, Path, Rib};
-use crate::config::PeerConfig;
+use super::{Path, Rib};
+use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 
 /// What a peer needs done to every route.

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::PeerConfig;
+use crate::config::{ExportPolicy, PeerConfig, PrefixRange};
 use crate::negotiate::Negotiated;
 
 fn negotiated(peer: PeerKind) -> Negotiated {

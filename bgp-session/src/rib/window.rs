@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Path;
-use super::group;
+use super::by_path;
 use super::intern::{Interner, PathKey};
 use super::log::{Change, ConsumerId, Key, Log, Numbered};
 
@@ -60,7 +60,7 @@ impl<P: Numbered> Window<P> {
     }
 
     fn group(&mut self, mut path: impl FnMut(PathKey) -> Option<Arc<Path>>) {
-        group::by_path(&mut self.changes);
+        by_path::group(&mut self.changes);
         for run in self.changes.chunk_by(|(_, one), (_, other)| one == other) {
             let path = match run.first() {
                 Some((_, Change::Announced(key))) => path(*key).map(|path| (*key, path)),
