@@ -13,8 +13,9 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::export::{Export, Exported};
 use super::log::{Change, ConsumerId};
+use super::route::Path;
 use super::window::Window;
-use super::{Path, Rib, RibAccess};
+use super::{Rib, RibAccess};
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 

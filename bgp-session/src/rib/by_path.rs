@@ -52,7 +52,7 @@ mod tests {
     use ipnet::Ipv4Net;
 
     use super::super::intern::PathKey;
-    use super::super::log::DEFAULT_PATH;
+    use super::super::route::DEFAULT_PATH;
     use super::*;
 
     #[test]

@@ -9,9 +9,10 @@ use bgp_wire::{
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::Rib;
 use super::intern::Interner;
 use super::log::{Log, Numbered};
-use super::{Path, Rib};
+use super::route::Path;
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::Path;
+use super::route::Path;
 
 /// Names an interned path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bgp_wire::{
-    Asn, Community, Context, Family, FamilySet, Frame, HoldTime, Message, MessageLimit, PeerKind,
-    RefreshSubtype, RouterId,
+    Asn, AttributeSet, Community, Context, Family, FamilySet, Frame, HoldTime, Message,
+    MessageLimit, Origin, PeerKind, RefreshSubtype, RouterId,
 };
 use bytes::BytesMut;
 use ipnet::IpNet;

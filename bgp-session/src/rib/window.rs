@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Path;
 use super::by_path;
 use super::intern::{Interner, PathKey};
 use super::log::{Change, ConsumerId, Key, Log, Numbered};
+use super::route::Path;
 
 /// Changes that one consumer has taken from a log, grouped by path.
 ///
