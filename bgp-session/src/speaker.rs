@@ -72,10 +72,10 @@ use shared::{Shared, lock};
 ///
 /// let PeerStatus { state, up_to_date, .. } = router.status();
 /// println!("{state}, {up_to_date}");
-/// router.reset("for the new key").await;
+/// router.reset("for the new key");
 /// let update: PeerUpdate = speaker.update_peer(config.passive(true))?;
 /// if !update.resets() {
-///     update.apply().await?;
+///     update.apply()?;
 /// }
 /// speaker.withdraw_path("192.168.10.2/32".parse()?, bgp_wire::PathId(1));
 /// // Everybody who connects from there, ten at the most, until further notice.
@@ -139,44 +139,21 @@ impl Speaker {
     /// Ends the session with this peer, with Cease/Peer De-configured, and forgets it; whether there was one. Its last events
     /// are on their way when this returns.
     pub async fn remove_peer(&self, address: IpAddr) -> bool {
-        let removed = {
-            let mut peers = lock(&self.shared.peers);
-            let removed = peers.by_address.remove(&address);
-            self.shared.limit_ttl(&peers);
-            removed
-        };
-        let Some(entry) = removed else { return false };
-        entry.peer.stop(Shutdown::deconfigured()).await;
-        entry.peer.gone().await;
-        for listener in &self.shared.listeners {
-            listener.forget(address.into());
+        let removed = self.shared.remove_peer(address);
+        if let Some(peer) = &removed {
+            peer.gone().await;
         }
-        true
+        removed.is_some()
     }
 
     /// Admits no more neighbors with this prefix, and ends the sessions with those that there are as [`Speaker::remove_peer`]
     /// does; whether there was such a prefix.
     pub async fn remove_neighbors(&self, prefix: IpNet) -> bool {
-        let prefix = prefix.trunc();
-        let present: Vec<_> = {
-            let mut peers = lock(&self.shared.peers);
-            let before = peers.neighbors.len();
-            peers.neighbors.retain(|known| known.prefix != prefix);
-            if peers.neighbors.len() == before {
-                return false;
-            }
-            self.shared.limit_ttl(&peers);
-            let present = peers.by_address.iter();
-            let present = present.filter(|(_, entry)| entry.of == Some(prefix));
-            present.map(|(address, _)| *address).collect()
-        };
-        for listener in &self.shared.listeners {
-            listener.forget(prefix);
+        let removed = self.shared.remove_neighbors(prefix.trunc());
+        for peer in removed.iter().flatten() {
+            peer.gone().await;
         }
-        for address in present {
-            self.remove_peer(address).await;
-        }
-        true
+        removed.is_some()
     }
 
     /// Announces a route, in place of one with the same prefix and path identifier; whether that changes anything.
@@ -245,7 +222,7 @@ impl Speaker {
         let version = lock(&self.shared.rib).version();
         for peer in self.peers() {
             let (done, acknowledged) = oneshot::channel();
-            if peer.send(Command::Flush { version, done }).await {
+            if peer.send(Command::Flush { version, done }) {
                 // An error means that the session is not up.
                 acknowledged.await.ok();
             }
@@ -290,17 +267,12 @@ impl Speaker {
 
     /// Ends every session with `why` and stops; waits at most two seconds for the peers to have read it.
     pub async fn shutdown(&self, why: Shutdown) {
-        // Before the sessions end: a peer that dials at once would have its connection reset.
-        self.shared.close_listeners();
-        let peers = std::mem::take(&mut *lock(&self.shared.peers));
-        for entry in peers.by_address.into_values() {
-            entry.peer.stop(why.clone()).await;
-        }
-        self.shared.stop.cancel();
+        self.shared.close(&why);
         self.shared.tasks.close();
         tokio::time::timeout(Duration::from_secs(2), self.shared.tasks.wait())
             .await
             .ok();
+        self.shared.stop.cancel();
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Rib) -> T) -> T {

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgp_wire::Family;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::peer::Command;
 use super::shared::{AddPeerError, Shared, lock};
 use super::status::PeerStatus;
-use super::transport;
+use super::transport::{self, Transport};
 use crate::config::{PeerChange, PeerConfig};
 use crate::session::Shutdown;
 
@@ -18,19 +18,23 @@ use crate::session::Shutdown;
 #[derive(Clone)]
 pub struct Peer {
     address: IpAddr,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::UnboundedSender<Command>,
+    /// Limits the accepted connections that wait for the task.
+    connections: Arc<Semaphore>,
     status: watch::Receiver<PeerStatus>,
 }
 
 impl Peer {
     pub(super) fn new(
         address: IpAddr,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::UnboundedSender<Command>,
+        connections: Arc<Semaphore>,
         status: watch::Receiver<PeerStatus>,
     ) -> Self {
         Self {
             address,
             commands,
+            connections,
             status,
         }
     }
@@ -58,22 +62,22 @@ impl Peer {
     }
 
     /// Asks the peer for its routes of `family` once more, if its session is up and it understands that.
-    pub async fn refresh(&self, family: Family) {
-        self.send(Command::Refresh(family)).await;
+    pub fn refresh(&self, family: Family) {
+        self.send(Command::Refresh(family));
     }
 
     /// Asks the peer to prefer the routes of others before its session ends, or no longer (RFC 8326).
-    pub async fn drain(&self, draining: bool) {
-        self.send(Command::Drain(draining)).await;
+    pub fn drain(&self, draining: bool) {
+        self.send(Command::Drain(draining));
     }
 
     /// Ends the session, which starts again at once.
-    pub async fn reset(&self, text: impl Into<String>) {
-        self.send(Command::Reset(Shutdown::reset(text))).await;
+    pub fn reset(&self, text: impl Into<String>) {
+        self.send(Command::Reset(Shutdown::reset(text)));
     }
 
-    pub(super) async fn stop(&self, why: Shutdown) {
-        self.send(Command::Stop(why)).await;
+    pub(super) fn stop(&self, why: Shutdown) {
+        self.send(Command::Stop(why));
     }
 
     /// Returns when the peer's task has ended.
@@ -83,12 +87,14 @@ impl Peer {
     }
 
     /// Whether the command was given.
-    pub(super) async fn send(&self, command: Command) -> bool {
-        self.commands.send(command).await.is_ok()
+    pub(super) fn send(&self, command: Command) -> bool {
+        self.commands.send(command).is_ok()
     }
 
-    pub(super) fn try_send(&self, command: Command) -> bool {
-        self.commands.try_send(command).is_ok()
+    /// Hands an accepted connection to the task. Returns `false` if too many wait already, or the task has ended.
+    pub(super) fn accept(&self, transport: Box<dyn Transport>) -> bool {
+        let waits = Arc::clone(&self.connections).try_acquire_owned();
+        waits.is_ok_and(|waits| self.send(Command::Accept(transport, waits)))
     }
 }
 
@@ -139,28 +145,22 @@ impl PeerUpdate {
     /// # Errors
     ///
     /// The peer is gone, or its new key cannot be set on a listening socket; nothing is changed then.
-    pub async fn apply(self) -> Result<(), AddPeerError> {
+    pub fn apply(self) -> Result<(), AddPeerError> {
         let address = self.config.address();
-        let peer = {
-            let mut peers = lock(&self.shared.peers);
-            let entry = peers.by_address.get_mut(&address);
-            let entry = entry.ok_or(AddPeerError::Unknown(address))?;
-            let (old, new) = (&entry.config.transport, &self.config.transport);
-            let same = old.md5_key == new.md5_key && old.ao_key == new.ao_key;
-            for listener in self.shared.listeners.iter().filter(|_| !same) {
-                listener
-                    .authenticate(address.into(), &self.config)
-                    .map_err(|error| AddPeerError::authentication(&error))?;
-                if self.config.transport.md5_key.is_none() {
-                    listener.forget(address.into());
-                }
-            }
-            entry.config = self.config.clone();
-            let peer = entry.peer.clone();
-            self.shared.limit_ttl(&peers);
-            peer
-        };
-        let told = peer.send(Command::Update(Box::new(self.config))).await;
+        let mut peers = lock(&self.shared.peers);
+        let entry = peers.by_address.get(&address);
+        let entry = entry.ok_or(AddPeerError::Unknown(address))?;
+        let (old, new) = (&entry.config.transport, &self.config.transport);
+        if old.md5_key != new.md5_key || old.ao_key != new.ao_key {
+            self.shared
+                .set_keys(&peers, address.into(), Some(&self.config))?;
+        }
+        let entry = peers.by_address.get_mut(&address);
+        let entry = entry.ok_or(AddPeerError::Unknown(address))?;
+        entry.config = self.config.clone();
+        // Under the lock: updates reach the task in the order in which they count here.
+        let told = entry.peer.send(Command::Update(Box::new(self.config)));
+        self.shared.limit_ttl(&peers);
         told.then_some(()).ok_or(AddPeerError::Unknown(address))
     }
 }

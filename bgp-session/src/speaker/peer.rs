@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bgp_wire::Family;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::event::PeerEvent;
 use super::link::{Link, Progress};
@@ -28,8 +28,8 @@ use report::Report;
 
 /// A request to a peer's task.
 pub(super) enum Command {
-    /// Take this connection, if the session accepts it.
-    Accept(Box<dyn Transport>),
+    /// Take this connection, if the session accepts it. The permit bounds how many connections wait for the task.
+    Accept(Box<dyn Transport>, OwnedSemaphorePermit),
     /// Answer once the table up to this version has been acknowledged, or the session is not Established.
     Flush {
         version: u64,
@@ -51,7 +51,7 @@ pub(super) struct PeerTask {
     shared: Arc<Shared>,
     address: IpAddr,
     peering: Peering,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::UnboundedReceiver<Command>,
     changed: watch::Receiver<u64>,
     delivery: Delivery,
     report: Report,
@@ -85,7 +85,7 @@ impl PeerTask {
     pub(super) fn new(
         shared: Arc<Shared>,
         config: PeerConfig,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::UnboundedReceiver<Command>,
         (number, dynamic): (u64, bool),
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
@@ -241,7 +241,10 @@ impl PeerTask {
 
     fn handle_command(&mut self, command: Command) {
         match command {
-            Command::Accept(transport) => self.accept(transport),
+            Command::Accept(transport, permit) => {
+                drop(permit);
+                self.accept(transport);
+            }
             Command::Flush { version, done } => {
                 self.flushes.push((self.peering.flush(version), done));
             }

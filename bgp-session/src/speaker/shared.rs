@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +19,7 @@ use super::peer::{Command, PeerTask};
 use super::transport::{self, Dialer, Listener, Transport, prepare_accepted};
 use crate::config::{LocalConfig, PeerConfig};
 use crate::rib::Rib;
+use crate::session::Shutdown;
 
 pub(super) struct Shared {
     pub(super) local: LocalConfig,
@@ -47,6 +48,8 @@ pub(super) struct Peers {
     pub(super) neighbors: Vec<Neighbors>,
     /// How many tasks have been started.
     started: u64,
+    /// The speaker has been shut down: nobody is added any more.
+    closed: bool,
 }
 
 pub(super) struct Entry {
@@ -133,7 +136,8 @@ impl Shared {
         if peers.by_address.contains_key(&address) {
             return Err(AddPeerError::Exists(address.into()));
         }
-        self.admit(address.into(), &config)?;
+        peers.check(&config)?;
+        self.set_keys(&peers, address.into(), Some(&config))?;
         let peer = self.start(&mut peers, config, None);
         self.limit_ttl(&peers);
         Ok(peer)
@@ -150,7 +154,10 @@ impl Shared {
         if peers.neighbors.iter().any(|known| known.prefix == prefix) {
             return Err(AddPeerError::Exists(prefix));
         }
-        self.admit(prefix, &template)?;
+        peers.check(&template)?;
+        // A peer with exactly this address keeps its own keys.
+        let keys = peers.keys_of(prefix).unwrap_or(&template);
+        self.set_keys(&peers, prefix, Some(keys))?;
         peers.neighbors.push(Neighbors {
             prefix,
             template,
@@ -164,22 +171,76 @@ impl Shared {
         Ok(())
     }
 
-    /// Who configures a key gets it, before anybody can connect, or no peer.
-    fn admit(&self, peers: IpNet, config: &PeerConfig) -> Result<(), AddPeerError> {
-        if self.stop.is_cancelled() {
-            return Err(AddPeerError::ShutDown);
-        }
-        transport::check(config).map_err(|error| AddPeerError::authentication(&error))?;
+    /// Sets the keys of connections from `net` on every listener to those of `config`. If one of them cannot be set, the
+    /// keys of the present configuration stay.
+    pub(super) fn set_keys(
+        &self,
+        peers: &Peers,
+        net: IpNet,
+        config: Option<&PeerConfig>,
+    ) -> Result<(), AddPeerError> {
         let mut listeners = self.listeners.iter();
         listeners
-            .try_for_each(|listener| listener.authenticate(peers, config))
-            .map_err(|error| AddPeerError::authentication(&error))
+            .try_for_each(|listener| listener.set_keys(net, config))
+            .map_err(|error| {
+                self.restore_keys(peers, net);
+                AddPeerError::authentication(&error)
+            })
     }
 
-    /// Nobody is accepted any more.
-    pub(super) fn close_listeners(&self) {
+    /// Sets the keys of connections from `net` to those of the present configuration, after a part of it has gone.
+    pub(super) fn restore_keys(&self, peers: &Peers, net: IpNet) {
+        for listener in &self.listeners {
+            if let Err(error) = listener.set_keys(net, peers.keys_of(net)) {
+                tracing::warn!(%net, %error, "cannot restore the keys of a listener");
+            }
+        }
+    }
+
+    /// Ends the session with this peer. Returns its handle, or `None` if there is no such peer.
+    pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
+        let mut peers = lock(&self.peers);
+        let entry = peers.by_address.remove(&address)?;
+        entry.peer.stop(Shutdown::deconfigured());
+        self.restore_keys(&peers, address.into());
+        self.limit_ttl(&peers);
+        Some(entry.peer)
+    }
+
+    /// Admits no more neighbors with this prefix, and ends the sessions with those that are present. Returns their handles,
+    /// or `None` if there is no such prefix.
+    pub(super) fn remove_neighbors(&self, prefix: IpNet) -> Option<Vec<Peer>> {
+        let mut peers = lock(&self.peers);
+        let index = peers
+            .neighbors
+            .iter()
+            .position(|known| known.prefix == prefix)?;
+        peers.neighbors.remove(index);
+        let present: Vec<_> = peers
+            .by_address
+            .extract_if(.., |_, entry| entry.of == Some(prefix))
+            .map(|(_, entry)| entry.peer)
+            .collect();
+        for peer in &present {
+            peer.stop(Shutdown::deconfigured());
+            self.restore_keys(&peers, peer.address().into());
+        }
+        self.restore_keys(&peers, prefix);
+        self.limit_ttl(&peers);
+        Some(present)
+    }
+
+    /// Closes the listeners and ends every session. Nobody is added or accepted after that.
+    pub(super) fn close(&self, why: &Shutdown) {
+        let mut peers = lock(&self.peers);
+        peers.closed = true;
+        // Before the sessions end: a peer that dials at once would have its connection reset.
         self.deaf.cancel();
         self.listeners.iter().for_each(|listener| listener.close());
+        peers.neighbors.clear();
+        for entry in std::mem::take(&mut peers.by_address).into_values() {
+            entry.peer.stop(why.clone());
+        }
     }
 
     pub(super) fn limit_ttl(&self, peers: &Peers) {
@@ -193,8 +254,10 @@ impl Shared {
 
     fn start(self: &Arc<Self>, peers: &mut Peers, config: PeerConfig, of: Option<IpNet>) -> Peer {
         let address = config.address();
-        // A full queue means that the task is behind; who fills it waits or is refused.
-        let (commands, receiver) = mpsc::channel(16);
+        // Commands are the application's and never wait, so that a state that is shown is also on its way to the task.
+        // Connections are made by others: a few may wait.
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let connections = Arc::new(Semaphore::new(MAX_WAITING_CONNECTIONS));
         let dynamic = of.is_some();
         peers.started += 1;
         let number = peers.started;
@@ -205,7 +268,7 @@ impl Shared {
             (number, dynamic),
         );
         self.tasks.spawn(task.run());
-        let peer = Peer::new(address, commands, status);
+        let peer = Peer::new(address, commands, connections, status);
         let entry = Entry {
             number,
             peer: peer.clone(),
@@ -244,7 +307,7 @@ impl Shared {
         // Under the lock: a task that is about to go sees it, or is gone.
         peers.by_address.get(&remote).is_some_and(|entry| {
             let transport = connection(&entry.config);
-            transport.is_some_and(|transport| entry.peer.try_send(Command::Accept(transport)))
+            transport.is_some_and(|transport| entry.peer.accept(transport))
         })
     }
 
@@ -253,7 +316,7 @@ impl Shared {
         &self,
         address: IpAddr,
         number: u64,
-        commands: &mpsc::Receiver<Command>,
+        commands: &mpsc::UnboundedReceiver<Command>,
     ) -> bool {
         let mut peers = lock(&self.peers);
         let idle = commands.is_empty();
@@ -261,12 +324,43 @@ impl Shared {
         let own = |entry: &Entry| entry.number == number;
         if idle && peers.by_address.get(&address).is_some_and(own) {
             peers.by_address.remove(&address);
+            self.restore_keys(&peers, address.into());
         }
         idle
     }
 }
 
 impl Peers {
+    fn check(&self, config: &PeerConfig) -> Result<(), AddPeerError> {
+        if self.closed {
+            return Err(AddPeerError::ShutDown);
+        }
+        transport::check(config).map_err(|error| AddPeerError::authentication(&error))
+    }
+
+    /// Returns the configuration that has the keys of connections from exactly `net`. A peer and a prefix of one address
+    /// share their keys in the kernel; those of the peer count.
+    pub(super) fn keys_of(&self, net: IpNet) -> Option<&PeerConfig> {
+        let host = net.prefix_len() == net.max_prefix_len();
+        let entry = self.by_address.get(&net.addr()).filter(|_| host);
+        // The kernel finds the keys of other neighbors by their prefix.
+        let peer = entry.filter(|entry| entry.of.is_none() || self.has_own_keys(entry));
+        let prefix = self.neighbors.iter().find(|known| known.prefix == net);
+        peer.map(|entry| &entry.config)
+            .or_else(|| prefix.map(|known| &known.template))
+    }
+
+    /// Returns `true` if the keys of a neighbor were changed: they are no longer those of its prefix.
+    fn has_own_keys(&self, entry: &Entry) -> bool {
+        let mut neighbors = self.neighbors.iter();
+        let of = neighbors.find(|known| Some(known.prefix) == entry.of);
+        let own = &entry.config.transport;
+        of.is_none_or(|known| {
+            let shared = &known.template.transport;
+            own.md5_key != shared.md5_key || own.ao_key != shared.ao_key
+        })
+    }
+
     /// The configuration for somebody who is one of the neighbors, if there is room.
     fn welcome(&self, address: IpAddr) -> Option<(PeerConfig, IpNet)> {
         let mut neighbors = self.neighbors.iter();
@@ -285,3 +379,6 @@ impl Peers {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How many accepted connections of one peer may wait for its task. More are refused.
+const MAX_WAITING_CONNECTIONS: usize = 16;

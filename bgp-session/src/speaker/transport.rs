@@ -249,21 +249,21 @@ impl Listener {
         self.address.is_ipv6() || matches!(peers, IpNet::V4(_))
     }
 
-    /// Before these peers can connect: their keys.
-    pub(super) fn authenticate(&self, peers: IpNet, config: &PeerConfig) -> io::Result<()> {
+    /// Sets the keys of connections from `peers` to those of `config`. Without a configuration they have no MD5 key.
+    pub(super) fn set_keys(&self, peers: IpNet, config: Option<&PeerConfig>) -> io::Result<()> {
         if !self.hears(peers) {
             return Ok(());
         }
         let mapped = self.address.is_ipv6();
-        authenticate(self.socket.as_fd(), mapped, peers, &config.transport)
-    }
-
-    /// Their MD5 key is no longer theirs. There may be none.
-    pub(super) fn forget(&self, peers: IpNet) {
-        if self.hears(peers) {
-            let known = Peers::new(peers, self.address.is_ipv6());
-            sockopt::set_md5_key(self.socket.as_fd(), known, None).ok();
+        let socket = self.socket.as_fd();
+        let transport = config.map(|config| &config.transport);
+        if transport.is_none_or(|transport| transport.md5_key.is_none()) {
+            // An error means that there was no key.
+            sockopt::set_md5_key(socket, Peers::new(peers, mapped), None).ok();
         }
+        transport.map_or(Ok(()), |transport| {
+            authenticate(socket, mapped, peers, transport)
+        })
     }
 
     /// What all peers that may connect have in common: the least TTL, so that nobody else gets as far as a connection.
@@ -290,6 +290,10 @@ impl Listener {
 
 /// What holds for a connection that a peer has made.
 pub(super) fn prepare_accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
+    // The connection has the keys of when it was made, which may be before the peer was added or its key changed.
+    if let Some(key) = &config.transport.md5_key {
+        stream.set_md5_key(config.address, Some(key))?;
+    }
     prepare(stream.as_fd(), config.address, &config.transport)
 }
 

@@ -53,7 +53,7 @@ async fn policies_change_without_a_reset() {
     let update = node.update_peer(config).unwrap();
     assert_eq!(update.change().live, ["export"]);
     assert!(update.change().later.is_empty() && !update.resets());
-    update.apply().await.unwrap();
+    update.apply().unwrap();
     let mut changed = changes(&mut events, &mut table, "+10.0.0.2/32").await;
     changed.sort();
     let expected = [
@@ -86,7 +86,7 @@ async fn changes_that_need_a_reset_say_so_first() {
         State::Established,
         "nothing has been done yet"
     );
-    update.apply().await.unwrap();
+    update.apply().unwrap();
     let down = within(next_down(&mut events)).await;
     assert_eq!(down, "the peer sent Cease/Other Configuration Change (6/6)");
     let status = within(peer.wait_for(|status| {
@@ -114,7 +114,7 @@ async fn draining() {
     node.drain(false);
     let again = changes(&mut events, &mut table, "+10.0.0.1/32").await;
     assert_eq!(again, ["+10.0.0.1/32 100 "]);
-    node.peer(address(ROUTER)).unwrap().drain(true).await;
+    node.peer(address(ROUTER)).unwrap().drain(true);
     changes(&mut events, &mut table, "graceful-shutdown").await;
 }
 

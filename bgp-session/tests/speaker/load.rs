@@ -103,7 +103,7 @@ async fn a_hundred_sessions_are_reset() {
     up(1).await;
     within(node.flush()).await;
     for peer in &peers {
-        peer.reset("").await;
+        peer.reset("");
     }
     tokio::time::timeout(Duration::from_secs(10), up(2))
         .await

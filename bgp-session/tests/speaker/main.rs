@@ -3,11 +3,16 @@
 #![cfg(test)]
 
 mod changes;
+mod interrupted;
+mod keys;
 mod load;
 mod session;
 mod transport;
 
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bgp_session::{Peer, PeerConfig, PeerEvent, SessionEvent, Speaker, State};
@@ -51,6 +56,11 @@ async fn router_and_node() -> (Speaker, Speaker) {
         .await
         .unwrap();
     (router, node)
+}
+
+/// Polls `future` once. The caller may drop it afterwards, as a timeout does.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {

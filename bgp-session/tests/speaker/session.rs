@@ -34,7 +34,7 @@ async fn announces_withdraws_and_refreshes() {
     within(peer.wait_for(|status| status.state == State::Established))
         .await
         .unwrap();
-    peer.refresh(Family::IPV4_UNICAST).await;
+    peer.refresh(Family::IPV4_UNICAST);
     assert_eq!(within(next_update(&mut events)).await, update, "once more");
 
     assert!(node.withdraw(route.prefix()));

@@ -86,7 +86,7 @@ async fn md5_keys_that_change() {
         let update = speaker.update_peer(config.md5_key(key("new"))).unwrap();
         assert_eq!(update.change().live, ["md5_key"]);
         assert!(!update.resets());
-        update.apply().await.unwrap();
+        update.apply().unwrap();
     }
     node.announce(&Route::new("192.168.10.1/32".parse().unwrap()));
     within(node.flush()).await;

@@ -1,0 +1,156 @@
+//! TCP MD5 keys on the listening sockets (RFC 2385) while peers and neighbors come and go.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use bgp_session::{AddPeerError, Md5Key, Speaker};
+use bgp_wire::Asn;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::{NODE, ROUTER, address, dialled, listening, passive, poll_once, up_or_not, within};
+
+fn key(text: &str) -> Md5Key {
+    Md5Key::new(text).unwrap()
+}
+
+/// Connects from `from` without a key. Returns `None` if the kernel drops the segments, as it does if it has a key.
+async fn connect_unsigned(from: &str, listener: SocketAddr) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((address(from), 0).into()).unwrap();
+    let connected = tokio::time::timeout(Duration::from_millis(300), socket.connect(listener));
+    connected.await.ok().map(Result::unwrap)
+}
+
+/// Returns `true` if a peer that does not sign is sent an OPEN.
+async fn opens_unsigned(from: &str, router: &Speaker) -> bool {
+    match connect_unsigned(from, router.listeners()[0]).await {
+        Some(mut stream) => within(stream.read_exact(&mut [0; 19])).await.is_ok(),
+        None => false,
+    }
+}
+
+/// Returns whether a node at `NODE` establishes a session with `router` if it signs with this key.
+async fn comes_up_with(router: &Speaker, text: &str) -> Result<(), String> {
+    let node = listening("192.168.0.111", NODE).await;
+    let peer = node.add_peer(dialled(NODE, router).md5_key(key(text)));
+    up_or_not(&peer.unwrap()).await
+}
+
+#[tokio::test]
+async fn key_of_added_peer_survives_removal_of_predecessor() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    router.add_peer(passive(NODE).md5_key(key("old"))).unwrap();
+    let mut removal = pin!(router.remove_peer(address(NODE)));
+    assert!(poll_once(removal.as_mut()).await.is_pending());
+    router.add_peer(passive(NODE).md5_key(key("new"))).unwrap();
+    assert!(within(removal).await);
+    assert!(!opens_unsigned(NODE, &router).await);
+    assert_eq!(comes_up_with(&router, "new").await, Ok(()));
+}
+
+#[tokio::test]
+async fn key_of_removed_peer_is_deleted_if_removal_is_not_awaited() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    router.add_peer(passive(NODE).md5_key(key("old"))).unwrap();
+    {
+        let mut removal = pin!(router.remove_peer(address(NODE)));
+        assert!(poll_once(removal.as_mut()).await.is_pending());
+    }
+    router.add_peer(passive(NODE)).unwrap();
+    assert!(opens_unsigned(NODE, &router).await);
+}
+
+/// The prefix of one address and the peer with this address share one key in the kernel.
+#[tokio::test]
+async fn removed_peer_leaves_key_of_its_prefix() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let prefix = "127.0.0.1/32".parse().unwrap();
+    let template = passive(NODE).md5_key(key("prefix"));
+    router.add_neighbors(prefix, template, 1).unwrap();
+    router.add_peer(passive(NODE).md5_key(key("own"))).unwrap();
+    assert!(within(router.remove_peer(address(NODE))).await);
+    assert!(!opens_unsigned(NODE, &router).await);
+    assert_eq!(comes_up_with(&router, "prefix").await, Ok(()));
+}
+
+#[tokio::test]
+async fn removed_prefix_leaves_key_of_peer() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let prefix = "127.0.0.1/32".parse().unwrap();
+    router.add_peer(passive(NODE).md5_key(key("own"))).unwrap();
+    let template = passive(NODE).md5_key(key("prefix"));
+    router.add_neighbors(prefix, template, 1).unwrap();
+    assert!(within(router.remove_neighbors(prefix)).await);
+    assert!(!opens_unsigned(NODE, &router).await);
+    assert_eq!(comes_up_with(&router, "own").await, Ok(()));
+}
+
+/// The second listener has no memory for another key: the first one must not keep it.
+#[tokio::test]
+async fn refused_peer_leaves_no_key() {
+    let builder = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap());
+    let router = builder
+        .listen((address(ROUTER), 0).into())
+        .listen((address("::"), 0).into())
+        .spawn()
+        .await
+        .unwrap();
+    let full = (0..u16::MAX).find_map(|number| {
+        let prefix = format!("2001:db8:{number:x}::/48").parse().unwrap();
+        let template = passive("2001:db8::").md5_key(key("secret"));
+        router.add_neighbors(prefix, template, 1).err()
+    });
+    assert!(matches!(full, Some(AddPeerError::Authentication(_))));
+    let refused = router.add_peer(passive(NODE).md5_key(key("secret")));
+    assert!(matches!(refused, Err(AddPeerError::Authentication(_))));
+    let connected = connect_unsigned(NODE, router.listeners()[0]).await;
+    assert!(connected.is_some(), "the kernel drops what is not signed");
+}
+
+#[tokio::test]
+async fn key_of_gone_dynamic_peer_is_that_of_its_prefix() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let template = passive("127.0.0.0").md5_key(key("prefix"));
+    let prefix = "127.0.0.0/8".parse().unwrap();
+    router.add_neighbors(prefix, template.clone(), 1).unwrap();
+    let node = listening("192.168.0.111", NODE).await;
+    let config = dialled(NODE, &router);
+    let peer = node.add_peer(config.clone().md5_key(key("prefix")));
+    assert_eq!(up_or_not(&peer.unwrap()).await, Ok(()));
+    let own = template.with_address(address(NODE)).md5_key(key("own"));
+    router.update_peer(own).unwrap().apply().unwrap();
+    let own = config.clone().md5_key(key("own"));
+    node.update_peer(own).unwrap().apply().unwrap();
+    assert!(within(node.remove_peer(address(ROUTER))).await);
+    while !router.peers().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let peer = node.add_peer(config.md5_key(key("prefix"))).unwrap();
+    assert_eq!(up_or_not(&peer).await, Ok(()));
+}
+
+/// The connection is made before the peer is added and accepted after that.
+#[tokio::test]
+async fn unsigned_connection_that_waits_is_not_sent_an_open() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let socket = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )
+    .unwrap();
+    let node = SocketAddr::new(address(NODE), 0);
+    socket.bind(&node.into()).unwrap();
+    // It blocks: the router, on the same thread, accepts nothing before the peer is there.
+    socket.connect(&router.listeners()[0].into()).unwrap();
+    router
+        .add_peer(passive(NODE).md5_key(key("secret")))
+        .unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut stream = TcpStream::from_std(socket.into()).unwrap();
+    let mut open = [0; 19];
+    let read = tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut open));
+    assert!(!matches!(read.await, Ok(Ok(_))), "{open:?}");
+}
