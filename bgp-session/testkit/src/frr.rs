@@ -33,7 +33,7 @@ pub static FRR: Program = Program {
     dialect: Some(&VTY),
 };
 
-/// bgpd and zebra, as the user frr.
+/// bgpd and zebra, as the user frr, with an integrated configuration.
 pub static FRR_WITH_ZEBRA: Program = Program {
     name: "frr with zebra",
     needs: Needs {
@@ -41,22 +41,32 @@ pub static FRR_WITH_ZEBRA: Program = Program {
         root: true,
     },
     owner: Some("frr:frr"),
-    start: |launch, directory| {
-        let socket = directory.join("zserv.api");
-        let mut zebra = daemon(launch, directory, "zebra", ZEBRA, "");
-        zebra.arg("-z").arg(&socket);
-        let zebra = Process::start(zebra, directory.join("zebra.log"));
-        eventually("zebra's socket", || socket.exists().then_some(()));
-        let configuration = &launch.configuration;
-        let mut bgpd = daemon(launch, directory, "bgpd", BGPD, configuration);
-        bgpd.arg("-z").arg(&socket);
-        listen(&mut bgpd, launch);
-        vec![zebra, Process::start(bgpd, directory.join("bgpd.log"))]
-    },
+    start: with_zebra,
     probe: "show version",
     ask,
     dialect: Some(&VTY),
 };
+
+fn with_zebra(launch: &Launch<'_>, directory: &Path) -> Vec<Process> {
+    let socket = directory.join("zserv.api");
+    let mut processes = Vec::new();
+    for (name, program) in [("zebra", ZEBRA), ("bgpd", BGPD)] {
+        let mut command = daemon(launch, directory, name, program, "");
+        command.arg("-z").arg(&socket);
+        if name == "bgpd" {
+            listen(&mut command, launch);
+        }
+        let log = directory.join(format!("{name}.log"));
+        processes.push(Process::start(command, log));
+        eventually(&format!("{name}'s control socket"), || {
+            let exists = directory.join(format!("{name}.vty")).exists();
+            exists.then_some(())
+        });
+    }
+    let file = write(directory, "frr.conf", &launch.configuration);
+    run_ok(client(directory).arg("-f").arg(file));
+    processes
+}
 
 /// A control socket takes a null octet for the end of a command, and ends an answer with three and a status.
 static VTY: Dialect = Dialect {
@@ -97,10 +107,15 @@ fn ask(directory: &Path, command: &str) -> Option<String> {
 
 /// Runs commands in one session of vtysh, and returns what it printed.
 pub fn vtysh(router: &Router, commands: &[&str]) -> String {
-    let mut vtysh = Command::new("vtysh");
-    vtysh.arg("--vty_socket").arg(router.directory());
+    let mut vtysh = client(router.directory());
     for command in commands {
         vtysh.args(["-c", command]);
     }
     run_ok(&mut vtysh)
+}
+
+fn client(directory: &Path) -> Command {
+    let mut vtysh = Command::new("vtysh");
+    vtysh.arg("--vty_socket").arg(directory);
+    vtysh
 }

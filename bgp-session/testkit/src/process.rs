@@ -130,7 +130,6 @@ impl Process {
     }
 
     /// Sends SIGTERM, and SIGKILL if the program has not ended after [`TIMEOUT`]. Returns its exit code, if it has one.
-    #[must_use]
     pub fn terminate(mut self) -> Option<i32> {
         self.child.terminate(TIMEOUT).code()
     }
