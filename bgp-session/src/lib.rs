@@ -29,6 +29,7 @@ pub mod fsm;
 pub mod fuzz;
 mod negotiate;
 mod output;
+mod peering;
 mod rib;
 mod session;
 #[cfg(feature = "tokio")]
@@ -37,11 +38,15 @@ mod stats;
 mod timer;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
-pub use config::{AoAlgorithm, AoKey, LocalConfig, Md5Key, PeerChange, PeerConfig, RestartConfig};
+pub use config::{
+    AoAlgorithm, AoKey, ExportPolicy, LocalConfig, Md5Key, PeerChange, PeerConfig, PrefixRange,
+    RestartConfig,
+};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
-pub use rib::{AdjRibOut, ExportPolicy, PrefixRange, Replaced, Rib, Route, Skipped};
+pub use peering::{FlushId, FlushOutcome, Peering};
+pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{

@@ -4,7 +4,6 @@ mod builder;
 mod command;
 mod error;
 mod event;
-mod flush;
 mod handle;
 mod keys;
 mod link;

@@ -5,14 +5,14 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
+use speakerd_testkit::{ChildGuard, eventually};
 
 /// A running speakerd that ends with its handle. Its only router is a port that nobody listens on.
 struct Daemon {
-    child: Child,
+    child: ChildGuard,
     directory: PathBuf,
 }
 
@@ -42,7 +42,7 @@ impl Daemon {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let daemon = Self {
-            child: command.spawn().unwrap(),
+            child: ChildGuard::spawn(&mut command),
             directory: directory.to_owned(),
         };
         daemon.wait();
@@ -51,16 +51,9 @@ impl Daemon {
 
     /// Until the control socket is there.
     fn wait(&self) {
-        self.wait_until(|daemon| UnixStream::connect(daemon.socket()).is_ok());
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "another process keeps real time")]
-    fn wait_until(&self, mut ready: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
-        while !ready(self) {
-            assert!(Instant::now() < end, "never ready");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually("the control socket", || {
+            UnixStream::connect(self.socket()).ok()
+        });
     }
 
     fn socket(&self) -> PathBuf {
@@ -92,15 +85,7 @@ impl Daemon {
     }
 
     fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.child.kill();
     }
 }
 
@@ -421,6 +406,8 @@ fn more_clients_than_there_is_room_for_are_told() {
     let reply: Value = serde_json::from_str(&reply).unwrap();
     assert_eq!(reply["error"]["code"], "busy");
     drop(idle);
-    daemon.wait_until(|daemon| daemon.ctl("routes").status.success());
+    eventually("an answer", || {
+        daemon.ctl("routes").status.success().then_some(())
+    });
     assert_eq!(daemon.granted("routes --json"), "[]\n");
 }

@@ -20,6 +20,7 @@ mod per_route;
 mod process;
 mod receivers;
 mod routers;
+mod shared_table;
 mod sink;
 mod speaker;
 mod table;
@@ -31,7 +32,7 @@ use table::Row;
 type Group = (&'static str, fn() -> Result<Vec<Row>, String>);
 
 /// The groups of rows, by the number that an argument picks them with.
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     ("1", many_routes::million),
     ("2", receivers::rows),
     ("3", many_routes::ten_thousand),
@@ -40,6 +41,7 @@ const GROUPS: [Group; 8] = [
     ("6", many_sessions::rows),
     ("7", || Ok(idle::rows())),
     ("8", inbound::rows),
+    ("9", || Ok(shared_table::rows())),
 ];
 
 /// The groups that need sockets.

@@ -1,20 +1,22 @@
 //! `AdjRibOut`: one peer's place in the table, and the UPDATEs that bring the peer up to date.
 //!
-//! It pulls: when the transport has room it takes a window of the log, groups it by path, applies what this peer needs
-//! and packs messages to the negotiated limit. Backpressure and coalescing follow from that; nothing is queued.
+//! It pulls: when the transport has room it takes a window of the log, grouped by path, applies what this peer needs
+//! and packs messages to the negotiated limit. Backpressure and coalescing follow from that; nothing is queued. The table
+//! is locked only while a window is taken.
 
 use bgp_wire::{
     EncodeError, Family, Nlri, RefreshSubtype, RouteRefresh, encode_announcements,
     encode_end_of_rib, encode_withdrawals,
 };
 use bytes::BytesMut;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::export::{Export, Exported};
-use super::group;
-use super::intern::{Interner, PathKey};
-use super::log::{Change, ConsumerId, Key, Log};
-use super::{ExportPolicy, Rib};
-use crate::config::PeerConfig;
+use super::log::{Change, ConsumerId};
+use super::route::Path;
+use super::window::Window;
+use super::{Rib, RibAccess};
+use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 
 /// What one peer has been sent of the table. Made when the session comes up, given back when it goes down.
@@ -172,28 +174,31 @@ impl AdjRibOut {
         self.version = None;
     }
 
-    /// Appends messages to `out` until it holds about `budget` octets or the peer is up to date, which it then says.
-    pub fn pull(&mut self, rib: &mut Rib, out: &mut BytesMut, budget: usize) -> bool {
-        let version = rib.version();
+    /// Appends messages to `out` until it holds about `budget` octets, then returns `false`, or until the peer is up to date,
+    /// then returns `true`.
+    ///
+    /// Changes that are made while this runs, where others share the table, may be left to the next call; see
+    /// [`AdjRibOut::version`].
+    pub fn pull(&mut self, table: &mut impl RibAccess, out: &mut BytesMut, budget: usize) -> bool {
         let export = &self.export;
         let mut output = Output {
-            paths: &rib.paths,
             out,
             budget,
-            incomplete: rib.incomplete,
             skipped: &mut self.skipped,
         };
+        let version = table.with_rib(|rib| rib.version());
         let ipv4 = (self.ipv4.as_mut())
-            .is_none_or(|progress| progress.pull(&mut rib.ipv4, export, &mut output));
+            .is_none_or(|progress| progress.pull::<Ipv4Net>(table, export, &mut output));
         let ipv6 = (self.ipv6.as_mut())
-            .is_none_or(|progress| progress.pull(&mut rib.ipv6, export, &mut output));
+            .is_none_or(|progress| progress.pull::<Ipv6Net>(table, export, &mut output));
         if ipv4 && ipv6 {
             self.version = Some(version);
         }
         ipv4 && ipv6
     }
 
-    /// The version of the table up to which every change has been pulled; `None` before the first pass has ended.
+    /// Returns the version of the table up to which every change has been pulled, or `None` while the first pass or one that
+    /// was asked for is under way.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
         self.version
@@ -206,81 +211,119 @@ impl AdjRibOut {
     }
 }
 
-/// What is written to, and what is needed for it.
+/// What is written to.
 struct Output<'a> {
-    paths: &'a Interner,
     out: &'a mut BytesMut,
     budget: usize,
-    incomplete: bool,
     skipped: &'a mut Skipped,
 }
 
+impl Output<'_> {
+    fn is_full(&self) -> bool {
+        self.out.len() >= self.budget
+    }
+}
+
+/// What one look at the table found.
+enum Taken {
+    /// There is more to send than the output has room for.
+    Nothing,
+    /// The window has been filled. `ends` says that no change is left behind it.
+    Changes { ends: bool, incomplete: bool },
+}
+
 impl Progress {
-    /// Whether the peer is up to date.
+    /// Returns `true` if the peer is up to date.
     fn pull<P: Exported>(
         &mut self,
-        log: &mut Log<P>,
+        table: &mut impl RibAccess,
         export: &Export,
         output: &mut Output<'_>,
     ) -> bool {
-        let mut window = Vec::new();
+        let mut window = Window::<P>::default();
         loop {
+            let full = output.is_full();
+            let taken = table.with_rib(|rib| self.take(rib, full, &mut window));
+            let Taken::Changes { ends, incomplete } = taken else {
+                return false;
+            };
             let passing = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
             let before = [passing, self.wanted.before.as_ref()];
-            while !log.is_at_end(self.consumer) {
-                if output.out.len() >= output.budget {
-                    return false;
-                }
-                window.clear();
-                // Attributes may be as long as a message: no window becomes more than so many octets.
-                let longest = output.paths.longest().max(1);
-                let most = (MOST_OCTETS / longest).clamp(1, WINDOW);
-                log.read(self.consumer, most, &mut window);
-                export.write(&mut window, before, output);
-            }
-            if self.initial && !output.incomplete {
-                self.initial = false;
-                if export.end_of_rib {
-                    encode_end_of_rib(P::FAMILY, output.out);
-                }
-            }
-            if self.pass.take().is_some_and(|pass| pass.refresh) {
-                export.mark(P::FAMILY, RefreshSubtype::END, output.out);
-            }
-            // RFC 7313 section 4: no BoRR before End-of-RIB.
-            let early = self.initial && export.enhanced_route_refresh;
-            let refresh = self.wanted.refresh && !early;
-            if !refresh && !self.wanted.readvertise {
+            export.write(&mut window, before, output);
+            if ends && !self.begin_pass::<P>(table, export, incomplete, output.out) {
                 return true;
             }
-            self.pass = Some(Pass {
-                refresh,
-                before: self.wanted.before.take(),
-            });
-            self.wanted = Wanted {
-                refresh: self.wanted.refresh && !refresh,
-                ..Wanted::default()
-            };
-            log.rewind(self.consumer);
-            if refresh {
-                export.mark(P::FAMILY, RefreshSubtype::BEGIN, output.out);
+        }
+    }
+
+    /// Fills the window with the next changes, if there is room in the output for them.
+    fn take<P: Exported>(&self, rib: &mut Rib, full: bool, window: &mut Window<P>) -> Taken {
+        let incomplete = rib.incomplete;
+        let (log, paths) = P::log(rib);
+        window.clear();
+        if !log.is_at_end(self.consumer) {
+            if full {
+                return Taken::Nothing;
+            }
+            window.fill(log, self.consumer, paths);
+        }
+        Taken::Changes {
+            ends: log.is_at_end(self.consumer),
+            incomplete,
+        }
+    }
+
+    /// Ends a pass through the table and begins the next. Returns `false` if none is wanted.
+    fn begin_pass<P: Exported>(
+        &mut self,
+        table: &mut impl RibAccess,
+        export: &Export,
+        incomplete: bool,
+        out: &mut BytesMut,
+    ) -> bool {
+        if self.initial && !incomplete {
+            self.initial = false;
+            if export.end_of_rib {
+                encode_end_of_rib(P::FAMILY, out);
             }
         }
+        if self.pass.take().is_some_and(|pass| pass.refresh) {
+            export.mark(P::FAMILY, RefreshSubtype::END, out);
+        }
+        // RFC 7313 section 4: no BoRR before End-of-RIB.
+        let early = self.initial && export.enhanced_route_refresh;
+        let refresh = self.wanted.refresh && !early;
+        if !refresh && !self.wanted.readvertise {
+            return false;
+        }
+        self.pass = Some(Pass {
+            refresh,
+            before: self.wanted.before.take(),
+        });
+        self.wanted = Wanted {
+            refresh: self.wanted.refresh && !refresh,
+            ..Wanted::default()
+        };
+        table.with_rib(|rib| P::log(rib).0.rewind(self.consumer));
+        if refresh {
+            export.mark(P::FAMILY, RefreshSubtype::BEGIN, out);
+        }
+        true
     }
 }
 
 impl Export {
-    /// Writes a window, grouped by path.
+    /// Writes a window.
     ///
-    /// What is not for the peer is passed over, unless the peer may have it by a policy of `before`.
+    /// What is not for the peer is passed over, unless the peer may have it by a policy of `before`: then it is withdrawn.
     fn write<P: Exported>(
         &self,
-        window: &mut Vec<(Key<P>, Change)>,
+        window: &mut Window<P>,
         before: [Option<&ExportPolicy>; 2],
         output: &mut Output<'_>,
     ) {
         if !self.allows_all() {
-            window.retain_mut(|(key, change)| {
+            window.retain_mut(|key, change| {
                 let prefix = key.prefix.into();
                 if !self.allows(prefix) {
                     *change = Change::Withdrawn;
@@ -290,16 +333,15 @@ impl Export {
                 true
             });
         }
-        group::by_path(window);
         let paths = self.context.add_path_set().contains(P::FAMILY);
-        for run in window.chunk_by(|(_, one), (_, other)| one == other) {
+        for (path, run) in window.groups() {
             let routes = run.iter().map(|(key, _)| Nlri {
                 path_id: paths.then_some(key.path_id),
                 prefix: key.prefix,
             });
-            let written = match run.first() {
-                Some((_, Change::Announced(key))) => self.announce(*key, routes.clone(), output),
-                _ => encode_withdrawals(&self.context, routes.clone(), output.out),
+            let written = match path {
+                Some(path) => self.announce(path, routes.clone(), output),
+                None => encode_withdrawals(&self.context, routes.clone(), output.out),
             };
             if let Err(error) = written {
                 // The peer may hold an older state of the route, which is no longer true. Withdrawals always encode.
@@ -312,13 +354,10 @@ impl Export {
 
     fn announce<P: Exported>(
         &self,
-        key: PathKey,
+        path: &Path,
         routes: impl Iterator<Item = Nlri<P>>,
         output: &mut Output<'_>,
     ) -> Result<usize, EncodeError> {
-        let Some(path) = output.paths.path(key) else {
-            return Ok(0);
-        };
         let Some(attributes) = self.attributes(P::FAMILY, path) else {
             // It may have been one for this peer before.
             return encode_withdrawals(&self.context, routes, output.out);
@@ -334,9 +373,3 @@ impl Export {
         }
     }
 }
-
-/// How many changes are grouped at a time, at the most.
-const WINDOW: usize = 32768;
-
-/// How many octets the changes that are grouped at a time may become, even if each has attributes of its own.
-const MOST_OCTETS: usize = 2 << 20;

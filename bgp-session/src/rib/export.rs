@@ -9,9 +9,11 @@ use bgp_wire::{
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::log::Numbered;
-use super::{ExportPolicy, Path};
-use crate::config::PeerConfig;
+use super::Rib;
+use super::intern::Interner;
+use super::log::{Log, Numbered};
+use super::route::Path;
+use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 
 /// What a peer needs done to every route.
@@ -187,12 +189,19 @@ impl Leaks {
 pub(super) trait Exported: UnicastPrefix + Numbered {
     const FAMILY: Family;
 
+    /// Returns the log of the family, and the paths that it names.
+    fn log(rib: &mut Rib) -> (&mut Log<Self>, &Interner);
+
     /// The next hop of the policy, the route's own, the peer's, or the speaker's address: the first that there is.
     fn next_hop(path: &Path, export: &Export) -> Option<NextHop>;
 }
 
 impl Exported for Ipv4Net {
     const FAMILY: Family = Family::IPV4_UNICAST;
+
+    fn log(rib: &mut Rib) -> (&mut Log<Self>, &Interner) {
+        (&mut rib.ipv4, &rib.paths)
+    }
 
     fn next_hop(path: &Path, export: &Export) -> Option<NextHop> {
         let own = export.policy.next_hop_ipv4.or(path.next_hop_ipv4);
@@ -214,6 +223,10 @@ impl Exported for Ipv4Net {
 
 impl Exported for Ipv6Net {
     const FAMILY: Family = Family::IPV6_UNICAST;
+
+    fn log(rib: &mut Rib) -> (&mut Log<Self>, &Interner) {
+        (&mut rib.ipv6, &rib.paths)
+    }
 
     fn next_hop(path: &Path, export: &Export) -> Option<NextHop> {
         let own = export.policy.next_hop_ipv6.or(path.next_hop_ipv6);

@@ -10,6 +10,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::intern::PathKey;
+use super::route::DEFAULT_PATH;
 
 /// Changes in order, each path at its newest one.
 ///
@@ -408,9 +409,6 @@ const BLOCK: u64 = 16;
 
 /// Where the upper bits begin that the index looks at.
 const TAG: u32 = u64::BITS - 7;
-
-/// The identifier of a path that was given none.
-pub(crate) const DEFAULT_PATH: PathId = PathId(1);
 
 /// The path is withdrawn.
 const TOMBSTONE: u32 = u32::MAX - 1;

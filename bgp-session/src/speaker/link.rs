@@ -20,8 +20,6 @@ pub(super) struct Link {
     pub(super) inbound: BytesMut,
     outbound: VecDeque<Bytes>,
     queued: usize,
-    /// Octets that were ever queued.
-    total: u64,
     /// A write has failed: what the peer has sent before is still to be read.
     broken: bool,
     /// The socket takes no more for now.
@@ -48,7 +46,6 @@ impl Link {
             inbound: BytesMut::new(),
             outbound: VecDeque::new(),
             queued: 0,
-            total: 0,
             broken: false,
             blocked: false,
             reads_first: false,
@@ -57,29 +54,16 @@ impl Link {
 
     pub(super) fn queue(&mut self, octets: Bytes) {
         self.queued += octets.len();
-        self.total += u64::try_from(octets.len()).unwrap_or(0);
         self.outbound.push_back(octets);
         if self.broken {
             self.discard();
         }
     }
 
-    /// Octets that wait for room in the socket.
-    pub(super) fn queued(&self) -> usize {
-        self.queued
-    }
-
-    /// Octets that were ever queued.
-    pub(super) fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// How many of them the peer has acknowledged.
-    pub(super) fn acknowledged(&self) -> u64 {
-        // A connection that cannot say any more has nothing to wait for: it is about to be closed.
-        let under_way = self.queued + self.transport.unacknowledged().unwrap_or(0);
-        self.total
-            .saturating_sub(u64::try_from(under_way).unwrap_or(u64::MAX))
+    /// Returns how many octets the socket has taken and the peer has not acknowledged.
+    pub(super) fn unacknowledged(&self) -> usize {
+        // A connection that cannot tell any more is about to be closed: nothing is to be waited for.
+        self.transport.unacknowledged().unwrap_or(0)
     }
 
     /// Signs with another key from now on (RFC 2385). A connection that cannot ends by itself if the peer's has changed.

@@ -1,6 +1,8 @@
-//! The task of one peer: lets the session decide, and does what it says.
+//! The task of one peer: owns the peer's sockets and channels, and carries out what its [`Peering`] decides.
 
-use std::collections::VecDeque;
+mod delivery;
+mod report;
+
 use std::future::{pending, poll_fn};
 use std::io;
 use std::net::IpAddr;
@@ -9,21 +11,20 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bgp_wire::{Family, Reason};
-use bytes::BytesMut;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::command::Command;
 use super::event::PeerEvent;
-use super::flush::Flushes;
 use super::link::{Link, Progress};
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::PeerConfig;
-use crate::output::{ConnectionId, DownReason, Output, SessionEvent};
-use crate::rib::AdjRibOut;
+use crate::output::{ConnectionId, Output, SessionEvent};
+use crate::peering::{FlushId, Peering};
 use crate::session::{Session, Shutdown};
+use delivery::Delivery;
+use report::Report;
 
 /// Why [`PeerTask::run`] has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,35 +38,23 @@ pub(super) enum Ended {
 pub(super) struct PeerTask {
     shared: Arc<Shared>,
     address: IpAddr,
-    session: Session,
+    peering: Peering,
     commands: mpsc::UnboundedReceiver<Command>,
     changed: watch::Receiver<u64>,
-    status: watch::Sender<PeerStatus>,
-    /// What the application has not taken yet: until it has, nothing more is read.
-    undelivered: VecDeque<PeerEvent>,
-    /// The peer is there because it has connected, and goes when it has gone.
+    delivery: Delivery,
+    report: Report,
+    /// The peer exists because it has connected; the task ends with its last connection.
     dynamic: bool,
-    /// Whether this peer, and whether all, are asked to prefer the routes of others.
+    /// This peer alone is to be drained, and all peers are.
     draining: bool,
     all_draining: watch::Receiver<bool>,
     dial: Option<(ConnectionId, Dialing)>,
     links: Vec<Link>,
-    /// The connection that the session is Established on, and the peer's place in the table.
-    established: Option<(ConnectionId, AdjRibOut)>,
-    since: Option<Instant>,
-    up_to_date: bool,
-    flushes: Flushes,
-    /// Families that the peer wants once more, and when the next answer may begin.
-    refreshes: Vec<Family>,
-    next_refresh: Instant,
+    flushes: Vec<(FlushId, oneshot::Sender<()>)>,
     deadline: Option<Instant>,
-    last_down: Option<DownReason>,
-    last_error: Option<String>,
-    /// Why the dial has failed whose end the session is being told.
-    dial_error: Option<String>,
 }
 
-/// What woke the task.
+/// The reason why the task woke.
 enum Wake {
     Command(Option<Command>),
     Dialled(ConnectionId, io::Result<Box<dyn Transport>>),
@@ -73,7 +62,6 @@ enum Wake {
     Timeout,
     TableChanged,
     Flush,
-    Refresh,
     Draining,
     Delivered,
     Abandoned,
@@ -87,64 +75,36 @@ impl PeerTask {
         dynamic: bool,
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
-        let now = now();
-        let bits = match address {
-            IpAddr::V4(address) => u64::from(address.to_bits()),
-            // Which half differs between peers is not known: both count.
-            IpAddr::V6(address) => address
-                .segments()
-                .iter()
-                .fold(0, |bits, segment| bits << 8 ^ u64::from(*segment)),
-        };
-        let session = Session::new(shared.local, config, now, shared.seed ^ bits);
+        let seed = shared.seed ^ seed_of(address);
+        let session = Session::new(shared.local, config, now(), seed);
         let session = if shared.restarting.load(Ordering::Relaxed) {
             session.restarted()
         } else {
             session
         };
-        let status = watch::Sender::new(PeerStatus {
-            address,
-            remote_as: session.config().remote_as(),
-            description: session.config().description_text().to_owned(),
-            state: session.state(),
-            negotiated: None,
-            established_since: None,
-            last_error: None,
-            last_down: None,
-            statistics: session.statistics().clone(),
-            skipped: crate::rib::Skipped::default(),
-            up_to_date: false,
-        });
-        let receiver = status.subscribe();
+        let (report, status) = Report::new(&session);
         let task = Self {
             address,
-            session,
+            peering: Peering::new(session),
             commands,
             changed: shared.changed.subscribe(),
-            status,
-            undelivered: VecDeque::new(),
+            delivery: Delivery::new(shared.deliver.clone()),
+            report,
             dynamic,
             draining: false,
             all_draining: shared.draining.subscribe(),
             dial: None,
             links: Vec::new(),
-            established: None,
-            since: None,
-            up_to_date: false,
-            flushes: Flushes::default(),
-            refreshes: Vec::new(),
-            next_refresh: now,
+            flushes: Vec::new(),
             deadline: None,
-            last_down: None,
-            last_error: None,
-            dial_error: None,
             shared,
         };
-        (task, receiver)
+        (task, status)
     }
 
     pub(super) fn start(&mut self) {
-        self.session.start(now());
+        self.set_draining();
+        self.peering.start(now());
     }
 
     /// Returns `true` if commands wait.
@@ -154,75 +114,79 @@ impl PeerTask {
 
     /// Runs the session until it is stopped. After [`Ended::Idle`] it may be run again.
     pub(super) async fn run(&mut self) -> Ended {
-        loop {
-            // Whatever else there is to do, connections are looked at in every turn.
-            if let Some((index, progress)) = self.look_at_links().await {
-                self.progress(index, progress);
-            }
-            self.drain();
-            // The last of what is new leaves before anything else is done.
-            if self.pull()
-                && self.up_to_date
-                && let Some((index, progress)) = self.look_at_links().await
-            {
-                self.progress(index, progress);
-            }
-            self.publish();
-            self.answer_flushes();
-            self.deliver();
-            if self.is_over() && !self.has_commands() {
-                return Ended::Idle;
-            }
-            match self.wake().await {
+        while let Some(wake) = self.turn().await {
+            match wake {
                 Wake::Command(Some(Command::Stop(why))) => {
-                    self.session.stop(now(), &why);
+                    self.peering.stop(now(), &why);
                     return Ended::Stopped;
                 }
-                // Whoever removed the peer did not wait until it was told.
-                Wake::Command(None) => {
-                    self.session.stop(now(), &Shutdown::administrative(""));
+                // The speaker was dropped.
+                Wake::Command(None) | Wake::Abandoned => {
+                    self.peering.stop(now(), &Shutdown::administrative(""));
                     return Ended::Stopped;
                 }
-                Wake::Command(Some(command)) => self.obey(command),
+                Wake::Command(Some(command)) => self.handle_command(command),
                 Wake::Dialled(id, Ok(transport)) => self.connected(id, transport),
                 Wake::Dialled(id, Err(error)) => {
                     self.dial = None;
-                    self.dial_error = Some(format!("cannot connect: {error}"));
-                    self.session.handle_closed(now(), id);
-                    self.drain();
-                    self.dial_error = None;
+                    self.report.dial_failed(&error);
+                    self.peering.handle_closed(now(), id);
+                    self.drain_outputs();
+                    self.report.dial_reported();
                 }
                 Wake::Link(index, progress) => self.progress(index, progress),
-                Wake::Timeout => self.session.handle_timeout(now()),
-                Wake::TableChanged => self.up_to_date = false,
+                Wake::Timeout => self.peering.handle_timeout(now()),
+                Wake::TableChanged => self.peering.handle_table_changed(),
                 Wake::Draining => self.set_draining(),
-                Wake::Flush | Wake::Refresh | Wake::Delivered => {}
-                Wake::Abandoned => {
-                    self.session.stop(now(), &Shutdown::administrative(""));
-                    return Ended::Stopped;
-                }
+                Wake::Flush | Wake::Delivered => {}
             }
         }
+        Ended::Idle
     }
 
     /// Does what the end of the session has left to do.
     pub(super) async fn finish(mut self) {
-        self.drain();
-        self.publish();
-        self.deliver_all().await;
+        self.drain_outputs();
+        self.report.publish(&self.peering);
+        self.delivery.finish().await;
+        self.peering.close(&mut &self.shared.rib);
     }
 
-    /// A neighbor that has gone, with everything that was to be kept of it.
+    /// Does what there is to do now, and waits for the next event. Returns `None` once the task of a dynamic peer has
+    /// nothing left to do.
+    async fn turn(&mut self) -> Option<Wake> {
+        // Timers and commands come first in `wake`: without this look a flood of either would starve the connections.
+        if let Some((index, progress)) = self.look_at_links().await {
+            self.progress(index, progress);
+        }
+        // The end of the table leaves before anything else is done: a route that is announced alone does not wait.
+        if self.drain_outputs()
+            && self.peering.is_up_to_date()
+            && let Some((index, progress)) = self.look_at_links().await
+        {
+            self.progress(index, progress);
+            self.drain_outputs();
+        }
+        self.report.publish(&self.peering);
+        self.answer_flushes();
+        self.delivery.try_deliver();
+        if self.is_over() && !self.has_commands() {
+            return None;
+        }
+        Some(self.wake().await)
+    }
+
+    /// Returns `true` if this is a dynamic peer that has disconnected and of which nothing is retained.
     fn is_over(&self) -> bool {
         self.dynamic
             && self.links.is_empty()
-            && self.undelivered.is_empty()
-            && !self.session.retains_routes()
+            && self.delivery.is_empty()
+            && !self.peering.session().retains_routes()
     }
 
-    /// What a connection has to say right now.
+    /// Returns the progress of a connection that has some now.
     async fn look_at_links(&mut self) -> Option<(usize, Progress)> {
-        let reads = self.undelivered.is_empty();
+        let reads = self.delivery.is_empty();
         poll_fn(|context| {
             let mut links = self.links.iter_mut().enumerate();
             Poll::Ready(
@@ -236,12 +200,9 @@ impl PeerTask {
     }
 
     async fn wake(&mut self) -> Wake {
-        let follows = self.established.is_some() && self.up_to_date;
-        let flushing = !self.flushes.is_empty();
-        // Once the time has come, the end of the last answer is what is waited for.
-        let refreshing = !self.refreshes.is_empty() && self.next_refresh > now();
-        let next_refresh = self.next_refresh.into();
-        let reads = self.undelivered.is_empty();
+        let follows = self.peering.is_up_to_date();
+        let flushing = self.peering.awaits_acknowledgement();
+        let reads = self.delivery.is_empty();
         let (dial, links) = (&mut self.dial, &mut self.links);
         let dialled = async {
             match dial {
@@ -260,24 +221,8 @@ impl PeerTask {
             }
             Poll::Pending
         });
-        let (deliver, undelivered) = (self.shared.deliver.as_ref(), &mut self.undelivered);
-        let delivered = async {
-            let Some(deliver) = deliver else {
-                return pending().await;
-            };
-            match deliver.reserve().await {
-                // A place that is given back goes to the next peer that waits for one: it has to be used.
-                Ok(place) => {
-                    if let Some(event) = undelivered.pop_front() {
-                        place.send(event);
-                    }
-                }
-                // Nobody listens any more.
-                Err(_) => undelivered.clear(),
-            }
-        };
-        // In this order: an order to stop goes before the end of the speaker, and no flood on a connection keeps timers
-        // and orders from being seen.
+        // The order matters: a command to stop goes before the end of the speaker, and no flood on a connection delays
+        // timers and commands.
         tokio::select! {
             biased;
             command = self.commands.recv() => Wake::Command(command),
@@ -286,32 +231,23 @@ impl PeerTask {
             wake = dialled => wake,
             _ = self.changed.changed(), if follows => Wake::TableChanged,
             _ = self.all_draining.changed() => Wake::Draining,
-            () = tokio::time::sleep(ACKNOWLEDGED), if flushing => Wake::Flush,
-            () = tokio::time::sleep_until(next_refresh), if refreshing => Wake::Refresh,
-            () = delivered, if !reads => Wake::Delivered,
+            () = tokio::time::sleep(ACKNOWLEDGEMENT_INTERVAL), if flushing => Wake::Flush,
+            () = self.delivery.deliver_next(), if !reads => Wake::Delivered,
             wake = link => wake,
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle_command(&mut self, command: Command) {
         match command {
-            Command::Accept(transport, waits) => {
-                drop(waits);
-                let Ok(local_address) = transport.local_address() else {
-                    return;
-                };
-                if let Some(id) = self.session.accept(now(), local_address) {
-                    self.links.push(Link::new(id, transport));
-                } else {
-                    tracing::debug!(peer = %self.address, "connection refused: the session does not want it now");
-                }
+            Command::Accept(transport, permit) => {
+                drop(permit);
+                self.accept(transport);
             }
             Command::Flush { version, done } => {
-                self.flushes.push(version, done);
-                self.up_to_date = false;
+                self.flushes.push((self.peering.flush(version), done));
             }
             Command::Refresh(family) => {
-                self.session.refresh(now(), family).ok();
+                self.peering.refresh(now(), family).ok();
             }
             Command::Drain(draining) => {
                 self.draining = draining;
@@ -319,45 +255,44 @@ impl PeerTask {
             }
             Command::Update(config) => self.update(*config),
             Command::Reset(why) => {
-                self.session.stop(now(), &why);
-                self.drain();
-                self.session.start(now());
+                self.peering.stop(now(), &why);
+                self.drain_outputs();
+                self.peering.start(now());
             }
+            // `run` ends with it.
             Command::Stop(_) => {}
         }
     }
 
-    fn set_draining(&mut self) {
-        let draining = self.draining || *self.all_draining.borrow_and_update();
-        if let Some((_, adj_rib_out)) = &mut self.established {
-            adj_rib_out.set_draining(draining);
-            self.up_to_date = false;
+    fn accept(&mut self, transport: Box<dyn Transport>) {
+        // A connection without a local address has been reset already.
+        let Ok(local_address) = transport.local_address() else {
+            return;
+        };
+        if let Some(id) = self.peering.accept(now(), local_address) {
+            self.links.push(Link::new(id, transport));
+        } else {
+            tracing::debug!(peer = %self.address, "connection refused: the session does not accept it now");
         }
     }
 
+    fn set_draining(&mut self) {
+        let all = *self.all_draining.borrow_and_update();
+        self.peering.set_draining(self.draining || all);
+    }
+
     fn update(&mut self, config: PeerConfig) {
+        let old = self.peering.session().config();
         let key = config.transport.md5_key.as_ref();
-        if self.session.config().transport.md5_key.as_ref() != key {
-            self.links
-                .iter()
-                .for_each(|link| link.set_md5_key(self.address, key));
+        if old.transport.md5_key.as_ref() != key {
+            for link in &self.links {
+                link.set_md5_key(self.address, key);
+            }
         }
-        let change = self.session.config().change(&config);
+        let change = old.change(&config);
         tracing::info!(peer = %self.address, ?change, "configuration");
-        self.session.update(now(), config);
-        // A reset has given up the place in the table.
-        self.drain();
-        if let (Some((_, adj_rib_out)), Some(negotiated)) =
-            (&mut self.established, self.session.negotiated())
-        {
-            adj_rib_out.set_policy(self.session.config(), negotiated);
-            self.up_to_date = false;
-        }
-        let description = self.session.config().description_text();
-        self.status.send_modify(|status| {
-            status.remote_as = self.session.config().remote_as();
-            description.clone_into(&mut status.description);
-        });
+        self.report.configure(&config);
+        self.peering.update(now(), config);
     }
 
     fn connected(&mut self, id: ConnectionId, transport: Box<dyn Transport>) {
@@ -365,9 +300,9 @@ impl PeerTask {
         match transport.local_address() {
             Ok(local_address) => {
                 self.links.push(Link::new(id, transport));
-                self.session.handle_connected(now(), id, local_address);
+                self.peering.handle_connected(now(), id, local_address);
             }
-            Err(_) => self.session.handle_closed(now(), id),
+            Err(_) => self.peering.handle_closed(now(), id),
         }
     }
 
@@ -376,261 +311,99 @@ impl PeerTask {
             return;
         };
         match progress {
-            Progress::Received => self.session.handle_bytes(now(), link.id, &mut link.inbound),
-            Progress::Written(taken) => {
-                let left = link.queued();
-                self.session.handle_written(now(), link.id, taken, left);
-            }
+            Progress::Received => self.peering.handle_bytes(now(), link.id, &mut link.inbound),
+            Progress::Written(taken) => self.peering.handle_written(now(), link.id, taken),
             Progress::Closed => {
                 let link = self.links.swap_remove(index);
-                self.session.handle_closed(now(), link.id);
+                self.peering.handle_closed(now(), link.id);
             }
         }
     }
 
-    /// Does everything that the session wants done.
-    fn drain(&mut self) {
+    /// Carries out everything that the peering has decided. Returns `true` if octets were queued on a connection.
+    fn drain_outputs(&mut self) -> bool {
+        let mut queued = false;
         loop {
-            match self.session.poll_output() {
+            match self.peering.poll_output(now(), &mut &self.shared.rib) {
                 Output::Dial(id) => {
-                    self.dial = Some((id, self.shared.dialer.dial(self.session.config())));
+                    let config = self.peering.session().config();
+                    self.dial = Some((id, self.shared.dialer.dial(config)));
                 }
                 Output::Transmit(id, octets) => {
                     if let Some(link) = self.links.iter_mut().find(|link| link.id == id) {
                         link.queue(octets);
+                        queued = true;
                     }
                 }
                 Output::Close(id) => self.close(id),
-                Output::Event(event) => self.handle_event(event),
+                Output::Event(event) => {
+                    self.report.follow(&event, &self.peering, self.shared.local);
+                    self.emit(event);
+                }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
-                    return;
+                    return queued;
                 }
             }
         }
     }
 
+    fn emit(&mut self, event: SessionEvent) {
+        let event = PeerEvent {
+            peer: self.address,
+            event,
+        };
+        self.delivery.push(&event);
+        // An error means that nobody subscribes.
+        self.shared.events.send(event).ok();
+    }
+
     fn close(&mut self, id: ConnectionId) {
-        if self
-            .dial
-            .as_ref()
-            .is_some_and(|(dialled, _)| *dialled == id)
-        {
-            self.dial = None;
-        }
+        self.dial.take_if(|(dialled, _)| *dialled == id);
         if let Some(index) = self.links.iter().position(|link| link.id == id) {
             let link = self.links.swap_remove(index);
             self.shared.tasks.spawn(link.linger());
         }
     }
 
-    fn handle_event(&mut self, event: SessionEvent) {
-        let peer = self.address;
-        match &event {
-            SessionEvent::StateChanged { from, to, cause } => {
-                tracing::info!(%peer, "{from} -> {to}: {cause}");
-            }
-            SessionEvent::Up {
-                session,
-                negotiated,
-            } => {
-                tracing::info!(%peer, %session, hold_time = %negotiated.hold_time, "up");
-                self.up(negotiated);
-            }
-            SessionEvent::Down {
-                session, reason, ..
-            } => {
-                tracing::warn!(%peer, %session, "down: {reason}");
-                self.down(reason);
-            }
-            SessionEvent::Failed { reason } => {
-                let why = self.explain(reason);
-                tracing::info!(%peer, "attempt failed: {why}");
-                // A second connection beside an Established one says nothing about the session.
-                if self.established.is_none() {
-                    self.last_error = Some(why);
-                    self.last_down = Some(reason.clone());
-                }
-            }
-            SessionEvent::UpdateFault(fault) => {
-                tracing::debug!(%peer, "{}: {:?}", fault.error, fault.treatment);
-            }
-            SessionEvent::Refresh(family) => {
-                tracing::debug!(%peer, %family, "refresh");
-                if !self.refreshes.contains(family) {
-                    self.refreshes.push(*family);
-                }
-            }
-            SessionEvent::StaleRoutesGone(families) => {
-                tracing::debug!(%peer, %families, "stale routes are gone");
-            }
-            SessionEvent::StaleRoutesLongLived(families) => {
-                tracing::debug!(%peer, %families, "stale routes are a last resort");
-            }
-            SessionEvent::Update(_)
-            | SessionEvent::RefreshBegins(_)
-            | SessionEvent::RefreshEnds(_)
-            | SessionEvent::EndOfRib(_) => {}
-        }
-        let event = PeerEvent { peer, event };
-        if self.shared.deliver.is_some() {
-            self.undelivered.push_back(event.clone());
-        }
-        // Nobody may be listening.
-        self.shared.events.send(event).ok();
-    }
-
-    /// Gives the application what it has room for.
-    fn deliver(&mut self) {
-        let Some(deliver) = &self.shared.deliver else {
-            return;
-        };
-        while !self.undelivered.is_empty() {
-            match deliver.try_reserve() {
-                Ok(permit) => {
-                    if let Some(event) = self.undelivered.pop_front() {
-                        permit.send(event);
-                    }
-                }
-                Err(mpsc::error::TrySendError::Full(())) => return,
-                Err(mpsc::error::TrySendError::Closed(())) => self.undelivered.clear(),
-            }
-        }
-    }
-
-    /// The task ends: what is left is delivered, if that does not take long.
-    async fn deliver_all(&mut self) {
-        let Some(deliver) = &self.shared.deliver else {
-            return;
-        };
-        let all = async {
-            for event in self.undelivered.drain(..) {
-                deliver.send(event).await.ok();
-            }
-        };
-        tokio::time::timeout(LAST_WORDS, all).await.ok();
-    }
-
-    /// Why an attempt has failed, with what the driver and the operator know beside.
-    fn explain(&self, reason: &DownReason) -> String {
-        if let Some(error) = &self.dial_error {
-            return error.clone();
-        }
-        let (config, statistics) = (self.session.config(), self.session.statistics());
-        let refused = |with: Reason| matches!(reason, DownReason::Local(it) if it.reason == with);
-        match (reason, statistics.peer_as, statistics.peer_router_id) {
-            // The system drops what is signed with another key, or not at all, and says nothing.
-            (DownReason::TimedOut, ..) if config.transport.md5_key.is_some() => {
-                format!("{reason}; TCP MD5 is configured: the peer's key may be another")
-            }
-            (_, Some(peer), _) if refused(Reason::BAD_PEER_AS) => {
-                let expected = config.remote_as();
-                format!("{reason}: it says AS {peer}, and is configured as AS {expected}")
-            }
-            (_, _, Some(peer)) if refused(Reason::BAD_BGP_IDENTIFIER) => {
-                let ours = config.local(self.shared.local).router_id;
-                format!("{reason}: it says {peer}, and ours is {ours}")
-            }
-            _ => reason.to_string(),
-        }
-    }
-
-    fn up(&mut self, negotiated: &crate::negotiate::Negotiated) {
-        let Some(id) = self.session.connection_id() else {
-            return;
-        };
-        let adj_rib_out = AdjRibOut::new(
-            &mut lock(&self.shared.rib),
-            self.session.config(),
-            negotiated,
-        );
-        self.established = Some((id, adj_rib_out));
-        self.set_draining();
-        self.since = Some(now());
-        self.up_to_date = false;
-        self.last_error = None;
-    }
-
-    fn down(&mut self, reason: &DownReason) {
-        if let Some((_, adj_rib_out)) = self.established.take() {
-            adj_rib_out.close(&mut lock(&self.shared.rib));
-        }
-        self.since = None;
-        self.refreshes.clear();
-        self.up_to_date = false;
-        self.last_error = Some(reason.to_string());
-        self.last_down = Some(reason.clone());
-    }
-
-    /// Takes from the table while the socket has room; whether there is something to write.
-    fn pull(&mut self) -> bool {
-        let Some((id, adj_rib_out)) = &mut self.established else {
-            return false;
-        };
-        let Some(link) = self.links.iter_mut().find(|link| link.id == *id) else {
-            return false;
-        };
-        // Many requests in a row get few answers: none begins before the last one has left.
-        if link.queued() == 0 && now() >= self.next_refresh && !self.refreshes.is_empty() {
-            self.refreshes
-                .drain(..)
-                .for_each(|family| adj_rib_out.refresh(family));
-            self.next_refresh = now() + REFRESH_INTERVAL;
-            self.up_to_date = false;
-        }
-        if self.up_to_date || link.queued() >= QUEUED {
-            return false;
-        }
-        self.changed.mark_unchanged();
-        let mut messages = BytesMut::new();
-        self.up_to_date = adj_rib_out.pull(&mut lock(&self.shared.rib), &mut messages, QUEUED);
-        let sends = !messages.is_empty() && self.session.send(now(), messages.freeze()).is_ok();
-        if sends {
-            self.drain();
-        }
-        sends
-    }
-
-    fn publish(&self) {
-        let negotiated = self.session.shared_negotiated();
-        let skipped = self
-            .established
-            .as_ref()
-            .map(|(_, adj_rib_out)| adj_rib_out.skipped())
-            .unwrap_or_default();
-        self.status.send_if_modified(|status| {
-            status.statistics = self.session.statistics().clone();
-            let changed = status.state != self.session.state()
-                || status.up_to_date != self.up_to_date
-                || status.established_since != self.since
-                || status.last_error != self.last_error
-                || status.last_down != self.last_down
-                || status.skipped != skipped;
-            status.skipped = skipped;
-            status.state = self.session.state();
-            status.negotiated = negotiated;
-            status.established_since = self.since;
-            status.up_to_date = self.up_to_date;
-            status.last_error.clone_from(&self.last_error);
-            status.last_down.clone_from(&self.last_down);
-            changed
-        });
-    }
-
+    /// Answers the flushes that have ended, and forgets those whose callers have given up.
     fn answer_flushes(&mut self) {
-        let established = self.established.as_ref();
-        let link = established.and_then(|(id, _)| self.links.iter().find(|link| link.id == *id));
-        match (established, link) {
-            (Some((_, adj_rib_out)), Some(link)) => {
-                self.flushes.answer(adj_rib_out.version(), link);
+        let peering = &mut self.peering;
+        self.flushes.retain(|(id, done)| {
+            let wanted = !done.is_closed();
+            if !wanted {
+                peering.cancel_flush(*id);
             }
-            // A session that is not up is not waited for.
-            _ => self.flushes.clear(),
+            wanted
+        });
+        if peering.awaits_acknowledgement()
+            && let Some(id) = peering.connection_id()
+            && let Some(link) = self.links.iter().find(|link| link.id == id)
+        {
+            peering.handle_unacknowledged(id, link.unacknowledged());
+        }
+        while let Some((id, _)) = peering.poll_flushed() {
+            for (_, done) in self.flushes.extract_if(.., |(known, _)| *known == id) {
+                // The caller may have given up in the meantime.
+                done.send(()).ok();
+            }
         }
     }
 }
 
-/// The driver's clock, which tests may pause.
+/// Returns a number that differs between the peers of a speaker.
+fn seed_of(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        // Peers may differ in either half of their addresses: both count.
+        IpAddr::V6(address) => address
+            .segments()
+            .iter()
+            .fold(0, |bits, segment| bits << 8 ^ u64::from(*segment)),
+    }
+}
+
+/// Returns the driver's time, which tests may pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -642,14 +415,5 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// How many octets may wait for room in the socket before the table is asked for more.
-const QUEUED: usize = 64 * 1024;
-
-/// How often to look whether the peer has acknowledged everything, while somebody waits for that.
-const ACKNOWLEDGED: Duration = Duration::from_millis(1);
-
-/// How long the application may take for the last events of a peer.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// At least so long between the beginnings of two answers to ROUTE-REFRESH.
-const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval at which the kernel is asked for unacknowledged octets while a flush waits; it sends no event for them.
+const ACKNOWLEDGEMENT_INTERVAL: Duration = Duration::from_millis(1);

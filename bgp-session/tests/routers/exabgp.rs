@@ -1,51 +1,29 @@
-//! ExaBGP. It has no table of what it receives: its process keeps one, in a file.
+//! ExaBGP.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
+
+use speakerd_testkit::EXABGP as PROGRAM;
 
 use crate::router::Kind;
 use crate::setup::{Gtsm, KEY, OUR_AS, Setup, when};
 
 pub(crate) static EXABGP: Kind = Kind {
-    name: "exabgp",
-    programs: &["exabgp", "python3"],
-    needs_root: false,
+    program: &PROGRAM,
     helps: false,
     // Its Python has no IP_MINTTL, and it goes on without.
     gtsm: Gtsm::We,
     dials_within: Duration::from_secs(3),
-    configure,
-    is_ready: |directory| directory.join("table").exists(),
-    route: |directory, prefix| {
-        let table = std::fs::read_to_string(directory.join("table")).unwrap();
-        let wanted = format!("{prefix} ");
-        let mut rows = table.lines();
-        rows.find(|row| row.starts_with(&wanted)).map(str::to_owned)
+    configuration,
+    show: |prefix| format!("{prefix} "),
+    shows: |answer, prefix| {
+        let row = format!("{prefix} ");
+        answer.lines().any(|line| line.starts_with(&row))
     },
 };
 
-fn configure(setup: &Setup, directory: &Path) -> Command {
-    let program = directory.join("table.py");
-    std::fs::write(&program, include_str!("exabgp_table.py")).unwrap();
-    let file = directory.join("exabgp.conf");
-    std::fs::write(&file, configuration(setup, directory)).unwrap();
-    let mut command = Command::new("exabgp");
-    command
-        .arg(file)
-        .env("exabgp.daemon.user", "root")
-        .env("exabgp.api.cli", "false")
-        .env("exabgp.api.ack", "false");
-    command
-}
-
-fn configuration(setup: &Setup, directory: &Path) -> String {
+fn configuration(setup: &Setup) -> String {
     format!(
-        "process table {{
-  run /usr/bin/python3 {directory}/table.py {directory}/table;
-  encoder json;
-}}
-neighbor {ours} {{
+        "neighbor {ours} {{
   router-id {id};
   local-address {theirs};
   local-as {as_number};
@@ -62,7 +40,6 @@ neighbor {ours} {{
         ours = setup.ours(),
         theirs = setup.theirs(),
         as_number = setup.their_as(),
-        directory = directory.display(),
         passive = when(
             setup.router_is_passive(),
             "  passive true;\n  listen 179;\n"

@@ -1,41 +1,29 @@
 //! GoBGP.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use speakerd_testkit::GOBGP as PROGRAM;
 
-use crate::process::run;
 use crate::router::Kind;
 use crate::setup::{Gtsm, KEY, OUR_AS, Setup, when};
 
 pub(crate) static GOBGP: Kind = Kind {
-    name: "gobgp",
-    programs: &["gobgpd", "gobgp"],
-    needs_root: false,
+    program: &PROGRAM,
     helps: true,
     gtsm: Gtsm::Both,
     // After five to nine seconds, whatever it is told.
     dials_within: Duration::from_secs(11),
-    configure,
-    is_ready: |directory| {
-        socket(directory).exists()
-            && ask(directory, &["global"]).is_some_and(|text| text.contains("AS:"))
+    configuration,
+    show: |prefix| {
+        let family = match prefix {
+            IpNet::V4(_) => "ipv4",
+            IpNet::V6(_) => "ipv6",
+        };
+        format!("global rib {prefix} -a {family} -j")
     },
-    route,
+    shows: |answer, prefix| answer.contains(&prefix.to_string()),
 };
-
-fn configure(setup: &Setup, directory: &Path) -> Command {
-    let file = directory.join("gobgpd.toml");
-    std::fs::write(&file, configuration(setup)).unwrap();
-    let mut command = Command::new("gobgpd");
-    command
-        .args(["--pprof-disable", "-t", "toml", "-f"])
-        .arg(file);
-    command.arg("--api-hosts").arg(target(directory));
-    command
-}
 
 fn configuration(setup: &Setup) -> String {
     let families: String = ["ipv4-unicast", "ipv6-unicast"]
@@ -80,29 +68,4 @@ fn family(setup: &Setup, name: &str) -> String {
         "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{name}\"\n{}",
         when(setup.restart, restart)
     )
-}
-
-fn route(directory: &Path, prefix: IpNet) -> Option<String> {
-    let family = if prefix.addr().is_ipv4() {
-        "ipv4"
-    } else {
-        "ipv6"
-    };
-    let prefix = prefix.to_string();
-    let answer = ask(directory, &["global", "rib", &prefix, "-a", family, "-j"]);
-    let answer = answer.expect("gobgpd answers");
-    answer.contains(&prefix).then_some(answer)
-}
-
-fn socket(directory: &Path) -> PathBuf {
-    directory.join("api")
-}
-
-fn target(directory: &Path) -> String {
-    format!("unix://{}", socket(directory).display())
-}
-
-fn ask(directory: &Path, words: &[&str]) -> Option<String> {
-    let mut gobgp = Command::new("gobgp");
-    run(gobgp.arg("--target").arg(target(directory)).args(words))
 }

@@ -4,19 +4,13 @@
 //! ends with it. A router that is not installed is left out, and said to be; with SPEAKERD_LAB=require it is a failure.
 
 #![cfg(test)]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "other people's programs keep real time"
-)]
 
 mod bird;
 mod exabgp;
 mod frr;
 mod gobgp;
-mod namespace;
 mod openbgpd;
 mod ours;
-mod process;
 mod restart;
 mod router;
 mod session;
@@ -26,14 +20,21 @@ mod trials;
 use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
+use speakerd_testkit::{Enclosure, leave_out};
 
 fn main() -> ExitCode {
     if let Some(code) = ours::be_a_speaker() {
         return code;
     }
     let mut arguments = Arguments::from_args();
-    if !arguments.list && !namespace::is_inside() {
-        return namespace::enter(trials::MOST);
+    if !arguments.list && !Enclosure::is_inside() {
+        let enclosure = Enclosure::new(&setup::addresses(trials::MOST)).with_own_processes();
+        return enclosure.enter().unwrap_or_else(|| {
+            leave_out(
+                "sessions with other people's routers",
+                "no network namespace can be made here (unshare, ip)",
+            )
+        });
     }
     // They wait for each other's programs most of the time.
     arguments.test_threads.get_or_insert(8);

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bgp_session::{Peer, PeerConfig, Route, Shutdown, Speaker, State};
 use bgp_wire::Asn;
 use ipnet::IpNet;
+use speakerd_testkit::{Process, eventually};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::process::{Process, eventually};
 use crate::setup::{OUR_AS, Setup};
 
 /// A speaker that listens, and does the rest in the background.

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tempfile::TempDir;
+use speakerd_testkit::{Process, eventually, holds_for};
 
 use crate::ours::{ANNOUNCED, in_a_process};
-use crate::process::{Process, eventually, holds_for};
 use crate::router::{Kind, Router};
 use crate::setup::Setup;
 
@@ -25,14 +24,14 @@ pub(crate) enum End {
 
 /// The routes are never gone, but for the one that is not announced again.
 pub(crate) fn keeps(kind: &'static Kind, setup: &Setup, end: End) {
-    let (router, directory) = (Router::start(kind, setup), directory());
+    let (router, directory) = (Router::start(kind, setup), tempfile::tempdir().unwrap());
     let all_kept = || kept().iter().all(|prefix| router.has(*prefix));
     live(&router, setup, directory.path(), end);
     holds_for(AWAY, "every route", || all_kept() && router.has(dropped()));
 
     let speaker = in_a_process(setup, true, &kept(), directory.path().join("second"));
     eventually("what is not announced again goes", || {
-        assert!(all_kept(), "a route is gone: {}", speaker.said());
+        assert!(all_kept(), "a route is gone: {}", speaker.output());
         (!router.has(dropped())).then_some(())
     });
     expect_announced(&speaker);
@@ -41,7 +40,7 @@ pub(crate) fn keeps(kind: &'static Kind, setup: &Setup, end: End) {
 
 /// A router that keeps nothing: the routes are gone with the speaker, and there again with it.
 pub(crate) fn comes_back(kind: &'static Kind, setup: &Setup, end: End) {
-    let (router, directory) = (Router::start(kind, setup), directory());
+    let (router, directory) = (Router::start(kind, setup), tempfile::tempdir().unwrap());
     live(&router, setup, directory.path(), end);
     for prefix in kept().into_iter().chain([dropped()]) {
         router.expect_none(prefix);
@@ -63,11 +62,11 @@ fn live(router: &Router, setup: &Setup, directory: &Path, end: End) {
     match end {
         End::Kill => speaker.kill(),
         End::Planned => {
-            speaker.tell("restart");
+            speaker.write_line("restart");
             eventually("the speaker ends", || {
                 let all_kept = kept().iter().all(|prefix| router.has(*prefix));
                 assert!(all_kept || !router.kind.helps, "a route is gone");
-                speaker.has_ended().then_some(())
+                speaker.has_succeeded().then_some(())
             });
         }
     }
@@ -75,7 +74,7 @@ fn live(router: &Router, setup: &Setup, directory: &Path, end: End) {
 
 fn expect_announced(speaker: &Process) {
     eventually(ANNOUNCED, || {
-        speaker.said().contains(ANNOUNCED).then_some(())
+        speaker.output().contains(ANNOUNCED).then_some(())
     });
 }
 
@@ -91,11 +90,4 @@ fn kept() -> [IpNet; 2] {
 
 fn dropped() -> IpNet {
     "192.168.10.2/32".parse().unwrap()
-}
-
-fn directory() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("bgp-session-routers-")
-        .tempdir()
-        .unwrap()
 }

@@ -1,67 +1,50 @@
-//! A kind of router, and one that runs.
+//! A kind of router, and the routes of one that runs.
 
 use std::net::IpAddr;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipnet::IpNet;
-use tempfile::TempDir;
+use speakerd_testkit::{Launch, Program, eventually};
 
-use crate::process::{Process, eventually};
 use crate::setup::{Gtsm, Setup};
 
-/// How a router is started and asked.
+/// How a router is configured and asked.
 pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    pub(crate) programs: &'static [&'static str],
-    /// Whether it insists on users of its own, which only root may change to.
-    pub(crate) needs_root: bool,
+    pub(crate) program: &'static Program,
     /// Whether it keeps the routes of a neighbor that restarts (RFC 4724).
     pub(crate) helps: bool,
     /// Who can look at the other's TTL.
     pub(crate) gtsm: Gtsm,
     /// When it has dialled for the first time at the latest.
     pub(crate) dials_within: Duration,
-    /// Writes the configuration into a directory, and says how to start it.
-    pub(crate) configure: fn(&Setup, &Path) -> Command,
-    /// Whether it can be asked already.
-    pub(crate) is_ready: fn(&Path) -> bool,
-    /// What it says of its route to a prefix, if it has one.
-    pub(crate) route: fn(&Path, IpNet) -> Option<String>,
+    pub(crate) configuration: fn(&Setup) -> String,
+    /// The command that shows its route to a prefix.
+    pub(crate) show: fn(IpNet) -> String,
+    /// Returns `true` if the answer shows a route.
+    pub(crate) shows: fn(&str, IpNet) -> bool,
 }
 
 /// A running router; it and its files are gone with this.
 pub(crate) struct Router {
     pub(crate) kind: &'static Kind,
-    process: Option<Process>,
-    directory: TempDir,
+    router: speakerd_testkit::Router,
 }
 
 impl Router {
     /// Starts it; it can be asked when this returns.
     pub(crate) fn start(kind: &'static Kind, setup: &Setup) -> Self {
-        let directory = tempfile::Builder::new()
-            .prefix("bgp-session-routers-")
-            .tempdir()
-            .unwrap();
-        let command = (kind.configure)(setup, directory.path());
-        let log = directory.path().join("log");
-        let mut process = Process::start(command, log);
-        eventually("the router answers", || {
-            assert!(!process.has_ended(), "it has ended: {}", process.said());
-            (kind.is_ready)(directory.path()).then_some(())
-        });
+        let launch = Launch::new((kind.configuration)(setup), setup.theirs());
         Self {
             kind,
-            process: Some(process),
-            directory,
+            router: speakerd_testkit::Router::start(kind.program, &launch),
         }
     }
 
     /// What it says of its route to this prefix.
     pub(crate) fn route(&self, prefix: IpNet) -> Option<String> {
-        (self.kind.route)(self.directory.path(), prefix)
+        let answer = self.router.ask(&(self.kind.show)(prefix));
+        let answer = answer.expect("the router answers");
+        (self.kind.shows)(&answer, prefix).then_some(answer)
     }
 
     pub(crate) fn has(&self, prefix: IpNet) -> bool {
@@ -70,7 +53,7 @@ impl Router {
 
     /// Waits for the route, and looks at its next hop.
     pub(crate) fn expect(&self, prefix: IpNet, next_hop: IpAddr) {
-        let what = format!("{prefix} via {next_hop} at {}", self.kind.name);
+        let what = format!("{prefix} via {next_hop} at {}", self.kind.program.name);
         eventually(&what, || {
             let said = self.route(prefix)?;
             said.contains(&next_hop.to_string()).then_some(())
@@ -78,20 +61,7 @@ impl Router {
     }
 
     pub(crate) fn expect_none(&self, prefix: IpNet) {
-        let what = format!("no {prefix} at {}", self.kind.name);
+        let what = format!("no {prefix} at {}", self.kind.program.name);
         eventually(&what, || (!self.has(prefix)).then_some(()));
-    }
-}
-
-impl Drop for Router {
-    fn drop(&mut self) {
-        self.process = None;
-        // What it has started sees its end only now, and may write a last time.
-        let end = Instant::now() + Duration::from_secs(5);
-        let directory = self.directory.path();
-        while directory.exists() && Instant::now() < end {
-            std::fs::remove_dir_all(directory).ok();
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }

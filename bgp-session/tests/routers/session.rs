@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bgp_session::{Peer, PeerConfig};
 use ipnet::IpNet;
+use speakerd_testkit::holds_for;
 
 use crate::ours::{Ours, expect_established, is_established};
-use crate::process::holds_for;
 use crate::router::{Kind, Router};
 use crate::setup::{Dialling, Gtsm, Setup, key};
 

@@ -1,5 +1,6 @@
 //! One session between us and a router: the addresses, and what both are configured with.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -139,4 +140,19 @@ pub(crate) fn key(text: &str) -> Md5Key {
 /// `text` if it is wanted: for lines of a configuration.
 pub(crate) fn when(wanted: bool, text: &str) -> &str {
     if wanted { text } else { "" }
+}
+
+/// Commands that add the addresses of the setups with these numbers.
+pub(crate) fn addresses(numbers: u8) -> String {
+    let mut lines = "ip -batch - <<'END'\nlink set lo up\n".to_owned();
+    for number in 1..=numbers {
+        let setup = Setup::new(number, Dialling::We);
+        for address in [setup.ours_ipv4(), setup.theirs_ipv4()] {
+            writeln!(lines, "address add {address}/24 dev lo").unwrap();
+        }
+        for address in [setup.ours_ipv6(), setup.theirs_ipv6()] {
+            writeln!(lines, "address add {address}/64 dev lo nodad").unwrap();
+        }
+    }
+    lines + "END"
 }

@@ -1,14 +1,11 @@
 //! Every trial with every router, and what is left out.
 
-use std::path::Path;
-
-use libtest_mimic::{Completion, Trial};
+use libtest_mimic::Trial;
 
 use crate::bird::BIRD;
 use crate::exabgp::EXABGP;
 use crate::frr::FRR;
 use crate::gobgp::GOBGP;
-use crate::namespace::{is_required, is_root};
 use crate::openbgpd::OPENBGPD;
 use crate::restart::{self, End};
 use crate::router::Kind;
@@ -96,31 +93,6 @@ fn sessions(kind: &Kind, dialling: Dialling) -> [(&'static str, Verdict, Setup);
 }
 
 fn trial(kind: &'static Kind, what: &str, setup: Setup, verdict: Verdict) -> Trial {
-    let name = format!("{}::{what}", kind.name);
-    Trial::ignorable_test(name.clone(), move || match missing(kind) {
-        Some(why) if is_required() => Err(why.into()),
-        Some(why) => {
-            eprintln!("LEFT OUT: {name}: {why}");
-            Ok(Completion::ignored_with(why))
-        }
-        None => {
-            verdict(kind, &setup);
-            Ok(Completion::Completed)
-        }
-    })
-}
-
-/// Why there is no such router here.
-fn missing(kind: &Kind) -> Option<String> {
-    let mut programs = kind.programs.iter();
-    if let Some(program) = programs.find(|program| !is_installed(program)) {
-        return Some(format!("{program} is not installed"));
-    }
-    (kind.needs_root && !is_root()).then(|| format!("{} needs root", kind.name))
-}
-
-fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    Path::new(program).is_absolute() && Path::new(program).exists()
-        || std::env::split_paths(&path).any(|directory| directory.join(program).exists())
+    let name = format!("{}::{what}", kind.program.name);
+    speakerd_testkit::trial(&name, &kind.program.needs, move || verdict(kind, &setup))
 }

@@ -70,10 +70,8 @@ impl World {
         let mut all = Vec::new();
         for host in self.speakers() {
             let peers = self.speaker(host).peers.values();
-            all.extend(peers.filter(|peer| peer.is_honest).map(|peer| {
-                let session = peer.session.as_ref().expect("the program runs");
-                session.statistics().established
-            }));
+            let honest = peers.filter(|peer| peer.is_honest);
+            all.extend(honest.map(|peer| peer.session().statistics().established));
         }
         all
     }
@@ -97,8 +95,7 @@ impl World {
     fn pair_disagrees(&mut self, at: At) -> Option<String> {
         let expected = {
             let speaker = self.speaker(at.host);
-            let session = speaker.peers[&at.peer].session.as_ref();
-            let session = session.expect("the program runs");
+            let session = speaker.peers[&at.peer].session();
             if session.state() != State::Established || !speaker.is_loaded {
                 return Some(format!("{at:?} is in {}", session.state()));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgp_session::{ConnectionId, DownReason, Negotiated, Session, SessionEvent, SessionId, State};
-use bgp_wire::{Frame, HoldTime, MessageLimit, MessageType, Reason};
+use bgp_wire::{Afi, Family, Frame, HoldTime, MessageLimit, MessageType, Reason, Safi};
 use bytes::BytesMut;
 
 use crate::plan::{LONG_LIVED, RESTART_TIME, STALE_TIME};
@@ -40,6 +40,8 @@ struct Connection {
     heard: Duration,
     /// Since when the transport takes nothing.
     blocked: Option<Duration>,
+    /// When the last answer to a ROUTE-REFRESH began, by family.
+    refreshed: BTreeMap<Family, Duration>,
     inbound: BytesMut,
     /// What is received makes no sense any more.
     garbled: bool,
@@ -49,6 +51,20 @@ impl Connection {
     /// The hold time that both OPENs agree on.
     fn hold_time(&self) -> Option<HoldTime> {
         Some(self.sent_open?.negotiate(self.received_open?))
+    }
+}
+
+impl Connection {
+    /// Notes the BoRR that begins the answer to a ROUTE-REFRESH (RFC 7313): at most one a second in each family.
+    fn begins_refresh(&mut self, octets: &[u8], now: Duration) {
+        let [.., afi_high, afi_low, 1, safi] = *octets else {
+            return;
+        };
+        let afi = Afi(u16::from_be_bytes([afi_high, afi_low]));
+        let before = self.refreshed.insert(Family::new(afi, Safi(safi)), now);
+        let pause = before.map(|before| now - before);
+        let paced = pause.is_none_or(|pause| pause >= Duration::from_secs(1));
+        assert!(paced, "a refresh is answered {pause:?} after the last one");
     }
 }
 
@@ -140,6 +156,7 @@ impl Monitor {
                 }
                 MessageType::ROUTE_REFRESH => {
                     assert!(established, "a ROUTE-REFRESH outside of Established");
+                    connection.begins_refresh(frame.octets(), now);
                 }
                 MessageType::NOTIFICATION => connection.ended = true,
                 other => panic!("a message of type {other:?}"),

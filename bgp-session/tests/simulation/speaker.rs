@@ -1,10 +1,10 @@
-//! A speaker that is to be trusted: it drives the sessions, the table and each peer's place in it as `bgp_session::Speaker` does.
+//! An honest speaker: a table, and a `Peering` for each peer, which its driver here carries out as `bgp_session::Speaker` does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgp_session::{
-    AdjRibIn, AdjRibOut, ConnectionId, LocalConfig, Output, PeerConfig, Rib, Route, Session,
+    AdjRibIn, ConnectionId, LocalConfig, Output, PeerConfig, Peering, Rib, Route, Session,
     SessionEvent, Shutdown,
 };
 use bgp_wire::{Family, LargeCommunity, PathId};
@@ -31,15 +31,12 @@ pub(crate) struct Peer {
     /// It is a speaker, too.
     pub(crate) is_honest: bool,
     /// While the program runs.
-    pub(crate) session: Option<Session>,
+    pub(crate) peering: Option<Peering>,
     /// The operator wants the session.
     pub(crate) wanted: bool,
-    pub(crate) adj_rib_out: Option<AdjRibOut>,
     pub(crate) adj_rib_in: AdjRibIn,
     pub(crate) links: Vec<Link>,
     dial: Option<ConnectionId>,
-    pub(crate) up_to_date: bool,
-    refreshes: Vec<Family>,
     deadline: Option<Duration>,
     scheduled: Option<Duration>,
     pub(crate) monitor: Monitor,
@@ -74,30 +71,27 @@ impl Peer {
         Self {
             config,
             is_honest,
-            session: None,
+            peering: None,
             wanted: false,
-            adj_rib_out: None,
             adj_rib_in: AdjRibIn::new(),
             links: Vec::new(),
             dial: None,
-            up_to_date: false,
-            refreshes: Vec::new(),
             deadline: None,
             scheduled: None,
             monitor: Monitor::new(),
         }
     }
 
-    fn session(&mut self) -> &mut Session {
-        self.session.as_mut().expect("the program runs")
+    pub(crate) fn session(&self) -> &Session {
+        self.peering.as_ref().expect("the program runs").session()
+    }
+
+    fn peering(&mut self) -> &mut Peering {
+        self.peering.as_mut().expect("the program runs")
     }
 
     fn link(&mut self, id: ConnectionId) -> Option<&mut Link> {
         self.links.iter_mut().find(|link| link.id == id)
-    }
-
-    pub(crate) fn queued(&self) -> usize {
-        self.links.iter().map(|link| link.outbound.len()).sum()
     }
 }
 
@@ -123,14 +117,15 @@ impl World {
         for peer in speaker.peers.values_mut() {
             seed += 1;
             let session = Session::new(local, peer.config.clone(), instant, seed);
+            let session = if restarted {
+                session.restarted()
+            } else {
+                session
+            };
             let fresh = Peer::new(peer.config.clone(), peer.is_honest);
             let scheduled = peer.scheduled;
             *peer = Peer {
-                session: Some(if restarted {
-                    session.restarted()
-                } else {
-                    session
-                }),
+                peering: Some(Peering::new(session).with_max_queued(MAX_QUEUED)),
                 scheduled,
                 ..fresh
             };
@@ -163,7 +158,7 @@ impl World {
         let peers: Vec<_> = self.speaker(host).peers.keys().copied().collect();
         for peer in peers {
             self.with(At { host, peer }, |world, at, peer| {
-                peer.up_to_date = false;
+                peer.peering().handle_table_changed();
                 world.settle(at, peer);
             });
         }
@@ -187,7 +182,7 @@ impl World {
             if !peer.wanted {
                 peer.wanted = true;
                 peer.monitor.marks(world.now);
-                peer.session().start(now);
+                peer.peering().start(now);
                 world.settle(at, peer);
             }
         });
@@ -197,7 +192,7 @@ impl World {
         let now = self.instant();
         self.with(at, |world, at, peer| {
             peer.wanted = false;
-            peer.session().stop(now, why);
+            peer.peering().stop(now, why);
             world.settle(at, peer);
         });
     }
@@ -207,12 +202,7 @@ impl World {
         self.with(at, |world, at, peer| {
             peer.config = config.clone();
             peer.monitor.marks(world.now);
-            peer.session().update(now, config);
-            world.outputs(at, peer);
-            if let (Some(out), Some(session)) = (&mut peer.adj_rib_out, &peer.session) {
-                out.set_policy(session.config(), session.negotiated().expect("Established"));
-                peer.up_to_date = false;
-            }
+            peer.peering().update(now, config);
             world.settle(at, peer);
         });
     }
@@ -220,21 +210,7 @@ impl World {
     pub(crate) fn ask_refresh(&mut self, at: At, family: Family) {
         let now = self.instant();
         self.with(at, |world, at, peer| {
-            peer.session().refresh(now, family).ok();
-            world.settle(at, peer);
-        });
-    }
-
-    pub(crate) fn answer_refresh(&mut self, at: At, boot: u32) {
-        if self.hosts[at.host].boot != boot {
-            return;
-        }
-        self.with(at, |world, at, peer| {
-            let families = std::mem::take(&mut peer.refreshes);
-            if let Some(out) = &mut peer.adj_rib_out {
-                families.into_iter().for_each(|family| out.refresh(family));
-                peer.up_to_date = false;
-            }
+            peer.peering().refresh(now, family).ok();
             world.settle(at, peer);
         });
     }
@@ -244,7 +220,7 @@ impl World {
         self.with(at, |world, at, peer| {
             peer.scheduled.take_if(|scheduled| *scheduled <= now);
             if peer.deadline.is_some_and(|deadline| deadline <= now) {
-                peer.session().handle_timeout(instant);
+                peer.peering().handle_timeout(instant);
                 world.settle(at, peer);
                 let over = peer.deadline.is_none_or(|deadline| deadline > now);
                 assert!(over, "{at:?}: a timer that has expired is due once more");
@@ -262,7 +238,7 @@ impl World {
         let (now, address) = (self.instant(), self.hosts[at.host].address);
         let mut accepted = None;
         self.with(at, |world, at, peer| {
-            accepted = peer.session().accept(now, address);
+            accepted = peer.peering().accept(now, address);
             match accepted {
                 Some(id) => peer.monitor.connects(id, world.now),
                 None => world.settle(at, peer),
@@ -301,7 +277,7 @@ impl World {
             peer.dial = None;
             peer.links.push(Link::new(id, name, 0));
             peer.monitor.connects(id, world.now);
-            peer.session().handle_connected(now, id, address);
+            peer.peering().handle_connected(now, id, address);
             world.settle(at, peer);
         });
     }
@@ -311,7 +287,7 @@ impl World {
         if self.dials(at, boot, id) {
             self.with(at, |world, at, peer| {
                 peer.dial = None;
-                peer.session().handle_closed(now, id);
+                peer.peering().handle_closed(now, id);
                 world.settle(at, peer);
             });
         }
@@ -321,15 +297,15 @@ impl World {
         let Some(id) = id else { return };
         let now = self.instant();
         self.with(at, |world, at, peer| {
-            let (Some(link), Some(session)) = (
+            let (Some(link), Some(peering)) = (
                 peer.links.iter_mut().find(|link| link.id == id),
-                &mut peer.session,
+                &mut peer.peering,
             ) else {
                 return;
             };
             link.inbound.extend_from_slice(octets);
             peer.monitor.receives(id, octets, world.now);
-            session.handle_bytes(now, id, &mut link.inbound);
+            peering.handle_bytes(now, id, &mut link.inbound);
             let left = link.inbound.len();
             assert!(left < 65535, "{at:?}: {left} octets are kept unread");
             world.settle(at, peer);
@@ -342,7 +318,7 @@ impl World {
         self.with(at, |world, at, peer| {
             peer.links.retain(|link| link.id != id);
             peer.monitor.loses(id);
-            peer.session().handle_closed(now, id);
+            peer.peering().handle_closed(now, id);
             world.settle(at, peer);
         });
     }
@@ -367,14 +343,15 @@ impl World {
     pub(crate) fn settle(&mut self, at: At, peer: &mut Peer) {
         loop {
             self.outputs(at, peer);
-            let pulled = self.pull(at, peer);
-            let written = self.write(peer);
-            if !pulled && !written {
+            if !self.write(peer) {
                 break;
             }
         }
         let now = self.now;
-        let session = peer.session.as_ref().expect("the program runs");
+        let peering = peer.peering.as_ref().expect("the program runs");
+        let skipped = peering.skipped().error;
+        assert_eq!(skipped, None, "every route is for every peer");
+        let session = peering.session();
         peer.monitor
             .check(at, now, session, peer.wanted, peer.deadline);
         let links = peer.links.len();
@@ -395,7 +372,9 @@ impl World {
 
     fn outputs(&mut self, at: At, peer: &mut Peer) {
         loop {
-            match peer.session().poll_output() {
+            let instant = self.instant();
+            let rib = &mut self.speaker(at.host).rib;
+            match peer.peering().poll_output(instant, rib) {
                 Output::Dial(id) => {
                     peer.dial = Some(id);
                     peer.monitor.dials(id, self.now);
@@ -441,52 +420,20 @@ impl World {
         self.trace
             .note(self.now, || format!("    {at:?}: {event:?}"));
         let honest = peer.is_honest;
-        let session = peer.session.as_ref().expect("the program runs");
-        peer.monitor.event(at, honest, event, session, self.now);
+        let peering = peer.peering.as_ref().expect("the program runs");
+        peer.monitor
+            .event(at, honest, event, peering.session(), self.now);
         match event {
-            SessionEvent::Up { negotiated, .. } => {
-                self.report.sessions += 1;
-                let rib = &mut self.speaker(at.host).rib;
-                let out = AdjRibOut::new(rib, session.config(), negotiated);
-                peer.adj_rib_out = Some(out);
-                peer.up_to_date = false;
-            }
+            SessionEvent::Up { .. } => self.report.sessions += 1,
             SessionEvent::Down { retained, .. } => {
                 self.report.downs += 1;
                 self.report.retained += u64::from(!retained.is_empty());
-                let out = peer.adj_rib_out.take().expect("it was up");
-                out.close(&mut self.speaker(at.host).rib);
-                peer.refreshes.clear();
             }
-            SessionEvent::Refresh(family) => {
-                if !peer.refreshes.contains(family) {
-                    peer.refreshes.push(*family);
-                }
-                let (delay, boot) = (self.delay(), self.hosts[at.host].boot);
-                self.later(delay, Happening::AnswersRefresh { at, boot });
-            }
-            // That is all that the driver does; the table below takes the rest.
             _ => {}
         }
         let mut changes = 0;
         peer.adj_rib_in.apply(event, |_| changes += 1);
         self.report.routes += changes;
-    }
-
-    /// Takes from the table while there is room; whether anything was to be sent.
-    fn pull(&mut self, at: At, peer: &mut Peer) -> bool {
-        let queued = peer.queued();
-        let (Some(out), Some(session)) = (&mut peer.adj_rib_out, &mut peer.session) else {
-            return false;
-        };
-        if peer.up_to_date || queued >= QUEUED {
-            return false;
-        }
-        let mut messages = BytesMut::new();
-        let now = self.instant();
-        peer.up_to_date = out.pull(&mut self.speaker(at.host).rib, &mut messages, QUEUED);
-        assert_eq!(out.skipped().error, None, "every route is for everybody");
-        !messages.is_empty() && session.send(now, messages.freeze()).is_ok()
     }
 
     /// Gives the network what it takes; whether it has taken anything.
@@ -508,8 +455,8 @@ impl World {
             link.blocked = left > 0;
             if news {
                 peer.monitor.writes(link.id, taken, left, now);
-                let session = peer.session.as_mut().expect("the program runs");
-                session.handle_written(instant, link.id, taken, left);
+                let peering = peer.peering.as_mut().expect("the program runs");
+                peering.handle_written(instant, link.id, taken);
                 let (name, end) = (link.tcp, link.end);
                 self.carry(name, end);
             }
@@ -569,5 +516,5 @@ pub(crate) fn prefix(number: u8, ipv6: bool) -> IpNet {
     text.parse().expect("a prefix")
 }
 
-/// How many octets may wait for room before the table is asked for more.
-const QUEUED: usize = 4096;
+/// Small, so that peers are often slower than the table.
+const MAX_QUEUED: usize = 4096;

@@ -62,10 +62,6 @@ pub(crate) enum Happening {
         boot: u32,
     },
     Starts(At),
-    AnswersRefresh {
-        at: At,
-        boot: u32,
-    },
     Change(usize),
     Fault,
     LiarDials(usize),
@@ -209,7 +205,6 @@ impl World {
             Happening::Revives(host) => self.revive(host),
             Happening::Loaded { host, boot } => self.loaded(host, boot),
             Happening::Starts(at) => self.start(at),
-            Happening::AnswersRefresh { at, boot } => self.answer_refresh(at, boot),
             Happening::Change(host) => self.change(host),
             Happening::Fault => self.fault(),
             Happening::LiarDials(host) => self.liar_dials(host),

@@ -135,13 +135,13 @@ async fn refusals_say_what_does_not_fit() {
             1,
             64513,
             "1.1.1.1",
-            "we sent OPEN Message Error/Bad Peer AS (2/2): it says AS 64512, and is configured as AS 64513",
+            "we sent OPEN Message Error/Bad Peer AS (2/2): its OPEN has AS 64512, configured is AS 64513",
         ),
         (
             2,
             64512,
             "192.168.0.111",
-            "we sent OPEN Message Error/Bad BGP Identifier (2/3): it says 192.168.0.111, and ours is 192.168.0.111",
+            "we sent OPEN Message Error/Bad BGP Identifier (2/3): its OPEN has 192.168.0.111, ours is 192.168.0.111",
         ),
     ] {
         let own = format!("127.6.0.{number}");

@@ -35,7 +35,7 @@ async fn md5_keys() {
         };
         router.add_peer(with(passive(NODE), theirs)).unwrap();
         let peer = node.add_peer(with(dialled(NODE, &router), ours)).unwrap();
-        let hint = "; TCP MD5 is configured: the peer's key may be another";
+        let hint = "; TCP MD5 is configured: the peer's key may differ";
         let hint = if ours.is_some() { hint } else { "" };
         let expected = if up {
             Ok(())

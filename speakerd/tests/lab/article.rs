@@ -6,9 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::frr::Frr;
-use super::namespace::Namespace;
-use super::process::{Process, eventually, must, run as run_to_its_end};
+use speakerd_testkit::{
+    FRR_WITH_ZEBRA, Launch, Namespace, Place, Process, Router, eventually, run as run_to_its_end,
+    run_ok, vtysh,
+};
+
+use super::frr::{expect_row, row};
 
 /// What the router does with what the node announces.
 pub(crate) enum Policy {
@@ -19,13 +22,16 @@ pub(crate) enum Policy {
 }
 
 impl Policy {
-    fn apply(&self, router: &Frr<'_>) {
+    fn apply(&self, router: &Router) {
         match self {
             Self::AsLeft => {}
             Self::PrefixListInbound => {
                 let family = "address-family ipv4 unicast";
                 let policy = "neighbor 192.168.0.111 prefix-list MetalLB_k8s in";
-                router.vty(&["configure terminal", "router bgp 64512", family, policy]);
+                vtysh(
+                    router,
+                    &["configure terminal", "router bgp 64512", family, policy],
+                );
             }
         }
     }
@@ -34,23 +40,23 @@ impl Policy {
 pub(crate) fn run(policy: &Policy) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let lab = Lab::build(directory.path());
-    let frr_directory = lab.directory("frr");
-    let router = Frr::start(
-        &lab.router,
-        &frr_directory,
-        include_str!("pfsense-frr.conf"),
-    );
+    let launch = Launch::new(include_str!("pfsense-frr.conf"), [192, 168, 0, 254].into());
+    let place = Place::Namespace(&lab.router);
+    let router = Router::start(&FRR_WITH_ZEBRA, &launch.with_place(place));
     policy.apply(&router);
     let capture = lab.capture();
     let web = lab.web_server();
     let speakerd = lab.speakerd();
 
-    let allocated = must(lab.speakerctl().args(["allocate", "test-lb", "--wait"]));
+    let allocated = run_ok(lab.speakerctl().args(["allocate", "test-lb", "--wait"]));
     assert_eq!(
         allocated,
         "test-lb 192.168.10.1 of pool default; announced 192.168.10.1/32\n"
     );
-    router.expect_row("*>i192.168.10.1/32  192.168.0.111                   0      0 ?");
+    expect_row(
+        &router,
+        "*>i192.168.10.1/32  192.168.0.111                   0      0 ?",
+    );
     lab.expect_kernel_route(true);
     let answer = eventually("an answer", || {
         Some(lab.curl()).filter(|output| output.status.success())
@@ -64,9 +70,9 @@ pub(crate) fn run(policy: &Policy) {
     answers_a_refresh(&router);
     the_same_name_gets_the_same_address(&lab);
 
-    must(lab.speakerctl().args(["release", "test-lb", "--wait"]));
+    run_ok(lab.speakerctl().args(["release", "test-lb", "--wait"]));
     eventually("the route leaves the router's table", || {
-        router.row("192.168.10.1/32").is_none().then_some(())
+        row(&router, "192.168.10.1/32").is_none().then_some(())
     });
     lab.expect_kernel_route(false);
     assert!(
@@ -76,7 +82,7 @@ pub(crate) fn run(policy: &Policy) {
 
     assert_eq!(speakerd.terminate(), Some(0));
     eventually("the router was told why", || {
-        let neighbor = router.vty(&["show bgp neighbors 192.168.0.111"]);
+        let neighbor = vtysh(&router, &["show bgp neighbors 192.168.0.111"]);
         neighbor.contains("Administrative Shutdown").then_some(())
     });
     drop(web);
@@ -92,7 +98,7 @@ pub(crate) fn run(policy: &Policy) {
     );
 }
 
-fn refuses_what_is_outside_the_pools(lab: &Lab, router: &Frr<'_>) {
+fn refuses_what_is_outside_the_pools(lab: &Lab, router: &Router) {
     let refused = run_to_its_end(
         lab.speakerctl()
             .args(["announce", "172.16.5.5/32", "--wait"]),
@@ -108,39 +114,51 @@ fn refuses_what_is_outside_the_pools(lab: &Lab, router: &Frr<'_>) {
         String::from_utf8_lossy(&layer2.stderr).contains("layer2"),
         "{layer2:?}"
     );
-    assert_eq!(router.row("172.16.5.5/32"), None);
+    assert_eq!(row(router, "172.16.5.5/32"), None);
 }
 
 /// FRR asks for the routes again when its policy changes: only an answer lets the new policy show.
-fn answers_a_refresh(router: &Frr<'_>) {
+fn answers_a_refresh(router: &Router) {
     let attach = |line: &str| {
-        router.vty(&[
-            "configure terminal",
-            "router bgp 64512",
-            "address-family ipv4 unicast",
-            line,
-        ]);
+        vtysh(
+            router,
+            &[
+                "configure terminal",
+                "router bgp 64512",
+                "address-family ipv4 unicast",
+                line,
+            ],
+        );
     };
-    router.vty(&[
-        "configure terminal",
-        "route-map PREFER permit 10",
-        "set local-preference 200",
-    ]);
+    vtysh(
+        router,
+        &[
+            "configure terminal",
+            "route-map PREFER permit 10",
+            "set local-preference 200",
+        ],
+    );
     attach("neighbor 192.168.0.111 route-map PREFER in");
-    router.expect_row("*>i192.168.10.1/32  192.168.0.111                 200      0 ?");
+    expect_row(
+        router,
+        "*>i192.168.10.1/32  192.168.0.111                 200      0 ?",
+    );
     attach("no neighbor 192.168.0.111 route-map PREFER in");
-    router.expect_row("*>i192.168.10.1/32  192.168.0.111                   0      0 ?");
+    expect_row(
+        router,
+        "*>i192.168.10.1/32  192.168.0.111                   0      0 ?",
+    );
 }
 
 fn the_same_name_gets_the_same_address(lab: &Lab) {
-    let again = must(lab.speakerctl().args(["allocate", "test-lb"]));
+    let again = run_ok(lab.speakerctl().args(["allocate", "test-lb"]));
     assert_eq!(
         again,
         "test-lb 192.168.10.1 (as before) of pool default; announced 192.168.10.1/32\n"
     );
-    let routes = must(lab.speakerctl().args(["routes", "--json"]));
+    let routes = run_ok(lab.speakerctl().args(["routes", "--json"]));
     assert!(routes.starts_with(r#"[{"communities":[],"local-pref":0,"med":null,"next-hop":null,"origin":"incomplete","prefix":"192.168.10.1/32","#), "{routes}");
-    let peers = must(lab.speakerctl().args(["peers"]));
+    let peers = run_ok(lab.speakerctl().args(["peers"]));
     assert!(
         peers.contains("192.168.0.254") && peers.contains("Established"),
         "{peers}"
@@ -160,8 +178,6 @@ struct Lab {
 
 impl Lab {
     fn build(root: &Path) -> Self {
-        // FRR runs as its own user and must be able to reach its files.
-        must(Command::new("chmod").arg("755").arg(root));
         let lab = Self {
             root: root.to_owned(),
             client: Namespace::new("client"),
@@ -184,7 +200,7 @@ impl Lab {
         );
         lab.client.ip("route add default via 192.168.1.1");
         lab.node.ip("route add default via 192.168.0.254");
-        must(
+        run_ok(
             lab.router
                 .command("sysctl")
                 .args(["-qw", "net.ipv4.ip_forward=1"]),
@@ -207,7 +223,7 @@ impl Lab {
             .arg("tcp port 179");
         let capture = Process::start(command, self.root.join("tcpdump.log"));
         eventually("the capture has begun", || {
-            capture.said().contains("listening on").then_some(())
+            capture.output().contains("listening on").then_some(())
         });
         capture
     }
@@ -247,10 +263,10 @@ impl Lab {
         });
         assert!(
             speakerd
-                .said()
+                .output()
                 .contains("pool `layer2` is not announced by BGP"),
             "{}",
-            speakerd.said()
+            speakerd.output()
         );
         speakerd
     }

@@ -6,15 +6,16 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::frr::{BGPD, Frr};
-use super::process::{Process, eventually, is_root, must};
+use speakerd_testkit::{FRR, Launch, Place, Process, Router, eventually, run_ok};
+
+use super::frr::{expect_row, row};
+
+const PLACE: Place<'_> = Place::Unprivileged;
 
 pub(crate) fn run(password: Option<&str>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let root = directory.path();
-    if is_root() {
-        must(Command::new("chown").arg("nobody").arg(root));
-    }
+    PLACE.give(root);
     // The port is free a moment before it is used.
     let port = TcpListener::bind("127.0.0.2:0")
         .and_then(|socket| socket.local_addr())
@@ -29,25 +30,12 @@ pub(crate) fn run(password: Option<&str>) {
             " neighbor 127.0.0.1 update-source 192.168.0.254\n",
             &format!(" neighbor 127.0.0.1 passive\n{key}"),
         );
-    let mut bgpd = unprivileged(BGPD);
-    bgpd.args([
-        "-S",
-        "-Z",
-        "-n",
-        "-l",
-        "127.0.0.2",
-        "-p",
-        &port.to_string(),
-        "-A",
-        "127.0.0.2",
-        "-P",
-        "0",
-    ]);
-    let router = Frr::start_bgpd(bgpd, root, &configuration);
+    let launch = Launch::new(configuration, [127, 0, 0, 2].into()).with_port(port);
+    let router = Router::start(&FRR, &launch.with_place(PLACE));
 
     let socket = root.join("speakerd.sock");
     let speakerd = start_speakerd(root, &socket, port, password);
-    must(speakerctl(&socket).args([
+    run_ok(speakerctl(&socket).args([
         "announce",
         "192.168.10.1/32",
         "--local-pref",
@@ -55,16 +43,19 @@ pub(crate) fn run(password: Option<&str>) {
         "--origin",
         "incomplete",
     ]));
-    router.expect_row("*>i192.168.10.1/32  192.168.0.111                   0      0 ?");
-    must(speakerctl(&socket).args(["withdraw", "192.168.10.1", "--wait"]));
+    expect_row(
+        &router,
+        "*>i192.168.10.1/32  192.168.0.111                   0      0 ?",
+    );
+    run_ok(speakerctl(&socket).args(["withdraw", "192.168.10.1", "--wait"]));
     eventually("the route leaves the router's table", || {
-        router.row("192.168.10.1/32").is_none().then_some(())
+        row(&router, "192.168.10.1/32").is_none().then_some(())
     });
     assert_eq!(speakerd.terminate(), Some(0));
 }
 
 fn start_speakerd(root: &Path, socket: &Path, port: u16, password: Option<&str>) -> Process {
-    let mut command = unprivileged(env!("CARGO_BIN_EXE_speakerd"));
+    let mut command = PLACE.command(env!("CARGO_BIN_EXE_speakerd"));
     match password {
         Some(password) => command
             .arg("--config")
@@ -111,19 +102,5 @@ fn configuration(root: &Path, port: u16, password: &str) -> PathBuf {
 fn speakerctl(socket: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_speakerctl"));
     command.arg("--socket").arg(socket);
-    command
-}
-
-fn unprivileged(program: &str) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args([
-        "--reuid=nobody",
-        "--regid=nogroup",
-        "--clear-groups",
-        program,
-    ]);
     command
 }

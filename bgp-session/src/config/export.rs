@@ -82,13 +82,13 @@ impl PrefixRange {
 pub struct ExportPolicy {
     /// `None` for every prefix.
     only: Option<Vec<PrefixRange>>,
-    pub(super) communities: Vec<Community>,
-    pub(super) large_communities: Vec<LargeCommunity>,
-    pub(super) multi_exit_disc: Option<u32>,
-    pub(super) local_pref: Option<u32>,
-    pub(super) prepend: u8,
-    pub(super) next_hop_ipv4: Option<Ipv4Addr>,
-    pub(super) next_hop_ipv6: Option<Ipv6Addr>,
+    pub(crate) communities: Vec<Community>,
+    pub(crate) large_communities: Vec<LargeCommunity>,
+    pub(crate) multi_exit_disc: Option<u32>,
+    pub(crate) local_pref: Option<u32>,
+    pub(crate) prepend: u8,
+    pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
+    pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
 }
 
 impl ExportPolicy {
@@ -170,7 +170,7 @@ impl ExportPolicy {
     }
 
     /// Whether routes to every prefix are sent.
-    pub(super) fn allows_all(&self) -> bool {
+    pub(crate) fn allows_all(&self) -> bool {
         self.only.is_none()
     }
 }

@@ -5,7 +5,7 @@ use super::log::{Change, Key};
 /// Withdrawals come first, then every path's routes, by its number; within each the order stays.
 ///
 /// Paths are numbered from 0, so that counting does for all but the largest numbers what sorting would take far longer for.
-pub(super) fn by_path<P: Copy>(window: &mut Vec<(Key<P>, Change)>) {
+pub(super) fn group<P: Copy>(window: &mut Vec<(Key<P>, Change)>) {
     if window.is_sorted_by_key(|(_, change)| rank(change)) {
         return;
     }
@@ -52,7 +52,7 @@ mod tests {
     use ipnet::Ipv4Net;
 
     use super::super::intern::PathKey;
-    use super::super::log::DEFAULT_PATH;
+    use super::super::route::DEFAULT_PATH;
     use super::*;
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
                 .collect();
             let mut sorted = window.clone();
             sorted.sort_by_key(|(_, change)| rank(change));
-            by_path(&mut window);
+            group(&mut window);
             assert_eq!(window, sorted, "{paths} paths");
         }
     }

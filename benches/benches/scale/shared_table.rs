@@ -1,0 +1,124 @@
+//! Several peers that pull one table at once, each on a thread of its own: nothing is encoded while the table is locked.
+
+use std::net::Ipv4Addr;
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bgp_session::{AdjRibOut, Rib, RibAccess, Route};
+use bytes::BytesMut;
+use ipnet::Ipv4Net;
+
+use crate::established;
+use crate::table::{Row, median};
+
+const ROUTES: u32 = 1_000_000;
+const PEERS: usize = 8;
+const ROUNDS: usize = 5;
+
+/// The octets that a speaker's task takes at a time.
+const BUDGET: usize = 64 * 1024;
+
+/// A table behind a lock, and for how long this peer has held it.
+struct Timed<'a> {
+    table: &'a Mutex<Rib>,
+    held: Duration,
+}
+
+impl RibAccess for Timed<'_> {
+    fn with_rib<T>(&mut self, act: impl FnOnce(&mut Rib) -> T) -> T {
+        let mut rib = self.table.lock().expect("no thread has panicked");
+        let start = now();
+        let result = act(&mut rib);
+        self.held += start.elapsed();
+        result
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time that passes is what is measured"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Pulls everything. Returns for how long the table was locked by this peer.
+fn pull(table: &Mutex<Rib>, barrier: &Barrier, encode_locked: bool) -> Duration {
+    let (negotiated, config) = (established::negotiated(), established::config());
+    let mut access = Timed {
+        table,
+        held: Duration::ZERO,
+    };
+    let mut adj_rib_out = access.with_rib(|rib| AdjRibOut::new(rib, &config, &negotiated));
+    let mut out = BytesMut::new();
+    barrier.wait();
+    access.held = Duration::ZERO;
+    loop {
+        out.clear();
+        let whole = if encode_locked {
+            access.with_rib(|rib| adj_rib_out.pull(rib, &mut out, BUDGET))
+        } else {
+            adj_rib_out.pull(&mut access, &mut out, BUDGET)
+        };
+        if whole {
+            break;
+        }
+    }
+    let held = access.held;
+    access.with_rib(|rib| adj_rib_out.close(rib));
+    held
+}
+
+/// Seconds until the last of `peers` has everything, and for how many of them the table was locked.
+fn round(table: &Mutex<Rib>, peers: usize, encode_locked: bool) -> [f64; 2] {
+    let barrier = Barrier::new(peers + 1);
+    let (seconds, held) = thread::scope(|scope| {
+        let threads: Vec<_> = (0..peers)
+            .map(|_| scope.spawn(|| pull(table, &barrier, encode_locked)))
+            .collect();
+        barrier.wait();
+        let start = now();
+        let held = threads.into_iter().map(|it| it.join().expect("it pulls"));
+        let held = held.sum::<Duration>();
+        (start.elapsed().as_secs_f64(), held)
+    });
+    [seconds, held.as_secs_f64()]
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rib = Rib::new();
+    for number in 0..ROUTES {
+        let address = Ipv4Addr::from(0x0a00_0000 + number);
+        rib.announce(&Route::new(Ipv4Net::new_assert(address, 32).into()));
+    }
+    let table = Mutex::new(rib);
+    // One peer, eight peers, and eight that encode under the lock, in turns.
+    let kinds = [(1, false), (PEERS, false), (PEERS, true)];
+    let mut figures = [const { [const { Vec::new() }; 2] }; 3];
+    for _ in 0..ROUNDS {
+        for ((peers, encode_locked), [seconds, held]) in kinds.into_iter().zip(&mut figures) {
+            let round = round(&table, peers, encode_locked);
+            seconds.push(round[0] * 1e3);
+            held.push(round[1] * 1e3);
+        }
+    }
+    let [one, eight, locked] = figures.map(|both| both.map(median));
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let ideal = u32::try_from(PEERS.div_ceil(cores.min(PEERS))).map_or(8.0, f64::from);
+    let name = format!("9 1,000,000 routes pulled by {PEERS} peers at once, {cores} cores");
+    vec![
+        Row::beside(&name, "ms", eight[0], ("one peer", one[0]), ideal * 1.25),
+        Row::beside(&name, "ms", eight[0], ("encoding locked", locked[0]), 1.0),
+        Row::told(
+            "9 the same: time for which the table was locked",
+            "ms",
+            eight[1],
+        ),
+        Row::told(
+            "9 one peer: time for which the table was locked",
+            "ms",
+            one[1],
+        ),
+    ]
+}

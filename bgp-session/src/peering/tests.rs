@@ -1,0 +1,377 @@
+//! Dialogues with one peering: what it hands to a driver, and when.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bgp_wire::{
+    Asn, CapabilityBuf, Context, Family, Frame, HoldTime, KEEPALIVE, Message, MessageLimit,
+    OpenBuf, PeerKind, RefreshSubtype, RouteRefresh,
+};
+use bytes::BytesMut;
+
+use super::*;
+use crate::config::LocalConfig;
+use crate::{ExportPolicy, PrefixRange, Route};
+
+struct Dialogue {
+    peering: Peering,
+    rib: Rib,
+    now: Instant,
+    connection: ConnectionId,
+    /// Messages handed to the driver and not looked at yet, and the octets of them that it has not written.
+    sent: Vec<Frame>,
+    unwritten: usize,
+    deadline: Option<Instant>,
+}
+
+fn config() -> PeerConfig {
+    PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512))
+}
+
+fn route(number: u32) -> Route {
+    let address = IpAddr::from((0x0a00_0000 + number).to_be_bytes());
+    Route::new(address.into())
+}
+
+impl Dialogue {
+    /// An Established session with a peer that supports every kind of refresh, and a table of `routes`.
+    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
+    fn established(routes: u32, max_queued: usize) -> Self {
+        let now = Instant::now();
+        let local = LocalConfig {
+            asn: Asn::new(64512),
+            router_id: "192.168.0.111".parse().unwrap(),
+        };
+        let mut rib = Rib::new();
+        (0..routes).for_each(|number| assert!(rib.announce(&route(number))));
+        let session = Session::new(local, config(), now, 1);
+        let mut peering = Peering::new(session).with_max_queued(max_queued);
+        peering.start(now);
+        let Output::Dial(connection) = peering.poll_output(now, &mut rib) else {
+            panic!("no dial");
+        };
+        peering.handle_connected(now, connection, "192.168.0.111".parse().unwrap());
+        let mut dialogue = Self {
+            peering,
+            rib,
+            now,
+            connection,
+            sent: Vec::new(),
+            unwritten: 0,
+            deadline: None,
+        };
+        dialogue.drain();
+        let mut octets = BytesMut::new();
+        let open = OpenBuf {
+            asn: Asn::new(64512),
+            hold_time: HoldTime::DEFAULT,
+            router_id: "192.168.0.254".parse().unwrap(),
+            capabilities: vec![
+                CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST),
+                CapabilityBuf::RouteRefresh,
+                CapabilityBuf::EnhancedRouteRefresh,
+                CapabilityBuf::FourOctetAs(Asn::new(64512)),
+                CapabilityBuf::GracefulRestart {
+                    restarted: false,
+                    notification: false,
+                    restart_time: 120,
+                    families: Vec::new(),
+                },
+            ],
+        };
+        open.encode(&mut octets).unwrap();
+        octets.extend_from_slice(&KEEPALIVE);
+        dialogue.receive(octets);
+        dialogue
+    }
+
+    fn receive(&mut self, mut octets: BytesMut) {
+        self.peering
+            .handle_bytes(self.now, self.connection, &mut octets);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.peering.poll_output(self.now, &mut self.rib) {
+                Output::Transmit(id, octets) => {
+                    assert_eq!(id, self.connection);
+                    self.unwritten += octets.len();
+                    let mut octets = BytesMut::from(octets);
+                    while let Some(frame) =
+                        Frame::split(&mut octets, MessageLimit::Standard).unwrap()
+                    {
+                        self.sent.push(frame);
+                    }
+                }
+                Output::Wait(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+                Output::Dial(_) | Output::Close(_) | Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// The driver writes everything that it was handed.
+    fn write(&mut self) {
+        let taken = std::mem::take(&mut self.unwritten);
+        self.peering
+            .handle_written(self.now, self.connection, taken);
+        self.drain();
+    }
+
+    fn write_all(&mut self) {
+        while self.unwritten > 0 {
+            self.write();
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.peering.handle_timeout(self.now);
+        self.drain();
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Rib)) {
+        change(&mut self.rib);
+        self.peering.handle_table_changed();
+        self.drain();
+    }
+
+    fn ask_refresh(&mut self) {
+        let mut octets = BytesMut::new();
+        RouteRefresh {
+            family: Family::IPV4_UNICAST,
+            subtype: RefreshSubtype::REQUEST,
+        }
+        .encode(&mut octets);
+        self.receive(octets);
+    }
+
+    /// Takes the messages sent so far: announced and withdrawn routes, End-of-RIB, begun refreshes.
+    fn take(&mut self) -> Taken {
+        let context = Context::new(PeerKind::Internal);
+        let mut taken = Taken::default();
+        for frame in self.sent.drain(..) {
+            match frame.decode(&context).unwrap() {
+                Message::Update(update) => {
+                    let checked = update.check().unwrap();
+                    taken.announced += checked.announced().count();
+                    taken.withdrawn += checked.withdrawn().count();
+                    taken.end_of_rib += usize::from(checked.end_of_rib().is_some());
+                }
+                Message::RouteRefresh(refresh) => {
+                    taken.refreshes += usize::from(refresh.subtype == RefreshSubtype::BEGIN);
+                }
+                Message::Open(_) | Message::Keepalive => {}
+                Message::Notification(_) => panic!("{frame:?}"),
+            }
+        }
+        taken
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Taken {
+    announced: usize,
+    withdrawn: usize,
+    end_of_rib: usize,
+    refreshes: usize,
+}
+
+fn announced(announced: usize) -> Taken {
+    Taken {
+        announced,
+        ..Taken::default()
+    }
+}
+
+#[test]
+fn end_of_rib_follows_the_whole_table() {
+    let mut dialogue = Dialogue::established(3, MAX_QUEUED);
+    let whole = Taken {
+        announced: 3,
+        end_of_rib: 1,
+        ..Taken::default()
+    };
+    assert_eq!(dialogue.take(), whole);
+    assert!(dialogue.peering.is_up_to_date());
+    dialogue.change(|rib| assert!(rib.withdraw("10.0.0.1/32".parse().unwrap())));
+    let withdrawn = Taken {
+        withdrawn: 1,
+        ..Taken::default()
+    };
+    assert_eq!(dialogue.take(), withdrawn);
+}
+
+#[test]
+fn routes_are_taken_only_while_the_queue_has_room() {
+    let mut dialogue = Dialogue::established(200_000, 8192);
+    // A window of changes is encoded whole: 32,768 routes of five octets, and the heads of their messages.
+    let most = 8192 + 32_768 * 5 + 16 * 1024;
+    let mut passes = 0;
+    let mut total = 0;
+    while !dialogue.peering.is_up_to_date() {
+        assert!(dialogue.unwritten < most, "{}", dialogue.unwritten);
+        dialogue.drain();
+        assert!(dialogue.unwritten < most, "no room, and more is taken");
+        total += dialogue.take().announced;
+        dialogue.write();
+        passes += 1;
+    }
+    total += dialogue.take().announced;
+    assert_eq!((passes, total), (6, 200_000));
+}
+
+#[test]
+fn a_slow_peer_is_sent_the_newest_state_only() {
+    let mut dialogue = Dialogue::established(10_000, 4096);
+    dialogue.take();
+    for preference in 1..100 {
+        dialogue.change(|rib| {
+            (0..10_000)
+                .for_each(|number| assert!(rib.announce(&route(number).local_pref(preference))));
+        });
+    }
+    dialogue.write_all();
+    assert_eq!(dialogue.take().announced, 10_000);
+}
+
+#[test]
+fn refreshes_are_answered_once_a_second_and_after_the_last_answer_was_written() {
+    let mut dialogue = Dialogue::established(1000, MAX_QUEUED);
+    dialogue.write_all();
+    dialogue.take();
+    let answer = Taken {
+        refreshes: 1,
+        ..announced(1000)
+    };
+    dialogue.ask_refresh();
+    assert_eq!(dialogue.take(), answer);
+    // Two more at once: one answer, not before a second has passed.
+    dialogue.ask_refresh();
+    dialogue.ask_refresh();
+    dialogue.write_all();
+    assert_eq!(dialogue.take(), Taken::default());
+    let wait = dialogue.deadline.unwrap() - dialogue.now;
+    assert_eq!(wait, REFRESH_INTERVAL);
+    dialogue.wait(wait);
+    assert_eq!(dialogue.take(), answer);
+    // The answer is still queued: the next one waits for the socket, however long.
+    dialogue.ask_refresh();
+    dialogue.wait(REFRESH_INTERVAL * 2);
+    assert_eq!(dialogue.take(), Taken::default());
+    assert!(dialogue.deadline.unwrap() > dialogue.now, "no busy wait");
+    dialogue.write();
+    assert_eq!(dialogue.take(), answer);
+}
+
+#[test]
+fn new_policy_withdraws_and_announces_what_it_changes() {
+    let mut dialogue = Dialogue::established(4, MAX_QUEUED);
+    dialogue.take();
+    let lower = PrefixRange::inside_of("10.0.0.0/31".parse().unwrap());
+    let policy = ExportPolicy::only([lower]).local_pref(7);
+    dialogue
+        .peering
+        .update(dialogue.now, config().export(policy));
+    dialogue.drain();
+    let changed = Taken {
+        announced: 2,
+        withdrawn: 2,
+        ..Taken::default()
+    };
+    assert_eq!(dialogue.take(), changed);
+    assert_eq!(
+        dialogue.peering.session().state(),
+        crate::State::Established
+    );
+}
+
+#[test]
+fn draining_sends_the_table_again_and_ends_with_it() {
+    let mut dialogue = Dialogue::established(2, MAX_QUEUED);
+    dialogue.take();
+    for draining in [true, false] {
+        dialogue.peering.set_draining(draining);
+        dialogue.drain();
+        assert_eq!(dialogue.take(), announced(2), "draining: {draining}");
+    }
+}
+
+#[test]
+fn flush_ends_when_the_peer_has_acknowledged_every_octet() {
+    let mut dialogue = Dialogue::established(1, MAX_QUEUED);
+    dialogue.write();
+    dialogue.rib.announce(&route(9));
+    // The driver has not been told of the change: the flush finds it.
+    let flush = dialogue.peering.flush(dialogue.rib.version());
+    dialogue.drain();
+    assert_eq!(dialogue.take().announced, 2);
+    let connection = dialogue.connection;
+    dialogue.peering.handle_unacknowledged(connection, 0);
+    assert_eq!(dialogue.peering.poll_flushed(), None, "not written yet");
+    dialogue.write();
+    dialogue.peering.handle_unacknowledged(connection, 1);
+    assert_eq!(
+        dialogue.peering.poll_flushed(),
+        None,
+        "one octet is missing"
+    );
+    assert!(dialogue.peering.awaits_acknowledgement());
+    dialogue.peering.handle_unacknowledged(connection, 0);
+    let outcome = Some((flush, FlushOutcome::Acknowledged));
+    assert_eq!(dialogue.peering.poll_flushed(), outcome);
+    assert!(!dialogue.peering.awaits_acknowledgement());
+}
+
+#[test]
+fn flush_without_a_session_ends_at_once() {
+    let mut dialogue = Dialogue::established(1, MAX_QUEUED);
+    let waiting = dialogue.peering.flush(dialogue.rib.version());
+    let given_up = dialogue.peering.flush(dialogue.rib.version());
+    dialogue.peering.cancel_flush(given_up);
+    let (now, connection) = (dialogue.now, dialogue.connection);
+    dialogue.peering.handle_closed(now, connection);
+    dialogue.drain();
+    let none = FlushOutcome::NotEstablished;
+    assert_eq!(dialogue.peering.poll_flushed(), Some((waiting, none)));
+    let later = dialogue.peering.flush(dialogue.rib.version());
+    assert_eq!(dialogue.peering.poll_flushed(), Some((later, none)));
+    assert_eq!(dialogue.peering.poll_flushed(), None);
+}
+
+#[test]
+fn a_session_that_is_down_keeps_no_place_in_the_table() {
+    for closes in [false, true] {
+        let mut dialogue = Dialogue::established(1000, 4096);
+        let (now, connection) = (dialogue.now, dialogue.connection);
+        if closes {
+            let Dialogue { peering, rib, .. } = &mut dialogue;
+            let session = Session::new(
+                LocalConfig {
+                    asn: Asn::new(64512),
+                    router_id: "192.168.0.111".parse().unwrap(),
+                },
+                config(),
+                now,
+                1,
+            );
+            std::mem::replace(peering, Peering::new(session)).close(rib);
+        } else {
+            dialogue.peering.handle_closed(now, connection);
+            dialogue.drain();
+        }
+        for number in 0..1000 {
+            let prefix = route(number).prefix();
+            assert!(dialogue.rib.withdraw(prefix));
+        }
+        for _ in 0..1000 {
+            dialogue.rib.announce(&route(0));
+            dialogue.rib.withdraw(route(0).prefix());
+        }
+        let positions = dialogue.rib.ipv4.positions();
+        assert!(positions < 300, "{positions} positions are kept");
+    }
+}
