@@ -45,9 +45,9 @@ use shared::{Shared, lock};
 
 /// A BGP speaker that announces routes to its peers. Cheap to clone; all clones are the same speaker.
 ///
-/// Needs a tokio runtime with I/O and time. Commands return at once: what they ask for is in the table when they
-/// return, and on its way to the peers; [`Speaker::flush`] waits until it has arrived. [`Speaker::shutdown`] ends it in
-/// good order; when the last clone is dropped, its sessions end by themselves.
+/// Needs a tokio runtime with I/O and time. Commands return at once: the change is in the table and on its way to the peers;
+/// [`Speaker::flush`] waits until it has arrived. [`Speaker::shutdown`] ends the sessions in good order; when the last clone
+/// is dropped, they end by themselves.
 ///
 /// ```no_run
 /// use bgp_session::{AddPeerError, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
@@ -57,12 +57,12 @@ use shared::{Shared, lock};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let builder: SpeakerBuilder = Speaker::builder(Asn::new(64512), "192.168.0.111".parse()?);
 /// let speaker = builder
-///     .listen("[::]:179".parse()?)
-///     .listen_through("10.0.0.1:179".parse()?, "vrf-blue")
-///     .dialer(TcpDialer) // unless another one is given
-///     .event_capacity(1024)
-///     .seed(7) // the same jitter in every run
-///     .restarting() // no End-of-RIB before `restored`
+///     .with_listener("[::]:179".parse()?)
+///     .with_device_listener("10.0.0.1:179".parse()?, "vrf-blue")
+///     .with_dialer(TcpDialer) // unless another one is given
+///     .with_event_capacity(1024)
+///     .with_seed(7) // the same jitter in every run
+///     .with_restarting(true) // no End-of-RIB before `restored`
 ///     .spawn()
 ///     .await?;
 /// println!("listening on {:?}", speaker.listeners());
@@ -86,10 +86,10 @@ use shared::{Shared, lock};
 ///     update.apply()?;
 /// }
 /// speaker.withdraw_path("192.168.10.2/32".parse()?, bgp_wire::PathId(1));
-/// // Everybody who connects from there, ten at the most, until further notice.
-/// let anybody = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
-/// speaker.add_neighbors("10.1.0.0/16".parse()?, anybody, 10)?;
-/// speaker.remove_neighbors("10.1.0.0/16".parse()?).await;
+/// // At most ten peers that connect from this prefix.
+/// let template = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
+/// speaker.add_dynamic_peers("10.1.0.0/16".parse()?, template, 10)?;
+/// speaker.remove_dynamic_peers("10.1.0.0/16".parse()?).await;
 /// for peer in speaker.peers() {
 ///     speaker.remove_peer(peer.address()).await;
 /// }
@@ -113,7 +113,7 @@ impl Speaker {
         }
     }
 
-    /// A speaker of this AS with this BGP Identifier.
+    /// Returns the builder of a speaker with this AS number and BGP Identifier.
     #[must_use]
     pub fn builder(asn: Asn, router_id: RouterId) -> SpeakerBuilder {
         SpeakerBuilder::new(asn, router_id)
@@ -123,38 +123,38 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// There is a peer with this address, its segments cannot be authenticated as it asks, or the speaker has been shut down.
+    /// A peer with this address exists, its key cannot be used, or the speaker is shut down.
     pub fn add_peer(&self, config: PeerConfig) -> Result<Peer, AddPeerError> {
         self.registry.add_peer(config)
     }
 
-    /// Takes everybody in `prefix` who connects for a peer, at most so many at a time, with this configuration but for the
-    /// address. Such a peer is gone when its session is, and its stale routes are.
+    /// Accepts connections from `prefix` as dynamic peers, at most `limit` at a time, configured from `template`. The longest
+    /// prefix decides. A dynamic peer is passive, and is removed when its session has ended and its stale routes are gone.
     ///
     /// # Errors
     ///
-    /// There are neighbors with this prefix, segments cannot be authenticated as the configuration asks, or the speaker has
-    /// been shut down.
-    pub fn add_neighbors(
+    /// Dynamic peers with this prefix exist, the key of the template cannot be used, or the speaker is shut down.
+    pub fn add_dynamic_peers(
         &self,
         prefix: IpNet,
         template: PeerConfig,
-        most: usize,
+        limit: usize,
     ) -> Result<(), AddPeerError> {
-        self.registry.add_dynamic_peers(prefix, template, most)
+        self.registry.add_dynamic_peers(prefix, template, limit)
     }
 
-    /// Another configuration for a peer: says what it would change and reset, and changes it when it is applied.
+    /// Returns the update to another configuration of a peer: what it would change and reset. It takes effect when it is
+    /// applied.
     ///
     /// # Errors
     ///
-    /// There is no peer with this address, or its segments cannot be authenticated as the configuration asks.
+    /// No peer has this address, or its key cannot be used.
     pub fn update_peer(&self, config: PeerConfig) -> Result<PeerUpdate, AddPeerError> {
         PeerUpdate::new(Arc::clone(&self.registry), config)
     }
 
-    /// Ends the session with this peer, with Cease/Peer De-configured, and forgets it; whether there was one. Its last events
-    /// are on their way when this returns.
+    /// Removes a peer and ends its session with Cease/Peer De-configured. Returns `false` if there is none. Its last events
+    /// have been sent when the future ends; the peer is removed even if the future is dropped before.
     pub async fn remove_peer(&self, address: IpAddr) -> bool {
         let removed = self.registry.remove_peer(address);
         if let Some(peer) = &removed {
@@ -163,9 +163,9 @@ impl Speaker {
         removed.is_some()
     }
 
-    /// Admits no more neighbors with this prefix, and ends the sessions with those that there are as [`Speaker::remove_peer`]
-    /// does; whether there was such a prefix.
-    pub async fn remove_neighbors(&self, prefix: IpNet) -> bool {
+    /// Removes the dynamic peers with this prefix, those that are present like [`Speaker::remove_peer`]. Returns `false` if
+    /// the prefix is unknown.
+    pub async fn remove_dynamic_peers(&self, prefix: IpNet) -> bool {
         let removed = self.registry.remove_dynamic_peers(prefix.trunc());
         for peer in removed.iter().flatten() {
             peer.ended().await;
@@ -173,60 +173,60 @@ impl Speaker {
         removed.is_some()
     }
 
-    /// Announces a route, in place of one with the same prefix and path identifier; whether that changes anything.
+    /// Announces a route, in place of one with the same prefix and path identifier. Returns `true` if that changes anything.
     pub fn announce(&self, route: &Route) -> bool {
         self.change(|rib| rib.announce(route))
     }
 
-    /// Announces routes, all of which are in the table before a peer is sent one; how many change anything.
+    /// Announces routes, all of which are in the table before a peer is sent one. Returns how many change anything.
     pub fn announce_all<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> usize {
         // The iterator is the caller's: it must not run under the table's lock.
         let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| routes.iter().filter(|route| rib.announce(route)).count())
     }
 
-    /// Withdraws every route to this prefix; whether there was one.
+    /// Withdraws every route to this prefix. Returns `false` if there is none.
     pub fn withdraw(&self, prefix: IpNet) -> bool {
         self.change(|rib| rib.withdraw(prefix))
     }
 
-    /// Withdraws one of the routes to this prefix; whether there was one.
+    /// Withdraws one of the routes to this prefix. Returns `false` if there is none.
     pub fn withdraw_path(&self, prefix: IpNet, path_id: PathId) -> bool {
         self.change(|rib| rib.withdraw_path(prefix, path_id))
     }
 
-    /// Makes `routes` all that is announced.
+    /// Replaces every announced route with `routes`.
     pub fn replace<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
         let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| rib.replace(routes))
     }
 
-    /// Everything that was announced before the restart is announced again: peers are told so (see
-    /// [`SpeakerBuilder::restarting`]).
+    /// Ends a restart: every route from before it is announced again, and peers are sent End-of-RIB (see
+    /// [`SpeakerBuilder::with_restarting`]).
     pub fn restored(&self) {
         self.shared.restarting.store(false, Ordering::Relaxed);
         self.change(|rib| rib.set_complete(true));
     }
 
-    /// Asks every peer, also those to come, to prefer the routes of others, as this speaker is about to stop; or no longer
-    /// (RFC 8326).
+    /// Asks every present and future peer to prefer the routes of others, because this speaker is about to stop; or no
+    /// longer (RFC 8326).
     pub fn drain(&self, draining: bool) {
         self.shared.draining.send_replace(draining);
     }
 
-    /// Every announced route.
+    /// Returns every announced route.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
         lock(&self.shared.rib).routes().collect()
     }
 
-    /// How many IPv4 and how many IPv6 routes are announced.
+    /// Returns the numbers of announced IPv4 and IPv6 routes.
     #[must_use]
     pub fn route_counts(&self) -> (usize, usize) {
         lock(&self.shared.rib).counts()
     }
 
-    /// The announced route to exactly this prefix; of several the one with the lowest path identifier.
+    /// Returns the announced route to exactly this prefix; of several the one with the lowest path identifier.
     #[must_use]
     pub fn route(&self, prefix: IpNet) -> Option<Route> {
         lock(&self.shared.rib).route(prefix)
@@ -234,7 +234,7 @@ impl Speaker {
 
     /// Returns once the kernel of every Established peer has acknowledged what was announced and withdrawn before.
     ///
-    /// A peer whose session is not up, or goes down meanwhile, is not waited for: it is sent everything when it is up.
+    /// Does not wait for a peer whose session is not up or goes down meanwhile: it is sent everything when it is up.
     pub async fn flush(&self) {
         let version = lock(&self.shared.rib).version();
         for peer in self.peers() {
@@ -246,36 +246,37 @@ impl Speaker {
         }
     }
 
-    /// What happens from now on.
+    /// Returns a receiver of the events from now on.
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(self.shared.events.subscribe())
     }
 
-    /// Every peer, by address.
+    /// Returns every peer, by address.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         self.registry.peers()
     }
 
-    /// The peer with this address.
+    /// Returns the peer with this address.
     #[must_use]
     pub fn peer(&self, address: IpAddr) -> Option<Peer> {
         self.registry.peer(address)
     }
 
-    /// The addresses that connections are accepted on.
+    /// Returns the addresses on which connections are accepted.
     #[must_use]
     pub fn listeners(&self) -> Vec<SocketAddr> {
         self.registry.listeners()
     }
 
-    /// Hands over a connection that was accepted elsewhere; whether `remote` is a peer that could take it.
+    /// Hands over a connection that was accepted elsewhere. Returns `false` if `remote` is no peer that could take it.
     pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> bool {
         self.registry.accept(remote, |_| Some(Box::new(transport)))
     }
 
-    /// Ends every session with `why` and stops; waits at most two seconds for the peers to have read it.
+    /// Ends every session with `why` and stops. Waits at most two seconds for the peers to have read it; the sessions end
+    /// even if the future is dropped before.
     pub async fn shutdown(&self, why: Shutdown) {
         self.registry.close(&why);
         self.shared.tasks.close();

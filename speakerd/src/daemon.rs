@@ -50,7 +50,7 @@ impl Daemon {
         let (desired, routes) = Desired::open(config, state_directory.as_deref())?;
         let mut builder = Speaker::builder(config.local_as, router_id);
         for address in &config.listen {
-            builder = builder.listen(*address);
+            builder = builder.with_listener(*address);
         }
         let speaker = builder
             .spawn()

@@ -184,8 +184,8 @@ impl Router {
             .parse()
             .map_err(|error| Failure::new(Failure::CONFIG, error))?;
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let builder =
-            Speaker::builder(config.local_as, identifier).listen(SocketAddr::new(loopback, 0));
+        let builder = Speaker::builder(config.local_as, identifier)
+            .with_listener(SocketAddr::new(loopback, 0));
         let speaker = builder.spawn().await.map_err(failed)?;
         let peer = PeerConfig::new(loopback, config.local_as)
             .passive(true)

@@ -48,7 +48,7 @@ async fn speak(listens: bool, routes: u32, peers: u32) {
     let local = established::local();
     let mut builder = Speaker::builder(local.asn, local.router_id);
     if listens {
-        builder = builder.listen(SocketAddr::new(address, 179));
+        builder = builder.with_listener(SocketAddr::new(address, 179));
     }
     let speaker = builder.spawn().await.expect("the address is ours");
     for start in (0..routes).step_by(1000) {

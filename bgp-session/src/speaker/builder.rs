@@ -1,4 +1,4 @@
-//! `SpeakerBuilder`: what a speaker is made of.
+//! `SpeakerBuilder`: the parts of a speaker that are chosen before it starts.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -20,11 +20,11 @@ use crate::rib::Rib;
 /// Builds a [`Speaker`].
 pub struct SpeakerBuilder {
     local: LocalConfig,
-    listen: Vec<(SocketAddr, Option<String>)>,
+    listeners: Vec<(SocketAddr, Option<String>)>,
     dialer: Arc<dyn Dialer>,
     seed: u64,
     event_capacity: usize,
-    deliver: Option<mpsc::Sender<PeerEvent>>,
+    event_sender: Option<mpsc::Sender<PeerEvent>>,
     restarting: bool,
 }
 
@@ -32,67 +32,70 @@ impl SpeakerBuilder {
     pub(super) fn new(asn: Asn, router_id: RouterId) -> Self {
         Self {
             local: LocalConfig { asn, router_id },
-            listen: Vec::new(),
+            listeners: Vec::new(),
             dialer: Arc::new(TcpDialer),
             seed: RandomState::new().hash_one(0),
             event_capacity: 1024,
-            deliver: None,
+            event_sender: None,
             restarting: false,
         }
     }
 
-    /// Also accepts connections on this address; only from configured peers. `[::]` stands for IPv4 too.
+    /// Also accepts connections on this address. `[::]` includes IPv4.
     #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen.push((address, None));
+    pub fn with_listener(mut self, address: SocketAddr) -> Self {
+        self.listeners.push((address, None));
         self
     }
 
-    /// The same for what arrives through this device only: an interface, or a VRF.
+    /// Also accepts connections on this address that arrive through `device`, an interface or a VRF.
     #[must_use]
-    pub fn listen_through(mut self, address: SocketAddr, device: impl Into<String>) -> Self {
-        self.listen.push((address, Some(device.into())));
+    pub fn with_device_listener(mut self, address: SocketAddr, device: impl Into<String>) -> Self {
+        self.listeners.push((address, Some(device.into())));
         self
     }
 
-    /// Makes connections with `dialer`: through a namespace, a VRF, a mock.
+    /// Makes connections with `dialer`, for example through a namespace or in memory; by TCP unless given.
     #[must_use]
-    pub fn dialer(mut self, dialer: impl Dialer) -> Self {
+    pub fn with_dialer(mut self, dialer: impl Dialer) -> Self {
         self.dialer = Arc::new(dialer);
         self
     }
 
-    /// Decides the jitter of every session. Random unless given.
+    /// Sets the seed of every jitter; random unless given.
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
+    pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// How many events a slow receiver of [`Speaker::events`] may fall behind before it misses the oldest; 1024 unless given.
+    /// Sets how many events a slow receiver of [`Speaker::events`] may fall behind before it loses the oldest; 1024 unless
+    /// given, at least 1.
     #[must_use]
-    pub fn event_capacity(mut self, events: usize) -> Self {
+    pub fn with_event_capacity(mut self, events: usize) -> Self {
         self.event_capacity = events.max(1);
         self
     }
 
-    /// Sends every event here, too, and none is missed: while there is no room, what has more to say is not read from. A
-    /// receiver that is late by a hold time loses sessions. What a peer says last is dropped if nobody takes it within a second.
+    /// Also sends every event to `events`, without loss: while the channel is full, peers with pending events are not read.
+    ///
+    /// A receiver that is late by a hold time loses sessions. The last events of a peer are dropped if the channel has no
+    /// room for them within a second.
     #[must_use]
-    pub fn deliver(mut self, events: mpsc::Sender<PeerEvent>) -> Self {
-        self.deliver = Some(events);
+    pub fn with_event_sender(mut self, events: mpsc::Sender<PeerEvent>) -> Self {
+        self.event_sender = Some(events);
         self
     }
 
-    /// Says that the speaker has just restarted, and is about to announce what it announced before: its first OPENs have the R
-    /// bit, and no End-of-RIB is sent before [`Speaker::restored`] (RFC 4724 section 4.1).
+    /// Sets whether the speaker has just restarted and is about to announce its earlier routes again. Its first OPENs have
+    /// the R bit then, and no End-of-RIB is sent before [`Speaker::restored`] (RFC 4724 section 4.1).
     #[must_use]
-    pub fn restarting(mut self) -> Self {
-        self.restarting = true;
+    pub fn with_restarting(mut self, restarting: bool) -> Self {
+        self.restarting = restarting;
         self
     }
 
-    /// Binds every address and starts.
+    /// Binds every listener and starts.
     ///
     /// # Errors
     ///
@@ -106,7 +109,7 @@ impl SpeakerBuilder {
             changed: watch::Sender::new(rib.version()),
             rib: Mutex::new(rib),
             events: broadcast::Sender::new(self.event_capacity),
-            deliver: self.deliver,
+            event_sender: self.event_sender,
             dialer: self.dialer,
             seed: self.seed,
             restarting: self.restarting.into(),
@@ -116,7 +119,7 @@ impl SpeakerBuilder {
         });
         // Dropped if an address cannot be bound, which ends the listeners before it.
         let speaker = Speaker::new(shared, stop.drop_guard());
-        for (address, device) in &self.listen {
+        for (address, device) in &self.listeners {
             speaker.registry.add_listener(*address, device.as_deref())?;
         }
         Ok(speaker)

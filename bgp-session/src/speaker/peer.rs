@@ -88,7 +88,7 @@ impl PeerTask {
             peering: Peering::new(session),
             commands,
             changed: shared.changed.subscribe(),
-            delivery: Delivery::new(shared.deliver.clone()),
+            delivery: Delivery::new(shared.event_sender.clone()),
             report,
             dynamic,
             draining: false,

@@ -18,7 +18,7 @@ pub(super) struct Shared {
     /// The version of the table. A change wakes the peers.
     pub(super) changed: watch::Sender<u64>,
     pub(super) events: broadcast::Sender<PeerEvent>,
-    pub(super) deliver: Option<mpsc::Sender<PeerEvent>>,
+    pub(super) event_sender: Option<mpsc::Sender<PeerEvent>>,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) seed: u64,
     /// Sessions that start are told of a restart (RFC 4724 section 3).

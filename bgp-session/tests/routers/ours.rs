@@ -30,12 +30,9 @@ impl Ours {
             .unwrap();
         let router_id = setup.ours_ipv4().try_into().unwrap();
         let builder = Speaker::builder(Asn::new(OUR_AS), router_id);
-        let builder = builder.listen(SocketAddr::new(setup.ours(), 179));
-        let builder = if restarting {
-            builder.restarting()
-        } else {
-            builder
-        };
+        let builder = builder
+            .with_listener(SocketAddr::new(setup.ours(), 179))
+            .with_restarting(restarting);
         let speaker = runtime.block_on(builder.spawn()).unwrap();
         Self { runtime, speaker }
     }

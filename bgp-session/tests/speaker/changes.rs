@@ -1,4 +1,4 @@
-//! What changes while a speaker runs: peers, their configuration, who may become one; draining; a restart.
+//! What changes while a speaker runs: peers, their configuration, dynamic peers; draining; a restart.
 
 use std::time::Duration;
 
@@ -116,12 +116,14 @@ async fn draining() {
 }
 
 #[tokio::test]
-async fn neighbors_come_and_go() {
+async fn dynamic_peers_come_and_go() {
     let router = listening("192.168.0.254", ROUTER).await;
     let template = PeerConfig::new(address("127.1.0.0"), Asn::new(64512)).deliver_updates(true);
     let prefix = "127.1.0.0/16".parse().unwrap();
-    router.add_neighbors(prefix, template.clone(), 3).unwrap();
-    let again = router.add_neighbors(prefix, template, 3).unwrap_err();
+    router
+        .add_dynamic_peers(prefix, template.clone(), 3)
+        .unwrap();
+    let again = router.add_dynamic_peers(prefix, template, 3).unwrap_err();
     assert_eq!(again.to_string(), "duplicate dynamic peers 127.1.0.0/16");
     let mut nodes = Vec::new();
     for (number, up) in [(1, true), (2, true), (3, true), (4, false)] {
@@ -147,8 +149,8 @@ async fn neighbors_come_and_go() {
         .map(|peer| peer.address().to_string())
         .collect();
     assert_eq!(addresses, ["127.1.0.2", "127.1.0.3", "127.1.0.4"]);
-    assert!(within(router.remove_neighbors(prefix)).await);
-    assert!(!within(router.remove_neighbors(prefix)).await);
+    assert!(within(router.remove_dynamic_peers(prefix)).await);
+    assert!(!within(router.remove_dynamic_peers(prefix)).await);
     assert_eq!(router.peers().len(), 0);
     let gone = within(last.wait_for(|status| status.last_error.is_some())).await;
     let why = gone.unwrap().last_error.unwrap();
@@ -244,7 +246,7 @@ async fn a_restart_over_which_routes_are_kept() {
     let stale = changes(&mut events, &mut table, "+10.0.0.2/32").await;
     assert_eq!(stale.len(), 2, "marked stale, not withdrawn: {stale:?}");
 
-    let node = builder().restarting().spawn().await.unwrap();
+    let node = builder().with_restarting(true).spawn().await.unwrap();
     node.add_peer(config).unwrap();
     let returned = async {
         loop {

@@ -18,11 +18,11 @@ fn fill_queue(peer: &Peer) {
 }
 
 /// A router that accepts dynamic peers, and two nodes that have come up.
-async fn router_with_neighbors() -> (Speaker, Vec<Speaker>) {
+async fn router_with_dynamic_peers() -> (Speaker, Vec<Speaker>) {
     let router = listening("192.168.0.254", ROUTER).await;
     let template = PeerConfig::new(address("127.7.0.0"), Asn::new(64512));
     let prefix = "127.7.0.0/16".parse().unwrap();
-    router.add_neighbors(prefix, template, 10).unwrap();
+    router.add_dynamic_peers(prefix, template, 10).unwrap();
     let mut nodes = Vec::new();
     for number in 1..=2 {
         let own = format!("127.7.0.{number}");
@@ -36,9 +36,9 @@ async fn router_with_neighbors() -> (Speaker, Vec<Speaker>) {
 
 #[tokio::test]
 async fn removed_prefix_takes_its_peers_if_removal_is_not_awaited() {
-    let (router, nodes) = router_with_neighbors().await;
+    let (router, nodes) = router_with_dynamic_peers().await;
     {
-        let mut removal = pin!(router.remove_neighbors("127.7.0.0/16".parse().unwrap()));
+        let mut removal = pin!(router.remove_dynamic_peers("127.7.0.0/16".parse().unwrap()));
         assert!(poll_once(removal.as_mut()).await.is_pending());
     }
     assert_eq!(router.peers().len(), 0);
@@ -52,8 +52,8 @@ async fn removed_prefix_takes_its_peers_if_removal_is_not_awaited() {
 
 #[tokio::test]
 async fn peer_added_while_its_prefix_is_removed_stays() {
-    let (router, mut nodes) = router_with_neighbors().await;
-    let mut removal = pin!(router.remove_neighbors("127.7.0.0/16".parse().unwrap()));
+    let (router, mut nodes) = router_with_dynamic_peers().await;
+    let mut removal = pin!(router.remove_dynamic_peers("127.7.0.0/16".parse().unwrap()));
     assert!(poll_once(removal.as_mut()).await.is_pending());
     let second = nodes.pop().unwrap();
     within(second.shutdown(Shutdown::administrative(""))).await;
@@ -67,7 +67,7 @@ async fn peer_added_while_its_prefix_is_removed_stays() {
 
 #[tokio::test]
 async fn shutdown_ends_every_session_if_it_is_not_awaited() {
-    let (router, nodes) = router_with_neighbors().await;
+    let (router, nodes) = router_with_dynamic_peers().await;
     for peer in router.peers() {
         fill_queue(&peer);
     }

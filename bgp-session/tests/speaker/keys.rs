@@ -1,4 +1,4 @@
-//! TCP MD5 keys on the listening sockets (RFC 2385) while peers and neighbors come and go.
+//! TCP MD5 keys on the listening sockets (RFC 2385) while peers come and go.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -68,7 +68,7 @@ async fn removed_peer_leaves_key_of_its_prefix() {
     let router = listening("192.168.0.254", ROUTER).await;
     let prefix = "127.0.0.1/32".parse().unwrap();
     let template = passive(NODE).md5_key(key("prefix"));
-    router.add_neighbors(prefix, template, 1).unwrap();
+    router.add_dynamic_peers(prefix, template, 1).unwrap();
     router.add_peer(passive(NODE).md5_key(key("own"))).unwrap();
     assert!(within(router.remove_peer(address(NODE))).await);
     assert!(!opens_unsigned(NODE, &router).await);
@@ -81,8 +81,8 @@ async fn removed_prefix_leaves_key_of_peer() {
     let prefix = "127.0.0.1/32".parse().unwrap();
     router.add_peer(passive(NODE).md5_key(key("own"))).unwrap();
     let template = passive(NODE).md5_key(key("prefix"));
-    router.add_neighbors(prefix, template, 1).unwrap();
-    assert!(within(router.remove_neighbors(prefix)).await);
+    router.add_dynamic_peers(prefix, template, 1).unwrap();
+    assert!(within(router.remove_dynamic_peers(prefix)).await);
     assert!(!opens_unsigned(NODE, &router).await);
     assert_eq!(comes_up_with(&router, "own").await, Ok(()));
 }
@@ -92,15 +92,15 @@ async fn removed_prefix_leaves_key_of_peer() {
 async fn refused_peer_leaves_no_key() {
     let builder = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap());
     let router = builder
-        .listen((address(ROUTER), 0).into())
-        .listen((address("::"), 0).into())
+        .with_listener((address(ROUTER), 0).into())
+        .with_listener((address("::"), 0).into())
         .spawn()
         .await
         .unwrap();
     let full = (0..u16::MAX).find_map(|number| {
         let prefix = format!("2001:db8:{number:x}::/48").parse().unwrap();
         let template = passive("2001:db8::").md5_key(key("secret"));
-        router.add_neighbors(prefix, template, 1).err()
+        router.add_dynamic_peers(prefix, template, 1).err()
     });
     assert!(matches!(full, Some(AddPeerError::Key(_))));
     let refused = router.add_peer(passive(NODE).md5_key(key("secret")));
@@ -114,7 +114,9 @@ async fn key_of_gone_dynamic_peer_is_that_of_its_prefix() {
     let router = listening("192.168.0.254", ROUTER).await;
     let template = passive("127.0.0.0").md5_key(key("prefix"));
     let prefix = "127.0.0.0/8".parse().unwrap();
-    router.add_neighbors(prefix, template.clone(), 1).unwrap();
+    router
+        .add_dynamic_peers(prefix, template.clone(), 1)
+        .unwrap();
     let node = listening("192.168.0.111", NODE).await;
     let config = dialled(NODE, &router);
     let peer = node.add_peer(config.clone().md5_key(key("prefix")));

@@ -78,7 +78,7 @@ async fn a_hundred_sessions_are_reset() {
     let port = router.listeners()[0].port();
     let template = PeerConfig::new(address("127.3.0.0"), Asn::new(64512));
     router
-        .add_neighbors("127.3.0.0/16".parse().unwrap(), template, 1000)
+        .add_dynamic_peers("127.3.0.0/16".parse().unwrap(), template, 1000)
         .unwrap();
     let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap());
     let node = node.spawn().await.unwrap();

@@ -26,7 +26,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// An iBGP neighbor that is waited for, not dialled.
+/// An iBGP peer that is waited for, not dialled.
 fn passive(from: &str) -> PeerConfig {
     PeerConfig::new(address(from), Asn::new(64512)).passive(true)
 }
@@ -34,7 +34,7 @@ fn passive(from: &str) -> PeerConfig {
 /// A passive router that keeps what it is told, and a node that announces to it.
 async fn router_and_node() -> (Speaker, Speaker) {
     let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
-        .listen(SocketAddr::new(address(ROUTER), 0))
+        .with_listener(SocketAddr::new(address(ROUTER), 0))
         .spawn()
         .await
         .unwrap();
@@ -72,15 +72,15 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
 /// A speaker that listens on this address.
 async fn listening(id: &str, on: &str) -> Speaker {
     let builder = Speaker::builder(Asn::new(64512), id.parse().unwrap());
-    let builder = builder.listen(SocketAddr::new(address(on), 0));
+    let builder = builder.with_listener(SocketAddr::new(address(on), 0));
     builder.spawn().await.unwrap()
 }
 
 /// A router that tells everything that happens.
 async fn delivering(events: mpsc::Sender<PeerEvent>) -> Speaker {
     Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
-        .listen(SocketAddr::new(address(ROUTER), 0))
-        .deliver(events)
+        .with_listener(SocketAddr::new(address(ROUTER), 0))
+        .with_event_sender(events)
         .spawn()
         .await
         .unwrap()

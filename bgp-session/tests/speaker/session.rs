@@ -188,7 +188,7 @@ async fn peers_that_cannot_be_reached_are_said() {
         .unwrap();
     let _holder = std::net::TcpListener::bind(taken).unwrap();
     let error = Speaker::builder(Asn::new(1), "1.1.1.1".parse().unwrap())
-        .listen(taken)
+        .with_listener(taken)
         .spawn()
         .await
         .unwrap_err();
@@ -232,8 +232,8 @@ async fn simultaneous_opens_leave_one_session() {
     for round in 0..20 {
         let spawn = |address: &'static str, id: &'static str| async move {
             Speaker::builder(Asn::new(64512), id.parse().unwrap())
-                .listen(SocketAddr::new(self::address(address), 0))
-                .seed(round)
+                .with_listener(SocketAddr::new(self::address(address), 0))
+                .with_seed(round)
                 .spawn()
                 .await
                 .unwrap()

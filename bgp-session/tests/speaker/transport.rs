@@ -53,8 +53,8 @@ async fn md5_keys_of_mapped_addresses_and_networks() {
     let router = listening("192.168.0.254", "::").await;
     let node = listening("192.168.0.111", NODE).await;
     let template = passive("127.0.0.0").md5_key(key("secret"));
-    let neighbors = "127.0.0.0/8".parse().unwrap();
-    router.add_neighbors(neighbors, template, 10).unwrap();
+    let prefix = "127.0.0.0/8".parse().unwrap();
+    router.add_dynamic_peers(prefix, template, 10).unwrap();
     let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
         .dial_port(router.listeners()[0].port())
         .source_address(address(NODE))
@@ -139,7 +139,7 @@ async fn tcp_ao_is_had_or_refused_and_never_left_out() {
 async fn listeners_on_a_device() {
     let bind = |device: &str| {
         Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
-            .listen_through((address(ROUTER), 0).into(), device)
+            .with_device_listener((address(ROUTER), 0).into(), device)
             .spawn()
     };
     let router = bind("lo").await.unwrap();

@@ -94,7 +94,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         from: node,
     };
     let sender = Speaker::builder(asn, "192.168.0.111".parse()?)
-        .dialer(dialer)
+        .with_dialer(dialer)
         .spawn()
         .await?;
     sender.announce(&Route::new("192.168.10.1/32".parse()?));

@@ -1,4 +1,4 @@
-//! Delivery of a peer's events to the channel of `SpeakerBuilder::deliver`: none is lost, and none blocks the task.
+//! Delivery of a peer's events to the channel of `SpeakerBuilder::with_event_sender`: none is lost, and none blocks the task.
 
 use std::collections::VecDeque;
 use std::future::pending;

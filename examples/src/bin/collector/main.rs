@@ -27,12 +27,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Nothing is missed: who sends faster than it is printed waits.
     let (sender, mut events) = mpsc::channel(1024);
     let speaker = Speaker::builder(arguments.local_as, arguments.router_id)
-        .listen(arguments.listen)
-        .deliver(sender)
+        .with_listener(arguments.listen)
+        .with_event_sender(sender)
         .spawn()
         .await?;
     for (prefix, asn) in &arguments.neighbors {
-        speaker.add_neighbors(*prefix, template(&arguments, *prefix, *asn), MOST)?;
+        speaker.add_dynamic_peers(*prefix, template(&arguments, *prefix, *asn), MOST)?;
     }
     eprintln!("collector listens on {}", arguments.listen);
     let mut tables = Tables::default();
