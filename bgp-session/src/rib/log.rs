@@ -259,6 +259,7 @@ impl<D: LogKey> Log<D> {
     ///
     /// A destination may have several positions. Only the last one that concerns its best path counts: that of the path
     /// itself, or the withdrawal of a better one.
+    #[inline(never)]
     fn best_change(
         &self,
         destination: &D,
