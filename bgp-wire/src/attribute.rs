@@ -19,7 +19,7 @@ pub use list::{
 };
 pub(crate) use mp::nlri_field;
 pub use mp::{MpPrefixes, MpReach, MpUnreach};
-pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf};
+pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf, RawAttributes};
 pub use rules::Treatment;
 pub use set::AttributeSet;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]

@@ -77,8 +77,8 @@ pub use attribute::{
     Aggregator, Aigp, AsPath, AsPathBuf, AttrSet, Attribute, AttributeFlags, AttributeSet,
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
     MpPrefixes, MpReach, MpUnreach, ParseAsPathError, ParseAttributesError, PmsiTunnel, PrefixSid,
-    RawAttribute, RawAttributeBuf, Segment, SegmentBuf, Tlv, Treatment, TunnelEncapsulation,
-    TunnelOptions,
+    RawAttribute, RawAttributeBuf, RawAttributes, Segment, SegmentBuf, Tlv, Treatment,
+    TunnelEncapsulation, TunnelOptions,
 };
 pub use check::{Checked, Fault, UnicastRoutes};
 #[cfg(feature = "codec")]
@@ -103,7 +103,7 @@ pub use message::{
     AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
     FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE, LongLivedRestartFamily, Message,
     MultipleLabelsFamily, Notification, NotificationBuf, Open, OpenBuf, OutboundRouteFilter,
-    RawAttributes, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
+    RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
 };
 pub use nlri::{
     AnyNlri, AnyNlriBuf, ComponentType, Destination, DestinationBuf, EncodeNlri,

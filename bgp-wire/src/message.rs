@@ -15,7 +15,7 @@ pub use notification::{Notification, NotificationBuf};
 pub use open::{Open, OpenBuf};
 pub(crate) use open::{Parameters, fixed_part};
 pub use route_refresh::RouteRefresh;
-pub use update::{RawAttributes, Update};
+pub use update::Update;
 
 use bytes::{BufMut, BytesMut};
 

@@ -9,11 +9,11 @@ use super::rules::flags;
 use super::{AttributeSet, PmsiTunnel, Tlv};
 use crate::asn::Asn;
 use crate::context::{Context, PeerKind};
-use crate::error::{EncodeError, Span};
+use crate::error::{DecodeError, EncodeError, Span, position};
 use crate::extended_community::Ipv6ExtendedCommunity;
 use crate::iana::AttributeCode;
-use crate::message::RawAttributes;
 use crate::parse::{Parsed, Short, be_u32, octet, take};
+use crate::reason::Reason;
 use crate::text::{Hex, ParseValueError, hex_array};
 
 /// The Attribute Flags octet.
@@ -127,6 +127,74 @@ impl<'a> RawAttribute<'a> {
         } else {
             4
         }
+    }
+}
+
+/// The path attributes of an UPDATE, unchecked. Ends after an attribute that its section cuts short, with an error.
+#[derive(Clone, Copy, Debug)]
+pub struct RawAttributes<'a> {
+    rest: &'a [u8],
+    /// Where `rest` ends in its message.
+    end: u16,
+}
+
+impl<'a> Iterator for RawAttributes<'a> {
+    type Item = Result<RawAttribute<'a>, DecodeError>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let start = self.start();
+        if let Ok((rest, attribute)) = RawAttribute::split(self.rest, start) {
+            self.rest = rest;
+            return Some(Ok(attribute));
+        }
+        // RFC 7606 section 4: what follows cannot be told apart.
+        self.rest = &[];
+        let reason = Reason::MALFORMED_ATTRIBUTE_LIST;
+        Some(Err(DecodeError::new(reason, start.into(), self.end.into())))
+    }
+}
+
+impl<'a> RawAttributes<'a> {
+    /// `octets` end at `end` in their message.
+    #[inline]
+    pub(crate) fn new(octets: &'a [u8], end: u16) -> Self {
+        Self { rest: octets, end }
+    }
+
+    /// The attribute that starts at `start` in the message.
+    #[inline]
+    pub(crate) fn at(self, start: u16) -> Option<RawAttribute<'a>> {
+        let length = usize::from(self.end.checked_sub(start)?);
+        let (_, rest) = self
+            .rest
+            .split_at_checked(self.rest.len().checked_sub(length)?)?;
+        let (_, attribute) = RawAttribute::split(rest, start).ok()?;
+        Some(attribute)
+    }
+
+    /// Where the next attribute starts in the message.
+    #[inline(always)]
+    pub(crate) fn start(self) -> u16 {
+        self.end.wrapping_sub(position(self.rest.len()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn octets(self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// What is left when only `rest`, its end, is left.
+    #[inline(always)]
+    pub(crate) fn behind(self, rest: &'a [u8]) -> Self {
+        Self { rest, ..self }
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.rest.is_empty()
     }
 }
 

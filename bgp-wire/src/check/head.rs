@@ -3,10 +3,9 @@
 
 use super::index::Index;
 use crate::attribute::rules::{is_host, slot};
-use crate::attribute::{AttributeFlags, RawAttribute};
+use crate::attribute::{AttributeFlags, RawAttribute, RawAttributes};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, SegmentType};
-use crate::message::RawAttributes;
 
 /// Notes those of the three attributes that stand as usual. What follows them, and a bit for the code of each.
 #[inline(always)]
