@@ -5,6 +5,7 @@ mod as_path;
 mod list;
 mod mp;
 mod raw;
+mod raw_buf;
 mod raw_text;
 pub(crate) mod rules;
 mod set;
@@ -19,7 +20,8 @@ pub use list::{
 };
 pub(crate) use mp::nlri_field;
 pub use mp::{MpPrefixes, MpReach, MpUnreach};
-pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf, RawAttributes};
+pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributes};
+pub use raw_buf::RawAttributeBuf;
 pub use rules::Treatment;
 pub use set::AttributeSet;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]

@@ -1,14 +1,16 @@
 //! `AttributeSet`: the path attributes of a route, owned, for sending and for tables.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
+use super::raw_buf::two_octets;
 use super::rules::{is_accepted, segments, verdict};
 use super::{Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf};
 use crate::asn::Asn;
 use crate::check::Checked;
 use crate::community::{Community, LargeCommunity};
-use crate::context::Context;
+use crate::context::{Context, PeerKind};
 use crate::error::EncodeError;
 use crate::extended_community::ExtendedCommunity;
 use crate::iana::{AttributeCode, Origin};
@@ -129,6 +131,27 @@ impl AttributeSet {
             ));
         }
         Ok(())
+    }
+}
+
+impl RawAttributeBuf {
+    /// ATTR_SET (RFC 6368 section 5): the attributes of a customer's route that originated in `origin_as`. In it AS
+    /// numbers have four octets and LOCAL_PREF is there, as between internal peers.
+    ///
+    /// # Errors
+    ///
+    /// The attributes are not legal ones.
+    pub fn attr_set(origin_as: Asn, attributes: &AttributeSet) -> Result<Self, EncodeError> {
+        let context = Context::new(PeerKind::Internal);
+        attributes.check(&context)?;
+        let length = 4 + attributes.encoded_length(&context, None);
+        two_octets("an ATTR_SET", length)?;
+        let mut value = vec![0; length];
+        if let Some((first, rest)) = value.split_first_chunk_mut() {
+            *first = origin_as.number().to_be_bytes();
+            attributes.write(&context, None, rest);
+        }
+        Ok(Self::of(AttributeCode::ATTR_SET, value))
     }
 }
 
