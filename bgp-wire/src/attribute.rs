@@ -11,6 +11,7 @@ pub(crate) mod rules;
 mod set;
 mod text;
 mod tunnel;
+mod words;
 mod write;
 
 pub use aggregator::Aggregator;
@@ -26,8 +27,8 @@ pub use rules::Treatment;
 pub use set::AttributeSet;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub(crate) use set::dedup;
-pub use text::ParseAttributesError;
 pub use tunnel::{Aigp, PmsiTunnel, PrefixSid, Tlv, TunnelEncapsulation, TunnelOptions};
+pub use words::ParseAttributesError;
 
 use core::net::Ipv4Addr;
 
