@@ -3,6 +3,7 @@
 mod capability;
 mod notification;
 mod open;
+mod parameters;
 mod route_refresh;
 mod update;
 
@@ -12,8 +13,9 @@ pub use capability::{
     MultipleLabelsFamily, OutboundRouteFilter, RouteFilters, RouteFiltersBuf,
 };
 pub use notification::{Notification, NotificationBuf};
+pub(crate) use open::fixed_part;
 pub use open::{Open, OpenBuf};
-pub(crate) use open::{Parameters, fixed_part};
+pub(crate) use parameters::Parameters;
 pub use route_refresh::RouteRefresh;
 pub use update::Update;
 
