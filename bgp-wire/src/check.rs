@@ -13,14 +13,14 @@ use core::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use crate::attribute::rules::{SLOTS, is_host, is_usable, plain_rules, slot, verdict};
+use crate::attribute::rules::{SLOTS, plain_rules, slot, verdict};
 use crate::attribute::{Attribute, MpPrefixes, MpReach, MpUnreach, RawAttribute, Treatment};
 use crate::context::{Context, PeerKind};
-use crate::encode::NextHop;
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
 use crate::iana::{AttributeCode, Role, Safi};
 use crate::message::Update;
+use crate::next_hop::{NextHop, is_host, is_usable};
 use crate::nlri::{AnyNlri, Form, Nlri, Prefixes, Routes};
 use crate::reason::Reason;
 use head::check_head;
@@ -433,7 +433,7 @@ impl<'a> Checked<'a> {
             self.reachable()
         };
         let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
-        let of_reach = self.mp_reach().and_then(|reach| NextHop::of(&reach));
+        let of_reach = self.mp_reach().and_then(|reach| reach.next_hop_value());
         let ipv4 = ipv4.map(move |nlri| (of_ipv4.unwrap_or(NextHop::Absent), nlri.widen()));
         let others = multiprotocol.map(move |nlri| (of_reach.unwrap_or(NextHop::Absent), nlri));
         ipv4.chain(others)

@@ -7,14 +7,11 @@
 mod next_hop;
 mod writer;
 
-pub use next_hop::NextHop;
-
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::attribute::rules::is_host;
 use crate::attribute::{AttributeFlags, AttributeSet};
 use crate::check::Checked;
 use crate::context::Context;
@@ -22,6 +19,7 @@ use crate::error::EncodeError;
 use crate::family::{Family, FamilySet};
 use crate::iana::{AttributeCode, MessageType};
 use crate::message::write_message;
+use crate::next_hop::{NextHop, is_host};
 use crate::nlri::{AnyNlriBuf, EncodeNlri, Form};
 use next_hop::NextHopField;
 use writer::{Place, UpdateWriter};
@@ -272,7 +270,7 @@ impl From<&Checked<'_>> for UpdateBuf {
             update.set_next_hop(Family::IPV4_UNICAST, IpAddr::V4(address));
         }
         if let Some(reach) = checked.mp_reach()
-            && let Some(next_hop) = NextHop::of(&reach)
+            && let Some(next_hop) = reach.next_hop_value()
         {
             update.set_next_hop(reach.family(), next_hop);
         }

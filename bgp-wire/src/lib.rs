@@ -61,6 +61,7 @@ mod hold_time;
 mod iana;
 mod mac_address;
 mod message;
+mod next_hop;
 mod nlri;
 mod parse;
 mod reason;
@@ -86,7 +87,7 @@ pub use codec::{FrameCodec, FrameError};
 pub use community::{Community, LargeCommunity, ParseCommunityError};
 pub use context::{Context, MessageLimit, PeerKind};
 pub use dissect::{Dissection, Field, dissect};
-pub use encode::{NextHop, UpdateBuf, encode_announcements, encode_end_of_rib, encode_withdrawals};
+pub use encode::{UpdateBuf, encode_announcements, encode_end_of_rib, encode_withdrawals};
 pub use error::{DecodeError, EncodeError, Span};
 pub use extended_community::{
     ExtendedCommunity, Ipv6ExtendedCommunity, ParseExtendedCommunityError,
@@ -105,6 +106,7 @@ pub use message::{
     MultipleLabelsFamily, Notification, NotificationBuf, Open, OpenBuf, OutboundRouteFilter,
     RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
 };
+pub use next_hop::NextHop;
 pub use nlri::{
     AnyNlri, AnyNlriBuf, ComponentType, Destination, DestinationBuf, EncodeNlri,
     EthernetSegmentIdentifier, EvpnRoute, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch,
