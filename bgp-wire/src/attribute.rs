@@ -25,8 +25,6 @@ pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributes};
 pub use raw_buf::RawAttributeBuf;
 pub use rules::Treatment;
 pub use set::AttributeSet;
-#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
-pub(crate) use set::dedup;
 pub use tunnel::{Aigp, PmsiTunnel, PrefixSid, Tlv, TunnelEncapsulation, TunnelOptions};
 pub use words::ParseAttributesError;
 

@@ -2,11 +2,14 @@
 
 mod head;
 mod index;
+mod owned;
 mod routes;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub(crate) mod thorough;
 mod values;
 
+#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
+pub(crate) use owned::dedup;
 pub use routes::UnicastRoutes;
 
 use core::net::IpAddr;
