@@ -9,7 +9,7 @@ use crate::family::Family;
 use crate::iana::{Afi, AttributeCode, Safi};
 use crate::next_hop::{NextHop, is_usable};
 use crate::nlri::{Form, Nlri, Prefixes, Routes};
-use crate::parse::{Parsed, be_u16, octet};
+use crate::parse::{Parsed, be_u16, length_value_u8, octet};
 
 /// Routes that the message announces, of any family.
 #[derive(Clone, Copy, Debug)]
@@ -265,7 +265,7 @@ fn family(input: &[u8]) -> Parsed<'_, Family> {
 #[inline]
 fn reach(input: &[u8]) -> Parsed<'_, (Family, &[u8])> {
     let (rest, family) = family(input)?;
-    let (rest, next_hop) = crate::nlri::next_hop(rest)?;
+    let (rest, next_hop) = length_value_u8(rest)?;
     let (rest, _reserved) = octet(rest)?;
     Ok((rest, (family, next_hop)))
 }

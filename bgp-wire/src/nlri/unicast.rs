@@ -1,95 +1,15 @@
 //! Prefixes of the unicast and multicast families (RFC 4271 section 4.3), with or without path identifier (RFC 7911).
 
-use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeInclusive;
-use core::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::seems_to_have_path_ids;
+use super::encode::{HasFamily, NlriValue};
+use super::{Form, Nlri, PathId, seems_to_have_path_ids};
 use crate::error::Span;
-use crate::iana::Afi;
-use crate::parse::{Parsed, octet, take};
-use crate::text::{ParseValueError, number};
-
-/// A path identifier (RFC 7911 section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct PathId(pub u32);
-
-/// A prefix and, where ADD-PATH is negotiated, its path identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Nlri<P = IpNet> {
-    /// Which of several paths to the prefix is meant.
-    pub path_id: Option<PathId>,
-    /// The prefix, host bits cleared.
-    pub prefix: P,
-}
-
-impl fmt::Display for PathId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for PathId {
-    type Err = ParseValueError;
-
-    fn from_str(text: &str) -> Result<Self, ParseValueError> {
-        number(text).map(Self).ok_or(ParseValueError {
-            expected: "a path identifier of 0 to 4294967295",
-        })
-    }
-}
-
-/// What stands between a prefix and its path identifier.
-const BEFORE_PATH_ID: &str = " path-id ";
-
-impl<P: fmt::Display> fmt::Display for Nlri<P> {
-    /// The prefix, and ` path-id N` behind it where it has a path identifier.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.prefix.fmt(f)?;
-        self.path_id
-            .map_or(Ok(()), |path_id| write!(f, "{BEFORE_PATH_ID}{path_id}"))
-    }
-}
-
-impl<P: FromStr> FromStr for Nlri<P> {
-    type Err = ParseValueError;
-
-    /// What its `Display` writes.
-    fn from_str(text: &str) -> Result<Self, ParseValueError> {
-        let (prefix, path_id) = match text.rsplit_once(BEFORE_PATH_ID) {
-            Some((prefix, path_id)) => (prefix, Some(path_id.parse()?)),
-            None => (text, None),
-        };
-        let prefix = prefix.trim().parse().map_err(|_| ParseValueError {
-            expected: "a route, and its path identifier if it has one: 192.168.10.1/32 path-id 7",
-        })?;
-        Ok(Self { path_id, prefix })
-    }
-}
-
-impl<P> Nlri<P> {
-    /// The prefix alone.
-    pub const fn new(prefix: P) -> Self {
-        Self {
-            path_id: None,
-            prefix,
-        }
-    }
-}
-
-impl<P: Into<IpNet>> Nlri<P> {
-    pub(crate) fn widen(self) -> Nlri {
-        Nlri {
-            path_id: self.path_id,
-            prefix: self.prefix.into(),
-        }
-    }
-}
+use crate::family::Family;
+use crate::iana::{Afi, Safi};
 
 /// A prefix type of this grammar: [`Ipv4Net`] or [`Ipv6Net`].
 pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
@@ -219,6 +139,75 @@ unicast_prefix!(
     (41..=48, 6),
     (25..=32, 4)
 );
+
+impl<P: UnicastPrefix> NlriValue for P {
+    const MAX_LENGTH: usize = 1 + P::OCTETS;
+
+    #[inline(always)]
+    fn suits(family: Family) -> bool {
+        family.afi == P::AFI && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
+    }
+
+    #[inline(always)]
+    fn is_legal(&self, _: &Form) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn encoded_length(&self, _: &Form) -> usize {
+        1 + usize::from(self.length()).div_ceil(8)
+    }
+
+    #[inline(always)]
+    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        UnicastPrefix::write(*self, out)
+    }
+}
+
+impl<P: UnicastPrefix> HasFamily for P {
+    #[inline(always)]
+    fn family(&self) -> Family {
+        Family::new(P::AFI, Safi::UNICAST)
+    }
+
+    #[inline(always)]
+    fn is_of(&self, _: Family) -> bool {
+        true
+    }
+}
+
+impl NlriValue for IpNet {
+    const MAX_LENGTH: usize = 17;
+
+    fn suits(family: Family) -> bool {
+        matches!(family.afi, Afi::IPV4 | Afi::IPV6)
+            && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
+    }
+
+    fn is_legal(&self, form: &Form) -> bool {
+        self.family().afi == form.family.afi
+    }
+
+    fn encoded_length(&self, _: &Form) -> usize {
+        1 + usize::from(self.prefix_len()).div_ceil(8)
+    }
+
+    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        match self {
+            Self::V4(prefix) => UnicastPrefix::write(*prefix, out),
+            Self::V6(prefix) => UnicastPrefix::write(*prefix, out),
+        }
+    }
+}
+
+impl HasFamily for IpNet {
+    fn family(&self) -> Family {
+        match self {
+            Self::V4(_) => Family::IPV4_UNICAST,
+            Self::V6(_) => Family::IPV6_UNICAST,
+        }
+    }
+}
 
 /// The octets at the end of a field, and zeros.
 #[inline(always)]
@@ -419,22 +408,16 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
     }
 }
 
-/// The octets of a next hop behind their one-octet length.
-pub(crate) fn next_hop(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let (rest, length) = octet(input)?;
-    take(rest, length.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     use std::prelude::v1::*;
 
-    use crate::nlri::{Form, encoded_length, write};
+    use crate::nlri::{encoded_length, write};
 
     const FORM: Form = Form {
-        family: crate::Family::IPV4_UNICAST,
+        family: Family::IPV4_UNICAST,
         add_path: true,
         multiple_labels: false,
         withdrawn: false,
