@@ -5,6 +5,7 @@ mod encode;
 mod evpn;
 mod flowspec;
 mod label;
+mod prefixes;
 mod route_target;
 mod unicast;
 mod words;
@@ -17,8 +18,9 @@ pub use flowspec::{
     FlowSpecOperator,
 };
 pub use label::{Label, LabeledPrefix, Labels, VpnPrefix};
+pub use prefixes::Prefixes;
 pub use route_target::RouteTargetPrefix;
-pub use unicast::{Prefixes, UnicastPrefix};
+pub use unicast::UnicastPrefix;
 
 pub(crate) use encode::{NlriValue, encoded_length, write};
 
