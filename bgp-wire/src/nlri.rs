@@ -5,6 +5,7 @@ mod encode;
 mod evpn;
 mod flowspec;
 mod label;
+mod labeled;
 mod prefixes;
 mod route_target;
 mod unicast;
@@ -17,7 +18,8 @@ pub use flowspec::{
     ComponentType, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecMatches,
     FlowSpecOperator,
 };
-pub use label::{Label, LabeledPrefix, Labels, VpnPrefix};
+pub use label::{Label, Labels};
+pub use labeled::{LabeledPrefix, VpnPrefix};
 pub use prefixes::Prefixes;
 pub use route_target::RouteTargetPrefix;
 pub use unicast::UnicastPrefix;

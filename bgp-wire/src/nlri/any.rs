@@ -10,7 +10,7 @@ use super::encode::{EncodeNlri, NlriValue, write_exactly};
 use super::words::Words;
 use super::{
     EvpnRoute, FlowSpec, FlowSpecBuf, Form, LabeledPrefix, Nlri, PathId, RouteTargetPrefix,
-    VpnPrefix, evpn, label,
+    VpnPrefix, evpn, unicast,
 };
 use crate::error::Span;
 use crate::family::Family;
@@ -185,7 +185,7 @@ fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, AnyNlri<'a>> {
         _ => {
             let (rest, bits) = octet(rest)?;
             let (rest, octets) = take(rest, usize::from(bits).div_ceil(8))?;
-            let prefix = label::load(octets, bits, family.afi).ok_or(nom::Err::Error(Short))?;
+            let prefix = unicast::load(octets, bits, family.afi).ok_or(nom::Err::Error(Short))?;
             (rest, Destination::Prefix(prefix))
         }
     };

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::Form;
 use super::encode::{HasFamily, NlriValue, write_exactly};
-use super::label::load;
+use super::unicast::load;
 use super::words::{Words, in_words};
 use crate::family::Family;
 use crate::iana::Afi;

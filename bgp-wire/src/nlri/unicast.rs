@@ -1,5 +1,6 @@
 //! Prefixes of the unicast and multicast families (RFC 4271 section 4.3).
 
+use core::net::IpAddr;
 use core::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -216,4 +217,27 @@ fn pad<const N: usize>(octets: &[u8]) -> [u8; N] {
         *octet = octets.get(position).copied().unwrap_or(0);
     }
     word
+}
+
+/// The prefix of so many bits at the start of `octets`, of the kind of its family.
+pub(super) fn load(octets: &[u8], bits: u8, afi: Afi) -> Option<IpNet> {
+    if usize::from(bits) > octets.len() * 8 {
+        return None;
+    }
+    if afi == Afi::IPV6 {
+        Ipv6Net::load(bits, octets).map(IpNet::V6)
+    } else {
+        Ipv4Net::load(bits, octets).map(IpNet::V4)
+    }
+}
+
+/// The octets of the network, of which the first `bits` count.
+pub(super) fn network(prefix: IpNet, into: &mut [u8; 16]) -> &[u8] {
+    let bits = prefix.prefix_len();
+    match prefix.network() {
+        IpAddr::V4(address) => *into = pad(&address.octets()),
+        IpAddr::V6(address) => *into = address.octets(),
+    }
+    into.get(..usize::from(bits).div_ceil(8))
+        .unwrap_or_default()
 }
