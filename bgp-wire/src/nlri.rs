@@ -1,6 +1,7 @@
 //! Network Layer Reachability Information: one file per kind, and what holds for all of them.
 
 mod any;
+mod destination;
 mod encode;
 mod evpn;
 mod flowspec;
@@ -8,10 +9,12 @@ mod label;
 mod labeled;
 mod prefixes;
 mod route_target;
+mod routes;
 mod unicast;
 mod words;
 
-pub use any::{AnyNlri, AnyNlriBuf, Destination, DestinationBuf, ParseNlriError, Routes};
+pub use any::{AnyNlri, AnyNlriBuf, ParseNlriError};
+pub use destination::{Destination, DestinationBuf};
 pub use encode::EncodeNlri;
 pub use evpn::{EthernetSegmentIdentifier, EvpnRoute, ParseEthernetSegmentIdentifierError};
 pub use flowspec::{
@@ -22,6 +25,7 @@ pub use label::{Label, Labels};
 pub use labeled::{LabeledPrefix, VpnPrefix};
 pub use prefixes::Prefixes;
 pub use route_target::RouteTargetPrefix;
+pub use routes::Routes;
 pub use unicast::UnicastPrefix;
 
 pub(crate) use encode::{NlriValue, encoded_length, write};
