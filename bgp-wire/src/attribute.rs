@@ -2,6 +2,8 @@
 
 mod aggregator;
 mod as_path;
+mod as_path_buf;
+mod as_path_text;
 mod list;
 mod mp;
 mod raw;
@@ -15,7 +17,9 @@ mod words;
 mod write;
 
 pub use aggregator::Aggregator;
-pub use as_path::{AsPath, AsPathBuf, ParseAsPathError, Segment, SegmentBuf};
+pub use as_path::{AsPath, Segment};
+pub use as_path_buf::{AsPathBuf, SegmentBuf};
+pub use as_path_text::ParseAsPathError;
 pub use list::{
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
 };
