@@ -105,7 +105,7 @@ impl AdjRibOut {
     /// A peer that has been sent nothing yet.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
-        let (families, paths) = (negotiated.families(), negotiated.sends.add_path_set());
+        let (families, paths) = (negotiated.families(), negotiated.sends.add_path());
         let (ipv4, ipv6) = (Family::IPV4_UNICAST, Family::IPV6_UNICAST);
         Self {
             export: Export::new(config, negotiated),
@@ -291,7 +291,7 @@ impl Export {
             });
         }
         group::by_path(window);
-        let paths = self.context.add_path_set().contains(P::FAMILY);
+        let paths = self.context.add_path().contains(P::FAMILY);
         for run in window.chunk_by(|(_, one), (_, other)| one == other) {
             let routes = run.iter().map(|(key, _)| Nlri {
                 path_id: paths.then_some(key.path_id),

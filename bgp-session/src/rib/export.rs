@@ -130,7 +130,7 @@ impl Export {
         }
         // RFC 4271 section 5.1.2: (a) an internal peer is sent the path as it is, and would take our AS for a loop; (b) others
         // see us in front. No session is within a confederation yet.
-        let times = match self.context.peer() {
+        let times = match self.context.peer_kind() {
             PeerKind::Internal => 0,
             PeerKind::External | PeerKind::Confederation => policy.prepend.saturating_add(1),
         };
@@ -196,10 +196,7 @@ impl Exported for Ipv4Net {
 
     fn next_hop(path: &Path, export: &Export) -> Option<NextHop> {
         let own = export.policy.next_hop_ipv4.or(path.next_hop_ipv4);
-        let extended = export
-            .context
-            .extended_next_hop_set()
-            .contains(Self::FAMILY);
+        let extended = export.context.extended_next_hop().contains(Self::FAMILY);
         // RFC 8950: an IPv6 address where there is no IPv4 one.
         let own_ipv6 = export.policy.next_hop_ipv6.or(path.next_hop_ipv6);
         let ours = || match own_ipv6 {
