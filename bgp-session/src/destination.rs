@@ -227,7 +227,7 @@ pub(crate) fn is_unicast(family: Family) -> bool {
 
 /// Returns the route that a peer reads when it is sent this one.
 fn read_back(family: Family, value: &DestinationBuf) -> Result<AnyNlriBuf, EncodeError> {
-    let context = Context::new(PeerKind::Internal).families([family]);
+    let context = Context::new(PeerKind::Internal).with_families([family]);
     let route = Nlri {
         path_id: None,
         prefix: value,

@@ -54,7 +54,7 @@ impl AdjRibOut {
     /// A peer that has been sent nothing yet, in every negotiated family.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
-        let paths = negotiated.sends.add_path_set();
+        let paths = negotiated.sends.add_path();
         let families = negotiated.families();
         let cursors = families
             .iter()

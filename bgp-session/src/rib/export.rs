@@ -115,7 +115,7 @@ impl Export {
         }
         // RFC 4271 section 5.1.2: (a) an internal peer is sent the path as it is, and would take our AS for a loop; (b) others
         // see us in front. No session is within a confederation yet.
-        let times = match self.context.peer() {
+        let times = match self.context.peer_kind() {
             PeerKind::Internal => 0,
             PeerKind::External | PeerKind::Confederation => policy.prepend.saturating_add(1),
         };

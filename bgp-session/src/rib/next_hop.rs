@@ -41,7 +41,7 @@ impl NextHops {
                 ipv4: config.next_hop_ipv4.or(local_ipv4),
                 ipv6: config.next_hop_ipv6.or(local_ipv6),
             },
-            extended: negotiated.sends.extended_next_hop_set(),
+            extended: negotiated.sends.extended_next_hop(),
         }
     }
 

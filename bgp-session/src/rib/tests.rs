@@ -100,7 +100,7 @@ impl Peer {
     fn context(&self) -> Context {
         let families = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
         let families = families.into_iter().filter(|_| self.add_path);
-        Context::new(PeerKind::Internal).add_path(families)
+        Context::new(PeerKind::Internal).with_add_path(families)
     }
 
     /// What the peer should hold of this table.
@@ -721,7 +721,7 @@ fn extended_next_hops() {
         let mut negotiated = negotiated(PeerKind::Internal);
         negotiated.local_address = "2001:db8::111".parse().unwrap();
         let families = takes.then_some(Family::IPV4_UNICAST);
-        negotiated.sends = negotiated.sends.extended_next_hop(families);
+        negotiated.sends = negotiated.sends.with_extended_next_hop(families);
         negotiated
     };
     let via = |route: &Route, config: &PeerConfig, takes| {

@@ -57,7 +57,7 @@ impl Writer<'_> {
                 true
             });
         }
-        let identified = self.export.context.add_path_set().contains(family);
+        let identified = self.export.context.add_path().contains(family);
         for (path, group) in window.groups() {
             self.write_group(family, identified, path, group);
         }
