@@ -105,6 +105,11 @@ impl Interner {
         }
     }
 
+    /// The numbers of all keys are below this.
+    pub(crate) fn limit(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn path(&self, key: PathKey) -> Option<&Arc<Path>> {
         slot(&self.slots, key.0)?.path.as_ref()
     }

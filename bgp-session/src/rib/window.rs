@@ -42,7 +42,7 @@ impl<D: LogKey> Window<D> {
         let longest = paths.longest().max(1);
         let limit = (MAX_OCTETS / longest).clamp(1, MAX_CHANGES);
         log.read(consumer, limit, &mut self.changes);
-        self.group(|key| paths.path(key).cloned());
+        self.group(paths.limit(), |key| paths.path(key).cloned());
     }
 
     pub(super) fn clear(&mut self) {
@@ -54,13 +54,20 @@ impl<D: LogKey> Window<D> {
     pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&Key<D>, &mut Change) -> bool) {
         self.changes.retain_mut(|(key, change)| keep(key, change));
         let groups = std::mem::take(&mut self.groups);
+        let last = groups.last().and_then(|group| group.path.as_ref());
+        let limit = last.map_or(0, |(key, _)| {
+            usize::try_from(key.number()).map_or(usize::MAX, |number| number + 1)
+        });
         // Both are in the order of the keys.
         let mut paths = groups.into_iter().filter_map(|group| group.path);
-        self.group(|key| paths.find(|(known, _)| *known == key).map(|(_, path)| path));
+        self.group(limit, |key| {
+            paths.find(|(known, _)| *known == key).map(|(_, path)| path)
+        });
     }
 
-    fn group(&mut self, mut path: impl FnMut(PathKey) -> Option<Arc<Path>>) {
-        by_path::group(&mut self.changes);
+    /// Groups the changes. All paths have numbers below `limit`.
+    fn group(&mut self, limit: usize, mut path: impl FnMut(PathKey) -> Option<Arc<Path>>) {
+        by_path::group(&mut self.changes, limit);
         for run in self.changes.chunk_by(|(_, one), (_, other)| one == other) {
             let path = match run.first() {
                 Some((_, Change::Announced(key))) => path(*key).map(|path| (*key, path)),
