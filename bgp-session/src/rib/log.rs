@@ -251,7 +251,7 @@ impl<D: LogKey> Log<D> {
             .filter_map(|(entry, position)| Some((entry, position, entry.change(position, slot)?)));
         // A destination has one path unless a path identifier was given, so that most tables need no search for the best.
         if slot.every_path || self.identified == 0 {
-            window.extend(changes.map(|(entry, _, change)| (entry.key.clone(), change)));
+            window.extend(changes.map(|(entry, _, change)| (D::copy(&entry.key), change)));
         } else {
             window.extend(changes.filter_map(|(entry, position, _)| {
                 self.best_change(&entry.key.destination, position, slot.joined)
@@ -422,6 +422,11 @@ pub(crate) trait LogKey: Clone + Eq {
     fn is_same_value(&self, _: &Self) -> bool {
         true
     }
+
+    /// Copies a key. The derived `clone` goes field by field, which is slow for prefixes.
+    fn copy(key: &Key<Self>) -> Key<Self> {
+        key.clone()
+    }
 }
 
 impl LogKey for Ipv4Net {
@@ -430,6 +435,10 @@ impl LogKey for Ipv4Net {
         let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
         let number = u64::from(number) | u64::from(self.prefix_len()) << u32::BITS;
         hash_in_blocks(hasher, number / BLOCK, number % BLOCK)
+    }
+
+    fn copy(key: &Key<Self>) -> Key<Self> {
+        *key
     }
 }
 
@@ -440,6 +449,10 @@ impl LogKey for Ipv6Net {
         let place = u64::try_from(number % u128::from(BLOCK)).unwrap_or(0);
         let block = (number / u128::from(BLOCK), self.prefix_len());
         hash_in_blocks(hasher, block, place)
+    }
+
+    fn copy(key: &Key<Self>) -> Key<Self> {
+        *key
     }
 }
 

@@ -85,8 +85,11 @@ impl<D: LogKey> Window<D> {
 
     /// Groups the changes by path.
     pub(super) fn group(&mut self) {
-        by_path::group(&mut self.changes);
         self.paths.sort_unstable_by_key(|(key, _)| *key);
+        let limit = self.paths.last().map_or(0, |(key, _)| {
+            usize::try_from(key.number()).map_or(usize::MAX, |number| number + 1)
+        });
+        by_path::group(&mut self.changes, limit);
         self.groups.clear();
         // Groups and paths are in the order of the keys. A policy may have left a path without changes.
         let mut paths = self.paths.iter().enumerate();
