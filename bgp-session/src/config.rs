@@ -1,10 +1,12 @@
 //! What a session is told: who we are, who the peer is, and how to behave. A value that exists is valid.
 
 mod change;
+mod export;
 mod restart;
 mod transport;
 
 pub use change::PeerChange;
+pub use export::{ExportPolicy, PrefixRange};
 pub use restart::RestartConfig;
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
@@ -13,7 +15,6 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
-use crate::rib::ExportPolicy;
 pub(crate) use transport::TransportConfig;
 
 /// Who we are towards every peer.

@@ -24,9 +24,11 @@ mod backoff;
 mod collision;
 mod config;
 mod connection;
+mod destination;
 pub mod fsm;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod identity;
 mod negotiate;
 mod output;
 mod rib;
@@ -37,11 +39,15 @@ mod stats;
 mod timer;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
-pub use config::{AoAlgorithm, AoKey, LocalConfig, Md5Key, PeerChange, PeerConfig, RestartConfig};
+pub use config::{
+    AoAlgorithm, AoKey, ExportPolicy, LocalConfig, Md5Key, PeerChange, PeerConfig, PrefixRange,
+    RestartConfig,
+};
+pub use destination::{Destination, DestinationError};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
-pub use rib::{AdjRibOut, ExportPolicy, PrefixRange, Replaced, Rib, Route, Skipped};
+pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{

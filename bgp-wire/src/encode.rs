@@ -20,89 +20,129 @@ use crate::check::Checked;
 use crate::context::Context;
 use crate::error::EncodeError;
 use crate::family::{Family, FamilySet};
-use crate::iana::{AttributeCode, MessageType, Safi};
+use crate::iana::{AttributeCode, MessageType};
 use crate::message::write_message;
-use crate::nlri::{AnyNlriBuf, DestinationBuf, Form, Nlri, NlriValue, UnicastPrefix};
+use crate::nlri::{AnyNlriBuf, EncodeNlri, Form};
 use next_hop::NextHopField;
 use writer::{Place, UpdateWriter};
 
-/// Appends UPDATEs that withdraw unicast `prefixes` to `out` and says how many.
+/// Appends UPDATEs that withdraw `routes` to `out` and returns their number.
+///
+/// The routes may be of any family, in their order: each message has routes of one family, and consecutive routes of one
+/// family share messages.
+///
+/// ```
+/// use bgp_wire::{AnyNlriBuf, Context, Family, PeerKind, encode_withdrawals};
+/// let family = Family::IPV4_FLOWSPEC;
+/// let rules = [AnyNlriBuf::parse(family, "destination 192.0.2.0/24 protocol =udp")?];
+/// let context = Context::new(PeerKind::Internal).families([family]);
+/// let mut octets = bytes::BytesMut::new();
+/// assert_eq!(encode_withdrawals(&context, &rules, &mut octets)?, 1, "one message");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///
-/// The family is not negotiated, or a prefix has a path identifier and ADD-PATH is not negotiated, or the other way round.
-/// `out` is then as it was.
-pub fn encode_withdrawals<P: UnicastPrefix>(
+/// A family is not negotiated, or a route is not one of its family, or it has a path identifier and ADD-PATH is not
+/// negotiated, or the other way round. `out` is then as it was.
+pub fn encode_withdrawals<R: EncodeNlri>(
     context: &Context,
-    prefixes: impl IntoIterator<Item = Nlri<P>>,
+    routes: impl IntoIterator<Item = R>,
     out: &mut BytesMut,
 ) -> Result<usize, EncodeError> {
-    withdraw(context, Family::new(P::AFI, Safi::UNICAST), prefixes, out)
+    each_run(routes, out, |family, next, routes, out| {
+        check_family(context, family)?;
+        let place = if family == Family::IPV4_UNICAST {
+            Place::Withdrawn
+        } else {
+            Place::MpUnreach
+        };
+        let writer = UpdateWriter {
+            context,
+            form: Form::new(family, context, true),
+            place,
+        };
+        writer.write_run(next, routes, out)
+    })
 }
 
-fn withdraw<P: NlriValue>(
-    context: &Context,
-    family: Family,
-    routes: impl IntoIterator<Item = Nlri<P>>,
-    out: &mut BytesMut,
-) -> Result<usize, EncodeError> {
-    check_family(context, family)?;
-    let place = if family == Family::IPV4_UNICAST {
-        Place::Withdrawn
-    } else {
-        Place::MpUnreach
-    };
-    let writer = UpdateWriter {
-        context,
-        form: Form::new(family, context, true),
-        place,
-    };
-    writer.write_all(routes, out)
-}
-
-/// Appends UPDATEs that announce unicast `prefixes` with `attributes` to `out` and says how many.
+/// Appends UPDATEs that announce `routes` with `attributes` and `next_hop` to `out` and returns their number.
+///
+/// The routes may be of any family that the next hop suits, in their order: each message has routes of one family, and
+/// consecutive routes of one family share messages.
+///
+/// ```
+/// use bgp_wire::{AttributeSet, Context, Family, LabeledPrefix, NextHop, Nlri, Origin, PeerKind, encode_announcements};
+/// let routes: [LabeledPrefix; 2] = ["192.0.2.0/24 label 100".parse()?, "198.51.100.0/24 label 101".parse()?];
+/// let context = Context::new(PeerKind::Internal).families([Family::IPV4_LABELED]);
+/// let attributes = AttributeSet::new(Origin::IGP);
+/// let next_hop = NextHop::Address([192, 0, 2, 1].into());
+/// let mut octets = bytes::BytesMut::new();
+/// let messages = encode_announcements(&context, &attributes, next_hop, routes.map(Nlri::new), &mut octets)?;
+/// assert_eq!(messages, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///
-/// The family is not negotiated, the next hop does not suit it, or the attributes leave no room for a prefix. `out` is then
-/// as it was.
-pub fn encode_announcements<P: UnicastPrefix>(
+/// The errors of [`encode_withdrawals`], or the next hop does not suit a family, or the attributes are malformed or leave
+/// no room for a route. `out` is then as it was.
+pub fn encode_announcements<R: EncodeNlri>(
     context: &Context,
     attributes: &AttributeSet,
     next_hop: NextHop,
-    prefixes: impl IntoIterator<Item = Nlri<P>>,
+    routes: impl IntoIterator<Item = R>,
     out: &mut BytesMut,
 ) -> Result<usize, EncodeError> {
-    let family = Family::new(P::AFI, Safi::UNICAST);
-    announce(context, family, attributes, next_hop, prefixes, out)
-}
-
-fn announce<P: NlriValue>(
-    context: &Context,
-    family: Family,
-    attributes: &AttributeSet,
-    next_hop: NextHop,
-    routes: impl IntoIterator<Item = Nlri<P>>,
-    out: &mut BytesMut,
-) -> Result<usize, EncodeError> {
-    check_family(context, family)?;
     attributes.check(context)?;
-    let mut field = NextHopField::default();
-    let place = match (family, next_hop) {
-        (Family::IPV4_UNICAST, NextHop::Address(IpAddr::V4(address))) if is_host(address) => {
-            Place::Nlri(attributes, address)
+    each_run(routes, out, |family, next, routes, out| {
+        check_family(context, family)?;
+        let mut field = NextHopField::default();
+        let place = match (family, next_hop) {
+            (Family::IPV4_UNICAST, NextHop::Address(IpAddr::V4(address))) if is_host(address) => {
+                Place::Nlri(attributes, address)
+            }
+            _ => {
+                field.put(context, family, next_hop)?;
+                Place::MpReach(attributes, field.as_slice())
+            }
+        };
+        let writer = UpdateWriter {
+            context,
+            form: Form::new(family, context, false),
+            place,
+        };
+        writer.write_run(next, routes, out)
+    })
+}
+
+/// Calls `write_run` with each next route and its family until the routes are used up, and adds up what it returns. After
+/// an error `out` is as it was.
+#[inline(always)]
+fn each_run<R: EncodeNlri, I: IntoIterator<Item = R>>(
+    routes: I,
+    out: &mut BytesMut,
+    mut write_run: impl FnMut(
+        Family,
+        &mut Option<R>,
+        &mut I::IntoIter,
+        &mut BytesMut,
+    ) -> Result<usize, EncodeError>,
+) -> Result<usize, EncodeError> {
+    let start = out.len();
+    let mut messages = 0;
+    let mut routes = routes.into_iter();
+    let mut next = routes.next();
+    while let Some(first) = next {
+        match write_run(first.family(), &mut next, &mut routes, out) {
+            Ok(written) => messages += written,
+            Err(error) => {
+                out.truncate(start);
+                return Err(error);
+            }
         }
-        _ => {
-            field.put(context, family, next_hop)?;
-            Place::MpReach(attributes, field.as_slice())
-        }
-    };
-    let writer = UpdateWriter {
-        context,
-        form: Form::new(family, context, false),
-        place,
-    };
-    writer.write_all(routes, out)
+    }
+    Ok(messages)
 }
 
 fn check_family(context: &Context, family: Family) -> Result<(), EncodeError> {
@@ -210,13 +250,13 @@ impl UpdateBuf {
     fn encode_to(&self, context: &Context, out: &mut BytesMut) -> Result<usize, EncodeError> {
         let mut messages = 0;
         each_family(&self.withdrawn, |family| {
-            messages += withdraw(context, family, of_family(&self.withdrawn, family), out)?;
+            messages += encode_withdrawals(context, of_family(&self.withdrawn, family), out)?;
             Ok(())
         })?;
         each_family(&self.announced, |family| {
             let routes = of_family(&self.announced, family);
             let next_hop = self.next_hop(family);
-            messages += announce(context, family, &self.attributes, next_hop, routes, out)?;
+            messages += encode_announcements(context, &self.attributes, next_hop, routes, out)?;
             Ok(())
         })?;
         Ok(messages)
@@ -269,10 +309,6 @@ fn each_family(
     Ok(())
 }
 
-fn of_family(routes: &[AnyNlriBuf], family: Family) -> impl Iterator<Item = Nlri<&DestinationBuf>> {
-    let routes = routes.iter().filter(move |route| route.family == family);
-    routes.map(|route| Nlri {
-        path_id: route.path_id,
-        prefix: &route.destination,
-    })
+fn of_family(routes: &[AnyNlriBuf], family: Family) -> impl Iterator<Item = &AnyNlriBuf> {
+    routes.iter().filter(move |route| route.family == family)
 }

@@ -106,10 +106,11 @@ pub use message::{
     RawAttributes, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
 };
 pub use nlri::{
-    AnyNlri, AnyNlriBuf, ComponentType, Destination, DestinationBuf, EthernetSegmentIdentifier,
-    EvpnRoute, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecMatches,
-    FlowSpecOperator, Label, LabeledPrefix, Labels, Nlri, ParseEthernetSegmentIdentifierError,
-    ParseNlriError, PathId, Prefixes, RouteTargetPrefix, Routes, UnicastPrefix, VpnPrefix,
+    AnyNlri, AnyNlriBuf, ComponentType, Destination, DestinationBuf, EncodeNlri,
+    EthernetSegmentIdentifier, EvpnRoute, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch,
+    FlowSpecMatches, FlowSpecOperator, Label, LabeledPrefix, Labels, Nlri,
+    ParseEthernetSegmentIdentifierError, ParseNlriError, PathId, Prefixes, RouteTargetPrefix,
+    Routes, UnicastPrefix, VpnPrefix,
 };
 pub use reason::Reason;
 pub use route_distinguisher::{ParseRouteDistinguisherError, RouteDistinguisher};

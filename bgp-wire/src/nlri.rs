@@ -1,6 +1,7 @@
 //! Network Layer Reachability Information: one file per kind, and what holds for all of them.
 
 mod any;
+mod encode;
 mod evpn;
 mod flowspec;
 mod label;
@@ -9,6 +10,7 @@ mod unicast;
 mod words;
 
 pub use any::{AnyNlri, AnyNlriBuf, Destination, DestinationBuf, ParseNlriError, Routes};
+pub use encode::EncodeNlri;
 pub use evpn::{EthernetSegmentIdentifier, EvpnRoute, ParseEthernetSegmentIdentifierError};
 pub use flowspec::{
     ComponentType, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecMatches,
@@ -18,7 +20,7 @@ pub use label::{Label, LabeledPrefix, Labels, VpnPrefix};
 pub use route_target::RouteTargetPrefix;
 pub use unicast::{Nlri, PathId, Prefixes, UnicastPrefix};
 
-pub(crate) use any::{NlriValue, encoded_length, write};
+pub(crate) use encode::{NlriValue, encoded_length, write};
 pub(crate) use unicast::next_hop;
 
 use crate::context::Context;
@@ -27,7 +29,11 @@ use crate::iana::Safi;
 
 /// What decides how the NLRI of one field reads, beside its octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Form {
+#[expect(
+    unnameable_types,
+    reason = "an argument of the hidden methods of EncodeNlri"
+)]
+pub struct Form {
     pub(crate) family: Family,
     /// Every item has a path identifier in front (RFC 7911 section 3).
     pub(crate) add_path: bool,

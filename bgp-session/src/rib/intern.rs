@@ -1,10 +1,11 @@
 //! Interned paths: a million routes that carry the same hold it once.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::Path;
+use super::route::Path;
 
 /// Names an interned path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +41,8 @@ pub(crate) struct Interner {
 
 #[derive(Debug)]
 struct Slot {
-    path: Option<Path>,
+    /// Shared, so that a path can be encoded after the table has been unlocked.
+    path: Option<Arc<Path>>,
     hash: u64,
     references: usize,
 }
@@ -51,7 +53,7 @@ impl Interner {
         let hash = self.hash(path);
         let slots = &self.slots;
         let same = |number: &u32| {
-            slot(slots, *number).is_some_and(|slot| slot.path.as_ref() == Some(path))
+            slot(slots, *number).is_some_and(|slot| slot.path.as_deref() == Some(path))
         };
         if let Some(&number) = self.by_path.find(hash, same) {
             if let Some(slot) = slot_mut(&mut self.slots, number) {
@@ -61,7 +63,7 @@ impl Interner {
         }
         self.longest = self.longest.max(octets(path));
         let new = Slot {
-            path: Some(path.clone()),
+            path: Some(Arc::new(path.clone())),
             hash,
             references: 1,
         };
@@ -103,7 +105,7 @@ impl Interner {
         }
     }
 
-    pub(crate) fn path(&self, key: PathKey) -> Option<&Path> {
+    pub(crate) fn path(&self, key: PathKey) -> Option<&Arc<Path>> {
         slot(&self.slots, key.0)?.path.as_ref()
     }
 
@@ -161,6 +163,6 @@ mod tests {
         interner.release(first);
         assert_eq!(interner.path(first), None);
         assert_eq!(interner.intern(&path(3)), first, "the slot is used again");
-        assert_eq!(interner.path(second), Some(&path(2)));
+        assert_eq!(interner.path(second), Some(&Arc::new(path(2))));
     }
 }

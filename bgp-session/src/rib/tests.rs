@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bgp_wire::{
-    Asn, Community, Context, Family, FamilySet, Frame, HoldTime, Message, MessageLimit, PeerKind,
-    RefreshSubtype, RouterId,
+    Asn, AttributeSet, Community, Context, Family, FamilySet, Frame, HoldTime, Message,
+    MessageLimit, Origin, PeerKind, RefreshSubtype, RouterId,
 };
 use bytes::BytesMut;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::PeerConfig;
+use crate::config::{ExportPolicy, PeerConfig, PrefixRange};
 use crate::negotiate::Negotiated;
 
 fn negotiated(peer: PeerKind) -> Negotiated {
@@ -57,6 +57,8 @@ struct Peer {
     marks: Vec<String>,
     /// What has changed since it was sent.
     changed: BTreeSet<(IpNet, Option<PathId>)>,
+    /// What changes while it pulls.
+    concurrent: BTreeSet<(IpNet, Option<PathId>)>,
     /// It is sent everything, as it has just come up, or has asked for it, or its policy is another.
     passing: bool,
 }
@@ -74,9 +76,7 @@ impl Peer {
 
     /// A path to a prefix has changed.
     fn change(&mut self, number: u8, path_id: u32) {
-        let prefix = prefix(number);
-        self.changed
-            .extend([(prefix, None), (prefix, Some(PathId(path_id)))]);
+        self.changed.extend(keys(number, path_id));
     }
 
     fn negotiated(&self) -> Negotiated {
@@ -116,12 +116,12 @@ impl Peer {
         table
     }
 
-    fn pull(&mut self, rib: &mut Rib, budget: usize) -> bool {
+    fn pull(&mut self, table: &mut impl RibAccess, budget: usize) -> bool {
         let Some(adj_rib_out) = &mut self.adj_rib_out else {
             return true;
         };
         let mut octets = BytesMut::new();
-        let up_to_date = adj_rib_out.pull(rib, &mut octets, budget);
+        let up_to_date = adj_rib_out.pull(table, &mut octets, budget);
         while let Some(frame) = Frame::split(&mut octets, MessageLimit::Standard).unwrap() {
             let context = self.context();
             match frame.decode(&context).unwrap() {
@@ -131,7 +131,8 @@ impl Peer {
                         self.table.remove(&(nlri.prefix, nlri.path_id));
                     }
                     for nlri in checked.announced() {
-                        let caused = self.changed.remove(&(nlri.prefix, nlri.path_id));
+                        let key = (nlri.prefix, nlri.path_id);
+                        let caused = self.changed.remove(&key) || self.concurrent.contains(&key);
                         assert!(caused || self.passing, "{nlri} twice without cause");
                         self.announcements += 1;
                         let preference = checked.local_pref().unwrap();
@@ -150,6 +151,28 @@ impl Peer {
         }
         self.passing &= !up_to_date;
         up_to_date
+    }
+}
+
+/// The keys by which peers without and with path identifiers know a path.
+fn keys(number: u8, path_id: u32) -> [(IpNet, Option<PathId>); 2] {
+    let prefix = prefix(number);
+    [(prefix, None), (prefix, Some(PathId(path_id)))]
+}
+
+/// A table that changes whenever it is unlocked.
+struct Busy<'a, C> {
+    rib: &'a mut Rib,
+    changes: C,
+}
+
+impl<C: Iterator<Item = Vec<Route>>> RibAccess for Busy<'_, C> {
+    fn with_rib<T>(&mut self, act: impl FnOnce(&mut Rib) -> T) -> T {
+        let result = act(self.rib);
+        for route in self.changes.next().unwrap_or_default() {
+            self.rib.announce(&route);
+        }
+        result
     }
 }
 
@@ -203,7 +226,8 @@ enum Step {
     Replace(Vec<(u8, u32, u32)>),
     Up(usize),
     Down(usize),
-    Pull(usize, usize),
+    /// With announcements that come while the peer pulls.
+    Pull(usize, usize, Vec<(u8, u32, u32)>),
     Refresh(usize),
     Policy(usize, u8),
 }
@@ -212,6 +236,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let path = || prop_oneof![3 => Just(1), 2 => 0..4u32];
     let route = || (0..12u8, path(), 0..3u32);
+    let budget = || prop_oneof![Just(1), Just(60), Just(4096)];
     prop_oneof![
         8 => route().prop_map(|(number, path, preference)| Step::Announce(number, path, preference)),
         3 => (0..12u8).prop_map(Step::Withdraw),
@@ -219,7 +244,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::collection::vec(route(), 0..20).prop_map(Step::Replace),
         1 => (0..4usize).prop_map(Step::Up),
         1 => (0..4usize).prop_map(Step::Down),
-        4 => (0..4usize, prop_oneof![Just(1), Just(60), Just(4096)]).prop_map(|(peer, budget)| Step::Pull(peer, budget)),
+        4 => (0..4usize, budget(), Just(Vec::new())).prop_map(|(peer, budget, routes)| Step::Pull(peer, budget, routes)),
+        1 => (0..4usize, budget(), prop::collection::vec(route(), 0..6)).prop_map(|(peer, budget, routes)| Step::Pull(peer, budget, routes)),
         1 => (0..4usize).prop_map(Step::Refresh),
         1 => (0..4usize, 0..4u8).prop_map(|(peer, policy)| Step::Policy(peer, policy)),
     ]
@@ -265,7 +291,17 @@ proptest! {
                 }
                 Step::Up(peer) => peers[peer].up(&mut rib),
                 Step::Down(peer) => peers[peer].down(&mut rib),
-                Step::Pull(peer, budget) => drop(peers[peer].pull(&mut rib, budget)),
+                Step::Pull(peer, budget, routes) => {
+                    let concurrent = routes.iter().flat_map(|(number, path_id, _)| keys(*number, *path_id));
+                    peers[peer].concurrent = concurrent.collect();
+                    let changes = routes.iter().map(|(number, path_id, preference)| {
+                        model.insert((*number, *path_id), *preference);
+                        vec![path(*number, *path_id, *preference)]
+                    });
+                    peers[peer].pull(&mut Busy { rib: &mut rib, changes }, budget);
+                    peers[peer].concurrent.clear();
+                    routes.iter().for_each(|(number, path_id, _)| peers.iter_mut().for_each(|peer| peer.change(*number, *path_id)));
+                }
                 Step::Refresh(peer) => {
                     peers[peer].passing = true;
                     if let Some(adj_rib_out) = &mut peers[peer].adj_rib_out {
@@ -284,7 +320,7 @@ proptest! {
             }
             prop_assert_eq!(rib.len(), model.len());
         }
-        let routes = rib.routes().map(|route| ((route.prefix(), route.nlri().path_id), route.attributes().local_pref.unwrap()));
+        let routes = rib.routes().map(|route| ((route.prefix().unwrap(), route.nlri().path_id), route.attributes().local_pref.unwrap()));
         let whole = Peer { add_path: true, ..Peer::default() };
         prop_assert_eq!(&routes.collect::<Table>(), &whole.share(&model));
         for peer in &mut peers {
@@ -313,13 +349,39 @@ fn a_slow_reader_sees_each_prefix_once_and_costs_nothing() {
         while !quick.pull(&mut rib, 4096) {}
     }
     assert!(
-        rib.ipv4.positions() <= 250,
+        rib.table.ipv4_positions() <= 250,
         "{} positions for 50 prefixes",
-        rib.ipv4.positions()
+        rib.table.ipv4_positions()
     );
     while !slow.pull(&mut rib, 4096) {}
     assert_eq!((slow.announcements, quick.announcements), (50, 50_000));
     assert_eq!(slow.table, quick.table);
+}
+
+/// The path's place in the table is used by another one before the message is written.
+#[test]
+fn pull_encodes_paths_as_they_were_when_the_table_was_unlocked() {
+    let mut rib = Rib::new();
+    rib.announce(&route(2, 7));
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    let before = rib.version();
+    let mut table = Busy {
+        rib: &mut rib,
+        // The version is read before the first window is taken.
+        changes: [vec![], vec![route(2, 8), route(4, 9)]].into_iter(),
+    };
+    assert!(peer.pull(&mut table, 4096));
+    assert_eq!(peer.table.get(&(prefix(2), None)), Some(&7));
+    assert_eq!(peer.adj_rib_out.as_ref().unwrap().version(), Some(before));
+    [2, 4].into_iter().for_each(|number| peer.change(number, 1));
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!(peer.table.get(&(prefix(2), None)), Some(&8));
+    assert_eq!(peer.table.get(&(prefix(4), None)), Some(&9));
+    assert_eq!(
+        peer.adj_rib_out.as_ref().unwrap().version(),
+        Some(rib.version())
+    );
 }
 
 #[test]
@@ -407,7 +469,7 @@ fn replacing_by_the_same_set_changes_nothing() {
     );
     assert_eq!(rib.replace(&twice), Replaced::default());
     assert_eq!(
-        rib.route("10.0.2.7/24".parse().unwrap()),
+        rib.route("10.0.2.7/24".parse::<IpNet>().unwrap()),
         Some(route(2, 1)),
         "the last one counts"
     );

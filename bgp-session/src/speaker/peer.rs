@@ -587,7 +587,7 @@ impl PeerTask {
         }
         self.changed.mark_unchanged();
         let mut messages = BytesMut::new();
-        self.up_to_date = adj_rib_out.pull(&mut lock(&self.shared.rib), &mut messages, QUEUED);
+        self.up_to_date = adj_rib_out.pull(&mut &self.shared.rib, &mut messages, QUEUED);
         let sends = !messages.is_empty() && self.session.send(now(), messages.freeze()).is_ok();
         if sends {
             self.drain();

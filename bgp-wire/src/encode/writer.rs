@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::EncodeError;
 use crate::frame::Frame;
 use crate::iana::{AttributeCode, MessageType};
-use crate::nlri::{Form, Nlri, NlriValue, encoded_length, write};
+use crate::nlri::{EncodeNlri, Form, NlriValue, encoded_length, write};
 use crate::sink::{Sink, Slice};
 
 /// Where the routes stand in the message, and what stands there with them.
@@ -26,12 +26,15 @@ pub(super) enum Place<'a> {
     MpUnreach,
 }
 
-/// Writes messages until the routes are used up.
+/// Writes the messages of routes of one family.
 pub(super) struct UpdateWriter<'a> {
     pub(super) context: &'a Context,
     pub(super) place: Place<'a>,
     pub(super) form: Form,
 }
+
+const NOT_OF_FAMILY: EncodeError =
+    EncodeError::Illegal("a route that is not of its family or is malformed");
 
 /// Octets of the lengths of Withdrawn Routes and of the attributes.
 const LENGTHS: usize = 4;
@@ -43,13 +46,20 @@ const NO_ATTRIBUTES: [u8; 2] = [0; 2];
 const MULTIPROTOCOL: usize = 7;
 
 impl<'a> UpdateWriter<'a> {
-    /// Appends as few messages as the limit allows to `out`, and says how many; after an error `out` is as it was.
+    /// Appends as few messages as the limit allows to `out`, from `next` to the last route that is of the same family, and
+    /// returns their number. `next` is then the first route of another family.
+    ///
+    /// After an error what was appended has to be removed.
     #[inline(always)]
-    pub(super) fn write_all<P: NlriValue>(
+    pub(super) fn write_run<R: EncodeNlri>(
         &self,
-        routes: impl IntoIterator<Item = Nlri<P>>,
+        next: &mut Option<R>,
+        routes: &mut impl Iterator<Item = R>,
         out: &mut BytesMut,
     ) -> Result<usize, EncodeError> {
+        if !R::Value::suits(self.form.family) {
+            return Err(NOT_OF_FAMILY);
+        }
         let attributes = match self.place {
             Place::Withdrawn | Place::MpUnreach => 0,
             Place::Nlri(attributes, next_hop) => {
@@ -57,15 +67,11 @@ impl<'a> UpdateWriter<'a> {
             }
             Place::MpReach(attributes, _) => attributes.encoded_length(self.context, None),
         };
-        let start = out.len();
         let mut messages = 0;
-        let mut routes = routes.into_iter();
-        let mut next = routes.next();
-        while let Some(first) = next {
-            if let Err(error) = self.write_one(attributes, first, &mut next, &mut routes, out) {
-                out.truncate(start);
-                return Err(error);
-            }
+        while let Some(first) = *next
+            && first.is_of(self.form.family)
+        {
+            self.write_one(attributes, first, next, routes, out)?;
             messages += 1;
         }
         Ok(messages)
@@ -86,12 +92,12 @@ impl<'a> UpdateWriter<'a> {
 
     /// Writes one message of as many routes as have room in it, from `next`, which is `first`, on.
     #[inline(always)]
-    fn write_one<P: NlriValue>(
+    fn write_one<R: EncodeNlri>(
         &self,
         attributes: usize,
-        first: Nlri<P>,
-        next: &mut Option<Nlri<P>>,
-        routes: &mut impl Iterator<Item = Nlri<P>>,
+        first: R,
+        next: &mut Option<R>,
+        routes: &mut impl Iterator<Item = R>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let limit = self.context.limit.octets();
@@ -105,7 +111,7 @@ impl<'a> UpdateWriter<'a> {
         }
         let start = out.len();
         let most = limit - before - after;
-        let longest = usize::from(self.form.add_path) * 4 + P::LONGEST;
+        let longest = usize::from(self.form.add_path) * 4 + R::Value::MAX_LENGTH;
         let count = routes.size_hint().1.and_then(|more| more.checked_add(1));
         let expected = count.and_then(|count| count.checked_mul(longest));
         let room = expected.map_or(most, |expected| expected.min(most));
@@ -184,31 +190,35 @@ impl<'a> UpdateWriter<'a> {
         out.put(&[family.safi.0]);
     }
 
-    /// Writes routes until none is left or the next has no room; says how many octets.
+    /// Writes routes of the family until none is left or the next has no room; returns the number of octets.
     #[inline(always)]
-    fn fill<P: NlriValue>(
+    fn fill<R: EncodeNlri>(
         &self,
-        next: &mut Option<Nlri<P>>,
-        routes: &mut impl Iterator<Item = Nlri<P>>,
+        next: &mut Option<R>,
+        routes: &mut impl Iterator<Item = R>,
         field: &mut [u8],
     ) -> Result<usize, EncodeError> {
         let room = field.len();
         let mut rest = field;
-        while let Some(nlri) = *next {
+        while let Some(route) = *next
+            && route.is_of(self.form.family)
+        {
             // RFC 7911 section 3: either every route of the family has a path identifier or none has.
-            if nlri.path_id.is_some() != self.form.add_path {
+            if route.path_id().is_some() != self.form.add_path {
                 return Err(EncodeError::Illegal(
                     "a path identifier without ADD-PATH, or ADD-PATH without one,",
                 ));
             }
-            nlri.prefix.check(&self.form)?;
+            if !route.value().is_legal(&self.form) {
+                return Err(NOT_OF_FAMILY);
+            }
             let left = rest.len();
-            let Some(behind) = write(&nlri, &self.form, rest) else {
+            let Some(behind) = write(&route, &self.form, rest) else {
                 return Ok(room - left);
             };
             rest = behind;
             *next = routes.next();
-            if nlri.prefix.is_alone() {
+            if route.value().is_alone() {
                 break;
             }
         }

@@ -5,16 +5,18 @@ use core::fmt;
 
 use ipnet::IpNet;
 
+use super::encode::private::Sealed;
+use super::encode::{EncodeNlri, NlriValue, write_exactly};
 use super::words::Words;
 use super::{
     EvpnRoute, FlowSpec, FlowSpecBuf, Form, LabeledPrefix, Nlri, PathId, RouteTargetPrefix,
-    UnicastPrefix, VpnPrefix, evpn, label,
+    VpnPrefix, evpn, label,
 };
-use crate::error::{EncodeError, Span};
+use crate::error::Span;
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, be_u32, octet, take};
-use crate::sink::{Sink, Slice};
+use crate::sink::Sink;
 use crate::text::{Hex, hex_octets, number};
 
 /// What a route of a received message names, by the kind of its family.
@@ -195,142 +197,206 @@ fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, AnyNlri<'a>> {
     Ok((rest, route))
 }
 
-/// What can be written into an NLRI field.
-pub(crate) trait NlriValue: Copy {
-    /// The most octets that [`Self::write`] can write.
-    const LONGEST: usize;
-
-    /// Whether nothing can stand beside it in its field.
-    #[inline(always)]
-    fn is_alone(&self) -> bool {
-        false
-    }
-
-    /// What a receiver would not read as this value, is refused.
-    fn check(&self, form: &Form) -> Result<(), EncodeError>;
-
-    /// The octets that [`Self::write`] writes.
-    fn encoded_length(&self, form: &Form) -> usize;
-
-    /// Writes the destination to the start of `out`; what is behind it, or `None` if there is no room.
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
+/// What a [`Destination`] or a [`DestinationBuf`] names, lent: both are written by the same code.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Prefix(&'a IpNet),
+    Labeled(&'a LabeledPrefix),
+    Vpn(&'a VpnPrefix),
+    FlowSpec(FlowSpec<'a>),
+    FlowSpecBuf(&'a FlowSpecBuf),
+    Evpn(&'a EvpnRoute),
+    OtherEvpn(u8, &'a [u8]),
+    RouteTarget(&'a RouteTargetPrefix),
+    Unknown(&'a [u8]),
 }
 
-/// Octets that [`write`] writes.
-#[inline(always)]
-pub(crate) fn encoded_length<P: NlriValue>(nlri: &Nlri<P>, form: &Form) -> usize {
-    nlri.path_id.map_or(0, |_| 4) + nlri.prefix.encoded_length(form)
-}
-
-/// Writes a route to the start of `out`; what is behind it, or `None` if there is no room.
-#[inline(always)]
-pub(crate) fn write<'o, P: NlriValue>(
-    nlri: &Nlri<P>,
-    form: &Form,
-    out: &'o mut [u8],
-) -> Option<&'o mut [u8]> {
-    let Some(PathId(path_id)) = nlri.path_id else {
-        return nlri.prefix.write(form, out);
-    };
-    let (identifier, rest) = out.split_first_chunk_mut()?;
-    *identifier = path_id.to_be_bytes();
-    nlri.prefix.write(form, rest)
-}
-
-impl<P: UnicastPrefix> NlriValue for P {
-    const LONGEST: usize = 1 + P::OCTETS;
-
-    #[inline(always)]
-    fn check(&self, _: &Form) -> Result<(), EncodeError> {
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn encoded_length(&self, _: &Form) -> usize {
-        1 + usize::from(self.length()).div_ceil(8)
-    }
-
-    #[inline(always)]
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        UnicastPrefix::write(*self, out)
-    }
-}
-
-impl NlriValue for &DestinationBuf {
-    const LONGEST: usize = 65535;
-
-    fn is_alone(&self) -> bool {
-        matches!(self, DestinationBuf::Unknown(_))
-    }
-
-    fn check(&self, form: &Form) -> Result<(), EncodeError> {
-        let Family { afi, safi } = form.family;
-        let legal = match self {
-            DestinationBuf::Prefix(prefix) => {
-                matches!(safi, Safi::UNICAST | Safi::MULTICAST)
-                    && afi
-                        == if prefix.addr().is_ipv4() {
-                            Afi::IPV4
-                        } else {
-                            Afi::IPV6
-                        }
-            }
-            DestinationBuf::Labeled(prefix) => safi == Safi::LABELED && prefix.is_legal(form),
-            DestinationBuf::Vpn(prefix) => safi == Safi::VPN && prefix.is_legal(form),
-            DestinationBuf::FlowSpec(flow) => {
-                matches!(safi, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) && flow.is_legal(form.family)
-            }
-            DestinationBuf::Evpn(route) => safi == Safi::EVPN && route.is_legal(),
-            DestinationBuf::OtherEvpn { route_type, value } => {
-                safi == Safi::EVPN && !matches!(route_type, 1..=5) && value.len() <= 255
-            }
-            DestinationBuf::RouteTarget(_) => safi == Safi::ROUTE_TARGET,
-            DestinationBuf::Unknown(octets) => form.family.bit() == 0 && !octets.is_empty(),
-        };
-        if legal && (form.family.bit() != 0 || matches!(self, DestinationBuf::Unknown(_))) {
-            Ok(())
-        } else {
-            Err(EncodeError::Illegal(
-                "a route that is not of its family or is malformed",
-            ))
-        }
-    }
-
-    fn encoded_length(&self, form: &Form) -> usize {
+impl Destination<'_> {
+    const fn kind(&self) -> Kind<'_> {
         match self {
-            DestinationBuf::Prefix(prefix) => 1 + usize::from(prefix.prefix_len()).div_ceil(8),
-            DestinationBuf::Labeled(prefix) => prefix.encoded_length(form),
-            DestinationBuf::Vpn(prefix) => prefix.encoded_length(form),
-            DestinationBuf::FlowSpec(flow) => flow.encoded_length(),
-            DestinationBuf::Evpn(route) => route.encoded_length(),
-            DestinationBuf::OtherEvpn { value, .. } => 2 + value.len(),
-            DestinationBuf::RouteTarget(prefix) => prefix.encoded_length(),
-            DestinationBuf::Unknown(octets) => octets.len(),
+            Self::Prefix(prefix) => Kind::Prefix(prefix),
+            Self::Labeled(prefix) => Kind::Labeled(prefix),
+            Self::Vpn(prefix) => Kind::Vpn(prefix),
+            Self::FlowSpec(flow) => Kind::FlowSpec(*flow),
+            Self::Evpn(route) => Kind::Evpn(route),
+            Self::OtherEvpn { route_type, value } => Kind::OtherEvpn(*route_type, value),
+            Self::RouteTarget(prefix) => Kind::RouteTarget(prefix),
+            Self::Unknown(octets) => Kind::Unknown(octets),
+        }
+    }
+}
+
+impl DestinationBuf {
+    const fn kind(&self) -> Kind<'_> {
+        match self {
+            Self::Prefix(prefix) => Kind::Prefix(prefix),
+            Self::Labeled(prefix) => Kind::Labeled(prefix),
+            Self::Vpn(prefix) => Kind::Vpn(prefix),
+            Self::FlowSpec(flow) => Kind::FlowSpecBuf(flow),
+            Self::Evpn(route) => Kind::Evpn(route),
+            Self::OtherEvpn { route_type, value } => Kind::OtherEvpn(*route_type, value.as_slice()),
+            Self::RouteTarget(prefix) => Kind::RouteTarget(prefix),
+            Self::Unknown(octets) => Kind::Unknown(octets.as_slice()),
+        }
+    }
+}
+
+impl Kind<'_> {
+    /// Returns `true` if a receiver reads this as it is in the family of `form`.
+    fn is_legal(self, form: &Form) -> bool {
+        fn suits<V: NlriValue>(value: &V, form: &Form) -> bool {
+            V::suits(form.family) && value.is_legal(form)
+        }
+        match self {
+            Self::Prefix(prefix) => suits(prefix, form),
+            Self::Labeled(prefix) => suits(prefix, form),
+            Self::Vpn(prefix) => suits(prefix, form),
+            Self::FlowSpec(flow) => suits(&flow, form),
+            Self::FlowSpecBuf(flow) => suits(&flow, form),
+            Self::Evpn(route) => suits(route, form),
+            Self::OtherEvpn(route_type, value) => {
+                EvpnRoute::suits(form.family)
+                    && !matches!(route_type, 1..=5)
+                    && value.len() <= usize::from(u8::MAX)
+            }
+            Self::RouteTarget(prefix) => suits(prefix, form),
+            Self::Unknown(octets) => form.family.bit() == 0 && !octets.is_empty(),
         }
     }
 
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        if self.encoded_length(form) > out.len() {
-            return None;
+    fn encoded_length(self, form: &Form) -> usize {
+        match self {
+            Self::Prefix(prefix) => prefix.encoded_length(form),
+            Self::Labeled(prefix) => prefix.encoded_length(form),
+            Self::Vpn(prefix) => prefix.encoded_length(form),
+            Self::FlowSpec(flow) => flow.encoded_length(form),
+            Self::FlowSpecBuf(flow) => flow.encoded_length(form),
+            Self::Evpn(route) => route.encoded_length(form),
+            Self::OtherEvpn(_, value) => 2 + value.len(),
+            Self::RouteTarget(prefix) => prefix.encoded_length(form),
+            Self::Unknown(octets) => octets.len(),
         }
-        let length = match self {
-            DestinationBuf::Prefix(IpNet::V4(prefix)) => return UnicastPrefix::write(*prefix, out),
-            DestinationBuf::Prefix(IpNet::V6(prefix)) => return UnicastPrefix::write(*prefix, out),
-            DestinationBuf::Labeled(prefix) => prefix.write(form, out),
-            DestinationBuf::Vpn(prefix) => prefix.write(form, out),
-            DestinationBuf::FlowSpec(flow) => flow.write(out),
-            DestinationBuf::Evpn(route) => route.write(out),
-            DestinationBuf::OtherEvpn { route_type, value } => {
-                let length = u8::try_from(value.len()).unwrap_or(u8::MAX);
-                Slice::write(out, |out| {
-                    out.put(&[*route_type, length]);
-                    out.put(value);
-                })
+    }
+
+    fn write<'o>(self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        match self {
+            Self::Prefix(prefix) => NlriValue::write(prefix, form, out),
+            Self::Labeled(prefix) => prefix.write(form, out),
+            Self::Vpn(prefix) => prefix.write(form, out),
+            Self::FlowSpec(flow) => flow.write(form, out),
+            Self::FlowSpecBuf(flow) => flow.write(form, out),
+            Self::Evpn(route) => route.write(form, out),
+            Self::OtherEvpn(route_type, value) => write_exactly(2 + value.len(), out, |out| {
+                out.put(&[route_type, u8::try_from(value.len()).unwrap_or(u8::MAX)]);
+                out.put(value);
+            }),
+            Self::RouteTarget(prefix) => prefix.write(form, out),
+            Self::Unknown(octets) => write_exactly(octets.len(), out, |out| out.put(octets)),
+        }
+    }
+}
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(prefix) => prefix.fmt(f),
+            Self::Labeled(prefix) => prefix.fmt(f),
+            Self::Vpn(prefix) => prefix.fmt(f),
+            Self::FlowSpec(flow) => flow.fmt(f),
+            Self::FlowSpecBuf(flow) => flow.fmt(f),
+            Self::Evpn(route) => route.fmt(f),
+            Self::OtherEvpn(route_type, value) => write!(f, "type {route_type} {}", Hex(value)),
+            Self::RouteTarget(prefix) => prefix.fmt(f),
+            Self::Unknown(octets) => Hex(octets).fmt(f),
+        }
+    }
+}
+
+/// Implements for a destination what its [`Kind`] does.
+macro_rules! destination {
+    ($destination:ty) => {
+        impl NlriValue for $destination {
+            /// A message has at most so many (RFC 8654).
+            const MAX_LENGTH: usize = 65535;
+
+            /// Every family has a destination; [`Kind::is_legal`] looks at which.
+            fn suits(_: Family) -> bool {
+                true
             }
-            DestinationBuf::RouteTarget(prefix) => prefix.write(out),
-            DestinationBuf::Unknown(octets) => Slice::write(out, |out| out.put(octets)),
-        };
-        out.get_mut(length..)
+
+            fn is_alone(&self) -> bool {
+                matches!(self.kind(), Kind::Unknown(_))
+            }
+
+            fn is_legal(&self, form: &Form) -> bool {
+                self.kind().is_legal(form)
+            }
+
+            fn encoded_length(&self, form: &Form) -> usize {
+                self.kind().encoded_length(form)
+            }
+
+            fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+                self.kind().write(form, out)
+            }
+        }
+    };
+}
+
+destination!(Destination<'_>);
+destination!(&DestinationBuf);
+
+impl Sealed for AnyNlri<'_> {}
+
+impl<'a> EncodeNlri for AnyNlri<'a> {
+    type Value = Destination<'a>;
+
+    fn family(&self) -> Family {
+        self.family
+    }
+
+    fn path_id(&self) -> Option<PathId> {
+        self.path_id
+    }
+
+    fn value(&self) -> Destination<'a> {
+        self.destination
+    }
+}
+
+impl Sealed for &AnyNlri<'_> {}
+
+impl<'a> EncodeNlri for &AnyNlri<'a> {
+    type Value = Destination<'a>;
+
+    fn family(&self) -> Family {
+        self.family
+    }
+
+    fn path_id(&self) -> Option<PathId> {
+        self.path_id
+    }
+
+    fn value(&self) -> Destination<'a> {
+        self.destination
+    }
+}
+
+impl Sealed for &AnyNlriBuf {}
+
+impl<'a> EncodeNlri for &'a AnyNlriBuf {
+    type Value = &'a DestinationBuf;
+
+    fn family(&self) -> Family {
+        self.family
+    }
+
+    fn path_id(&self) -> Option<PathId> {
+        self.path_id
+    }
+
+    fn value(&self) -> &'a DestinationBuf {
+        &self.destination
     }
 }
 
@@ -385,36 +451,14 @@ impl From<IpNet> for AnyNlriBuf {
 
 impl fmt::Display for Destination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Prefix(prefix) => prefix.fmt(f),
-            Self::Labeled(prefix) => prefix.fmt(f),
-            Self::Vpn(prefix) => prefix.fmt(f),
-            Self::FlowSpec(flow) => flow.fmt(f),
-            Self::Evpn(route) => route.fmt(f),
-            Self::OtherEvpn { route_type, value } => write_other(*route_type, value, f),
-            Self::RouteTarget(prefix) => prefix.fmt(f),
-            Self::Unknown(octets) => Hex(octets).fmt(f),
-        }
+        self.kind().fmt(f)
     }
 }
 
 impl fmt::Display for DestinationBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Prefix(prefix) => prefix.fmt(f),
-            Self::Labeled(prefix) => prefix.fmt(f),
-            Self::Vpn(prefix) => prefix.fmt(f),
-            Self::FlowSpec(flow) => flow.fmt(f),
-            Self::Evpn(route) => route.fmt(f),
-            Self::OtherEvpn { route_type, value } => write_other(*route_type, value, f),
-            Self::RouteTarget(prefix) => prefix.fmt(f),
-            Self::Unknown(octets) => Hex(octets).fmt(f),
-        }
+        self.kind().fmt(f)
     }
-}
-
-fn write_other(route_type: u8, value: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "type {route_type} {}", Hex(value))
 }
 
 impl fmt::Display for AnyNlri<'_> {
@@ -459,7 +503,7 @@ impl AnyNlriBuf {
                         multiple_labels,
                         withdrawn: false,
                     };
-                    destination.check(&form).is_ok()
+                    destination.kind().is_legal(&form)
                 };
                 words.end().is_some() && (legal(false) || legal(true))
             })

@@ -6,13 +6,16 @@ use core::str::FromStr;
 
 use ipnet::IpNet;
 
+use super::Form;
+use super::encode::{HasFamily, NlriValue, write_exactly};
 use super::label::load;
 use super::words::{Words, in_words};
+use crate::family::Family;
 use crate::iana::Afi;
 use crate::mac_address::{MacAddress, colons, from_colons};
 use crate::parse::{Parsed, Short, array, be_u32, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
-use crate::sink::{Length, Sink, Slice};
+use crate::sink::{Length, Sink};
 
 /// An Ethernet Segment Identifier (RFC 7432 section 5), written as ten octets with colons between them, or `0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,40 +137,6 @@ impl EvpnRoute {
             Self::EthernetSegment { .. } => 4,
             Self::IpPrefix { .. } => 5,
         }
-    }
-
-    /// Labels fit their fields, and a gateway is of its prefix's family.
-    pub(super) fn is_legal(&self) -> bool {
-        let fits = |label: u32| label < 1 << 24;
-        match *self {
-            Self::AutoDiscovery { label, .. } => fits(label),
-            Self::MacIp {
-                label,
-                second_label,
-                ..
-            } => fits(label) && second_label.is_none_or(fits),
-            Self::InclusiveMulticast { .. } | Self::EthernetSegment { .. } => true,
-            Self::IpPrefix {
-                prefix,
-                gateway,
-                label,
-                ..
-            } => fits(label) && prefix.addr().is_ipv4() == gateway.is_ipv4(),
-        }
-    }
-
-    pub(super) fn encoded_length(&self) -> usize {
-        let mut length = Length::default();
-        self.write_value(&mut length);
-        2 + length.0
-    }
-
-    pub(super) fn write(&self, out: &mut [u8]) -> usize {
-        let length = self.encoded_length() - 2;
-        Slice::write(out, |out| {
-            out.put(&[self.route_type(), u8::try_from(length).unwrap_or(u8::MAX)]);
-            self.write_value(out);
-        })
     }
 
     fn write_value(&self, out: &mut impl Sink) {
@@ -301,6 +270,56 @@ impl EvpnRoute {
             }
             _ => return None,
         })
+    }
+}
+
+impl NlriValue for EvpnRoute {
+    /// The length of a type 5 route for an IPv6 prefix.
+    const MAX_LENGTH: usize = 60;
+
+    fn suits(family: Family) -> bool {
+        family == Family::L2VPN_EVPN
+    }
+
+    /// Labels fit their fields, and a gateway is of its prefix's family.
+    fn is_legal(&self, _: &Form) -> bool {
+        let fits = |label: u32| label < 1 << 24;
+        match *self {
+            Self::AutoDiscovery { label, .. } => fits(label),
+            Self::MacIp {
+                label,
+                second_label,
+                ..
+            } => fits(label) && second_label.is_none_or(fits),
+            Self::InclusiveMulticast { .. } | Self::EthernetSegment { .. } => true,
+            Self::IpPrefix {
+                prefix,
+                gateway,
+                label,
+                ..
+            } => fits(label) && prefix.addr().is_ipv4() == gateway.is_ipv4(),
+        }
+    }
+
+    fn encoded_length(&self, _: &Form) -> usize {
+        let mut length = Length::default();
+        self.write_value(&mut length);
+        2 + length.0
+    }
+
+    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let length = self.encoded_length(form);
+        write_exactly(length, out, |out| {
+            let value_length = u8::try_from(length - 2).unwrap_or(u8::MAX);
+            out.put(&[self.route_type(), value_length]);
+            self.write_value(out);
+        })
+    }
+}
+
+impl HasFamily for EvpnRoute {
+    fn family(&self) -> Family {
+        Family::L2VPN_EVPN
     }
 }
 

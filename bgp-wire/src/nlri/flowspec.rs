@@ -9,6 +9,8 @@ pub use component::{
 
 use alloc::vec::Vec;
 
+use super::Form;
+use super::encode::{NlriValue, write_exactly};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, array, be_u16, octet, take};
@@ -92,22 +94,6 @@ pub struct FlowSpecBuf {
 }
 
 impl FlowSpecBuf {
-    /// Whether a receiver accepts it in this family.
-    pub(super) fn is_legal(&self, family: Family) -> bool {
-        let types = self
-            .components
-            .iter()
-            .map(|component| component.component_type().0);
-        self.distinguisher.is_some() == (family.safi == Safi::FLOWSPEC_VPN)
-            && !self.components.is_empty()
-            && types.is_sorted_by(|one, other| one < other)
-            && self
-                .components
-                .iter()
-                .all(|component| component.is_legal(family.afi))
-            && self.value_length() <= 0x0fff
-    }
-
     fn write_value(&self, out: &mut impl Sink) {
         if let Some(RouteDistinguisher(octets)) = self.distinguisher {
             out.put(&octets);
@@ -122,22 +108,103 @@ impl FlowSpecBuf {
         self.write_value(&mut length);
         length.0
     }
+}
 
-    pub(super) fn encoded_length(&self) -> usize {
-        let length = self.value_length();
-        length + if length < 0xf0 { 1 } else { 2 }
+/// The most octets of a rule (RFC 8955 section 4.1).
+const MAX_VALUE_LENGTH: usize = 0x0fff;
+
+/// Returns the number of octets of a rule with its length, which has two octets from 240 on.
+const fn framed_length(value_length: usize) -> usize {
+    value_length + if value_length < 0xf0 { 1 } else { 2 }
+}
+
+/// Writes the length of a rule.
+fn write_length(value_length: usize, out: &mut Slice<'_>) {
+    match (u8::try_from(value_length), u16::try_from(value_length)) {
+        (Ok(length @ ..0xf0), _) => out.put(&[length]),
+        (_, Ok(length)) => out.put(&(length | 0xf000).to_be_bytes()),
+        _ => {}
+    }
+}
+
+/// Returns `true` if `family` is one of flow specifications.
+fn is_flowspec(family: Family) -> bool {
+    matches!(
+        family,
+        Family::IPV4_FLOWSPEC
+            | Family::IPV6_FLOWSPEC
+            | Family::IPV4_FLOWSPEC_VPN
+            | Family::IPV6_FLOWSPEC_VPN
+    )
+}
+
+impl NlriValue for &FlowSpecBuf {
+    const MAX_LENGTH: usize = framed_length(MAX_VALUE_LENGTH);
+
+    fn suits(family: Family) -> bool {
+        is_flowspec(family)
     }
 
-    /// Writes to the start of `out`, which has room for it, and says how many octets.
-    pub(super) fn write(&self, out: &mut [u8]) -> usize {
+    fn is_legal(&self, form: &Form) -> bool {
+        let family = form.family;
+        let types = self
+            .components
+            .iter()
+            .map(|component| component.component_type().0);
+        self.distinguisher.is_some() == (family.safi == Safi::FLOWSPEC_VPN)
+            && !self.components.is_empty()
+            && types.is_sorted_by(|one, other| one < other)
+            && self
+                .components
+                .iter()
+                .all(|component| component.is_legal(family.afi))
+            && self.value_length() <= MAX_VALUE_LENGTH
+    }
+
+    fn encoded_length(&self, _: &Form) -> usize {
+        framed_length(self.value_length())
+    }
+
+    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.value_length();
-        Slice::write(out, |out| {
-            match (u8::try_from(length), u16::try_from(length)) {
-                (Ok(length @ ..0xf0), _) => out.put(&[length]),
-                (_, Ok(length)) => out.put(&(length | 0xf000).to_be_bytes()),
-                _ => {}
-            }
+        write_exactly(framed_length(length), out, |out| {
+            write_length(length, out);
             self.write_value(out);
+        })
+    }
+}
+
+impl FlowSpec<'_> {
+    fn value_length(&self) -> usize {
+        self.distinguisher.map_or(0, |_| 8) + self.components.len()
+    }
+}
+
+impl NlriValue for FlowSpec<'_> {
+    const MAX_LENGTH: usize = framed_length(MAX_VALUE_LENGTH);
+
+    fn suits(family: Family) -> bool {
+        is_flowspec(family)
+    }
+
+    /// The components were checked when the rule was received.
+    fn is_legal(&self, form: &Form) -> bool {
+        self.distinguisher.is_some() == (form.family.safi == Safi::FLOWSPEC_VPN)
+            && self.afi == form.family.afi
+    }
+
+    fn encoded_length(&self, _: &Form) -> usize {
+        framed_length(self.value_length())
+    }
+
+    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let length = self.value_length();
+        write_exactly(framed_length(length), out, |out| {
+            write_length(length, out);
+            if let Some(RouteDistinguisher(octets)) = self.distinguisher {
+                out.put(&octets);
+            }
+            out.put(self.components);
         })
     }
 }

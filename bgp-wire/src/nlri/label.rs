@@ -5,12 +5,14 @@ use core::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::encode::{HasFamily, NlriValue, write_exactly};
 use super::words::{Words, in_words};
 use super::{Form, UnicastPrefix};
+use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, array, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
-use crate::sink::{Sink, Slice};
+use crate::sink::Sink;
 use crate::text::{ParseValueError, hex_array, number};
 
 /// One entry of a label stack: a label of 20 bits, three bits for the traffic class and the S bit (RFC 3032).
@@ -288,22 +290,26 @@ fn parts_length(labels: &Labels, distinguisher: usize, prefix: IpNet, form: &For
     1 + labels.sent(form).len() * 3 + distinguisher + usize::from(prefix.prefix_len()).div_ceil(8)
 }
 
-fn write_parts(
+fn write_parts<'o>(
     labels: &Labels,
     distinguisher: &[u8],
     prefix: IpNet,
     form: &Form,
-    out: &mut [u8],
-) -> usize {
+    out: &'o mut [u8],
+) -> Option<&'o mut [u8]> {
+    let length = parts_length(labels, distinguisher.len(), prefix, form);
     let labels = labels.sent(form);
     let bits = (labels.len() * 3 + distinguisher.len()) * 8 + usize::from(prefix.prefix_len());
-    Slice::write(out, |out| {
+    write_exactly(length, out, |out| {
         out.put(&[u8::try_from(bits).unwrap_or(u8::MAX)]);
         labels.iter().for_each(|label| out.put(&label.0));
         out.put(distinguisher);
         out.put(network(prefix, &mut [0; 16]));
     })
 }
+
+/// The most octets of one route: a length octet, and the 255 bits that it can say.
+const MAX_LENGTH: usize = 33;
 
 /// Whether the length octet can say how many bits there are, and a receiver reads as many labels as there are.
 fn is_legal(labels: &Labels, distinguisher: usize, prefix: IpNet, form: &Form) -> bool {
@@ -321,18 +327,6 @@ impl LabeledPrefix {
     pub(super) fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, Self> {
         let (rest, (labels, _, prefix)) = split_parts(input, form)?;
         Ok((rest, Self { labels, prefix }))
-    }
-
-    pub(super) fn is_legal(&self, form: &Form) -> bool {
-        is_legal(&self.labels, 0, self.prefix, form)
-    }
-
-    pub(super) fn encoded_length(&self, form: &Form) -> usize {
-        parts_length(&self.labels, 0, self.prefix, form)
-    }
-
-    pub(super) fn write(&self, form: &Form, out: &mut [u8]) -> usize {
-        write_parts(&self.labels, &[], self.prefix, form, out)
     }
 
     pub(super) fn parse(words: &mut Words<'_>) -> Option<Self> {
@@ -358,18 +352,6 @@ impl VpnPrefix {
         Ok((rest, item))
     }
 
-    pub(super) fn is_legal(&self, form: &Form) -> bool {
-        is_legal(&self.labels, 8, self.prefix, form)
-    }
-
-    pub(super) fn encoded_length(&self, form: &Form) -> usize {
-        parts_length(&self.labels, 8, self.prefix, form)
-    }
-
-    pub(super) fn write(&self, form: &Form, out: &mut [u8]) -> usize {
-        write_parts(&self.labels, &self.distinguisher.0, self.prefix, form, out)
-    }
-
     pub(super) fn parse(words: &mut Words<'_>) -> Option<Self> {
         Some(Self {
             prefix: words.next()?.parse::<IpNet>().ok()?.trunc(),
@@ -382,9 +364,67 @@ impl VpnPrefix {
     }
 }
 
+impl NlriValue for LabeledPrefix {
+    const MAX_LENGTH: usize = MAX_LENGTH;
+
+    fn suits(family: Family) -> bool {
+        matches!(family, Family::IPV4_LABELED | Family::IPV6_LABELED)
+    }
+
+    fn is_legal(&self, form: &Form) -> bool {
+        is_legal(&self.labels, 0, self.prefix, form)
+    }
+
+    fn encoded_length(&self, form: &Form) -> usize {
+        parts_length(&self.labels, 0, self.prefix, form)
+    }
+
+    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        write_parts(&self.labels, &[], self.prefix, form, out)
+    }
+}
+
+impl HasFamily for LabeledPrefix {
+    fn family(&self) -> Family {
+        match self.prefix {
+            IpNet::V4(_) => Family::IPV4_LABELED,
+            IpNet::V6(_) => Family::IPV6_LABELED,
+        }
+    }
+}
+
 impl fmt::Display for LabeledPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} label {}", self.prefix, self.labels)
+    }
+}
+
+impl NlriValue for VpnPrefix {
+    const MAX_LENGTH: usize = MAX_LENGTH;
+
+    fn suits(family: Family) -> bool {
+        matches!(family, Family::IPV4_VPN | Family::IPV6_VPN)
+    }
+
+    fn is_legal(&self, form: &Form) -> bool {
+        is_legal(&self.labels, 8, self.prefix, form)
+    }
+
+    fn encoded_length(&self, form: &Form) -> usize {
+        parts_length(&self.labels, 8, self.prefix, form)
+    }
+
+    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        write_parts(&self.labels, &self.distinguisher.0, self.prefix, form, out)
+    }
+}
+
+impl HasFamily for VpnPrefix {
+    fn family(&self) -> Family {
+        match self.prefix {
+            IpNet::V4(_) => Family::IPV4_VPN,
+            IpNet::V6(_) => Family::IPV6_VPN,
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 use core::fmt;
 
 use super::Form;
+use super::encode::{HasFamily, NlriValue, write_exactly};
 use super::words::{Words, in_words};
 use crate::asn::Asn;
 use crate::extended_community::ExtendedCommunity;
+use crate::family::Family;
 use crate::parse::{Parsed, Short, octet, take};
-use crate::sink::{Sink, Slice};
+use crate::sink::Sink;
 
 /// A prefix of origin AS and route target (RFC 4684 section 4), written `64512 target:64512:1`, with `/` and a length
 /// in bits behind it where not all 96 count, or `default` for all of them.
@@ -82,18 +84,6 @@ impl RouteTargetPrefix {
         Ok((rest, item))
     }
 
-    pub(super) fn encoded_length(&self) -> usize {
-        1 + usize::from(self.bits).div_ceil(8)
-    }
-
-    pub(super) fn write(&self, out: &mut [u8]) -> usize {
-        let octets = self.octets.get(..self.encoded_length() - 1);
-        Slice::write(out, |out| {
-            out.put(&[self.bits]);
-            out.put(octets.unwrap_or_default());
-        })
-    }
-
     pub(super) fn parse(words: &mut Words<'_>) -> Option<Self> {
         if words.take("default") {
             return Some(Self::DEFAULT);
@@ -107,6 +97,37 @@ impl RouteTargetPrefix {
         Self::new(Asn::new(origin_as), target.parse().ok()?)
             .truncate(bits)
             .filter(|prefix| prefix.bits > 0)
+    }
+}
+
+impl NlriValue for RouteTargetPrefix {
+    const MAX_LENGTH: usize = 13;
+
+    fn suits(family: Family) -> bool {
+        family == Family::ROUTE_TARGET
+    }
+
+    fn is_legal(&self, _: &Form) -> bool {
+        true
+    }
+
+    fn encoded_length(&self, _: &Form) -> usize {
+        1 + usize::from(self.bits).div_ceil(8)
+    }
+
+    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let length = self.encoded_length(form);
+        let octets = self.octets.get(..length - 1).unwrap_or_default();
+        write_exactly(length, out, |out| {
+            out.put(&[self.bits]);
+            out.put(octets);
+        })
+    }
+}
+
+impl HasFamily for RouteTargetPrefix {
+    fn family(&self) -> Family {
+        Family::ROUTE_TARGET
     }
 }
 

@@ -4,6 +4,11 @@ use bgp_wire::{Context, Frame, Message, MessageLimit, Update};
 use bytes::Bytes;
 
 /// Octets from hex; white space and everything behind `#` in a line is not looked at.
+#[allow(dead_code, reason = "not every table is of octets")]
+#[allow(
+    clippy::allow_attributes,
+    reason = "expect would fail in the tables that use it"
+)]
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .lines()

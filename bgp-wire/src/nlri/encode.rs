@@ -1,0 +1,260 @@
+//! The routes that the encoders take: [`EncodeNlri`] for the items, and [`NlriValue`] for the values in them.
+//!
+//! Both traits are sealed: the crate can add to what a value must know without breaking a caller.
+
+use ipnet::IpNet;
+
+use super::{Form, Nlri, PathId, UnicastPrefix};
+use crate::family::Family;
+use crate::iana::{Afi, Safi};
+use crate::sink::Slice;
+
+/// A route that [`encode_announcements`](crate::encode_announcements) and
+/// [`encode_withdrawals`](crate::encode_withdrawals) write.
+///
+/// | item | family |
+/// |---|---|
+/// | [`Nlri<Ipv4Net>`](ipnet::Ipv4Net), [`Nlri<Ipv6Net>`](ipnet::Ipv6Net), [`Nlri<IpNet>`](ipnet::IpNet) | unicast |
+/// | [`Nlri<LabeledPrefix>`](crate::LabeledPrefix) | labeled unicast |
+/// | [`Nlri<VpnPrefix>`](crate::VpnPrefix) | VPN |
+/// | [`Nlri<EvpnRoute>`](crate::EvpnRoute) | EVPN |
+/// | [`Nlri<RouteTargetPrefix>`](crate::RouteTargetPrefix) | route target membership |
+/// | [`AnyNlri`](crate::AnyNlri), [`&AnyNlriBuf`](crate::AnyNlriBuf) | the family in the item |
+/// | `(Family, Nlri<V>)` | the given family |
+///
+/// The last form is for values that do not tell their family: [`&FlowSpecBuf`](crate::FlowSpecBuf),
+/// [`FlowSpec`](crate::FlowSpec), [`&DestinationBuf`](crate::DestinationBuf), [`Destination`](crate::Destination), and
+/// prefixes of the multicast families. `V` may also be any of the types above.
+///
+/// ```
+/// use bgp_wire::{Context, EncodeNlri, Family, Nlri, PeerKind, RouteTargetPrefix, encode_withdrawals};
+/// let route = Nlri::new(RouteTargetPrefix::DEFAULT);
+/// assert_eq!((route.family(), route.path_id()), (Family::ROUTE_TARGET, None));
+///
+/// let context = Context::new(PeerKind::Internal).families([Family::ROUTE_TARGET, Family::IPV4_MULTICAST]);
+/// let mut octets = bytes::BytesMut::new();
+/// assert_eq!(encode_withdrawals(&context, [route], &mut octets)?, 1, "one message");
+/// let prefix: Nlri = "192.0.2.0/24".parse()?;
+/// assert_eq!(encode_withdrawals(&context, [(Family::IPV4_MULTICAST, prefix)], &mut octets)?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait EncodeNlri: Copy + private::Sealed {
+    /// Returns the family of the route.
+    fn family(&self) -> Family;
+
+    /// Returns the path identifier (RFC 7911).
+    fn path_id(&self) -> Option<PathId>;
+
+    #[doc(hidden)]
+    type Value: NlriValue;
+
+    /// Returns what the route names.
+    #[doc(hidden)]
+    fn value(&self) -> Self::Value;
+
+    /// Returns `true` if the route is of `family`. Overridden where the type decides, so that the comparison costs nothing.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn is_of(&self, family: Family) -> bool {
+        self.family() == family
+    }
+}
+
+/// What an NLRI field holds, without path identifiers.
+#[expect(
+    unnameable_types,
+    reason = "a hidden part of EncodeNlri, which cannot be implemented elsewhere"
+)]
+pub trait NlriValue: Copy {
+    /// The most octets that [`Self::write`] writes.
+    const MAX_LENGTH: usize;
+
+    /// Returns `true` if values of this type can be routes of `family`.
+    fn suits(family: Family) -> bool;
+
+    /// Returns `true` if the value fills its field, so that no route can follow.
+    #[inline(always)]
+    fn is_alone(&self) -> bool {
+        false
+    }
+
+    /// Returns `true` if a receiver reads the value as it is. [`Self::suits`] holds already.
+    fn is_legal(&self, form: &Form) -> bool;
+
+    /// Returns the number of octets that [`Self::write`] writes.
+    fn encoded_length(&self, form: &Form) -> usize;
+
+    /// Writes the value to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
+    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
+}
+
+/// A value that tells its family.
+#[expect(
+    unnameable_types,
+    reason = "a hidden part of EncodeNlri, which cannot be implemented elsewhere"
+)]
+pub trait HasFamily: NlriValue {
+    /// Returns the family of the value.
+    fn family(&self) -> Family;
+
+    /// Returns `true` if the value is of `family`.
+    #[inline(always)]
+    fn is_of(&self, family: Family) -> bool {
+        self.family() == family
+    }
+}
+
+pub(super) mod private {
+    #[expect(
+        unnameable_types,
+        reason = "what cannot be named cannot be implemented elsewhere"
+    )]
+    pub trait Sealed {}
+}
+
+impl<V: HasFamily> private::Sealed for Nlri<V> {}
+
+impl<V: HasFamily> EncodeNlri for Nlri<V> {
+    type Value = V;
+
+    #[inline(always)]
+    fn family(&self) -> Family {
+        self.prefix.family()
+    }
+
+    #[inline(always)]
+    fn path_id(&self) -> Option<PathId> {
+        self.path_id
+    }
+
+    #[inline(always)]
+    fn value(&self) -> V {
+        self.prefix
+    }
+
+    #[inline(always)]
+    fn is_of(&self, family: Family) -> bool {
+        self.prefix.is_of(family)
+    }
+}
+
+impl<V: NlriValue> private::Sealed for (Family, Nlri<V>) {}
+
+impl<V: NlriValue> EncodeNlri for (Family, Nlri<V>) {
+    type Value = V;
+
+    fn family(&self) -> Family {
+        self.0
+    }
+
+    fn path_id(&self) -> Option<PathId> {
+        self.1.path_id
+    }
+
+    fn value(&self) -> V {
+        self.1.prefix
+    }
+}
+
+impl<P: UnicastPrefix> NlriValue for P {
+    const MAX_LENGTH: usize = 1 + P::OCTETS;
+
+    #[inline(always)]
+    fn suits(family: Family) -> bool {
+        family.afi == P::AFI && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
+    }
+
+    #[inline(always)]
+    fn is_legal(&self, _: &Form) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn encoded_length(&self, _: &Form) -> usize {
+        1 + usize::from(self.length()).div_ceil(8)
+    }
+
+    #[inline(always)]
+    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        UnicastPrefix::write(*self, out)
+    }
+}
+
+impl<P: UnicastPrefix> HasFamily for P {
+    #[inline(always)]
+    fn family(&self) -> Family {
+        Family::new(P::AFI, Safi::UNICAST)
+    }
+
+    #[inline(always)]
+    fn is_of(&self, _: Family) -> bool {
+        true
+    }
+}
+
+impl NlriValue for IpNet {
+    const MAX_LENGTH: usize = 17;
+
+    fn suits(family: Family) -> bool {
+        matches!(family.afi, Afi::IPV4 | Afi::IPV6)
+            && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
+    }
+
+    fn is_legal(&self, form: &Form) -> bool {
+        self.family().afi == form.family.afi
+    }
+
+    fn encoded_length(&self, _: &Form) -> usize {
+        1 + usize::from(self.prefix_len()).div_ceil(8)
+    }
+
+    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        match self {
+            Self::V4(prefix) => UnicastPrefix::write(*prefix, out),
+            Self::V6(prefix) => UnicastPrefix::write(*prefix, out),
+        }
+    }
+}
+
+impl HasFamily for IpNet {
+    fn family(&self) -> Family {
+        match self {
+            Self::V4(_) => Family::IPV4_UNICAST,
+            Self::V6(_) => Family::IPV6_UNICAST,
+        }
+    }
+}
+
+/// Returns the number of octets that [`write`] writes.
+#[inline(always)]
+pub(crate) fn encoded_length<R: EncodeNlri>(route: &R, form: &Form) -> usize {
+    route.path_id().map_or(0, |_| 4) + route.value().encoded_length(form)
+}
+
+/// Writes a route to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
+#[inline(always)]
+pub(crate) fn write<'o, R: EncodeNlri>(
+    route: &R,
+    form: &Form,
+    out: &'o mut [u8],
+) -> Option<&'o mut [u8]> {
+    let Some(PathId(path_id)) = route.path_id() else {
+        return route.value().write(form, out);
+    };
+    let (identifier, rest) = out.split_first_chunk_mut()?;
+    *identifier = path_id.to_be_bytes();
+    route.value().write(form, rest)
+}
+
+/// Hands the first `length` octets of `out` to `write`, which fills them. Returns the rest of `out`, or `None` if there is
+/// no room.
+pub(super) fn write_exactly(
+    length: usize,
+    out: &mut [u8],
+    write: impl FnOnce(&mut Slice<'_>),
+) -> Option<&mut [u8]> {
+    let (field, rest) = out.split_at_mut_checked(length)?;
+    let written = Slice::write(field, write);
+    debug_assert_eq!(written, length, "the length was measured");
+    Some(rest)
+}
