@@ -47,10 +47,15 @@ impl Backoff {
     }
 
     /// Between three quarters of `duration` and all of it (RFC 4271 section 10).
+    #[expect(
+        clippy::expect_used,
+        reason = "no configuration waits longer than a day, and a product shifted back is no larger than its factor"
+    )]
     pub(crate) fn jitter(&mut self, duration: Duration) -> Duration {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = u64::try_from(duration.as_nanos()).expect("less than 584 years");
         let less = (u128::from(nanoseconds / 4) * u128::from(self.random.u32(..))) >> u32::BITS;
-        Duration::from_nanos(nanoseconds - u64::try_from(less).unwrap_or(0))
+        let less = u64::try_from(less).expect("no more than a quarter of a u64");
+        Duration::from_nanos(nanoseconds - less)
     }
 }
 

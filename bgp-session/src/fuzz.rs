@@ -45,7 +45,7 @@ pub fn session(input: &[u8]) {
     run.drain();
     while let [step, rest @ ..] = steps {
         let taken = run.step(*step, rest);
-        steps = rest.get(taken..).unwrap_or_default();
+        steps = rest.get(taken..).expect("no more than there is");
     }
     run.peering.stop(run.now, &Shutdown::administrative(""));
     run.drain();
@@ -64,7 +64,7 @@ fn config(selector: u8, more: u8) -> PeerConfig {
         .extended_next_hop(bit(16))
         .deliver_updates(true)
         .export(ExportPolicy::all())
-        .hold_time(HoldTime::new(if bit(32) { 3 } else { 90 }).unwrap_or(HoldTime::DEFAULT));
+        .hold_time(HoldTime::new(if bit(32) { 3 } else { 90 }).expect("a legal hold time"));
     if bit(64) {
         config = config.graceful_restart(RestartConfig::new().long_lived(60));
     }
@@ -161,10 +161,9 @@ impl Run {
                 };
                 let length = usize::from(*length).min(octets.len());
                 taken = length + 1;
-                if let Some((inbound, _)) = self.links.get_mut(&id) {
-                    inbound.extend_from_slice(octets.get(..length).unwrap_or_default());
-                    self.peering.handle_bytes(self.now, id, inbound);
-                }
+                let (inbound, _) = self.links.get_mut(&id).expect("a link that was picked");
+                inbound.extend_from_slice(octets.get(..length).expect("a length that was cut"));
+                self.peering.handle_bytes(self.now, id, inbound);
             }
             _ => {}
         }

@@ -215,8 +215,9 @@ pub(crate) fn negotiate(
     let families = ours.intersection(offer.families());
     if families.is_empty() {
         let missing: Vec<_> = ours.iter().map(CapabilityBuf::Multiprotocol).collect();
-        return Err(NotificationBuf::unsupported_capabilities(&missing)
-            .unwrap_or_else(|_| refuse(Reason::UNSUPPORTED_CAPABILITY)));
+        let notification = NotificationBuf::unsupported_capabilities(&missing);
+        debug_assert!(notification.is_ok(), "a family takes four octets");
+        return Err(notification.unwrap_or_else(|_| refuse(Reason::UNSUPPORTED_CAPABILITY)));
     }
     let hold_time = mood.hold_time.negotiate(open.hold_time());
     let keepalive = hold_time.keepalive();

@@ -171,7 +171,7 @@ impl ReceivedUpdate {
     ///
     /// None: the session has made this check before, and handed on only what passes.
     pub fn check(&self) -> Result<Checked<'_>, DecodeError> {
-        match self.frame.decode(&self.context)? {
+        let checked = match self.frame.decode(&self.context)? {
             Message::Update(update) => update.check(),
             Message::Open(_)
             | Message::Notification(_)
@@ -180,6 +180,8 @@ impl ReceivedUpdate {
                 reason: bgp_wire::Reason::BAD_MESSAGE_TYPE,
                 span: bgp_wire::Span::default(),
             }),
-        }
+        };
+        debug_assert!(checked.is_ok(), "the session has checked the UPDATE");
+        checked
     }
 }

@@ -359,7 +359,12 @@ impl Peering {
         }
         let mut messages = BytesMut::new();
         self.up_to_date = adj_rib_out.pull(table, &mut messages, self.max_queued);
-        !messages.is_empty() && self.session.send(now, messages.freeze()).is_ok()
+        if messages.is_empty() {
+            return false;
+        }
+        let sent = self.session.send(now, messages.freeze());
+        debug_assert!(sent.is_ok(), "the Down of a session precedes its Wait");
+        sent.is_ok()
     }
 
     /// The time at which the next answer to a ROUTE-REFRESH may begin, if time is what it waits for.

@@ -368,26 +368,18 @@ impl Session {
             local_address: Some(local_address),
             since: now,
         };
-        if let Some(connection) = self.connections.get_mut(slot) {
-            connection.transport = Some(transport);
-        }
+        self.connections.in_use(slot).transport = Some(transport);
         self.step(now, slot, Event::TcpConnected, Cause::default());
         Some(id)
     }
 
     /// The connection that [`Output::Dial`] asked for is there. `local_address` is our end.
     pub fn handle_connected(&mut self, now: Instant, id: ConnectionId, local_address: IpAddr) {
-        let Some(slot) = self.connections.slot(id) else {
+        let Some((slot, transport)) = self.connections.transport_mut(id) else {
             return;
         };
-        if let Some(transport) = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.transport.as_mut())
-        {
-            transport.local_address = Some(local_address);
-            transport.since = now;
-        }
+        transport.local_address = Some(local_address);
+        transport.since = now;
         self.step(now, slot, Event::TcpConnected, Cause::default());
     }
 

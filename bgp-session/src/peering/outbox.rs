@@ -17,7 +17,7 @@ struct Sent {
 
 impl Outbox {
     pub(super) fn queue(&mut self, id: ConnectionId, octets: usize) {
-        let total = u64::try_from(octets).unwrap_or(u64::MAX);
+        let total = to_u64(octets);
         match self.0.iter_mut().find(|sent| sent.id == id) {
             Some(sent) => {
                 sent.total += total;
@@ -56,12 +56,20 @@ impl Outbox {
     /// socket has taken.
     pub(super) fn acknowledged(&self, id: ConnectionId, unacknowledged: usize) -> u64 {
         let Some(sent) = self.sent(id) else { return 0 };
-        let under_way = sent.queued.saturating_add(unacknowledged);
-        let under_way = u64::try_from(under_way).unwrap_or(u64::MAX);
+        // A driver may miscount: what it reports is never more than what was sent.
+        let under_way = to_u64(sent.queued.saturating_add(unacknowledged));
         sent.total.saturating_sub(under_way)
     }
 
     fn sent(&self, id: ConnectionId) -> Option<&Sent> {
         self.0.iter().find(|sent| sent.id == id)
     }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "no supported target has more than 64 bits"
+)]
+fn to_u64(octets: usize) -> u64 {
+    u64::try_from(octets).expect("a usize of 64 bits or less")
 }

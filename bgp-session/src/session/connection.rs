@@ -36,6 +36,11 @@ pub(super) struct Transport {
 }
 
 impl Transport {
+    /// Whether TCP has connected it; a dial is still to be.
+    pub(super) fn is_connected(&self) -> bool {
+        self.local_address.is_some()
+    }
+
     /// Whether an OPEN may still be on its way to us.
     pub(super) fn is_young(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) < YOUNG
@@ -60,7 +65,7 @@ impl Connection {
     /// Whether there is a TCP connection, not only a dial.
     pub(super) fn is_connected(&self) -> bool {
         self.transport
-            .is_some_and(|transport| transport.local_address.is_some())
+            .is_some_and(|transport| transport.is_connected())
     }
 
     pub(super) fn conditions(&self, passive: bool, delay_open: Option<Duration>) -> Conditions {

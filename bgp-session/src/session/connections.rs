@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, Transport};
 use crate::fsm::State;
 use crate::output::ConnectionId;
 use crate::timer::earlier;
@@ -64,6 +64,16 @@ impl Connections {
         }
     }
 
+    /// Returns the connection in a slot that is in use: the primary, or the secondary on which an event occurs.
+    #[expect(
+        clippy::expect_used,
+        reason = "an event is performed on a connection that was found, and none is dropped before that is done"
+    )]
+    #[inline]
+    pub(super) fn in_use(&mut self, slot: Slot) -> &mut Connection {
+        self.get_mut(slot).expect("a connection in the slot")
+    }
+
     /// Returns the slot of a connection, or `None` if it has ended.
     #[inline]
     pub(super) fn slot(&self, id: ConnectionId) -> Option<Slot> {
@@ -71,11 +81,19 @@ impl Connections {
         [Slot::Primary, Slot::Secondary].into_iter().find(is)
     }
 
+    /// Returns the slot and the transport of a connection, or `None` if it has ended.
+    pub(super) fn transport_mut(&mut self, id: ConnectionId) -> Option<(Slot, &mut Transport)> {
+        let slot = self.slot(id)?;
+        let transport = self.get_mut(slot)?.transport.as_mut()?;
+        Some((slot, transport))
+    }
+
     /// Returns the other one of the two connections, if TCP has connected it.
-    pub(super) fn other(&self, slot: Slot) -> Option<(Slot, &Connection)> {
+    pub(super) fn other(&self, slot: Slot) -> Option<(Slot, State, Transport)> {
         let other = slot.other();
         let connection = self.get(other)?;
-        connection.is_connected().then_some((other, connection))
+        let connected = connection.transport.filter(Transport::is_connected)?;
+        Some((other, connection.state, connected))
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

@@ -31,11 +31,7 @@ impl Session {
                 self.handle_keepalive(now, slot);
                 continue;
             }
-            let limit = self
-                .connections
-                .get_mut(slot)
-                .map(|connection| connection.message_limit())
-                .unwrap_or_default();
+            let limit = self.connections.in_use(slot).message_limit();
             match Frame::split(buffer, limit) {
                 Ok(Some(frame)) => self.handle_frame(now, slot, frame),
                 Ok(None) => return,
@@ -48,10 +44,9 @@ impl Session {
     fn handle_frame(&mut self, now: Instant, slot: Slot, frame: Frame) {
         self.statistics.received.count(frame.message_type());
         // A copy: what the message causes may end the connection.
-        let context = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.negotiated.as_ref())
+        let negotiated = &self.connections.in_use(slot).negotiated;
+        let context = negotiated
+            .as_ref()
             .map_or(BEFORE_OPEN, |negotiated| negotiated.context);
         match frame.decode(&context) {
             Ok(Message::Open(open)) => self.handle_open(now, slot, &open),
@@ -96,14 +91,13 @@ impl Session {
     }
 
     fn handle_open(&mut self, now: Instant, slot: Slot, open: &Open<'_>) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
-        let offered = connection.offered;
-        let Some(transport) = connection.transport else {
-            return;
-        };
-        let Some(local_address) = transport.local_address else {
+        let connection = self.connections.in_use(slot);
+        let (offered, transport) = (connection.offered, connection.transport);
+        debug_assert!(transport.is_some(), "octets arrive on a transport");
+        // A driver is mistaken that has octets of a connection that it has not yet made.
+        let Some((transport, local_address)) =
+            transport.and_then(|transport| Some((transport, transport.local_address?)))
+        else {
             return;
         };
         self.statistics.peer_as = Some(open.asn());
@@ -132,8 +126,8 @@ impl Session {
             };
             self.step(now, other, event, Cause::default());
         }
-        // If the primary went, this connection is in its place now.
-        let slot = self.connections.slot(transport.id).unwrap_or(slot);
+        // A secondary takes the place of a primary that went only once its own OPEN is accepted.
+        debug_assert_eq!(self.connections.slot(transport.id), Some(slot));
         self.step(now, slot, Event::BgpOpen, cause);
     }
 
@@ -146,14 +140,8 @@ impl Session {
         open: &Open<'_>,
     ) -> (Keep, Option<Slot>) {
         // A second OPEN on one connection is a fault, not a collision.
-        let first = self
-            .connections
-            .get_mut(slot)
-            .is_some_and(|connection| connection.negotiated.is_none());
-        let Some((other, connection)) = self.connections.other(slot).filter(|_| first) else {
-            return (Keep::Both, None);
-        };
-        let Some(transport) = connection.transport else {
+        let first = self.connections.in_use(slot).negotiated.is_none();
+        let Some((other, state, transport)) = self.connections.other(slot).filter(|_| first) else {
             return (Keep::Both, None);
         };
         let local = self.config.local(self.local);
@@ -168,7 +156,7 @@ impl Session {
         let young = transport.is_young(now);
         let existing = Existing {
             initiator: transport.initiator,
-            state: connection.state,
+            state,
             young,
             restarts: self
                 .negotiated()
@@ -226,11 +214,14 @@ impl Session {
         };
         // RFC 5492 section 3: the peer may know nothing of capabilities. Its own OPEN may have come before.
         let refused = notification.reason() == Reason::UNSUPPORTED_OPTIONAL_PARAMETER;
-        let opening = self
-            .connections
-            .get_mut(slot)
-            .filter(|connection| matches!(connection.state, State::OpenSent | State::OpenConfirm));
-        if let Some(offered) = opening.and_then(|connection| connection.offered)
+        let connection = self.connections.in_use(slot);
+        let opening = matches!(connection.state, State::OpenSent | State::OpenConfirm);
+        debug_assert!(
+            !opening || connection.offered.is_some(),
+            "an OPEN has been sent"
+        );
+        if let Some(offered) = connection.offered
+            && opening
             && refused
         {
             self.plain = !offered.plain;

@@ -67,9 +67,7 @@ impl Session {
 
     /// Changes the state, and says so if it is the session's.
     pub(super) fn enter(&mut self, slot: Slot, to: State, cause: Event) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
+        let connection = self.connections.in_use(slot);
         let from = std::mem::replace(&mut connection.state, to);
         if slot == Slot::Primary {
             self.emit_state(from, to, cause);
@@ -109,6 +107,10 @@ impl Session {
             }
             Action::NotifyCause if cause.silent => {}
             Action::NotifyCause => {
+                debug_assert!(
+                    cause.notification.is_some(),
+                    "the event stands for a NOTIFICATION"
+                );
                 let cease = || NotificationBuf {
                     reason: Reason::ADMINISTRATIVE_SHUTDOWN,
                     data: Vec::new(),
@@ -124,15 +126,11 @@ impl Session {
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
             Action::Start(timer) => self.start_timer(now, slot, timer),
-            Action::Stop(timer) => {
-                if let Some(connection) = self.connections.get_mut(slot) {
-                    connection.timers.stop(timer);
-                }
-            }
+            Action::Stop(timer) => self.connections.in_use(slot).timers.stop(timer),
             Action::Negotiate => {
-                if let Some(connection) = self.connections.get_mut(slot) {
-                    connection.negotiated.clone_from(&cause.negotiated);
-                }
+                debug_assert!(cause.negotiated.is_some(), "the OPEN is accepted");
+                let connection = self.connections.in_use(slot);
+                connection.negotiated.clone_from(&cause.negotiated);
             }
             Action::CountRetry => self.statistics.connect_retries += 1,
             Action::ClearRetries => self.statistics.connect_retries = 0,
@@ -142,15 +140,16 @@ impl Session {
 
     fn open(&mut self, now: Instant, slot: Slot) {
         let mood = self.mood(now);
-        if let Some(connection) = self.connections.get_mut(slot) {
-            connection.offered = Some(mood);
-        }
+        self.connections.in_use(slot).offered = Some(mood);
+        let open = our_open(self.local, &self.config, mood);
         let mut octets = BytesMut::new();
-        // An OPEN of a few families and capabilities always fits.
-        if our_open(self.local, &self.config, mood)
-            .encode(&mut octets)
-            .is_ok()
-        {
+        let encoded = open.encode(&mut octets);
+        // RFC 7607 section 2: AS 0 is no speaker's, but `LocalConfig` can have it. Then no OPEN is sent.
+        debug_assert!(
+            encoded.is_ok() || open.asn.number() == 0,
+            "our capabilities fit into an OPEN: {encoded:?}"
+        );
+        if encoded.is_ok() {
             self.transmit(slot, octets.freeze());
         }
     }
@@ -182,9 +181,7 @@ impl Session {
             local_address: None,
             since: now,
         };
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
+        let connection = self.connections.in_use(slot);
         if let Some(previous) = connection.transport.replace(transport) {
             self.outputs.push_back(Output::Close(previous.id));
             if previous.local_address.is_none() {
@@ -195,11 +192,8 @@ impl Session {
     }
 
     fn transmit(&mut self, slot: Slot, octets: Bytes) {
-        let Some(transport) = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.transport)
-        else {
+        let Some(transport) = self.connections.in_use(slot).transport else {
+            debug_assert!(false, "a message is sent on a transport");
             return;
         };
         self.statistics.count_sent(&octets);
@@ -208,11 +202,7 @@ impl Session {
     }
 
     fn notify(&mut self, slot: Slot, notification: NotificationBuf) -> Option<NotificationBuf> {
-        if !self
-            .connections
-            .get_mut(slot)
-            .is_some_and(|connection| connection.is_connected())
-        {
+        if !self.connections.in_use(slot).is_connected() {
             return None;
         }
         let mut octets = BytesMut::new();
@@ -223,10 +213,9 @@ impl Session {
 
     /// What ends a session for good, to a peer that keeps routes after a NOTIFICATION: a Hard Reset (RFC 8538 section 3.1).
     fn in_earnest(&mut self, slot: Slot, notification: NotificationBuf) -> NotificationBuf {
-        let keeps = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.negotiated.as_ref()?.restart.as_ref())
+        let negotiated = self.connections.in_use(slot).negotiated.as_ref();
+        let keeps = negotiated
+            .and_then(|negotiated| negotiated.restart.as_ref())
             .is_some_and(|restart| restart.notification);
         match notification.reason {
             Reason::MAXIMUM_PREFIXES_REACHED
@@ -242,13 +231,16 @@ impl Session {
 
     /// Starts a timer with the time that is its own. HoldTimer and KeepaliveTimer stay off with a hold time of 0.
     pub(super) fn start_timer(&mut self, now: Instant, slot: Slot, timer: Timer) {
-        let connection = self.connections.get_mut(slot);
-        let confirming = connection
-            .as_ref()
-            .is_some_and(|connection| connection.state < State::OpenConfirm);
+        let connection = self.connections.in_use(slot);
+        let confirming = connection.state < State::OpenConfirm;
         let negotiated = connection
-            .and_then(|connection| connection.negotiated.as_ref())
+            .negotiated
+            .as_ref()
             .map(|negotiated| (negotiated.hold_time, negotiated.keepalive));
+        debug_assert!(
+            negotiated.is_some() || !matches!(timer, Timer::Keepalive | Timer::SendHold),
+            "{timer:?} runs on a negotiated time"
+        );
         let time = match timer {
             Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
             Timer::Hold => match negotiated {
@@ -266,15 +258,14 @@ impl Session {
                 self.config.send_hold(hold_time)
             }
             Timer::DelayOpen => {
+                debug_assert!(self.config.delay_open.is_some(), "DelayOpen is on");
                 let time = self.config.delay_open.unwrap_or_default();
                 self.backoff.jitter(time)
             }
             Timer::IdleHold => self.backoff.next_wait(),
         };
         if time.is_zero() && matches!(timer, Timer::Hold | Timer::Keepalive) {
-            if let Some(connection) = self.connections.get_mut(slot) {
-                connection.timers.stop(timer);
-            }
+            self.connections.in_use(slot).timers.stop(timer);
         } else {
             self.start_timer_for(now, slot, timer, time);
         }
@@ -282,10 +273,8 @@ impl Session {
 
     /// How long the peer's OPEN may take. Who has connected to us may be anybody, and is given less time.
     fn time_for_open(&mut self, slot: Slot) -> Duration {
-        let transport = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.transport);
+        let transport = self.connections.in_use(slot).transport;
+        debug_assert!(transport.is_some(), "an OPEN is awaited on a transport");
         match transport.map(|transport| transport.initiator) {
             Some(Initiator::Remote) => ACCEPTED_HOLD_TIME,
             Some(Initiator::Local) | None => LARGE_HOLD_TIME,
@@ -293,9 +282,8 @@ impl Session {
     }
 
     fn start_timer_for(&mut self, now: Instant, slot: Slot, timer: Timer, time: Duration) {
-        if let Some(connection) = self.connections.get_mut(slot) {
-            connection.timers.start(timer, now + time);
-        }
+        let timers = &mut self.connections.in_use(slot).timers;
+        timers.start(timer, now + time);
     }
 
     /// Entering Idle: stops the timers, closes the connection, says who ended it.
@@ -307,9 +295,7 @@ impl Session {
         sent: Option<NotificationBuf>,
         cause: Cause,
     ) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
+        let connection = self.connections.in_use(slot);
         connection.timers.stop_all();
         connection.offered = None;
         let negotiated = connection.negotiated.take();
@@ -340,11 +326,10 @@ impl Session {
 
     /// The TCP connection has ended but the state is not Idle: waits for another.
     fn lose_transport(&mut self, now: Instant, slot: Slot) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
+        let connection = self.connections.in_use(slot);
         connection.offered = None;
         let negotiated = connection.negotiated.take();
+        debug_assert!(connection.transport.is_some(), "a transport was lost");
         if let Some(transport) = connection.transport.take() {
             self.outputs.push_back(Output::Close(transport.id));
             if slot == Slot::Primary {
@@ -363,6 +348,7 @@ impl Session {
         );
         // If the primary went, the secondary is in its place now.
         let Some(negotiated) = self.connections.primary.negotiated.clone() else {
+            debug_assert!(false, "an Established connection has negotiated");
             return;
         };
         self.restarted = false;
