@@ -35,7 +35,7 @@ pub struct Negotiated {
     pub peer_router_id: RouterId,
     /// Our address on the connection.
     pub local_address: IpAddr,
-    /// The smaller of the two hold times (RFC 4271 section 4.2); 0 s if neither side sends KEEPALIVEs.
+    /// The smaller of the two hold times (RFC 4271 section 4.2); 0 s means no HoldTimer and no KEEPALIVEs.
     pub hold_time: HoldTime,
     /// The interval between KEEPALIVEs before jitter: at most a third of the hold time. Zero if the hold time is 0.
     pub keepalive: Duration,
@@ -425,8 +425,9 @@ struct Offer<'a> {
     four_octet_as: bool,
     extended_message: bool,
     extended_next_hop: FamilySet,
-    /// Families whose paths the peer sends, and whose paths it receives (RFC 7911).
+    /// Families for which the peer can send several paths (RFC 7911).
     sends_paths: FamilySet,
+    /// Families for which the peer can receive several paths (RFC 7911).
     receives_paths: FamilySet,
     restart: Option<GracefulRestart<'a>>,
     long_lived: Vec<LongLivedRestartFamily>,

@@ -303,7 +303,7 @@ impl Peering {
             .map(|established| established.connection)
     }
 
-    /// Returns the number of routes that the peer was not sent in this session.
+    /// Returns the numbers of routes that the peer was not sent in this session.
     #[must_use]
     pub fn skipped(&self) -> Skipped {
         self.established

@@ -445,7 +445,7 @@ impl Session {
             }
         }
         for slot in [Slot::Primary, Slot::Secondary] {
-            // Each iteration stops or restarts one timer, so this bound covers all of them.
+            // Each iteration stops one timer. A restarted one is due later, so one iteration for each timer is enough.
             for _ in Timer::ALL {
                 let connection = self.connections.get_mut(slot);
                 let Some(timer) = connection.and_then(|connection| connection.timers.expire(now))

@@ -44,8 +44,8 @@ impl RestartConfig {
         }
     }
 
-    /// Sets the time in seconds for which the peer keeps our routes (RFC 4724 section 3): at most 4,095, to which
-    /// larger values are clamped. 120 by default.
+    /// Sets the time in seconds for which the peer keeps our routes (RFC 4724 section 3). At most 4,095, to which
+    /// larger values are clamped; 120 by default.
     #[must_use]
     pub const fn restart_time(mut self, seconds: u16) -> Self {
         // The field has 12 bits. `min` is not const.

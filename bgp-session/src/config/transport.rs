@@ -177,7 +177,7 @@ impl PeerConfig {
         self
     }
 
-    /// Accepts only packets from at most `hops` hops away, measured by their TTL (GTSM, RFC 5082); at least 1, for a
+    /// Accepts only packets from at most `hops` hops away, measured by their TTL (GTSM, RFC 5082). At least 1, for a
     /// peer on the same link.
     ///
     /// A more distant host cannot send packets as the peer.

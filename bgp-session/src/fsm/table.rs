@@ -1,9 +1,9 @@
 //! The rows of the state machine: one function a state, in the order of RFC 4271 section 8.2.2.
 //!
 //! Deviations from the text of the RFC:
-//! - A NOTIFICATION never causes another (section 6.4), also not in OpenSent.
+//! - A NOTIFICATION never causes another (section 6.4), not even in OpenSent.
 //! - A header error in Established has its own code (section 6.1), instead of Finite State Machine Error.
-//! - A passive session never dials, also not when ConnectRetryTimer expires. Routers understand PassiveTcpEstablishment so.
+//! - A passive session never dials, not even when ConnectRetryTimer expires. Routers implement it this way.
 //! - An unexpected message has the subcode of RFC 6608 for the current state.
 
 #![expect(

@@ -78,7 +78,7 @@ impl Flushes {
 
     /// Ends the flushes that the peer has acknowledged.
     ///
-    /// `sent` is the version of the table whose routes have all been handed to the driver, and `total` the number of
+    /// `sent` is the version of the table whose routes have all been handed to the driver. `total` is the number of
     /// octets on the connection so far.
     pub(super) fn acknowledge(&mut self, sent: Option<u64>, total: u64, acknowledged: u64) {
         let ended = self.waiting.extract_if(.., |flush| {
