@@ -50,8 +50,8 @@ pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, Events, KeyError, Peer, PeerEvent, PeerStatus, PeerUpdate,
-    Speaker, SpeakerBuilder, TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerEvent, PeerStatus,
+    PeerUpdate, Speaker, SpeakerBuilder, TcpDialer, Transport,
 };
 pub use stats::{MessageCounts, Statistics};
 pub use timer::Timer;

@@ -2,6 +2,7 @@
 
 mod builder;
 mod command;
+mod dynamic_peers;
 mod error;
 mod event;
 mod handle;
@@ -18,6 +19,7 @@ mod transport;
 mod update;
 
 pub use builder::SpeakerBuilder;
+pub use dynamic_peers::DynamicPeers;
 pub use error::{AddPeerError, KeyError};
 pub use event::{Events, PeerEvent};
 pub use handle::Peer;
@@ -26,6 +28,7 @@ pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 pub use update::PeerUpdate;
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,7 +39,7 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
-use crate::config::PeerConfig;
+use crate::config::{PeerChange, PeerConfig};
 use crate::rib::{Replaced, Rib, Route};
 use crate::session::Shutdown;
 use command::Command;
@@ -65,7 +68,9 @@ use shared::{Shared, lock};
 ///     .with_restarting(true) // no End-of-RIB before `restored`
 ///     .spawn()
 ///     .await?;
+/// speaker.add_listener("10.0.0.1:1790".parse()?, None)?;
 /// println!("listening on {:?}", speaker.listeners());
+/// speaker.remove_listener("10.0.0.1:179".parse()?, Some("vrf-blue"));
 ///
 /// let config = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let router: Peer = match speaker.add_peer(config.clone()) {
@@ -89,6 +94,9 @@ use shared::{Shared, lock};
 /// // At most ten peers that connect from this prefix.
 /// let template = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
 /// speaker.add_dynamic_peers("10.1.0.0/16".parse()?, template, 10)?;
+/// let [known] = &speaker.dynamic_peers()[..] else { return Ok(()) };
+/// let template = known.template.clone().passive(true);
+/// speaker.update_dynamic_peers(known.prefix, template, 2 * known.present)?;
 /// speaker.remove_dynamic_peers("10.1.0.0/16".parse()?).await;
 /// for peer in speaker.peers() {
 ///     speaker.remove_peer(peer.address()).await;
@@ -163,10 +171,31 @@ impl Speaker {
         removed.is_some()
     }
 
+    /// Replaces the template and the limit of dynamic peers. Those that are present get the new configuration, as by
+    /// [`Speaker::update_peer`]; none is removed for the sake of a smaller limit. Returns what is different in the template.
+    ///
+    /// # Errors
+    ///
+    /// No dynamic peers have this prefix, or the key of the template cannot be used. Nothing is changed then.
+    pub fn update_dynamic_peers(
+        &self,
+        prefix: IpNet,
+        template: PeerConfig,
+        limit: usize,
+    ) -> Result<PeerChange, AddPeerError> {
+        self.registry.update_dynamic_peers(prefix, template, limit)
+    }
+
+    /// Returns the prefixes of dynamic peers, the longest first.
+    #[must_use]
+    pub fn dynamic_peers(&self) -> Vec<DynamicPeers> {
+        self.registry.dynamic_peers()
+    }
+
     /// Removes the dynamic peers with this prefix, those that are present like [`Speaker::remove_peer`]. Returns `false` if
     /// the prefix is unknown.
     pub async fn remove_dynamic_peers(&self, prefix: IpNet) -> bool {
-        let removed = self.registry.remove_dynamic_peers(prefix.trunc());
+        let removed = self.registry.remove_dynamic_peers(prefix);
         for peer in removed.iter().flatten() {
             peer.ended().await;
         }
@@ -262,6 +291,26 @@ impl Speaker {
     #[must_use]
     pub fn peer(&self, address: IpAddr) -> Option<Peer> {
         self.registry.peer(address)
+    }
+
+    /// Accepts connections on one more address, and only those that arrive through `device` if one is given. `[::]`
+    /// includes IPv4. Returns the address, with the port that the system has chosen for port 0.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, the key of a peer cannot be set on the socket, or the speaker is shut down.
+    pub fn add_listener(
+        &self,
+        address: SocketAddr,
+        device: Option<&str>,
+    ) -> io::Result<SocketAddr> {
+        self.registry.add_listener(address, device)
+    }
+
+    /// Accepts no more connections on this address, through this device. Sessions stay. Returns `false` if there is no such
+    /// listener.
+    pub fn remove_listener(&self, address: SocketAddr, device: Option<&str>) -> bool {
+        self.registry.remove_listener(address, device)
     }
 
     /// Returns the addresses on which connections are accepted.

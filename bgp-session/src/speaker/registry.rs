@@ -2,6 +2,9 @@
 //!
 //! Every change is made under one lock, which no await holds: a caller that drops its future leaves nothing half done.
 
+mod admission;
+mod dynamic;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,11 +15,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::command::Command;
+use super::dynamic_peers::DynamicPeers;
 use super::error::AddPeerError;
 use super::handle::Peer;
-use super::keys::Keys;
 use super::listen::accept_all;
-use super::listeners::Listeners;
+use super::listeners::{Listener, Listeners};
 use super::peer::{Ended, PeerTask};
 use super::shared::{Shared, lock};
 use super::transport::{self, Transport, prepare_accepted};
@@ -48,13 +51,6 @@ struct PeerEntry {
     prefix: Option<IpNet>,
 }
 
-/// Addresses that may become peers by connecting.
-struct DynamicPeers {
-    prefix: IpNet,
-    template: PeerConfig,
-    limit: usize,
-}
-
 impl Registry {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
@@ -79,10 +75,8 @@ impl Registry {
     /// Ends the session with this peer. Returns its handle, or `None` if there is no such peer.
     pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
         let mut state = lock(&self.state);
-        let entry = state.peers.remove(&address)?;
+        let entry = state.remove(address)?;
         entry.peer.stop(Shutdown::deconfigured());
-        state.restore_keys(address.into());
-        state.limit_ttl();
         Some(entry.peer)
     }
 
@@ -124,72 +118,22 @@ impl Registry {
         entries.map(|entry| entry.peer.clone()).collect()
     }
 
-    pub(super) fn add_dynamic_peers(
-        &self,
-        prefix: IpNet,
-        template: PeerConfig,
-        limit: usize,
-    ) -> Result<(), AddPeerError> {
-        let mut state = lock(&self.state);
-        let prefix = prefix.trunc();
-        state.check(&template)?;
-        if state.dynamic.iter().any(|known| known.prefix == prefix) {
-            return Err(AddPeerError::PrefixExists(prefix));
-        }
-        // A peer with exactly this address keeps its keys.
-        if state.peer_with_keys(prefix).is_none() {
-            state.set_keys(prefix, &template)?;
-        }
-        state.dynamic.push(DynamicPeers {
-            prefix,
-            template,
-            limit,
-        });
-        state
-            .dynamic
-            .sort_by_key(|known| std::cmp::Reverse(known.prefix.prefix_len()));
-        state.limit_ttl();
-        Ok(())
-    }
-
-    /// Accepts no more dynamic peers of this prefix and ends the sessions with those that are present. Returns their
-    /// handles, or `None` if there is no such prefix.
-    pub(super) fn remove_dynamic_peers(&self, prefix: IpNet) -> Option<Vec<Peer>> {
-        let mut state = lock(&self.state);
-        let mut known = state.dynamic.iter();
-        let index = known.position(|known| known.prefix == prefix)?;
-        state.dynamic.remove(index);
-        let present: Vec<_> = state
-            .peers
-            .extract_if(.., |_, entry| entry.prefix == Some(prefix))
-            .map(|(_, entry)| entry.peer)
-            .collect();
-        for peer in &present {
-            peer.stop(Shutdown::deconfigured());
-            state.restore_keys(peer.address().into());
-        }
-        state.restore_keys(prefix);
-        state.limit_ttl();
-        Some(present)
-    }
-
+    /// Binds `address`, through `device` if one is given, and accepts connections on it. Returns the bound address.
     pub(super) fn add_listener(
         self: &Arc<Self>,
         address: SocketAddr,
         device: Option<&str>,
-    ) -> io::Result<()> {
+    ) -> io::Result<SocketAddr> {
         let mut state = lock(&self.state);
-        let State {
-            peers,
-            dynamic,
-            listeners,
-            ..
-        } = &mut *state;
-        let keys = all_keys(peers, dynamic);
-        let configs = connecting(peers, dynamic);
+        if state.closed {
+            return Err(io::Error::other(AddPeerError::ShutDown));
+        }
+        let (keys, hops) = (state.all_keys(), state.hops());
         let closed = self.shared.stop.child_token();
-        let listener = listeners.add(address, device, keys, &configs, closed.clone())?;
-        let (socket, registry) = (Arc::clone(&listener.socket), Arc::clone(self));
+        let listener = Listener::bind(address, device, keys, &hops, closed.clone())?;
+        let (address, socket) = (listener.address(), listener.socket());
+        state.listeners.add(listener);
+        let registry = Arc::clone(self);
         self.shared.tasks.spawn(async move {
             let accept = |stream, remote: SocketAddr| {
                 if !registry.accept_tcp(stream, remote.ip()) {
@@ -198,7 +142,12 @@ impl Registry {
             };
             accept_all(&socket, closed, accept).await;
         });
-        Ok(())
+        Ok(address)
+    }
+
+    /// Closes a listener. Returns `false` if there is none with this address and device.
+    pub(super) fn remove_listener(&self, address: SocketAddr, device: Option<&str>) -> bool {
+        lock(&self.state).listeners.remove(address, device)
     }
 
     pub(super) fn listeners(&self) -> Vec<SocketAddr> {
@@ -226,10 +175,7 @@ impl Registry {
         let remote = remote.to_canonical();
         let mut state = lock(&self.state);
         if !state.peers.contains_key(&remote) {
-            let Some((config, prefix)) = state.dynamic_peer(remote) else {
-                return false;
-            };
-            self.start(&mut state, config, Some(prefix));
+            self.add_dynamic_peer(&mut state, remote);
         }
         // Under the lock: the task of a dynamic peer that is about to end sees the connection, or is no longer here.
         state.peers.get(&remote).is_some_and(|entry| {
@@ -290,116 +236,25 @@ impl Registry {
         // Another peer may have this address by now.
         let own = |entry: &PeerEntry| entry.task == number;
         if state.peers.get(&address).is_some_and(own) {
-            state.peers.remove(&address);
-            state.restore_keys(address.into());
+            state.remove(address);
         }
         true
     }
 }
 
 impl State {
-    fn check(&self, config: &PeerConfig) -> Result<(), AddPeerError> {
-        if self.closed {
-            return Err(AddPeerError::ShutDown);
+    /// Removes a peer, also from the count of its prefix, and its keys.
+    fn remove(&mut self, address: IpAddr) -> Option<PeerEntry> {
+        let entry = self.peers.remove(&address)?;
+        let mut dynamic = self.dynamic.iter_mut();
+        if let Some(known) = dynamic.find(|known| Some(known.prefix) == entry.prefix) {
+            known.present -= 1;
         }
-        Ok(transport::check_keys(config)?)
-    }
-
-    /// Sets the keys of connections from `net` on every listener to those of `config`. If one of them cannot be set, the
-    /// keys of the present configuration stay.
-    fn set_keys(&mut self, net: IpNet, config: &PeerConfig) -> Result<(), AddPeerError> {
-        let keys = Keys::new(&config.transport);
-        let set = self.listeners.set_keys(net, &keys);
-        if set.is_err() {
-            self.restore_keys(net);
+        self.restore_keys(address.into());
+        // The TTL of a dynamic peer is limited by its template, which stays.
+        if entry.prefix.is_none() {
+            self.limit_ttl();
         }
-        Ok(set?)
+        Some(entry)
     }
-
-    /// Sets the keys of connections from `net` to those of the present configuration, after a part of it has gone.
-    fn restore_keys(&mut self, net: IpNet) {
-        let keys = self.keys_of(net);
-        if let Err(error) = self.listeners.set_keys(net, &keys) {
-            tracing::warn!(%net, %error, "cannot restore the keys of a listener");
-        }
-    }
-
-    /// Returns the keys of connections from exactly `net`. A peer and a prefix of one address share their keys in the
-    /// kernel; those of the peer count.
-    fn keys_of(&self, net: IpNet) -> Keys {
-        let mut dynamic = self.dynamic.iter();
-        let template = || {
-            let known = dynamic.find(|known| known.prefix == net)?;
-            Some(&known.template)
-        };
-        let config = self.peer_with_keys(net).or_else(template);
-        config.map_or_else(Keys::default, |config| Keys::new(&config.transport))
-    }
-
-    /// Returns the configuration of the peer with exactly this address, unless its keys are those of its prefix.
-    fn peer_with_keys(&self, net: IpNet) -> Option<&PeerConfig> {
-        if net.prefix_len() != net.max_prefix_len() {
-            return None;
-        }
-        let entry = self.peers.get(&net.addr())?;
-        has_own_keys(entry, &self.dynamic).then_some(&entry.config)
-    }
-
-    fn limit_ttl(&self) {
-        let configs = connecting(&self.peers, &self.dynamic);
-        self.listeners.limit_ttl(&configs);
-    }
-
-    /// Returns the configuration of a dynamic peer with this address and its prefix, or `None` if no prefix matches or its
-    /// limit is reached.
-    fn dynamic_peer(&self, address: IpAddr) -> Option<(PeerConfig, IpNet)> {
-        let mut dynamic = self.dynamic.iter();
-        let known = dynamic.find(|known| known.prefix.contains(&address))?;
-        let prefix = known.prefix;
-        let present = self.peers.values();
-        let present = present.filter(|entry| entry.prefix == Some(prefix));
-        if present.count() >= known.limit {
-            return None;
-        }
-        let config = known.template.clone().passive(true);
-        Some((config.with_address(address), prefix))
-    }
-}
-
-/// Returns `false` if the kernel finds the keys of a dynamic peer by its prefix, as they have not been changed.
-fn has_own_keys(entry: &PeerEntry, dynamic: &[DynamicPeers]) -> bool {
-    let mut dynamic = dynamic.iter();
-    let known = dynamic.find(|known| Some(known.prefix) == entry.prefix);
-    known.is_none_or(|known| {
-        let (shared, own) = (&known.template.transport, &entry.config.transport);
-        shared.md5_key != own.md5_key || shared.ao_key != own.ao_key
-    })
-}
-
-/// Returns the configurations of all that may connect.
-fn connecting<'a>(
-    peers: &'a BTreeMap<IpAddr, PeerEntry>,
-    dynamic: &'a [DynamicPeers],
-) -> Vec<&'a PeerConfig> {
-    let configured = peers.values().filter(|entry| entry.prefix.is_none());
-    let configured = configured.map(|entry| &entry.config);
-    let templates = dynamic.iter().map(|known| &known.template);
-    configured.chain(templates).collect()
-}
-
-/// Returns the keys of all that may connect.
-fn all_keys(
-    peers: &BTreeMap<IpAddr, PeerEntry>,
-    dynamic: &[DynamicPeers],
-) -> BTreeMap<IpNet, Keys> {
-    let templates = dynamic.iter().map(|known| (known.prefix, &known.template));
-    let own = peers
-        .values()
-        .filter(|entry| has_own_keys(entry, dynamic))
-        .map(|entry| (entry.config.address().into(), &entry.config));
-    // A peer replaces the prefix of its address.
-    templates
-        .chain(own)
-        .map(|(net, config)| (net, Keys::new(&config.transport)))
-        .collect()
 }

@@ -1,4 +1,4 @@
-//! What changes while a speaker runs: peers, their configuration, dynamic peers; draining; a restart.
+//! What changes while a speaker runs: peers, their configuration, draining; a restart.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     NODE, ROUTER, address, delivering, dialled, listening, next_down, passive, router_and_node,
-    up_or_not, within,
+    within,
 };
 
 /// Changes of a table, as text, until one contains `last`.
@@ -113,48 +113,6 @@ async fn draining() {
     assert_eq!(again, ["+10.0.0.1/32 100 "]);
     node.peer(address(ROUTER)).unwrap().drain(true);
     changes(&mut events, &mut table, "graceful-shutdown").await;
-}
-
-#[tokio::test]
-async fn dynamic_peers_come_and_go() {
-    let router = listening("192.168.0.254", ROUTER).await;
-    let template = PeerConfig::new(address("127.1.0.0"), Asn::new(64512)).deliver_updates(true);
-    let prefix = "127.1.0.0/16".parse().unwrap();
-    router
-        .add_dynamic_peers(prefix, template.clone(), 3)
-        .unwrap();
-    let again = router.add_dynamic_peers(prefix, template, 3).unwrap_err();
-    assert_eq!(again.to_string(), "duplicate dynamic peers 127.1.0.0/16");
-    let mut nodes = Vec::new();
-    for (number, up) in [(1, true), (2, true), (3, true), (4, false)] {
-        let (own, id) = (format!("127.1.0.{number}"), format!("1.1.1.{number}"));
-        let node = listening(&id, &own).await;
-        let peer = node.add_peer(dialled(&own, &router)).unwrap();
-        assert_eq!(up_or_not(&peer).await.is_ok(), up, "{number}");
-        nodes.push(node);
-    }
-    assert_eq!(router.peers().len(), 3);
-    let stranger = listening("1.1.1.9", "127.2.0.1").await;
-    let peer = stranger.add_peer(dialled("127.2.0.1", &router)).unwrap();
-    assert!(up_or_not(&peer).await.is_err());
-    // One that goes makes room for another.
-    within(nodes.remove(0).shutdown(Shutdown::administrative(""))).await;
-    let last = nodes[2].peer(address(ROUTER)).unwrap();
-    within(last.wait_for(|status| status.state == State::Established))
-        .await
-        .unwrap();
-    let addresses: Vec<_> = router
-        .peers()
-        .iter()
-        .map(|peer| peer.address().to_string())
-        .collect();
-    assert_eq!(addresses, ["127.1.0.2", "127.1.0.3", "127.1.0.4"]);
-    assert!(within(router.remove_dynamic_peers(prefix)).await);
-    assert!(!within(router.remove_dynamic_peers(prefix)).await);
-    assert_eq!(router.peers().len(), 0);
-    let gone = within(last.wait_for(|status| status.last_error.is_some())).await;
-    let why = gone.unwrap().last_error.unwrap();
-    assert_eq!(why, "the peer sent Cease/Peer De-configured (6/3)");
 }
 
 /// Nothing is missed by who is slow, and nothing grows: who sends waits.

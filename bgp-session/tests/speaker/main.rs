@@ -3,8 +3,10 @@
 #![cfg(test)]
 
 mod changes;
+mod dynamic;
 mod interrupted;
 mod keys;
+mod listeners;
 mod load;
 mod session;
 mod transport;
@@ -15,8 +17,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bgp_session::{Peer, PeerConfig, PeerEvent, SessionEvent, Speaker, State};
+use bgp_session::{Md5Key, Peer, PeerConfig, PeerEvent, SessionEvent, Speaker, State};
 use bgp_wire::Asn;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 const NODE: &str = "127.0.0.1";
@@ -56,6 +59,18 @@ async fn router_and_node() -> (Speaker, Speaker) {
         .await
         .unwrap();
     (router, node)
+}
+
+fn key(text: &str) -> Md5Key {
+    Md5Key::new(text).unwrap()
+}
+
+/// Connects from `from` without a key. Returns `None` if the kernel drops the segments, as it does if it has a key.
+async fn connect_unsigned(from: &str, listener: SocketAddr) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((address(from), 0).into()).unwrap();
+    let connected = tokio::time::timeout(Duration::from_millis(300), socket.connect(listener));
+    connected.await.ok().map(Result::unwrap)
 }
 
 /// Polls `future` once. The caller may drop it afterwards, as a timeout does.
