@@ -275,6 +275,20 @@ impl Session {
         }
     }
 
+    /// Replaces our AS number and BGP Identifier. A session whose OPEN that changes is reset with Cease/Other Configuration
+    /// Change, and starts again if it is wanted; one with values of its own in the configuration stays.
+    pub fn update_local(&mut self, now: Instant, local: LocalConfig) {
+        let resets = self.config.local(self.local) != self.config.local(local);
+        let enabled = self.enabled;
+        if resets {
+            self.stop(now, &Shutdown::configuration_change());
+        }
+        self.local = local;
+        if resets && enabled {
+            self.start(now);
+        }
+    }
+
     /// Whether stale routes of the peer are still to be kept.
     #[must_use]
     pub fn retains_routes(&self) -> bool {
@@ -481,6 +495,12 @@ impl Session {
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// Our AS number and BGP Identifier, unless the configuration of the peer has others.
+    #[must_use]
+    pub fn local(&self) -> LocalConfig {
+        self.local
     }
 
     /// The configuration.

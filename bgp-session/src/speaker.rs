@@ -39,7 +39,7 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
-use crate::config::{PeerChange, PeerConfig};
+use crate::config::{LocalConfig, PeerChange, PeerConfig};
 use crate::rib::{Replaced, Rib, Route};
 use crate::session::Shutdown;
 use command::Command;
@@ -53,7 +53,7 @@ use shared::{Shared, lock};
 /// is dropped, they end by themselves.
 ///
 /// ```no_run
-/// use bgp_session::{AddPeerError, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
+/// use bgp_session::{AddPeerError, LocalConfig, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
 /// use bgp_session::{SpeakerBuilder, TcpDialer};
 /// use bgp_wire::Asn;
 ///
@@ -71,6 +71,9 @@ use shared::{Shared, lock};
 /// speaker.add_listener("10.0.0.1:1790".parse()?, None)?;
 /// println!("listening on {:?}", speaker.listeners());
 /// speaker.remove_listener("10.0.0.1:179".parse()?, Some("vrf-blue"));
+///
+/// let router_id = "192.168.0.112".parse()?;
+/// speaker.set_local(LocalConfig { router_id, ..speaker.local() });
 ///
 /// let config = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let router: Peer = match speaker.add_peer(config.clone()) {
@@ -113,9 +116,9 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    fn new(shared: Arc<Shared>, last: DropGuard) -> Self {
+    fn new(shared: Arc<Shared>, local: LocalConfig, last: DropGuard) -> Self {
         Self {
-            registry: Arc::new(Registry::new(Arc::clone(&shared))),
+            registry: Arc::new(Registry::new(Arc::clone(&shared), local)),
             shared,
             _last: Arc::new(last),
         }
@@ -125,6 +128,18 @@ impl Speaker {
     #[must_use]
     pub fn builder(asn: Asn, router_id: RouterId) -> SpeakerBuilder {
         SpeakerBuilder::new(asn, router_id)
+    }
+
+    /// Returns the AS number and the BGP Identifier of the speaker.
+    #[must_use]
+    pub fn local(&self) -> LocalConfig {
+        self.registry.local()
+    }
+
+    /// Replaces the AS number and the BGP Identifier of the speaker. Sessions whose OPEN that changes are reset with
+    /// Cease/Other Configuration Change; those with [`PeerConfig::router_id`] and [`PeerConfig::local_as`] of their own stay.
+    pub fn set_local(&self, local: LocalConfig) {
+        self.registry.set_local(local);
     }
 
     /// Adds a peer and starts its session.
@@ -350,7 +365,7 @@ impl Speaker {
 impl fmt::Debug for Speaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Speaker")
-            .field("local", &self.shared.local)
+            .field("local", &self.local())
             .finish_non_exhaustive()
     }
 }

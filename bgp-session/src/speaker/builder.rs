@@ -105,7 +105,6 @@ impl SpeakerBuilder {
         let mut rib = Rib::new();
         rib.set_complete(!self.restarting);
         let shared = Arc::new(Shared {
-            local: self.local,
             changed: watch::Sender::new(rib.version()),
             rib: Mutex::new(rib),
             events: broadcast::Sender::new(self.event_capacity),
@@ -118,7 +117,7 @@ impl SpeakerBuilder {
             stop: stop.clone(),
         });
         // Dropped if an address cannot be bound, which ends the listeners before it.
-        let speaker = Speaker::new(shared, stop.drop_guard());
+        let speaker = Speaker::new(shared, self.local, stop.drop_guard());
         for (address, device) in &self.listeners {
             speaker.registry.add_listener(*address, device.as_deref())?;
         }

@@ -19,7 +19,7 @@ use super::link::{Link, Progress};
 use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
-use crate::config::PeerConfig;
+use crate::config::{LocalConfig, PeerConfig};
 use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::peering::{FlushId, Peering};
 use crate::session::{Session, Shutdown};
@@ -70,13 +70,14 @@ enum Wake {
 impl PeerTask {
     pub(super) fn new(
         shared: Arc<Shared>,
+        local: LocalConfig,
         config: PeerConfig,
         commands: mpsc::UnboundedReceiver<Command>,
         dynamic: bool,
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
         let seed = shared.seed ^ seed_of(address);
-        let session = Session::new(shared.local, config, now(), seed);
+        let session = Session::new(local, config, now(), seed);
         let session = if shared.restarting.load(Ordering::Relaxed) {
             session.restarted()
         } else {
@@ -254,6 +255,7 @@ impl PeerTask {
                 self.set_draining();
             }
             Command::Update(config) => self.update(*config),
+            Command::UpdateLocal(local) => self.peering.update_local(now(), local),
             Command::Reset(why) => {
                 self.peering.stop(now(), &why);
                 self.drain_outputs();
@@ -337,7 +339,7 @@ impl PeerTask {
                 }
                 Output::Close(id) => self.close(id),
                 Output::Event(event) => {
-                    self.report.follow(&event, &self.peering, self.shared.local);
+                    self.report.follow(&event, &self.peering);
                     self.emit(event);
                 }
                 Output::Wait(deadline) => {

@@ -23,7 +23,7 @@ use super::listeners::{Listener, Listeners};
 use super::peer::{Ended, PeerTask};
 use super::shared::{Shared, lock};
 use super::transport::{self, Transport, prepare_accepted};
-use crate::config::{PeerChange, PeerConfig};
+use crate::config::{LocalConfig, PeerChange, PeerConfig};
 use crate::session::Shutdown;
 
 pub(super) struct Registry {
@@ -31,8 +31,8 @@ pub(super) struct Registry {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    local: LocalConfig,
     peers: BTreeMap<IpAddr, PeerEntry>,
     /// Ordered from the longest prefix to the shortest: the longest decides.
     dynamic: Vec<DynamicPeers>,
@@ -52,10 +52,30 @@ struct PeerEntry {
 }
 
 impl Registry {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, local: LocalConfig) -> Self {
+        let state = State {
+            local,
+            peers: BTreeMap::new(),
+            dynamic: Vec::new(),
+            listeners: Listeners::default(),
+            tasks_started: 0,
+            closed: false,
+        };
         Self {
             shared,
-            state: Mutex::default(),
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn local(&self) -> LocalConfig {
+        lock(&self.state).local
+    }
+
+    pub(super) fn set_local(&self, local: LocalConfig) {
+        let mut state = lock(&self.state);
+        state.local = local;
+        for entry in state.peers.values() {
+            entry.peer.send(Command::UpdateLocal(local));
         }
     }
 
@@ -204,7 +224,13 @@ impl Registry {
         // Commands do not wait: a state that is shown is also on its way to the task.
         let (commands, receiver) = mpsc::unbounded_channel();
         let shared = Arc::clone(&self.shared);
-        let (task, status) = PeerTask::new(shared, config.clone(), receiver, prefix.is_some());
+        let (task, status) = PeerTask::new(
+            shared,
+            state.local,
+            config.clone(),
+            receiver,
+            prefix.is_some(),
+        );
         state.tasks_started += 1;
         let number = state.tasks_started;
         self.shared

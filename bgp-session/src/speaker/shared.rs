@@ -9,11 +9,9 @@ use tokio_util::task::TaskTracker;
 
 use super::event::PeerEvent;
 use super::transport::Dialer;
-use crate::config::LocalConfig;
 use crate::rib::Rib;
 
 pub(super) struct Shared {
-    pub(super) local: LocalConfig,
     pub(super) rib: Mutex<Rib>,
     /// The version of the table. A change wakes the peers.
     pub(super) changed: watch::Sender<u64>,

@@ -8,6 +8,7 @@ mod interrupted;
 mod keys;
 mod listeners;
 mod load;
+mod local;
 mod session;
 mod transport;
 

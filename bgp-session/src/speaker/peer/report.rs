@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::super::status::PeerStatus;
 use super::now;
-use crate::config::{LocalConfig, PeerConfig};
+use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent};
 use crate::peering::Peering;
 use crate::rib::Skipped;
@@ -72,7 +72,7 @@ impl Report {
     }
 
     /// Logs an event and notes what it changes in the status.
-    pub(super) fn follow(&mut self, event: &SessionEvent, peering: &Peering, local: LocalConfig) {
+    pub(super) fn follow(&mut self, event: &SessionEvent, peering: &Peering) {
         let peer = self.peer;
         match event {
             SessionEvent::StateChanged { from, to, cause } => {
@@ -95,7 +95,7 @@ impl Report {
                 self.last_down = Some(reason.clone());
             }
             SessionEvent::Failed { reason } => {
-                let error = self.explain(reason, peering.session(), local);
+                let error = self.explain(reason, peering.session());
                 tracing::info!(%peer, "attempt failed: {error}");
                 // The end of a second connection beside an Established one is not the session's.
                 if self.established_since.is_none() {
@@ -121,7 +121,7 @@ impl Report {
     }
 
     /// Returns the cause of a failed attempt, with what the driver and the configuration add to it.
-    fn explain(&self, reason: &DownReason, session: &Session, local: LocalConfig) -> String {
+    fn explain(&self, reason: &DownReason, session: &Session) -> String {
         if let Some(error) = &self.dial_error {
             return error.clone();
         }
@@ -137,7 +137,7 @@ impl Report {
                 format!("{reason}: its OPEN has AS {peer}, configured is AS {expected}")
             }
             (_, _, Some(peer)) if refused(Reason::BAD_BGP_IDENTIFIER) => {
-                let ours = config.local(local).router_id;
+                let ours = config.local(session.local()).router_id;
                 format!("{reason}: its OPEN has {peer}, ours is {ours}")
             }
             _ => reason.to_string(),
