@@ -23,7 +23,6 @@ mod adj_rib_in;
 mod backoff;
 mod collision;
 mod config;
-mod connection;
 pub mod fsm;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -75,24 +75,35 @@ impl Rib {
     pub fn announce(&mut self, route: &Route) -> bool {
         let key = self.paths.intern(&route.path);
         let path_id = route.path_id;
-        let replaced = match route.prefix {
-            IpNet::V4(prefix) => self.ipv4.set(Key { prefix, path_id }, key),
-            IpNet::V6(prefix) => self.ipv6.set(Key { prefix, path_id }, key),
+        let set = match route.prefix {
+            IpNet::V4(destination) => self.ipv4.set(
+                Key {
+                    destination,
+                    path_id,
+                },
+                key,
+            ),
+            IpNet::V6(destination) => self.ipv6.set(
+                Key {
+                    destination,
+                    path_id,
+                },
+                key,
+            ),
         };
-        if let Some(previous) = replaced {
+        if let Some(previous) = set.previous {
             self.paths.release(previous);
         }
-        let changed = replaced != Some(key);
-        self.version += u64::from(changed);
-        changed
+        self.version += u64::from(set.changed);
+        set.changed
     }
 
     /// Withdraws every route to this prefix; whether there was one.
     pub fn withdraw(&mut self, prefix: IpNet) -> bool {
         let prefix = prefix.trunc();
         let paths = match prefix {
-            IpNet::V4(prefix) => self.ipv4.path_ids(prefix),
-            IpNet::V6(prefix) => self.ipv6.path_ids(prefix),
+            IpNet::V4(prefix) => self.ipv4.path_ids(&prefix),
+            IpNet::V6(prefix) => self.ipv6.path_ids(&prefix),
         };
         let mut withdrawn = false;
         for path_id in paths {
@@ -104,8 +115,14 @@ impl Rib {
     /// Withdraws one of the routes to this prefix; whether there was one.
     pub fn withdraw_path(&mut self, prefix: IpNet, path_id: PathId) -> bool {
         let previous = match prefix.trunc() {
-            IpNet::V4(prefix) => self.ipv4.remove(Key { prefix, path_id }),
-            IpNet::V6(prefix) => self.ipv6.remove(Key { prefix, path_id }),
+            IpNet::V4(destination) => self.ipv4.remove(Key {
+                destination,
+                path_id,
+            }),
+            IpNet::V6(destination) => self.ipv6.remove(Key {
+                destination,
+                path_id,
+            }),
         };
         if let Some(previous) = previous {
             self.paths.release(previous);
@@ -145,8 +162,14 @@ impl Rib {
     pub fn route(&self, prefix: IpNet) -> Option<Route> {
         let prefix = prefix.trunc();
         let (path_id, key) = match prefix {
-            IpNet::V4(prefix) => self.ipv4.best(prefix),
-            IpNet::V6(prefix) => self.ipv6.best(prefix),
+            IpNet::V4(prefix) => self
+                .ipv4
+                .best(&prefix)
+                .map(|(key, path)| (key.path_id, path)),
+            IpNet::V6(prefix) => self
+                .ipv6
+                .best(&prefix)
+                .map(|(key, path)| (key.path_id, path)),
         }?;
         self.assemble(prefix, path_id, key)
     }
@@ -159,9 +182,9 @@ impl Rib {
 
     fn keys(&self) -> impl Iterator<Item = (IpNet, PathId, PathKey)> {
         let ipv4 = self.ipv4.iter();
-        let ipv4 = ipv4.map(|(route, key)| (IpNet::from(route.prefix), route.path_id, key));
+        let ipv4 = ipv4.map(|(route, key)| (IpNet::from(route.destination), route.path_id, key));
         let ipv6 = self.ipv6.iter();
-        let ipv6 = ipv6.map(|(route, key)| (IpNet::from(route.prefix), route.path_id, key));
+        let ipv6 = ipv6.map(|(route, key)| (IpNet::from(route.destination), route.path_id, key));
         ipv4.chain(ipv6)
     }
 

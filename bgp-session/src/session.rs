@@ -1,5 +1,7 @@
 //! `Session`: the relation to one peer, with up to two connections at a time. Does no I/O and knows no clock.
 
+mod connection;
+mod connections;
 mod inbound;
 mod limit;
 mod perform;
@@ -17,12 +19,13 @@ use bytes::{Bytes, BytesMut};
 use crate::backoff::Backoff;
 use crate::collision::Initiator;
 use crate::config::{LocalConfig, PeerConfig};
-use crate::connection::{Cause, Connection, Transport};
 use crate::fsm::{Event, State};
 use crate::negotiate::{Negotiated, PeerRestart};
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
 use crate::stats::Statistics;
-use crate::timer::Timer;
+use crate::timer::{Timer, earlier};
+use connection::{Cause, Connection, Transport};
+use connections::{Connections, Slot};
 use limit::PrefixLimit;
 use retention::Retention;
 
@@ -99,17 +102,13 @@ use retention::Retention;
 pub struct Session {
     local: LocalConfig,
     config: PeerConfig,
-    /// Dials; the connection that the session's state is that of.
-    primary: Connection,
-    /// A connection that the peer made while the primary was busy.
-    secondary: Option<Connection>,
+    connections: Connections,
     /// Whether the operator wants the session.
     enabled: bool,
     /// Whether the wait in Idle is for want of a connection only, so that the peer may end it by connecting.
     admits_in_idle: bool,
     backoff: Backoff,
     outputs: VecDeque<Output>,
-    connections: u64,
     sessions: u64,
     /// Since when the session is Established.
     established: Option<(SessionId, Instant)>,
@@ -190,13 +189,6 @@ impl Shutdown {
     }
 }
 
-/// Which of the two connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    Primary,
-    Secondary,
-}
-
 impl Session {
     /// A session in Idle that does nothing until [`Session::start`]. `seed` decides its jitter.
     #[must_use]
@@ -206,13 +198,11 @@ impl Session {
         Self {
             local,
             config,
-            primary: Connection::idle(),
-            secondary: None,
+            connections: Connections::new(),
             enabled: false,
             admits_in_idle: false,
             backoff,
             outputs: VecDeque::new(),
-            connections: 0,
             sessions: 0,
             established: None,
             restarted: false,
@@ -235,7 +225,7 @@ impl Session {
     pub fn start(&mut self, now: Instant) {
         self.enabled = true;
         self.backoff.reset();
-        self.primary.timers.stop(Timer::IdleHold);
+        self.connections.primary.timers.stop(Timer::IdleHold);
         self.step(now, Slot::Primary, Event::ManualStart, Cause::default());
     }
 
@@ -251,7 +241,7 @@ impl Session {
         };
         self.step(now, Slot::Secondary, Event::ManualStop, cause());
         self.step(now, Slot::Primary, Event::ManualStop, cause());
-        self.primary.timers.stop_all();
+        self.connections.primary.timers.stop_all();
         let gone = self.retention.clear();
         self.emit_gone(gone);
     }
@@ -301,7 +291,7 @@ impl Session {
     ///
     /// There is no Established session, or the peer does not understand the request.
     pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
-        match &self.primary.negotiated {
+        match &self.connections.primary.negotiated {
             Some(negotiated) if negotiated.route_refresh => {
                 let mut octets = BytesMut::new();
                 RouteRefresh {
@@ -322,6 +312,7 @@ impl Session {
     /// There is no Established session: nothing is sent.
     pub fn send(&mut self, now: Instant, messages: Bytes) -> Result<(), NotEstablished> {
         let Some(transport) = self
+            .connections
             .primary
             .transport
             .filter(|_| self.established.is_some())
@@ -352,7 +343,7 @@ impl Session {
                 .is_some_and(|transport| !transport.is_young(now));
             connection.state == State::OpenSent && old
         };
-        if self.secondary.as_ref().is_some_and(silent) {
+        if self.connections.secondary.as_ref().is_some_and(silent) {
             // It has said nothing: another one may have more to say.
             self.step(
                 now,
@@ -361,12 +352,14 @@ impl Session {
                 Cause::default(),
             );
         }
-        let slot = match self.primary.state {
+        let slot = match self.connections.primary.state {
             State::Idle if !self.enabled || !self.admits_in_idle => return None,
-            State::Active if self.config.passive && self.primary.transport.is_none() => {
+            State::Active
+                if self.config.passive && self.connections.primary.transport.is_none() =>
+            {
                 Slot::Primary
             }
-            _ if self.secondary.is_some() => return None,
+            _ if self.connections.secondary.is_some() => return None,
             // In Idle this is event 5: the peer is there before we have tried again.
             State::Idle
             | State::Connect
@@ -374,14 +367,14 @@ impl Session {
             | State::OpenSent
             | State::OpenConfirm
             | State::Established => {
-                self.secondary = Some(Connection {
+                self.connections.secondary = Some(Connection {
                     state: State::Active,
                     ..Connection::idle()
                 });
                 Slot::Secondary
             }
         };
-        let id = self.next_connection();
+        let id = self.connections.next_id();
         let initiator = Initiator::Remote;
         let transport = Transport {
             id,
@@ -389,7 +382,7 @@ impl Session {
             local_address: Some(local_address),
             since: now,
         };
-        if let Some(connection) = self.connection(slot) {
+        if let Some(connection) = self.connections.get_mut(slot) {
             connection.transport = Some(transport);
         }
         self.step(now, slot, Event::TcpConnected, Cause::default());
@@ -398,9 +391,12 @@ impl Session {
 
     /// The connection that [`Output::Dial`] asked for is there. `local_address` is our end.
     pub fn handle_connected(&mut self, now: Instant, id: ConnectionId, local_address: IpAddr) {
-        let Some(slot) = self.slot(id) else { return };
+        let Some(slot) = self.connections.slot(id) else {
+            return;
+        };
         if let Some(transport) = self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .and_then(|connection| connection.transport.as_mut())
         {
             transport.local_address = Some(local_address);
@@ -411,7 +407,9 @@ impl Session {
 
     /// The connection has ended, or the dial has failed.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
-        let Some(slot) = self.slot(id) else { return };
+        let Some(slot) = self.connections.slot(id) else {
+            return;
+        };
         self.step(now, slot, Event::TcpConnectionFails, Cause::default());
     }
 
@@ -421,7 +419,7 @@ impl Session {
         if self.connection_id() != Some(id) {
             return;
         }
-        let timers = &mut self.primary.timers;
+        let timers = &mut self.connections.primary.timers;
         if left == 0 {
             timers.stop(Timer::SendHold);
         } else if taken > 0 || timers.deadline(Timer::SendHold).is_none() {
@@ -441,7 +439,7 @@ impl Session {
         for slot in [Slot::Primary, Slot::Secondary] {
             // Every pass stops or moves one timer; a timer that is started anew is due later.
             for _ in Timer::ALL {
-                let connection = self.connection(slot);
+                let connection = self.connections.get_mut(slot);
                 let Some(timer) = connection.and_then(|connection| connection.timers.expire(now))
                 else {
                     break;
@@ -464,13 +462,14 @@ impl Session {
     /// The state of the foremost connection.
     #[must_use]
     pub fn state(&self) -> State {
-        self.primary.state
+        self.connections.primary.state
     }
 
     /// What the peer and we have agreed on, while the session is Established.
     #[must_use]
     pub fn negotiated(&self) -> Option<&Negotiated> {
-        self.primary
+        self.connections
+            .primary
             .negotiated
             .as_deref()
             .filter(|_| self.established.is_some())
@@ -478,14 +477,15 @@ impl Session {
 
     #[cfg(feature = "tokio")]
     pub(crate) fn shared_negotiated(&self) -> Option<Arc<Negotiated>> {
-        let negotiated = self.primary.negotiated.as_ref();
+        let negotiated = self.connections.primary.negotiated.as_ref();
         negotiated.filter(|_| self.established.is_some()).cloned()
     }
 
     /// The connection that the session is Established on.
     #[must_use]
     pub fn connection_id(&self) -> Option<ConnectionId> {
-        self.primary
+        self.connections
+            .primary
             .transport
             .filter(|_| self.established.is_some())
             .map(|transport| transport.id)
@@ -510,35 +510,7 @@ impl Session {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let first = self.primary.next_deadline();
-        let secondary = self.secondary.as_ref().and_then(Connection::next_deadline);
-        earlier(earlier(first, secondary), self.retention.deadline())
-    }
-
-    fn next_connection(&mut self) -> ConnectionId {
-        self.connections += 1;
-        ConnectionId(self.connections)
-    }
-
-    fn slot(&self, id: ConnectionId) -> Option<Slot> {
-        if self.primary.is(id) {
-            Some(Slot::Primary)
-        } else if self
-            .secondary
-            .as_ref()
-            .is_some_and(|connection| connection.is(id))
-        {
-            Some(Slot::Secondary)
-        } else {
-            None
-        }
-    }
-
-    fn connection(&mut self, slot: Slot) -> Option<&mut Connection> {
-        match slot {
-            Slot::Primary => Some(&mut self.primary),
-            Slot::Secondary => self.secondary.as_mut(),
-        }
+        earlier(self.connections.next_deadline(), self.retention.deadline())
     }
 
     fn emit(&mut self, event: SessionEvent) {
@@ -589,13 +561,6 @@ impl Session {
             self.statistics.count_down(&reason);
         }
         self.emit(SessionEvent::Failed { reason });
-    }
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
 

@@ -7,21 +7,18 @@
 mod next_hop;
 mod writer;
 
-pub use next_hop::NextHop;
-
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::attribute::rules::is_host;
 use crate::attribute::{AttributeFlags, AttributeSet};
-use crate::check::Checked;
 use crate::context::Context;
 use crate::error::EncodeError;
 use crate::family::{Family, FamilySet};
 use crate::iana::{AttributeCode, MessageType};
 use crate::message::write_message;
+use crate::next_hop::{NextHop, is_host};
 use crate::nlri::{AnyNlriBuf, EncodeNlri, Form};
 use next_hop::NextHopField;
 use writer::{Place, UpdateWriter};
@@ -260,29 +257,6 @@ impl UpdateBuf {
             Ok(())
         })?;
         Ok(messages)
-    }
-}
-
-impl From<&Checked<'_>> for UpdateBuf {
-    /// The same routes with the same next hops, and the attributes that are passed on with them (see
-    /// [`AttributeSet::from`]).
-    fn from(checked: &Checked<'_>) -> Self {
-        let mut update = Self::new(checked.into());
-        if let Some(address) = checked.next_hop() {
-            update.set_next_hop(Family::IPV4_UNICAST, IpAddr::V4(address));
-        }
-        if let Some(reach) = checked.mp_reach()
-            && let Some(next_hop) = NextHop::of(&reach)
-        {
-            update.set_next_hop(reach.family(), next_hop);
-        }
-        update
-            .announced
-            .extend(checked.announced_routes().map(AnyNlriBuf::from));
-        update
-            .withdrawn
-            .extend(checked.withdrawn_routes().map(AnyNlriBuf::from));
-        update
     }
 }
 

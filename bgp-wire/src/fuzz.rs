@@ -343,7 +343,7 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
         expected.originator_id = None;
         expected.cluster_list.clear();
     }
-    crate::attribute::dedup(&mut expected.large_communities);
+    crate::check::dedup(&mut expected.large_communities);
     expected.as_path = canonical(&expected.as_path, 255);
     if !context.has_four_octet_as() {
         expected.as_path = in_two_octets(expected.as_path);

@@ -3,6 +3,7 @@
 mod capability;
 mod notification;
 mod open;
+mod parameters;
 mod route_refresh;
 mod update;
 
@@ -12,10 +13,11 @@ pub use capability::{
     MultipleLabelsFamily, OutboundRouteFilter, RouteFilters, RouteFiltersBuf,
 };
 pub use notification::{Notification, NotificationBuf};
+pub(crate) use open::fixed_part;
 pub use open::{Open, OpenBuf};
-pub(crate) use open::{Parameters, fixed_part};
+pub(crate) use parameters::Parameters;
 pub use route_refresh::RouteRefresh;
-pub use update::{RawAttributes, Update};
+pub use update::Update;
 
 use bytes::{BufMut, BytesMut};
 
@@ -56,10 +58,7 @@ impl<'a> Message<'a> {
 
     /// `message` is a whole message whose header was checked.
     #[inline(always)]
-    pub(crate) fn decode_body(
-        message: &'a [u8],
-        context: &'a Context,
-    ) -> Result<Self, DecodeError> {
+    fn decode_body(message: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
         let message_type = MessageType(message.get(18).copied().unwrap_or_default());
         match message_type {
             MessageType::UPDATE => Update::decode(message, context).map(Self::Update),
@@ -70,6 +69,19 @@ impl<'a> Message<'a> {
                 Other::RouteRefresh(refresh) => Self::RouteRefresh(refresh),
             }),
         }
+    }
+}
+
+impl Frame {
+    /// The message as a view that borrows from the frame.
+    ///
+    /// # Errors
+    ///
+    /// The body is illegal in a way that ends the session. Faults of path attributes are not found here but by
+    /// [`Update::check`](crate::Update::check).
+    #[inline(always)]
+    pub fn decode<'a>(&'a self, context: &'a Context) -> Result<Message<'a>, DecodeError> {
+        Message::decode_body(self.octets(), context)
     }
 }
 

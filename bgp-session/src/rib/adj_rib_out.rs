@@ -324,7 +324,7 @@ impl Export {
     ) {
         if !self.allows_all() {
             window.retain_mut(|key, change| {
-                let prefix = key.prefix.into();
+                let prefix = key.destination.into();
                 if !self.allows(prefix) {
                     *change = Change::Withdrawn;
                     let mut before = before.iter().flatten();
@@ -337,7 +337,7 @@ impl Export {
         for (path, run) in window.groups() {
             let routes = run.iter().map(|(key, _)| Nlri {
                 path_id: paths.then_some(key.path_id),
-                prefix: key.prefix,
+                prefix: key.destination,
             });
             let written = match path {
                 Some(path) => self.announce(path, routes.clone(), output),

@@ -5,7 +5,7 @@ use super::log::{Change, Key};
 /// Withdrawals come first, then every path's routes, by its number; within each the order stays.
 ///
 /// Paths are numbered from 0, so that counting does for all but the largest numbers what sorting would take far longer for.
-pub(super) fn group<P: Copy>(window: &mut Vec<(Key<P>, Change)>) {
+pub(super) fn group<D: Clone>(window: &mut Vec<(Key<D>, Change)>) {
     if window.is_sorted_by_key(|(_, change)| rank(change)) {
         return;
     }
@@ -23,7 +23,7 @@ fn rank(change: &Change) -> usize {
     }
 }
 
-fn count<P: Copy>(window: &mut Vec<(Key<P>, Change)>, highest: usize) {
+fn count<D: Clone>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
     // How many changes each rank has; then where the next of each goes.
     let mut places = vec![0; highest + 1];
     for (_, change) in window.iter() {
@@ -40,7 +40,7 @@ fn count<P: Copy>(window: &mut Vec<(Key<P>, Change)>, highest: usize) {
         if let Some(place) = places.get_mut(rank(&item.1))
             && let Some(slot) = grouped.get_mut(*place)
         {
-            *slot = *item;
+            slot.clone_from(item);
             *place += 1;
         }
     }
@@ -63,7 +63,7 @@ mod tests {
                 _ => Change::Announced(PathKey::from_number(number * 37 % paths).unwrap()),
             };
             let key = |number: u32| Key {
-                prefix: Ipv4Net::new_assert(number.into(), 32),
+                destination: Ipv4Net::new_assert(number.into(), 32),
                 path_id: DEFAULT_PATH,
             };
             let mut window: Vec<_> = (0..100)

@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Rib;
 use super::intern::Interner;
-use super::log::{Log, Numbered};
+use super::log::{Log, LogKey};
 use super::route::Path;
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
@@ -186,7 +186,7 @@ impl Leaks {
 }
 
 /// A family that can be announced.
-pub(super) trait Exported: UnicastPrefix + Numbered {
+pub(super) trait Exported: UnicastPrefix + LogKey {
     const FAMILY: Family;
 
     /// Returns the log of the family, and the paths that it names.

@@ -1,7 +1,7 @@
 //! The compacted log of one family.
 //!
-//! What changes is a path: a prefix with its path identifier (RFC 7911). Paths of one prefix are neighbours in the index, so
-//! that a consumer without path identifiers is told of the one with the lowest.
+//! What changes is a path: a destination with its path identifier (RFC 7911). Paths of one destination are neighbours in the
+//! index, so that a consumer without path identifiers is told of the one with the lowest.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -16,14 +16,14 @@ use super::route::DEFAULT_PATH;
 ///
 /// Positions move when the log is compacted; consumers are moved with them.
 #[derive(Debug)]
-pub(crate) struct Log<P> {
-    entries: Vec<Entry<P>>,
-    /// The position of each path, by the hash of its prefix.
+pub(crate) struct Log<D> {
+    entries: Vec<Entry<D>>,
+    /// The position of each path, by the hash of its destination.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     consumers: Vec<Option<Consumer>>,
     announced: usize,
-    /// Positions in use, not dead ones, of paths with an identifier of their own: where there are none, a prefix is a path.
+    /// Positions in use, not dead ones, of paths with an identifier of their own: where there are none, a destination is a path.
     identified: usize,
     /// Positions that compaction may free: dead ones and tombstones.
     unused: usize,
@@ -31,16 +31,16 @@ pub(crate) struct Log<P> {
     compact_at: usize,
 }
 
-/// One path to a prefix.
+/// One path to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key<P> {
-    pub(crate) prefix: P,
+pub(crate) struct Key<D> {
+    pub(crate) destination: D,
     pub(crate) path_id: PathId,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry<P> {
-    key: Key<P>,
+struct Entry<D> {
+    key: Key<D>,
     /// A path's number, `TOMBSTONE` or `DEAD`.
     state: u32,
 }
@@ -51,8 +51,16 @@ struct Consumer {
     offset: usize,
     /// Withdrawals before this position are of no concern: the consumer came later.
     joined: usize,
-    /// It is told of every path, not of the best of each prefix.
+    /// It is told of every path, not of the best of each destination.
     every_path: bool,
+}
+
+/// What [`Log::set`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Set {
+    /// The attributes that the path had.
+    pub(crate) previous: Option<PathKey>,
+    pub(crate) changed: bool,
 }
 
 /// Names a consumer of a log.
@@ -66,7 +74,7 @@ pub(crate) enum Change {
     Withdrawn,
 }
 
-impl<P> Default for Log<P> {
+impl<D> Default for Log<D> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
@@ -76,79 +84,88 @@ impl<P> Default for Log<P> {
             announced: 0,
             identified: 0,
             unused: 0,
-            compact_at: LEAST_UNUSED,
+            compact_at: MIN_UNUSED,
         }
     }
 }
 
-impl<P: Numbered> Log<P> {
-    /// Announces a path with these attributes; those that it had, which are the same where nothing changes.
-    pub(crate) fn set(&mut self, key: Key<P>, path: PathKey) -> Option<PathKey> {
-        let hash = self.hash(key.prefix);
-        let previous = self.find_hashed(key, hash);
-        if previous != Some(path) {
+impl<D: LogKey> Log<D> {
+    /// Announces a path with these attributes, in place of those that it had.
+    pub(crate) fn set(&mut self, key: Key<D>, path: PathKey) -> Set {
+        let hash = self.hash(&key.destination);
+        let known = self.find_hashed(&key, hash);
+        let same = known.is_some_and(|(entry, previous)| {
+            previous == path && entry.key.destination.is_same_value(&key.destination)
+        });
+        let previous = known.map(|(_, previous)| previous);
+        if !same {
             self.push(key, hash, path.number());
             self.announced += usize::from(previous.is_none());
         }
-        previous
+        Set {
+            previous,
+            changed: !same,
+        }
     }
 
-    /// Withdraws a path; the attributes that it had, if it was announced.
-    pub(crate) fn remove(&mut self, key: Key<P>) -> Option<PathKey> {
-        let hash = self.hash(key.prefix);
-        let previous = self.find_hashed(key, hash)?;
+    /// Withdraws a path. Returns the attributes that it had, or `None` if it was not announced.
+    pub(crate) fn remove(&mut self, key: Key<D>) -> Option<PathKey> {
+        let hash = self.hash(&key.destination);
+        let (_, previous) = self.find_hashed(&key, hash)?;
         self.push(key, hash, TOMBSTONE);
         self.unused += 1;
         self.announced -= 1;
         Some(previous)
     }
 
-    fn hash(&self, prefix: P) -> u64 {
-        hash_of(&self.hasher, prefix)
+    fn hash(&self, destination: &D) -> u64 {
+        destination.hash_with(&self.hasher)
     }
 
-    /// The attributes of a path, if it is announced.
-    fn find_hashed(&self, key: Key<P>, hash: u64) -> Option<PathKey> {
+    /// The entry of a path and its attributes, if it is announced.
+    fn find_hashed(&self, key: &Key<D>, hash: u64) -> Option<(&Entry<D>, PathKey)> {
         let position = *self.index.find(hash, |position| {
-            self.entry(*position).is_some_and(|entry| entry.key == key)
+            self.entry(*position).is_some_and(|entry| entry.key == *key)
         })?;
-        PathKey::from_number(self.entry(position)?.state)
+        let entry = self.entry(position)?;
+        Some((entry, PathKey::from_number(entry.state)?))
     }
 
-    /// The announced paths of a prefix, in no order: position, identifier and attributes of each.
-    fn paths(&self, prefix: P) -> impl Iterator<Item = (u32, PathId, PathKey)> {
-        let positions = self.index.iter_hash(self.hash(prefix)).copied();
+    /// The announced paths of a destination, in no order: position, entry and attributes of each.
+    fn paths(&self, destination: &D) -> impl Iterator<Item = (u32, &Entry<D>, PathKey)> {
+        let positions = self.index.iter_hash(self.hash(destination)).copied();
         positions.filter_map(move |position| {
             let entry = self
                 .entry(position)
-                .filter(|entry| entry.key.prefix == prefix)?;
-            let path = PathKey::from_number(entry.state)?;
-            Some((position, entry.key.path_id, path))
+                .filter(|entry| entry.key.destination == *destination)?;
+            Some((position, entry, PathKey::from_number(entry.state)?))
         })
     }
 
-    /// The identifiers of the announced paths of a prefix, ascending.
-    pub(crate) fn path_ids(&self, prefix: P) -> Vec<PathId> {
-        let mut ids: Vec<_> = self.paths(prefix).map(|(_, path_id, _)| path_id).collect();
+    /// The identifiers of the announced paths of a destination, ascending.
+    pub(crate) fn path_ids(&self, destination: &D) -> Vec<PathId> {
+        let paths = self.paths(destination);
+        let mut ids: Vec<_> = paths.map(|(_, entry, _)| entry.key.path_id).collect();
         ids.sort_unstable();
         ids
     }
 
-    /// The path of a prefix with the lowest identifier, and its attributes.
-    pub(crate) fn best(&self, prefix: P) -> Option<(PathId, PathKey)> {
-        let (_, path_id, path) = self.best_with_position(prefix)?;
-        Some((path_id, path))
+    /// The path of a destination with the lowest identifier, and its attributes.
+    pub(crate) fn best(&self, destination: &D) -> Option<(&Key<D>, PathKey)> {
+        let (_, entry, path) = self.best_with_position(destination)?;
+        Some((&entry.key, path))
     }
 
-    fn best_with_position(&self, prefix: P) -> Option<(u32, PathId, PathKey)> {
-        self.paths(prefix).min_by_key(|(_, path_id, _)| *path_id)
+    fn best_with_position(&self, destination: &D) -> Option<(u32, &Entry<D>, PathKey)> {
+        self.paths(destination)
+            .min_by_key(|(_, entry, _)| entry.key.path_id)
     }
 
     /// Every announced path, oldest change first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<P>, PathKey)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key<D>, PathKey)> {
         self.entries
             .iter()
-            .filter_map(|entry| Some((entry.key, PathKey::from_number(entry.state)?)))
+            .filter_map(|entry| Some((&entry.key, PathKey::from_number(entry.state)?)))
     }
 
     /// How many paths are announced.
@@ -156,7 +173,7 @@ impl<P: Numbered> Log<P> {
         self.announced
     }
 
-    /// A consumer that starts with the oldest change: of every path, or of the best path of each prefix.
+    /// A consumer that starts with the oldest change: of every path, or of the best path of each destination.
     pub(crate) fn join(&mut self, every_path: bool) -> ConsumerId {
         let consumer = Some(Consumer {
             offset: 0,
@@ -200,22 +217,22 @@ impl<P: Numbered> Log<P> {
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
     }
 
-    /// Moves at most `most` changes that the consumer has not read into `window`.
+    /// Moves at most `limit` changes that the consumer has not read into `window`.
     pub(crate) fn read(
         &mut self,
         consumer: ConsumerId,
-        most: usize,
-        window: &mut Vec<(Key<P>, Change)>,
+        limit: usize,
+        window: &mut Vec<(Key<D>, Change)>,
     ) {
         let Some(slot) = self.consumer(consumer).copied() else {
             return;
         };
-        let by_prefix = !slot.every_path && self.identified > 0;
+        let best_only = !slot.every_path && self.identified > 0;
         let mut position = slot.offset;
         let unread = self.entries.len().saturating_sub(position);
-        window.reserve(unread.min(most.saturating_sub(window.len())));
+        window.reserve(unread.min(limit.saturating_sub(window.len())));
         for entry in self.entries.get(slot.offset..).unwrap_or_default() {
-            if window.len() >= most {
+            if window.len() >= limit {
                 break;
             }
             let change = match entry.state {
@@ -224,11 +241,11 @@ impl<P: Numbered> Log<P> {
                 TOMBSTONE => Some(Change::Withdrawn),
                 path => PathKey::from_number(path).map(Change::Announced),
             };
-            if by_prefix {
-                let of_prefix = || self.of_prefix(entry.key.prefix, position, slot.joined);
-                window.extend(change.and_then(|_| of_prefix()));
+            if best_only {
+                let best = || self.best_change(&entry.key.destination, position, slot.joined);
+                window.extend(change.and_then(|_| best()));
             } else {
-                window.extend(change.map(|change| (entry.key, change)));
+                window.extend(change.map(|change| (entry.key.clone(), change)));
             }
             position += 1;
         }
@@ -237,36 +254,50 @@ impl<P: Numbered> Log<P> {
         }
     }
 
-    /// What is at this position to who knows one path of each prefix, and nothing of what was withdrawn before it `joined`.
+    /// Returns the change at this position for a consumer that knows one path of each destination, and nothing of what was
+    /// withdrawn before it `joined`.
     ///
-    /// Of the positions that a prefix has, the last one that bears on its best path says it: that of the path itself, or the
-    /// end of a better one.
-    fn of_prefix(&self, prefix: P, position: usize, joined: usize) -> Option<(Key<P>, Change)> {
-        let best = self.best_with_position(prefix);
-        let bears = |position: &u32| {
-            let entry = self.entry(*position).filter(|it| it.key.prefix == prefix)?;
+    /// A destination may have several positions. Only the last one that concerns its best path counts: that of the path
+    /// itself, or the withdrawal of a better one.
+    #[inline(never)]
+    fn best_change(
+        &self,
+        destination: &D,
+        position: usize,
+        joined: usize,
+    ) -> Option<(Key<D>, Change)> {
+        let best = self.best_with_position(destination);
+        let counts = |position: &u32| {
+            let entry = self.entry(*position)?;
             let at = usize::try_from(*position).ok()?;
-            let bears = match best {
-                Some((best, path_id, _)) => {
+            let counts = match best {
+                Some((best, known, _)) => {
                     let ended = entry.state == TOMBSTONE && at >= joined;
-                    best == *position || (ended && entry.key.path_id < path_id)
+                    best == *position || (ended && entry.key.path_id < known.key.path_id)
                 }
                 None => at >= joined,
             };
-            bears.then_some(at)
+            (counts && entry.key.destination == *destination).then_some(at)
         };
-        let positions = self.index.iter_hash(self.hash(prefix));
-        if positions.filter_map(bears).max() != Some(position) {
+        let positions = self.index.iter_hash(self.hash(destination));
+        if positions.filter_map(counts).max() != Some(position) {
             return None;
         }
-        let (path_id, change) = match best {
-            Some((_, path_id, path)) => (path_id, Change::Announced(path)),
-            None => (DEFAULT_PATH, Change::Withdrawn),
-        };
-        Some((Key { prefix, path_id }, change))
+        Some(match best {
+            Some((_, entry, path)) => (entry.key.clone(), Change::Announced(path)),
+            None => {
+                let destination = destination.clone();
+                let path_id = DEFAULT_PATH;
+                let key = Key {
+                    destination,
+                    path_id,
+                };
+                (key, Change::Withdrawn)
+            }
+        })
     }
 
-    fn push(&mut self, key: Key<P>, hash: u64, state: u32) {
+    fn push(&mut self, key: Key<D>, hash: u64, state: u32) {
         if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
             self.compact();
         }
@@ -274,11 +305,12 @@ impl<P: Numbered> Log<P> {
         let Ok(position) = u32::try_from(self.entries.len()) else {
             return;
         };
-        self.entries.push(Entry { key, state });
         let entries = &mut self.entries;
         let known = self.index.find_mut(hash, |known| {
             entry_at(entries, *known).is_some_and(|entry| entry.key == key)
         });
+        let identified = key.path_id != DEFAULT_PATH;
+        entries.push(Entry { key, state });
         if let Some(known) = known {
             if let Some(entry) = usize::try_from(*known)
                 .ok()
@@ -290,7 +322,7 @@ impl<P: Numbered> Log<P> {
             }
             *known = position;
         } else {
-            self.identified += usize::from(key.path_id != DEFAULT_PATH);
+            self.identified += usize::from(identified);
             self.insert(hash, position);
         }
     }
@@ -309,9 +341,9 @@ impl<P: Numbered> Log<P> {
         marks.sort_unstable();
         marks.dedup();
         let mut moved = Vec::with_capacity(marks.len());
-        let mut kept = Vec::with_capacity(self.announced + LEAST_UNUSED);
+        let mut kept = Vec::with_capacity(self.announced + MIN_UNUSED);
         (self.unused, self.identified) = (0, 0);
-        for (position, entry) in self.entries.iter().enumerate() {
+        for (position, entry) in self.entries.drain(..).enumerate() {
             if marks.get(moved.len()) == Some(&position) {
                 moved.push(kept.len());
             }
@@ -321,7 +353,7 @@ impl<P: Numbered> Log<P> {
             }
             self.unused += usize::from(entry.state == TOMBSTONE);
             self.identified += usize::from(entry.key.path_id != DEFAULT_PATH);
-            kept.push(*entry);
+            kept.push(entry);
         }
         // A mark at the end of the log stays there.
         let end = kept.len();
@@ -337,7 +369,7 @@ impl<P: Numbered> Log<P> {
             consumer.joined = place(consumer.joined);
         }
         self.entries = kept;
-        self.compact_at = (self.unused * 2).max(LEAST_UNUSED);
+        self.compact_at = (self.unused * 2).max(MIN_UNUSED);
         self.reindex();
     }
 
@@ -346,7 +378,7 @@ impl<P: Numbered> Log<P> {
         let end = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         for position in 0..end {
             if let Some(entry) = self.entry(position) {
-                self.insert(self.hash(entry.key.prefix), position);
+                self.insert(self.hash(&entry.key.destination), position);
             }
         }
     }
@@ -355,11 +387,11 @@ impl<P: Numbered> Log<P> {
     fn insert(&mut self, hash: u64, position: u32) {
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, position, |known| {
-            entry_at(entries, *known).map_or(0, |entry| hash_of(hasher, entry.key.prefix))
+            entry_at(entries, *known).map_or(0, |entry| entry.key.destination.hash_with(hasher))
         });
     }
 
-    fn entry(&self, position: u32) -> Option<&Entry<P>> {
+    fn entry(&self, position: u32) -> Option<&Entry<D>> {
         entry_at(&self.entries, position)
     }
 
@@ -368,38 +400,46 @@ impl<P: Numbered> Log<P> {
     }
 }
 
-fn entry_at<P>(entries: &[Entry<P>], position: u32) -> Option<&Entry<P>> {
+fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
     entries.get(usize::try_from(position).ok()?)
 }
 
-/// A prefix as a number among those of its length.
-pub(crate) trait Numbered: Copy + Eq {
-    /// The prefixes that differ in the last bits only, and which of them this is.
-    fn block(self) -> (impl Hash, u64);
-}
+/// What a log names its routes by.
+///
+/// `Eq` and `hash_with` are about what names a route: of two routes with equal keys the later one replaces the earlier.
+pub(crate) trait LogKey: Clone + Eq {
+    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64;
 
-impl Numbered for Ipv4Net {
-    fn block(self) -> (impl Hash, u64) {
-        let host_bits = u32::from(32 - self.prefix_len());
-        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
-        let number = u64::from(number) | u64::from(self.prefix_len()) << u32::BITS;
-        (number / BLOCK, number % BLOCK)
+    /// Returns `true` if equal keys are also the same in what does not name the route, like labels.
+    fn is_same_value(&self, _: &Self) -> bool {
+        true
     }
 }
 
-impl Numbered for Ipv6Net {
-    fn block(self) -> (impl Hash, u64) {
+impl LogKey for Ipv4Net {
+    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
+        let host_bits = u32::from(32 - self.prefix_len());
+        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
+        let number = u64::from(number) | u64::from(self.prefix_len()) << u32::BITS;
+        hash_in_blocks(hasher, number / BLOCK, number % BLOCK)
+    }
+}
+
+impl LogKey for Ipv6Net {
+    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
         let host_bits = u32::from(128 - self.prefix_len());
         let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
         let place = u64::try_from(number % u128::from(BLOCK)).unwrap_or(0);
-        ((number / u128::from(BLOCK), self.prefix_len()), place)
+        let block = (number / u128::from(BLOCK), self.prefix_len());
+        hash_in_blocks(hasher, block, place)
     }
 }
 
 /// A hash by which neighbours are neighbours in the index, too: they are announced together, and a table that is larger than
 /// the processor's memory is not looked at in another place for each of them.
-fn hash_of<P: Numbered>(hasher: &DefaultHashBuilder, prefix: P) -> u64 {
-    let (block, place) = prefix.block();
+///
+/// `block` is of the prefixes that differ in the last bits only, `place` which of them this is.
+fn hash_in_blocks(hasher: &DefaultHashBuilder, block: impl Hash, place: u64) -> u64 {
     // The index goes by the lower bits, and tells apart what it finds there by the upper ones.
     (hasher.hash_one(block) & !(BLOCK - 1)) ^ place ^ place << TAG
 }
@@ -416,11 +456,11 @@ const TOMBSTONE: u32 = u32::MAX - 1;
 /// A newer change of the path stands further on.
 const DEAD: u32 = u32::MAX;
 
-/// Compacting less than this is not worth the while.
-const LEAST_UNUSED: usize = 64;
+/// Do not compact below this many unused entries.
+const MIN_UNUSED: usize = 64;
 
 #[cfg(test)]
-impl<P> Log<P> {
+impl<D> Log<D> {
     /// Positions in use, dead ones too.
     pub(crate) fn positions(&self) -> usize {
         self.entries.len()

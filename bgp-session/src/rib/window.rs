@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::by_path;
 use super::intern::{Interner, PathKey};
-use super::log::{Change, ConsumerId, Key, Log, Numbered};
+use super::log::{Change, ConsumerId, Key, Log, LogKey};
 use super::route::Path;
 
 /// Changes that one consumer has taken from a log, grouped by path.
 ///
 /// It is filled while the table is locked and written after that.
 #[derive(Debug)]
-pub(super) struct Window<P> {
-    changes: Vec<(Key<P>, Change)>,
+pub(super) struct Window<D> {
+    changes: Vec<(Key<D>, Change)>,
     /// The groups, in their order: withdrawals, then each path in the order of its key.
     groups: Vec<Group>,
 }
@@ -25,7 +25,7 @@ struct Group {
     length: usize,
 }
 
-impl<P> Default for Window<P> {
+impl<D> Default for Window<D> {
     fn default() -> Self {
         Self {
             changes: Vec::new(),
@@ -34,9 +34,9 @@ impl<P> Default for Window<P> {
     }
 }
 
-impl<P: Numbered> Window<P> {
+impl<D: LogKey> Window<D> {
     /// Replaces the content by the next changes of a log.
-    pub(super) fn fill(&mut self, log: &mut Log<P>, consumer: ConsumerId, paths: &Interner) {
+    pub(super) fn fill(&mut self, log: &mut Log<D>, consumer: ConsumerId, paths: &Interner) {
         self.clear();
         // Attributes may be as long as a message: no window becomes more than `MAX_OCTETS`.
         let longest = paths.longest().max(1);
@@ -51,7 +51,7 @@ impl<P: Numbered> Window<P> {
     }
 
     /// Keeps, changes or removes every change, then groups what is left.
-    pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&Key<P>, &mut Change) -> bool) {
+    pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&Key<D>, &mut Change) -> bool) {
         self.changes.retain_mut(|(key, change)| keep(key, change));
         let groups = std::mem::take(&mut self.groups);
         // Both are in the order of the keys.
@@ -72,7 +72,7 @@ impl<P: Numbered> Window<P> {
     }
 
     /// Returns the groups: a path, or `None` for withdrawals, and its changes.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (Option<&Path>, &[(Key<P>, Change)])> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = (Option<&Path>, &[(Key<D>, Change)])> {
         let mut changes = self.changes.as_slice();
         self.groups.iter().map(move |group| {
             let of_group = changes.split_off(..group.length).unwrap_or_default();

@@ -9,9 +9,10 @@ use bgp_wire::{
 };
 use bytes::{Buf, BytesMut};
 
-use super::{Session, Slot};
+use super::Session;
+use super::connection::Cause;
+use super::connections::Slot;
 use crate::collision::{Existing, Initiator, Keep, Speaker, resolve};
-use crate::connection::Cause;
 use crate::fsm::{Event, State};
 use crate::negotiate::negotiate;
 use crate::output::{ConnectionId, ReceivedUpdate, SessionEvent};
@@ -22,7 +23,7 @@ impl Session {
     /// Nothing is copied: a delivered UPDATE shares the buffer's memory. Octets of a connection that has ended are
     /// discarded.
     pub fn handle_bytes(&mut self, now: Instant, id: ConnectionId, buffer: &mut BytesMut) {
-        while let Some(slot) = self.slot(id) {
+        while let Some(slot) = self.connections.slot(id) {
             // Most sessions say nothing else for most of their time: nothing is shared for it.
             if buffer.starts_with(&KEEPALIVE) {
                 buffer.advance(KEEPALIVE.len());
@@ -31,7 +32,8 @@ impl Session {
                 continue;
             }
             let limit = self
-                .connection(slot)
+                .connections
+                .get_mut(slot)
                 .map(|connection| connection.message_limit())
                 .unwrap_or_default();
             match Frame::split(buffer, limit) {
@@ -47,7 +49,8 @@ impl Session {
         self.statistics.received.count(frame.message_type());
         // A copy: what the message causes may end the connection.
         let context = self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .and_then(|connection| connection.negotiated.as_ref())
             .map_or(BEFORE_OPEN, |negotiated| negotiated.context);
         match frame.decode(&context) {
@@ -87,12 +90,13 @@ impl Session {
     }
 
     fn is_established(&mut self, slot: Slot) -> bool {
-        self.connection(slot)
+        self.connections
+            .get_mut(slot)
             .is_some_and(|connection| connection.state == State::Established)
     }
 
     fn handle_open(&mut self, now: Instant, slot: Slot, open: &Open<'_>) {
-        let Some(connection) = self.connection(slot) else {
+        let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         let offered = connection.offered;
@@ -129,7 +133,7 @@ impl Session {
             self.step(now, other, event, Cause::default());
         }
         // If the primary went, this connection is in its place now.
-        let slot = self.slot(transport.id).unwrap_or(slot);
+        let slot = self.connections.slot(transport.id).unwrap_or(slot);
         self.step(now, slot, Event::BgpOpen, cause);
     }
 
@@ -143,9 +147,10 @@ impl Session {
     ) -> (Keep, Option<Slot>) {
         // A second OPEN on one connection is a fault, not a collision.
         let first = self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .is_some_and(|connection| connection.negotiated.is_none());
-        let Some((other, connection)) = self.other(slot).filter(|_| first) else {
+        let Some((other, connection)) = self.connections.other(slot).filter(|_| first) else {
             return (Keep::Both, None);
         };
         let Some(transport) = connection.transport else {
@@ -222,7 +227,8 @@ impl Session {
         // RFC 5492 section 3: the peer may know nothing of capabilities. Its own OPEN may have come before.
         let refused = notification.reason() == Reason::UNSUPPORTED_OPTIONAL_PARAMETER;
         let opening = self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .filter(|connection| matches!(connection.state, State::OpenSent | State::OpenConfirm));
         if let Some(offered) = opening.and_then(|connection| connection.offered)
             && refused
@@ -244,7 +250,12 @@ impl Session {
             Event::RouteRefreshMsg,
             message(MessageType::ROUTE_REFRESH),
         );
-        let negotiated = self.primary.negotiated.as_ref().filter(|_| established);
+        let negotiated = self
+            .connections
+            .primary
+            .negotiated
+            .as_ref()
+            .filter(|_| established);
         let Some(negotiated) = negotiated else { return };
         // RFC 2918 section 4: a family that was not negotiated is ignored.
         if !negotiated.families().contains(refresh.family) {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use bgp_wire::{HoldTime, KEEPALIVE, NotificationBuf, Reason};
 use bytes::{Bytes, BytesMut};
 
-use super::{Session, Slot};
+use super::Session;
+use super::connection::{Cause, Transport};
+use super::connections::Slot;
 use crate::collision::Initiator;
-use crate::connection::{Cause, Connection, Transport};
 use crate::fsm::{self, Action, Event, State, Transition};
 use crate::negotiate::{Mood, our_open};
 use crate::output::{DownReason, Output, SessionEvent, SessionId};
@@ -18,7 +19,7 @@ impl Session {
     #[inline]
     pub(super) fn step(&mut self, now: Instant, slot: Slot, event: Event, cause: Cause) {
         let (passive, delay_open) = (self.config.passive, self.config.delay_open);
-        let Some(connection) = self.connection(slot) else {
+        let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         let before = connection.state;
@@ -66,7 +67,7 @@ impl Session {
 
     /// Changes the state, and says so if it is the session's.
     pub(super) fn enter(&mut self, slot: Slot, to: State, cause: Event) {
-        let Some(connection) = self.connection(slot) else {
+        let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         let from = std::mem::replace(&mut connection.state, to);
@@ -124,12 +125,12 @@ impl Session {
             }
             Action::Start(timer) => self.start_timer(now, slot, timer),
             Action::Stop(timer) => {
-                if let Some(connection) = self.connection(slot) {
+                if let Some(connection) = self.connections.get_mut(slot) {
                     connection.timers.stop(timer);
                 }
             }
             Action::Negotiate => {
-                if let Some(connection) = self.connection(slot) {
+                if let Some(connection) = self.connections.get_mut(slot) {
                     connection.negotiated.clone_from(&cause.negotiated);
                 }
             }
@@ -141,7 +142,7 @@ impl Session {
 
     fn open(&mut self, now: Instant, slot: Slot) {
         let mood = self.mood(now);
-        if let Some(connection) = self.connection(slot) {
+        if let Some(connection) = self.connections.get_mut(slot) {
             connection.offered = Some(mood);
         }
         let mut octets = BytesMut::new();
@@ -174,14 +175,14 @@ impl Session {
     }
 
     fn dial(&mut self, now: Instant, slot: Slot) {
-        let id = self.next_connection();
+        let id = self.connections.next_id();
         let transport = Transport {
             id,
             initiator: Initiator::Local,
             local_address: None,
             since: now,
         };
-        let Some(connection) = self.connection(slot) else {
+        let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         if let Some(previous) = connection.transport.replace(transport) {
@@ -195,7 +196,8 @@ impl Session {
 
     fn transmit(&mut self, slot: Slot, octets: Bytes) {
         let Some(transport) = self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .and_then(|connection| connection.transport)
         else {
             return;
@@ -207,7 +209,8 @@ impl Session {
 
     fn notify(&mut self, slot: Slot, notification: NotificationBuf) -> Option<NotificationBuf> {
         if !self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .is_some_and(|connection| connection.is_connected())
         {
             return None;
@@ -221,7 +224,8 @@ impl Session {
     /// What ends a session for good, to a peer that keeps routes after a NOTIFICATION: a Hard Reset (RFC 8538 section 3.1).
     fn in_earnest(&mut self, slot: Slot, notification: NotificationBuf) -> NotificationBuf {
         let keeps = self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .and_then(|connection| connection.negotiated.as_ref()?.restart.as_ref())
             .is_some_and(|restart| restart.notification);
         match notification.reason {
@@ -238,7 +242,7 @@ impl Session {
 
     /// Starts a timer with the time that is its own. HoldTimer and KeepaliveTimer stay off with a hold time of 0.
     pub(super) fn start_timer(&mut self, now: Instant, slot: Slot, timer: Timer) {
-        let connection = self.connection(slot);
+        let connection = self.connections.get_mut(slot);
         let confirming = connection
             .as_ref()
             .is_some_and(|connection| connection.state < State::OpenConfirm);
@@ -268,7 +272,7 @@ impl Session {
             Timer::IdleHold => self.backoff.next_wait(),
         };
         if time.is_zero() && matches!(timer, Timer::Hold | Timer::Keepalive) {
-            if let Some(connection) = self.connection(slot) {
+            if let Some(connection) = self.connections.get_mut(slot) {
                 connection.timers.stop(timer);
             }
         } else {
@@ -279,7 +283,8 @@ impl Session {
     /// How long the peer's OPEN may take. Who has connected to us may be anybody, and is given less time.
     fn time_for_open(&mut self, slot: Slot) -> Duration {
         let transport = self
-            .connection(slot)
+            .connections
+            .get_mut(slot)
             .and_then(|connection| connection.transport);
         match transport.map(|transport| transport.initiator) {
             Some(Initiator::Remote) => ACCEPTED_HOLD_TIME,
@@ -288,7 +293,7 @@ impl Session {
     }
 
     fn start_timer_for(&mut self, now: Instant, slot: Slot, timer: Timer, time: Duration) {
-        if let Some(connection) = self.connection(slot) {
+        if let Some(connection) = self.connections.get_mut(slot) {
             connection.timers.start(timer, now + time);
         }
     }
@@ -302,7 +307,7 @@ impl Session {
         sent: Option<NotificationBuf>,
         cause: Cause,
     ) {
-        let Some(connection) = self.connection(slot) else {
+        let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         connection.timers.stop_all();
@@ -335,7 +340,7 @@ impl Session {
 
     /// The TCP connection has ended but the state is not Idle: waits for another.
     fn lose_transport(&mut self, now: Instant, slot: Slot) {
-        let Some(connection) = self.connection(slot) else {
+        let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         connection.offered = None;
@@ -350,14 +355,14 @@ impl Session {
 
     /// One connection is Established: the other one goes.
     fn establish(&mut self, now: Instant, slot: Slot) {
-        let other = if slot == Slot::Primary {
-            Slot::Secondary
-        } else {
-            Slot::Primary
-        };
-        self.step(now, other, Event::OpenCollisionDump, Cause::default());
+        self.step(
+            now,
+            slot.other(),
+            Event::OpenCollisionDump,
+            Cause::default(),
+        );
         // If the primary went, the secondary is in its place now.
-        let Some(negotiated) = self.primary.negotiated.clone() else {
+        let Some(negotiated) = self.connections.primary.negotiated.clone() else {
             return;
         };
         self.restarted = false;
@@ -384,44 +389,23 @@ impl Session {
     /// session that has ended wait for its next start.
     #[inline]
     fn tidy(&mut self, now: Instant) {
-        if self.secondary.is_some() || self.primary.state != State::Established {
+        if self.connections.secondary.is_some()
+            || self.connections.primary.state != State::Established
+        {
             self.tidy_up(now);
         }
     }
 
     fn tidy_up(&mut self, now: Instant) {
-        if self
-            .secondary
-            .as_ref()
-            .is_some_and(|secondary| secondary.transport.is_none())
-        {
-            self.secondary = None;
+        self.connections.drop_unused_secondary();
+        if let Some((from, to)) = self.connections.promote() {
+            self.emit_state(from, to, Event::TcpConnected);
         }
-        // An OPEN has shown that the secondary is the peer.
-        let forlorn = matches!(self.primary.state, State::Idle | State::Active)
-            && self.primary.transport.is_none();
-        let proven = |secondary: &mut Connection| secondary.negotiated.is_some();
-        if forlorn && let Some(secondary) = self.secondary.take_if(proven) {
-            let from = self.primary.state;
-            self.primary = secondary;
-            self.emit_state(from, self.primary.state, Event::TcpConnected);
-        }
-        let waits = self.primary.timers.deadline(Timer::IdleHold).is_some();
-        if self.primary.state == State::Idle && self.enabled && !waits {
+        let primary = &self.connections.primary;
+        let waits = primary.timers.deadline(Timer::IdleHold).is_some();
+        if primary.state == State::Idle && self.enabled && !waits {
             self.start_timer(now, Slot::Primary, Timer::IdleHold);
         }
-    }
-
-    /// The other one of the two connections, if it is there.
-    pub(super) fn other(&self, slot: Slot) -> Option<(Slot, &Connection)> {
-        match slot {
-            Slot::Primary => self
-                .secondary
-                .as_ref()
-                .map(|secondary| (Slot::Secondary, secondary)),
-            Slot::Secondary => Some((Slot::Primary, &self.primary)),
-        }
-        .filter(|(_, connection)| connection.is_connected())
     }
 }
 

@@ -7,8 +7,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::context::Context;
 use crate::family::Family;
 use crate::iana::{Afi, AttributeCode, Safi};
+use crate::next_hop::{NextHop, is_usable};
 use crate::nlri::{Form, Nlri, Prefixes, Routes};
-use crate::parse::{Parsed, be_u16, octet};
+use crate::parse::{Parsed, be_u16, length_value_u8, octet};
 
 /// Routes that the message announces, of any family.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +72,18 @@ impl<'a> MpReach<'a> {
             4 => first.first_chunk::<4>().map(|octets| (*octets).into()),
             16 => first.first_chunk::<16>().map(|octets| (*octets).into()),
             _ => None,
+        }
+    }
+
+    /// Returns the next hop as the encoders take it; `None` if there is none.
+    pub(crate) fn next_hop_value(&self) -> Option<NextHop> {
+        match (self.next_hop()?, self.link_local_next_hop()) {
+            (IpAddr::V6(global), Some(link_local)) => {
+                Some(NextHop::GlobalAndLinkLocal(global, link_local))
+            }
+            // What is not looked at need not be usable.
+            (address, _) if !is_usable(address) && !self.has_next_hop() => Some(NextHop::Absent),
+            (address, _) => Some(NextHop::Address(address)),
         }
     }
 
@@ -252,7 +265,7 @@ fn family(input: &[u8]) -> Parsed<'_, Family> {
 #[inline]
 fn reach(input: &[u8]) -> Parsed<'_, (Family, &[u8])> {
     let (rest, family) = family(input)?;
-    let (rest, next_hop) = crate::nlri::next_hop(rest)?;
+    let (rest, next_hop) = length_value_u8(rest)?;
     let (rest, _reserved) = octet(rest)?;
     Ok((rest, (family, next_hop)))
 }

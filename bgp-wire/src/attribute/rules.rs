@@ -6,11 +6,9 @@ mod plain;
 
 pub(crate) use plain::{SLOTS, plain_rules, slot};
 
+use super::as_path::Segments;
 use super::raw::{AttrSet, AttributeFlags, RawAttribute};
 use super::tunnel::{Aigp, PrefixSid, TunnelEncapsulation};
-use core::net::{IpAddr, Ipv4Addr};
-
-use super::as_path::Segments;
 use super::{Aggregator, AsPath};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, Origin};
@@ -189,23 +187,6 @@ impl Rule {
 /// Whether an attribute is for this kind of peer; otherwise it would discard it.
 pub(crate) fn is_accepted(code: AttributeCode, peer: PeerKind) -> bool {
     rule(code).is_none_or(|rule| matches!(rule.from(peer), Accepts(_)))
-}
-
-/// Whether an IPv4 address can be a host's: what a NEXT_HOP has to be (RFC 4271 section 6.3).
-pub(crate) fn is_host(address: Ipv4Addr) -> bool {
-    let [first, ..] = address.octets();
-    first != 0 && first != 127 && first < 224
-}
-
-/// Whether an address can be a next hop: of one host, and not of the receiver itself.
-pub(crate) fn is_usable(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_host(address),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_host(mapped),
-            None => !address.is_unspecified() && !address.is_loopback() && !address.is_multicast(),
-        },
-    }
 }
 
 /// The bits of Optional and Transitive with which an attribute is sent; `None` if its code has no rule.

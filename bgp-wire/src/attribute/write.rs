@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::rules::{flags, is_accepted};
-use super::{Aggregator, AttributeFlags, AttributeSet, RawAttributeBuf, SegmentBuf, as_path};
+use super::{Aggregator, AttributeFlags, AttributeSet, RawAttributeBuf, SegmentBuf, as_path_buf};
 use crate::context::{Context, PeerKind};
 use crate::iana::AttributeCode;
 use crate::sink::{Sink, Slice};
@@ -12,7 +12,7 @@ impl AttributeSet {
     /// How many octets [`Self::write`] writes.
     pub(crate) fn encoded_length(&self, context: &Context, next_hop: Option<Ipv4Addr>) -> usize {
         let segments = self.as_path.segments.iter();
-        let path = as_path::encoded_length(segments, context.four_octet_as);
+        let path = as_path_buf::encoded_length(segments, context.four_octet_as);
         let frequent = whole(1)
             + whole(path)
             + present(next_hop.is_some(), 4)
@@ -75,7 +75,10 @@ impl AttributeSet {
 
     fn as4_length(&self) -> usize {
         let path = if self.has_as4_path() {
-            whole(as_path::encoded_length(self.as_path.as4_segments(), true))
+            whole(as_path_buf::encoded_length(
+                self.as_path.as4_segments(),
+                true,
+            ))
         } else {
             0
         };
@@ -270,9 +273,9 @@ impl Writer<'_, '_> {
         segments: impl Iterator<Item = &'a SegmentBuf> + Clone,
         four_octets: bool,
     ) {
-        let length = as_path::encoded_length(segments.clone(), four_octets);
+        let length = as_path_buf::encoded_length(segments.clone(), four_octets);
         self.put_header(code, length);
-        as_path::write(segments, four_octets, self.out);
+        as_path_buf::write(segments, four_octets, self.out);
     }
 
     #[inline(always)]

@@ -2,11 +2,11 @@
 //! rules says of them, written out for speed. What is not as usual is left to the table.
 
 use super::index::Index;
-use crate::attribute::rules::{is_host, slot};
-use crate::attribute::{AttributeFlags, RawAttribute};
+use crate::attribute::rules::slot;
+use crate::attribute::{AttributeFlags, RawAttribute, RawAttributes};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, SegmentType};
-use crate::message::RawAttributes;
+use crate::next_hop::is_host;
 
 /// Notes those of the three attributes that stand as usual. What follows them, and a bit for the code of each.
 #[inline(always)]

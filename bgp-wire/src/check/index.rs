@@ -1,10 +1,9 @@
 //! Which attributes of a checked UPDATE survive, and where they stand.
 
-use crate::attribute::RawAttribute;
 use crate::attribute::rules::{SLOTS, slot, verdict};
+use crate::attribute::{RawAttribute, RawAttributes};
 use crate::context::Context;
 use crate::iana::AttributeCode;
-use crate::message::RawAttributes;
 
 /// Where those of the surviving attributes stand in their message that are asked for by name.
 #[derive(Clone, Copy, Debug)]

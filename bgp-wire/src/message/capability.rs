@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
 
-use super::open::{Parameters, capability};
+use super::parameters::{Parameters, capability};
 use crate::asn::Asn;
 use crate::error::EncodeError;
 use crate::family::Family;

@@ -2,11 +2,8 @@
 //!
 //! Both traits are sealed: the crate can add to what a value must know without breaking a caller.
 
-use ipnet::IpNet;
-
-use super::{Form, Nlri, PathId, UnicastPrefix};
+use super::{Form, Nlri, PathId};
 use crate::family::Family;
-use crate::iana::{Afi, Safi};
 use crate::sink::Slice;
 
 /// A route that [`encode_announcements`](crate::encode_announcements) and
@@ -153,75 +150,6 @@ impl<V: NlriValue> EncodeNlri for (Family, Nlri<V>) {
 
     fn value(&self) -> V {
         self.1.prefix
-    }
-}
-
-impl<P: UnicastPrefix> NlriValue for P {
-    const MAX_LENGTH: usize = 1 + P::OCTETS;
-
-    #[inline(always)]
-    fn suits(family: Family) -> bool {
-        family.afi == P::AFI && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
-    }
-
-    #[inline(always)]
-    fn is_legal(&self, _: &Form) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    fn encoded_length(&self, _: &Form) -> usize {
-        1 + usize::from(self.length()).div_ceil(8)
-    }
-
-    #[inline(always)]
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        UnicastPrefix::write(*self, out)
-    }
-}
-
-impl<P: UnicastPrefix> HasFamily for P {
-    #[inline(always)]
-    fn family(&self) -> Family {
-        Family::new(P::AFI, Safi::UNICAST)
-    }
-
-    #[inline(always)]
-    fn is_of(&self, _: Family) -> bool {
-        true
-    }
-}
-
-impl NlriValue for IpNet {
-    const MAX_LENGTH: usize = 17;
-
-    fn suits(family: Family) -> bool {
-        matches!(family.afi, Afi::IPV4 | Afi::IPV6)
-            && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
-    }
-
-    fn is_legal(&self, form: &Form) -> bool {
-        self.family().afi == form.family.afi
-    }
-
-    fn encoded_length(&self, _: &Form) -> usize {
-        1 + usize::from(self.prefix_len()).div_ceil(8)
-    }
-
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        match self {
-            Self::V4(prefix) => UnicastPrefix::write(*prefix, out),
-            Self::V6(prefix) => UnicastPrefix::write(*prefix, out),
-        }
-    }
-}
-
-impl HasFamily for IpNet {
-    fn family(&self) -> Family {
-        match self {
-            Self::V4(_) => Family::IPV4_UNICAST,
-            Self::V6(_) => Family::IPV6_UNICAST,
-        }
     }
 }
 

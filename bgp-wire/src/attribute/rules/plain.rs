@@ -1,11 +1,10 @@
 //! The rules once more, as what decides nearly every attribute in a few instructions.
 
-use super::{
-    CLASS, INDEXED, Length, Peer, RULES, Rule, Value, aggregator, as_path, is_host, origin,
-};
+use super::{CLASS, INDEXED, Length, Peer, RULES, Rule, Value, aggregator, as_path, origin};
 use crate::attribute::RawAttribute;
 use crate::context::{Context, PeerKind};
 use crate::iana::AttributeCode;
+use crate::next_hop::is_host;
 
 /// What makes it plain that an attribute stands. Of what is not plain [`super::verdict`] has to be asked.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::malformed;
 use crate::iana::Afi;
-use crate::nlri::label::{load, network};
+use crate::nlri::unicast::{load, network};
 use crate::parse::{Parsed, Short, array, octet, take};
 use crate::registry::registry;
 use crate::sink::Sink;

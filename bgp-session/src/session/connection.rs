@@ -14,36 +14,36 @@ use crate::timer::{Timer, Timers};
 
 /// An instance of the state machine (RFC 4271 section 8: one for each connection).
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) state: State,
-    pub(crate) timers: Timers,
+pub(super) struct Connection {
+    pub(super) state: State,
+    pub(super) timers: Timers,
     /// The TCP connection, if there is one or one is being made.
-    pub(crate) transport: Option<Transport>,
+    pub(super) transport: Option<Transport>,
     /// What our OPEN said, once it is sent.
-    pub(crate) offered: Option<Mood>,
+    pub(super) offered: Option<Mood>,
     /// What the peer's OPEN said, once it is accepted.
-    pub(crate) negotiated: Option<Arc<Negotiated>>,
+    pub(super) negotiated: Option<Arc<Negotiated>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Transport {
-    pub(crate) id: ConnectionId,
-    pub(crate) initiator: Initiator,
+pub(super) struct Transport {
+    pub(super) id: ConnectionId,
+    pub(super) initiator: Initiator,
     /// Our address, once it is connected.
-    pub(crate) local_address: Option<IpAddr>,
+    pub(super) local_address: Option<IpAddr>,
     /// When it was connected, or began to be.
-    pub(crate) since: Instant,
+    pub(super) since: Instant,
 }
 
 impl Transport {
     /// Whether an OPEN may still be on its way to us.
-    pub(crate) fn is_young(&self, now: Instant) -> bool {
+    pub(super) fn is_young(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) < YOUNG
     }
 }
 
 impl Connection {
-    pub(crate) fn idle() -> Self {
+    pub(super) fn idle() -> Self {
         Self {
             state: State::Idle,
             timers: Timers::default(),
@@ -53,17 +53,17 @@ impl Connection {
         }
     }
 
-    pub(crate) fn is(&self, id: ConnectionId) -> bool {
+    pub(super) fn is(&self, id: ConnectionId) -> bool {
         self.transport.is_some_and(|transport| transport.id == id)
     }
 
     /// Whether there is a TCP connection, not only a dial.
-    pub(crate) fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.transport
             .is_some_and(|transport| transport.local_address.is_some())
     }
 
-    pub(crate) fn conditions(&self, passive: bool, delay_open: Option<Duration>) -> Conditions {
+    pub(super) fn conditions(&self, passive: bool, delay_open: Option<Duration>) -> Conditions {
         Conditions {
             passive,
             delay_open: delay_open.is_some(),
@@ -71,7 +71,7 @@ impl Connection {
         }
     }
 
-    pub(crate) fn message_limit(&self) -> MessageLimit {
+    pub(super) fn message_limit(&self) -> MessageLimit {
         self.negotiated
             .as_ref()
             .map_or(MessageLimit::Standard, |negotiated| {
@@ -79,22 +79,22 @@ impl Connection {
             })
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.timers.next_deadline()
     }
 }
 
 /// What came with an event: what it is about.
 #[derive(Debug, Default)]
-pub(crate) struct Cause {
+pub(super) struct Cause {
     /// The NOTIFICATION that the event stands for, received or to be sent.
-    pub(crate) notification: Option<NotificationBuf>,
+    pub(super) notification: Option<NotificationBuf>,
     /// The type of the message that did not fit (RFC 6608).
-    pub(crate) message_type: Option<u8>,
+    pub(super) message_type: Option<u8>,
     /// What an accepted OPEN agrees on.
-    pub(crate) negotiated: Option<Arc<Negotiated>>,
+    pub(super) negotiated: Option<Arc<Negotiated>>,
     /// The operator ends the session for a restart, over which the peer keeps our routes: no NOTIFICATION.
-    pub(crate) silent: bool,
+    pub(super) silent: bool,
 }
 
 /// How long the OPEN of a peer that is there takes at the most.
