@@ -21,7 +21,7 @@ mod update;
 pub use builder::SpeakerBuilder;
 pub use dynamic_peers::DynamicPeers;
 pub use error::{AddPeerError, KeyError};
-pub use event::{Events, PeerEvent};
+pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
 pub use handle::Peer;
 pub use status::PeerStatus;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
@@ -293,7 +293,7 @@ impl Speaker {
     /// Returns a receiver of the events from now on.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events::new(self.shared.events.subscribe())
+        Events::new(self.shared.events.broadcast.subscribe())
     }
 
     /// Returns every peer, by address.
@@ -334,9 +334,14 @@ impl Speaker {
         self.registry.listeners()
     }
 
-    /// Hands over a connection that was accepted elsewhere. Returns `false` if `remote` is no peer that could take it.
-    pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> bool {
-        self.registry.accept(remote, |_| Some(Box::new(transport)))
+    /// Hands over a connection that was accepted elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// `remote` is no peer, or too many of its connections wait. A connection that its session does not accept is closed and
+    /// reported as [`SpeakerEvent::ConnectionRefused`].
+    pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> Result<(), Refusal> {
+        self.registry.accept(remote, |_| Ok(Box::new(transport)))
     }
 
     /// Ends every session with `why` and stops. Waits at most two seconds for the peers to have read it; the sessions end

@@ -3,6 +3,7 @@
 use bgp_wire::Family;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::event::RemovalReason;
 use super::transport::Transport;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::session::Shutdown;
@@ -25,6 +26,6 @@ pub(super) enum Command {
     UpdateLocal(LocalConfig),
     /// Ends the session and starts it again.
     Reset(Shutdown),
-    /// Ends the session and the task.
-    Stop(Shutdown),
+    /// Ends the session and the task, because the peer is removed.
+    Stop(Shutdown, RemovalReason),
 }

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::command::Command;
-use super::event::PeerEvent;
+use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
 use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::{LocalConfig, PeerConfig};
-use crate::output::{ConnectionId, Output, SessionEvent};
+use crate::output::{ConnectionId, Output};
 use crate::peering::{FlushId, Peering};
 use crate::session::{Session, Shutdown};
 use delivery::Delivery;
@@ -29,8 +29,8 @@ use report::Report;
 /// Why [`PeerTask::run`] has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// The session has been stopped.
-    Stopped,
+    /// The peer has been removed.
+    Removed(RemovalReason),
     /// A dynamic peer has no connection and no routes to keep.
     Idle,
 }
@@ -52,6 +52,7 @@ pub(super) struct PeerTask {
     links: Vec<Link>,
     flushes: Vec<(FlushId, oneshot::Sender<()>)>,
     deadline: Option<Instant>,
+    refusal_limit: RefusalLimit,
 }
 
 /// The reason why the task woke.
@@ -89,7 +90,7 @@ impl PeerTask {
             peering: Peering::new(session),
             commands,
             changed: shared.changed.subscribe(),
-            delivery: Delivery::new(shared.event_sender.clone()),
+            delivery: Delivery::new(shared.events.channel.clone()),
             report,
             dynamic,
             draining: false,
@@ -98,9 +99,14 @@ impl PeerTask {
             links: Vec::new(),
             flushes: Vec::new(),
             deadline: None,
+            refusal_limit: RefusalLimit::default(),
             shared,
         };
         (task, status)
+    }
+
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
     }
 
     pub(super) fn start(&mut self) {
@@ -117,14 +123,14 @@ impl PeerTask {
     pub(super) async fn run(&mut self) -> Ended {
         while let Some(wake) = self.turn().await {
             match wake {
-                Wake::Command(Some(Command::Stop(why))) => {
+                Wake::Command(Some(Command::Stop(why, reason))) => {
                     self.peering.stop(now(), &why);
-                    return Ended::Stopped;
+                    return Ended::Removed(reason);
                 }
                 // The speaker was dropped.
                 Wake::Command(None) | Wake::Abandoned => {
                     self.peering.stop(now(), &Shutdown::administrative(""));
-                    return Ended::Stopped;
+                    return Ended::Removed(RemovalReason::ShutDown);
                 }
                 Wake::Command(Some(command)) => self.handle_command(command),
                 Wake::Dialled(id, Ok(transport)) => self.connected(id, transport),
@@ -145,10 +151,12 @@ impl PeerTask {
         Ended::Idle
     }
 
-    /// Does what the end of the session has left to do.
-    pub(super) async fn finish(mut self) {
+    /// Does what the end of the session has left to do, and reports the removal of the peer.
+    pub(super) async fn finish(mut self, reason: RemovalReason) {
         self.drain_outputs();
         self.report.publish(&self.peering);
+        let peer = self.address;
+        self.emit(SpeakerEvent::PeerRemoved { peer, reason });
         self.delivery.finish().await;
         self.peering.close(&mut &self.shared.rib);
     }
@@ -262,7 +270,7 @@ impl PeerTask {
                 self.peering.start(now());
             }
             // `run` ends with it.
-            Command::Stop(_) => {}
+            Command::Stop(..) => {}
         }
     }
 
@@ -274,7 +282,16 @@ impl PeerTask {
         if let Some(id) = self.peering.accept(now(), local_address) {
             self.links.push(Link::new(id, transport));
         } else {
-            tracing::debug!(peer = %self.address, "connection refused: the session does not accept it now");
+            self.report_refusal();
+        }
+    }
+
+    fn report_refusal(&mut self) {
+        let (remote, reason) = (self.address, Refusal::NotAccepted);
+        tracing::debug!(%remote, "connection refused: {reason}");
+        // While the application takes no events, those that the peer can cause must not pile up.
+        if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
+            self.emit(SpeakerEvent::ConnectionRefused { remote, reason });
         }
     }
 
@@ -340,7 +357,8 @@ impl PeerTask {
                 Output::Close(id) => self.close(id),
                 Output::Event(event) => {
                     self.report.follow(&event, &self.peering);
-                    self.emit(event);
+                    let peer = self.address;
+                    self.emit(SpeakerEvent::Session { peer, event });
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -350,14 +368,9 @@ impl PeerTask {
         }
     }
 
-    fn emit(&mut self, event: SessionEvent) {
-        let event = PeerEvent {
-            peer: self.address,
-            event,
-        };
+    pub(super) fn emit(&mut self, event: SpeakerEvent) {
         self.delivery.push(&event);
-        // An error means that nobody subscribes.
-        self.shared.events.send(event).ok();
+        self.shared.events.publish(event);
     }
 
     fn close(&mut self, id: ConnectionId) {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::command::Command;
 use super::dynamic_peers::DynamicPeers;
 use super::error::AddPeerError;
+use super::event::{Refusal, RemovalReason, SpeakerEvent};
 use super::handle::Peer;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
@@ -37,6 +38,8 @@ struct State {
     /// Ordered from the longest prefix to the shortest: the longest decides.
     dynamic: Vec<DynamicPeers>,
     listeners: Listeners,
+    /// Removed peers whose tasks have not ended, of each address the latest.
+    ending: BTreeMap<IpAddr, PeerEntry>,
     tasks_started: u64,
     /// The speaker is shut down: nothing can be added.
     closed: bool,
@@ -58,6 +61,7 @@ impl Registry {
             peers: BTreeMap::new(),
             dynamic: Vec::new(),
             listeners: Listeners::default(),
+            ending: BTreeMap::new(),
             tasks_started: 0,
             closed: false,
         };
@@ -95,9 +99,9 @@ impl Registry {
     /// Ends the session with this peer. Returns its handle, or `None` if there is no such peer.
     pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
         let mut state = lock(&self.state);
-        let entry = state.remove(address)?;
-        entry.peer.stop(Shutdown::deconfigured());
-        Some(entry.peer)
+        let peer = state.remove(address)?;
+        peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
+        Some(peer)
     }
 
     /// Returns what `config` would change of the peer with its address.
@@ -155,12 +159,9 @@ impl Registry {
         state.listeners.add(listener);
         let registry = Arc::clone(self);
         self.shared.tasks.spawn(async move {
-            let accept = |stream, remote: SocketAddr| {
-                if !registry.accept_tcp(stream, remote.ip()) {
-                    tracing::debug!(%remote, "connection refused");
-                }
-            };
-            accept_all(&socket, closed, accept).await;
+            let events = &registry.shared.events;
+            let accept = |stream, remote: SocketAddr| registry.accept_tcp(stream, remote.ip());
+            accept_all(&socket, address, closed, events, accept).await;
         });
         Ok(address)
     }
@@ -182,35 +183,34 @@ impl Registry {
         state.listeners.close_all();
         state.dynamic.clear();
         for entry in std::mem::take(&mut state.peers).into_values() {
-            entry.peer.stop(why.clone());
+            entry.peer.stop(why.clone(), RemovalReason::ShutDown);
         }
     }
 
-    /// Hands a connection to the peer with this address, or to a new dynamic peer. Returns `false` if there is none.
+    /// Hands a connection to the peer with this address, or to a new dynamic peer.
     pub(super) fn accept(
         self: &Arc<Self>,
         remote: IpAddr,
-        connection: impl FnOnce(&PeerConfig) -> Option<Box<dyn Transport>>,
-    ) -> bool {
+        connection: impl FnOnce(&PeerConfig) -> io::Result<Box<dyn Transport>>,
+    ) -> Result<(), Refusal> {
         let remote = remote.to_canonical();
         let mut state = lock(&self.state);
         if !state.peers.contains_key(&remote) {
-            self.add_dynamic_peer(&mut state, remote);
+            self.add_dynamic_peer(&mut state, remote)?;
         }
+        let entry = state.peers.get(&remote).ok_or(Refusal::UnknownPeer)?;
+        let transport = connection(&entry.config).map_err(|error| {
+            tracing::warn!(peer = %remote, %error, "cannot set up the connection");
+            Refusal::Socket(Arc::new(error))
+        })?;
         // Under the lock: the task of a dynamic peer that is about to end sees the connection, or is no longer here.
-        state.peers.get(&remote).is_some_and(|entry| {
-            let transport = connection(&entry.config);
-            transport.is_some_and(|transport| entry.peer.accept(transport))
-        })
+        entry.peer.accept(transport)
     }
 
-    fn accept_tcp(self: &Arc<Self>, stream: TcpStream, remote: IpAddr) -> bool {
-        self.accept(remote, |config| match prepare_accepted(&stream, config) {
-            Ok(()) => Some(Box::new(stream)),
-            Err(error) => {
-                tracing::warn!(peer = %remote, %error, "cannot set up the connection");
-                None
-            }
+    fn accept_tcp(self: &Arc<Self>, stream: TcpStream, remote: IpAddr) -> Result<(), Refusal> {
+        self.accept(remote, |config| {
+            prepare_accepted(&stream, config)?;
+            Ok(Box::new(stream))
         })
     }
 
@@ -223,45 +223,73 @@ impl Registry {
         let address = config.address();
         // Commands do not wait: a state that is shown is also on its way to the task.
         let (commands, receiver) = mpsc::unbounded_channel();
-        let shared = Arc::clone(&self.shared);
         let (task, status) = PeerTask::new(
-            shared,
+            Arc::clone(&self.shared),
             state.local,
             config.clone(),
             receiver,
             prefix.is_some(),
         );
         state.tasks_started += 1;
-        let number = state.tasks_started;
-        self.shared
-            .tasks
-            .spawn(Arc::clone(self).run(task, address, number));
-        let peer = Peer::new(address, commands, status);
         let entry = PeerEntry {
-            task: number,
-            peer: peer.clone(),
+            task: state.tasks_started,
+            peer: Peer::new(address, commands, status),
             config,
             prefix,
         };
+        let peer = entry.peer.clone();
+        let predecessor = state.ending.remove(&address);
+        let predecessor = predecessor.map(|ending| ending.peer);
+        let run = Arc::clone(self).run(task, entry.task, prefix, predecessor);
+        self.shared.tasks.spawn(run);
         state.peers.insert(address, entry);
         peer
     }
 
-    async fn run(self: Arc<Self>, mut task: PeerTask, address: IpAddr, number: u64) {
+    async fn run(
+        self: Arc<Self>,
+        mut task: PeerTask,
+        number: u64,
+        prefix: Option<IpNet>,
+        predecessor: Option<Peer>,
+    ) {
+        let peer = task.address();
+        // The events of an address are in order, and its old session has ended before a new one begins.
+        if let Some(predecessor) = predecessor {
+            predecessor.ended().await;
+        }
+        task.emit(SpeakerEvent::PeerAdded { peer, prefix });
         task.start();
-        while task.run().await == Ended::Idle && !self.remove_idle(&task, address, number) {}
-        task.finish().await;
+        let reason = loop {
+            match task.run().await {
+                Ended::Removed(reason) => break reason,
+                Ended::Idle if self.remove_idle(&task, number) => {
+                    break RemovalReason::SessionEnded;
+                }
+                Ended::Idle => {}
+            }
+        };
+        task.finish(reason).await;
+        let mut state = lock(&self.state);
+        if state
+            .ending
+            .get(&peer)
+            .is_some_and(|ending| ending.task == number)
+        {
+            state.ending.remove(&peer);
+        }
     }
 
     /// Removes a dynamic peer whose last connection has ended. Returns `false` if another connection waits for its task.
-    fn remove_idle(&self, task: &PeerTask, address: IpAddr, number: u64) -> bool {
+    fn remove_idle(&self, task: &PeerTask, number: u64) -> bool {
         let mut state = lock(&self.state);
         if task.has_commands() {
             return false;
         }
         // Another peer may have this address by now.
-        let own = |entry: &PeerEntry| entry.task == number;
-        if state.peers.get(&address).is_some_and(own) {
+        let address = task.address();
+        let entry = state.peers.get(&address);
+        if entry.is_some_and(|entry| entry.task == number) {
             state.remove(address);
         }
         true
@@ -269,8 +297,8 @@ impl Registry {
 }
 
 impl State {
-    /// Removes a peer, also from the count of its prefix, and its keys.
-    fn remove(&mut self, address: IpAddr) -> Option<PeerEntry> {
+    /// Removes a peer, its keys, and one from the count of its prefix.
+    fn remove(&mut self, address: IpAddr) -> Option<Peer> {
         let entry = self.peers.remove(&address)?;
         let mut dynamic = self.dynamic.iter_mut();
         if let Some(known) = dynamic.find(|known| Some(known.prefix) == entry.prefix) {
@@ -281,6 +309,13 @@ impl State {
         if entry.prefix.is_none() {
             self.limit_ttl();
         }
-        Some(entry)
+        Some(self.ends(address, entry))
+    }
+
+    /// Keeps the handle of a removed peer until its task has ended.
+    fn ends(&mut self, address: IpAddr, entry: PeerEntry) -> Peer {
+        let peer = entry.peer.clone();
+        self.ending.insert(address, entry);
+        peer
     }
 }

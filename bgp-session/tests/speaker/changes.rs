@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use bgp_session::{
-    AdjRibIn, Events, ExportPolicy, PeerConfig, PeerEvent, PrefixRange, RestartConfig, Route,
-    RouteChange, SessionEvent, Shutdown, Speaker, State,
+    AdjRibIn, Events, ExportPolicy, PeerConfig, PrefixRange, RestartConfig, Route, RouteChange,
+    SessionEvent, Shutdown, Speaker, State,
 };
 use bgp_wire::{Asn, Community, HoldTime, Role};
 use tokio::sync::mpsc;
 
 use crate::{
-    NODE, ROUTER, address, delivering, dialled, listening, next_down, passive, router_and_node,
-    within,
+    NODE, ROUTER, address, delivering, dialled, listening, next_down, next_session_event, passive,
+    receive_session_event, router_and_node, within,
 };
 
 /// Changes of a table, as text, until one contains `last`.
 async fn changes(events: &mut Events, table: &mut AdjRibIn, last: &str) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     while !texts.last().is_some_and(|text| text.contains(last)) {
-        let PeerEvent { event, .. } = within(events.next()).await.unwrap();
+        let event = within(next_session_event(events)).await.unwrap();
         table.apply(&event, |change| {
             texts.push(match change {
                 RouteChange::Announced(nlri, route) => {
@@ -136,7 +136,7 @@ async fn events_that_are_not_missed() {
     let mut table = AdjRibIn::new();
     let (mut count, mut slow) = (0_u32, true);
     while count < 100_000 {
-        let PeerEvent { event, .. } = within(events.recv()).await.unwrap();
+        let event = within(receive_session_event(&mut events)).await.unwrap();
         if slow && matches!(event, SessionEvent::Update(_)) {
             // The sender fills the sockets and stands still.
             let flushed = tokio::time::timeout(Duration::from_millis(300), node.flush()).await;
@@ -176,7 +176,7 @@ async fn events_of_several_peers_that_are_not_missed() {
     }
     let mut received = 0;
     while received < ROUTES * nodes.len() {
-        let PeerEvent { event, .. } = within(events.recv()).await.unwrap();
+        let event = within(receive_session_event(&mut events)).await.unwrap();
         if let SessionEvent::Update(update) = event {
             received += update.check().unwrap().announced().count();
         }
@@ -208,7 +208,7 @@ async fn a_restart_over_which_routes_are_kept() {
     node.add_peer(config).unwrap();
     let returned = async {
         loop {
-            let PeerEvent { event, .. } = events.next().await.unwrap();
+            let event = next_session_event(&mut events).await.unwrap();
             table.apply(&event, |change| panic!("{change:?}"));
             if let SessionEvent::Up { negotiated, .. } = event {
                 return negotiated.restart.clone().unwrap();
@@ -232,7 +232,7 @@ async fn a_restart_over_which_routes_are_kept() {
     node.add_peer(config.graceful_restart(restart)).unwrap();
     let restarted = async {
         loop {
-            let PeerEvent { event, .. } = events.next().await.unwrap();
+            let event = next_session_event(&mut events).await.unwrap();
             if let SessionEvent::Up { negotiated, .. } = event {
                 return negotiated.restart.clone().unwrap().restarted;
             }

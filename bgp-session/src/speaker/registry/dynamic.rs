@@ -8,10 +8,11 @@ use ipnet::IpNet;
 use super::super::command::Command;
 use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::AddPeerError;
+use super::super::event::{Refusal, RemovalReason};
 use super::super::handle::Peer;
 use super::super::shared::lock;
 use super::super::transport;
-use super::{Registry, State};
+use super::{PeerEntry, Registry, State};
 use crate::config::{PeerChange, PeerConfig};
 use crate::session::Shutdown;
 
@@ -99,31 +100,37 @@ impl Registry {
         let present: Vec<_> = state
             .peers
             .extract_if(.., |_, entry| entry.prefix == Some(prefix))
-            .map(|(_, entry)| entry.peer)
             .collect();
-        for peer in &present {
-            peer.stop(Shutdown::deconfigured());
-            state.restore_keys(peer.address().into());
-        }
         state.restore_keys(prefix);
         state.limit_ttl();
-        Some(present)
+        let stop = |(address, entry): (IpAddr, PeerEntry)| {
+            let peer = state.ends(address, entry);
+            peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
+            state.restore_keys(address.into());
+            peer
+        };
+        Some(present.into_iter().map(stop).collect())
     }
 
-    /// Adds the dynamic peer with this address. Returns `false` if no prefix matches or its limit is reached.
-    pub(super) fn add_dynamic_peer(self: &Arc<Self>, state: &mut State, address: IpAddr) -> bool {
-        let mut dynamic = state.dynamic.iter_mut();
-        let Some(known) = dynamic.find(|known| known.prefix.contains(&address)) else {
-            return false;
-        };
+    /// Adds the dynamic peer with this address.
+    pub(super) fn add_dynamic_peer(
+        self: &Arc<Self>,
+        state: &mut State,
+        address: IpAddr,
+    ) -> Result<(), Refusal> {
+        let known = state
+            .dynamic
+            .iter_mut()
+            .find(|known| known.prefix.contains(&address))
+            .ok_or(Refusal::UnknownPeer)?;
         if known.present >= known.limit {
-            return false;
+            return Err(Refusal::LimitReached(known.prefix));
         }
         known.present += 1;
         let config = known.template.clone().passive(true).with_address(address);
         let prefix = known.prefix;
         self.start(state, config, Some(prefix));
-        true
+        Ok(())
     }
 }
 
