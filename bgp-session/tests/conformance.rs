@@ -161,7 +161,7 @@ impl Fixture {
                 return BTreeSet::new();
             };
             let four_octets = case.open.windows(6).any(|window| window[..2] == [65, 4]);
-            let context = Context::new(case.kind()).four_octet_as(four_octets);
+            let context = Context::new(case.kind()).with_four_octet_as(four_octets);
             let Ok(Message::Update(update)) = frame.decode(&context) else {
                 return BTreeSet::new();
             };

@@ -104,16 +104,16 @@ impl<'a> Attribute<'a> {
             AttributeCode::MULTI_EXIT_DISC => Self::MultiExitDisc(word(value)),
             AttributeCode::LOCAL_PREF => Self::LocalPref(word(value)),
             AttributeCode::ATOMIC_AGGREGATE => Self::AtomicAggregate,
-            AttributeCode::AGGREGATOR => Self::Aggregator(Aggregator::of_checked(value)),
+            AttributeCode::AGGREGATOR => Self::Aggregator(Aggregator::from_checked(value)),
             AttributeCode::COMMUNITIES => Self::Communities(Communities::new(value)),
             AttributeCode::ORIGINATOR_ID => Self::OriginatorId(word(value).into()),
             AttributeCode::CLUSTER_LIST => Self::ClusterList(ClusterList::new(value)),
-            AttributeCode::MP_REACH_NLRI => Self::MpReach(MpReach::of_checked(value, context)),
+            AttributeCode::MP_REACH_NLRI => Self::MpReach(MpReach::from_checked(value, context)),
             AttributeCode::MP_UNREACH_NLRI => {
-                Self::MpUnreach(MpUnreach::of_checked(value, context))
+                Self::MpUnreach(MpUnreach::from_checked(value, context))
             }
             AttributeCode::AS4_PATH => Self::As4Path(AsPath::new(value, true)),
-            AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::of_checked(value)),
+            AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::from_checked(value)),
             AttributeCode::LARGE_COMMUNITIES => {
                 Self::LargeCommunities(LargeCommunities::new(value))
             }

@@ -15,7 +15,7 @@ pub use routes::UnicastRoutes;
 
 use ipnet::Ipv4Net;
 
-use crate::attribute::rules::{SLOTS, plain_rules, slot, verdict};
+use crate::attribute::rules::{SLOTS, fast_rules, slot, verdict};
 use crate::attribute::{Attribute, MpReach, MpUnreach, RawAttribute, Treatment};
 use crate::context::Context;
 use crate::error::{DecodeError, Span};
@@ -25,7 +25,7 @@ use crate::message::Update;
 use crate::nlri::Prefixes;
 use crate::reason::Reason;
 use head::check_head;
-use index::{Index, Seen, Surviving};
+use index::{Index, Seen, SurvivingAttributes};
 
 /// An UPDATE that was checked (RFC 7606).
 ///
@@ -35,7 +35,7 @@ use index::{Index, Seen, Surviving};
 pub struct Checked<'a> {
     update: Update<'a>,
     index: Index,
-    strongest: Strongest,
+    strongest: StrongestFault,
 }
 
 /// The strongest fault of an UPDATE that the session survives.
@@ -50,14 +50,14 @@ pub struct Fault {
 
 /// The strongest fault so far.
 #[derive(Clone, Copy, Debug)]
-struct Strongest {
+struct StrongestFault {
     /// 0 for none, else one more than the number of the treatment. A number and no enum, whose unused values the compiler
     /// would use for others: what has such a place in its middle is copied in pieces.
     severity: u8,
     error: DecodeError,
 }
 
-impl Strongest {
+impl StrongestFault {
     const NONE: Self = Self {
         severity: 0,
         error: DecodeError {
@@ -98,7 +98,7 @@ impl<'a> Update<'a> {
         let mut result = Ok(Checked {
             update: *self,
             index: Index::EMPTY,
-            strongest: Strongest::NONE,
+            strongest: StrongestFault::NONE,
         });
         if let Ok(checked) = &mut result
             && let Err(error) = checked.check()
@@ -136,7 +136,7 @@ impl<'a> Checked<'a> {
         )?;
         check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
         let unusual = self.check_attributes();
-        if self.reaches() {
+        if self.announces_routes() {
             self.check_mandatory();
             if unusual {
                 self.check_usable();
@@ -144,15 +144,15 @@ impl<'a> Checked<'a> {
         }
         match self.fault() {
             None => Ok(()),
-            Some(fault) => self.act_on(fault),
+            Some(fault) => self.apply_fault(fault),
         }
     }
 
     #[cold]
-    fn act_on(&self, fault: Fault) -> Result<(), DecodeError> {
+    fn apply_fault(&self, fault: Fault) -> Result<(), DecodeError> {
         match fault.treatment {
             Treatment::Discard => Ok(()),
-            Treatment::Withdraw if self.reaches() => Ok(()),
+            Treatment::Withdraw if self.announces_routes() => Ok(()),
             // RFC 7606 section 5.2: there is nothing to withdraw, or it cannot be found.
             Treatment::Withdraw | Treatment::Reset => Err(fault.error),
         }
@@ -166,7 +166,7 @@ impl<'a> Checked<'a> {
             || context.local_as.is_some()
             || context.local_address.is_some()
             || context.peer_role.is_some();
-        let rules = plain_rules(context.peer);
+        let rules = fast_rules(context.peer_kind);
         let attributes = self.update.raw_attributes();
         let (rest, mut seen) =
             check_head(attributes, self.update.octets(), context, &mut self.index);
@@ -175,14 +175,14 @@ impl<'a> Checked<'a> {
             let raw = match item {
                 Ok(raw) => raw,
                 Err(error) => {
-                    self.note(Treatment::Withdraw, error);
+                    self.record_fault(Treatment::Withdraw, error);
                     return true;
                 }
             };
             let code = u32::from(raw.code.0);
             let bit = 1_u64.unbounded_shl(code);
-            let plain = rules.get(usize::from(raw.code.0));
-            let slot = plain.and_then(|plain| plain.slot(&raw, context));
+            let fast = rules.get(usize::from(raw.code.0));
+            let slot = fast.and_then(|fast| fast.slot(&raw, context));
             if let Some(slot) = slot
                 && seen & bit == 0
             {
@@ -193,7 +193,7 @@ impl<'a> Checked<'a> {
                 } else {
                     seen & bit == 0
                 };
-                self.check_closely(raw.start, new);
+                self.check_by_rules(raw.start, new);
                 unusual = true;
             }
             seen |= bit;
@@ -203,7 +203,7 @@ impl<'a> Checked<'a> {
 
     /// Checks an attribute of which it is not plain that it stands.
     #[inline(never)]
-    fn check_closely(&mut self, position: u16, new: bool) {
+    fn check_by_rules(&mut self, position: u16, new: bool) {
         let Some(raw) = self.update.raw_attributes().at(position) else {
             return;
         };
@@ -216,8 +216,15 @@ impl<'a> Checked<'a> {
             };
             Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST))
         } else if let Some((treatment, reason)) = verdict(&raw, context) {
-            let idle = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_idle();
-            Some((if idle { Treatment::Discard } else { treatment }, reason))
+            let unused = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_unused();
+            Some((
+                if unused {
+                    Treatment::Discard
+                } else {
+                    treatment
+                },
+                reason,
+            ))
         } else {
             let whole = match raw.code {
                 AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
@@ -230,13 +237,13 @@ impl<'a> Checked<'a> {
             None => self.index.insert(slot(raw.code), position),
             Some((treatment, reason)) => {
                 let span = raw.span();
-                self.note(treatment, DecodeError { reason, span });
+                self.record_fault(treatment, DecodeError { reason, span });
             }
         }
     }
 
     /// RFC 4760 section 3: where there are no other routes than those of MP_REACH_NLRI, NEXT_HOP is not looked at.
-    fn next_hop_is_idle(&self) -> bool {
+    fn next_hop_is_unused(&self) -> bool {
         let mut attributes = self.update.raw_attributes().map_while(Result::ok);
         self.update.nlri_octets().is_empty()
             && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
@@ -256,14 +263,14 @@ impl<'a> Checked<'a> {
                 start,
                 self.update.nlri_start(),
             );
-            self.note(Treatment::Withdraw, error);
+            self.record_fault(Treatment::Withdraw, error);
         }
     }
 
     /// RFC 7606 section 3 (h): of several faults the strongest counts; of equals the first.
-    fn note(&mut self, treatment: Treatment, error: DecodeError) {
+    fn record_fault(&mut self, treatment: Treatment, error: DecodeError) {
         if self.strongest.treatment() < Some(treatment) {
-            self.strongest = Strongest::new(treatment, error);
+            self.strongest = StrongestFault::new(treatment, error);
         }
     }
 
@@ -292,7 +299,7 @@ impl<'a> Checked<'a> {
     }
 
     /// Whether the message announces any route.
-    fn reaches(&self) -> bool {
+    fn announces_routes(&self) -> bool {
         !self.update.nlri_octets().is_empty()
             || self
                 .mp_reach()
@@ -318,7 +325,7 @@ impl<'a> Checked<'a> {
 
     /// Treat-as-withdraw.
     #[inline]
-    fn withdraws(&self) -> bool {
+    fn treats_as_withdraw(&self) -> bool {
         self.strongest.treatment() == Some(Treatment::Withdraw)
     }
 
@@ -334,6 +341,6 @@ impl<'a> Checked<'a> {
     #[inline]
     pub fn raw_attributes(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
         let all = self.strongest.treatment().is_none();
-        Surviving::new(self.update.raw_attributes(), all, self.update.context())
+        SurvivingAttributes::new(self.update.raw_attributes(), all, self.update.context())
     }
 }

@@ -138,7 +138,7 @@ fn check_length(
     limit: MessageLimit,
 ) -> Result<usize, DecodeError> {
     // RFC 8654 section 4: OPEN and KEEPALIVE stay within 4096 octets.
-    let (least, most) = match message_type {
+    let (min, max) = match message_type {
         MessageType::OPEN => (29, MessageLimit::Standard.octets()),
         MessageType::UPDATE | MessageType::ROUTE_REFRESH => (23, limit.octets()),
         MessageType::NOTIFICATION => (21, limit.octets()),
@@ -148,7 +148,7 @@ fn check_length(
         }
         _ => return Err(bad_length()),
     };
-    if length < least || length > most {
+    if length < min || length > max {
         Err(bad_length())
     } else {
         Ok(length)

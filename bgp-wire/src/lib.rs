@@ -101,10 +101,10 @@ pub use iana::{
 };
 pub use mac_address::{MacAddress, ParseMacAddressError};
 pub use message::{
-    AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
-    FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE, LongLivedRestartFamily, Message,
-    MultipleLabelsFamily, Notification, NotificationBuf, Open, OpenBuf, OutboundRouteFilter,
-    RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
+    AddPathFamily, Capabilities, Capability, CapabilityBuf, CapabilityEntries, CapabilityEntry,
+    ExtendedNextHop, FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE,
+    LongLivedRestartFamily, Message, MultipleLabelsFamily, Notification, NotificationBuf, Open,
+    OpenBuf, OutboundRouteFilter, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
 };
 pub use next_hop::NextHop;
 pub use nlri::{

@@ -124,7 +124,7 @@ impl<P: Into<IpNet>> Nlri<P> {
     unnameable_types,
     reason = "an argument of the hidden methods of EncodeNlri"
 )]
-pub struct Form {
+pub struct NlriFormat {
     pub(crate) family: Family,
     /// Every item has a path identifier in front (RFC 7911 section 3).
     pub(crate) add_path: bool,
@@ -142,9 +142,9 @@ pub(crate) fn seems_to_have_path_ids(field: &[u8]) -> bool {
     field.starts_with(&[0; 3])
 }
 
-impl Form {
+impl NlriFormat {
     /// Whether a field of this form cannot be what it says (see [`seems_to_have_path_ids`]).
-    pub(crate) fn is_mistaken_for(&self, field: &[u8]) -> bool {
+    pub(crate) fn has_unexpected_path_ids(&self, field: &[u8]) -> bool {
         matches!(self.family.safi, Safi::UNICAST | Safi::MULTICAST)
             && self.family.bit() != 0
             && !self.add_path

@@ -36,7 +36,7 @@ fn two_octets_of_as_number() {
     let mut a = Script::new(external);
     // An old speaker's OPEN, with the one capability of a family.
     let connection = a.establish(raw_open("04 fc01 005a c0a800fe 08 02 06 01 04 0001 00 01"));
-    assert!(!a.session.negotiated().unwrap().context.has_four_octet_as());
+    assert!(!a.session.negotiated().unwrap().context.four_octet_as());
     let frames = sent(&a, &[Route::new("10.0.0.0/8".parse().unwrap())]);
     let sends = a.session.negotiated().unwrap().sends;
     let Ok(Message::Update(update)) = frames[0].decode(&sends) else {

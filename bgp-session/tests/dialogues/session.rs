@@ -629,5 +629,5 @@ fn the_open_that_was_sent_is_negotiated() {
     b.receives(accepted, notification(&refused));
     b.receives(dialled, open(64512, 90));
     b.receives(dialled, keepalive());
-    assert!(b.session.negotiated().unwrap().context.has_four_octet_as());
+    assert!(b.session.negotiated().unwrap().context.four_octet_as());
 }

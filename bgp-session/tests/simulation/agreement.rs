@@ -135,7 +135,7 @@ fn expected(table: &crate::plan::Table, session: &Session) -> Held {
         if !negotiated.families().contains(family) || !crate::chaos::exports(&allowed, *prefix) {
             continue;
         }
-        if negotiated.sends.add_path_set().contains(family) {
+        if negotiated.sends.add_path().contains(family) {
             expected.insert((*prefix, Some(PathId(*path_id))), *version);
         } else {
             // Of several paths the one with the lowest identifier, which comes first.

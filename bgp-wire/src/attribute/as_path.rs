@@ -13,14 +13,14 @@ pub struct AsPath<'a> {
 
 /// Which kinds of segments a path may have besides AS_SEQUENCE.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Segments {
+pub(crate) struct AllowedSegments {
     pub(crate) confederation: bool,
     pub(crate) sets: bool,
     /// Whether there has to be an AS_CONFED_SEQUENCE in front.
     pub(crate) first: bool,
 }
 
-impl Segments {
+impl AllowedSegments {
     pub(super) fn has(self, segment_type: SegmentType) -> bool {
         match segment_type {
             SegmentType::AS_SEQUENCE => true,
@@ -85,7 +85,7 @@ impl<'a> AsPath<'a> {
 
     /// RFC 7606 section 7.2 and RFC 7607 section 2: known types, no segment empty or cut, no AS 0.
     #[inline]
-    pub(super) fn is_well_formed(&self, allowed: Segments) -> bool {
+    pub(super) fn is_well_formed(&self, allowed: AllowedSegments) -> bool {
         let mut rest = self.value;
         if !allowed.begins(rest.first().copied().map(SegmentType)) {
             return false;
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn faults() {
-        const PLAIN: Segments = Segments {
+        const PLAIN: AllowedSegments = AllowedSegments {
             confederation: false,
             sets: false,
             first: false,
@@ -216,11 +216,11 @@ mod tests {
             assert_eq!(verdict(octets), legal, "{octets:?}");
         }
         let (confederation, sets) = (
-            Segments {
+            AllowedSegments {
                 confederation: true,
                 ..PLAIN
             },
-            Segments {
+            AllowedSegments {
                 sets: true,
                 ..PLAIN
             },

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::AsPath;
-use super::as_path::Segments;
+use super::as_path::AllowedSegments;
 use crate::asn::Asn;
 use crate::iana::SegmentType;
 use crate::sink::Sink;
@@ -127,7 +127,7 @@ impl AsPathBuf {
     }
 
     /// Whether the peer accepts it: segments of these kinds only, no AS 0.
-    pub(super) fn is_legal(&self, allowed: Segments) -> bool {
+    pub(super) fn is_legal(&self, allowed: AllowedSegments) -> bool {
         let mut segments = self.segments.iter();
         let first = segments.clone().find(|segment| !segment.asns.is_empty());
         let begins = allowed.begins(first.map(|segment| segment.segment_type));
@@ -249,7 +249,7 @@ mod tests {
             (2 + 255 * 4 + 2 + 45 * 4, 255, 45)
         );
         let view = AsPath::new(&out, true);
-        assert!(view.is_well_formed(Segments {
+        assert!(view.is_well_formed(AllowedSegments {
             confederation: false,
             sets: false,
             first: false,

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::family::Family;
 use crate::iana::{Afi, AttributeCode, Safi};
 use crate::next_hop::{NextHop, is_usable};
-use crate::nlri::{Form, Nlri, Prefixes, Routes};
+use crate::nlri::{Nlri, NlriFormat, Prefixes, Routes};
 use crate::parse::{Parsed, be_u16, length_value_u8, octet};
 
 /// Routes that the message announces, of any family.
@@ -33,12 +33,12 @@ impl<'a> MpReach<'a> {
         };
         !context.families.contains(family)
             || (next_hop_length_is_legal(family, next_hop.len(), context)
-                && check(nlri, Form::new(family, context, false)))
+                && check(nlri, NlriFormat::new(family, context, false)))
     }
 
     /// `value` was checked.
     #[inline]
-    pub(crate) const fn of_checked(value: &'a [u8], context: &'a Context) -> Self {
+    pub(crate) const fn from_checked(value: &'a [u8], context: &'a Context) -> Self {
         Self { value, context }
     }
 
@@ -123,7 +123,7 @@ impl<'a> MpReach<'a> {
     pub fn routes(&self) -> Routes<'a> {
         let exchanged = self.context.exchanges(self.family());
         let field = if exchanged { self.nlri_octets() } else { &[] };
-        Routes::of_checked(field, Form::new(self.family(), self.context, false))
+        Routes::from_checked(field, NlriFormat::new(self.family(), self.context, false))
     }
 
     /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
@@ -138,13 +138,14 @@ impl<'a> MpUnreach<'a> {
     /// Whether the value can be understood; otherwise the session cannot go on (RFC 7606 section 5.3).
     pub(crate) fn check(value: &[u8], context: &Context) -> bool {
         family(value).is_ok_and(|(nlri, family)| {
-            !context.families.contains(family) || check(nlri, Form::new(family, context, true))
+            !context.families.contains(family)
+                || check(nlri, NlriFormat::new(family, context, true))
         })
     }
 
     /// `value` was checked.
     #[inline]
-    pub(crate) const fn of_checked(value: &'a [u8], context: &'a Context) -> Self {
+    pub(crate) const fn from_checked(value: &'a [u8], context: &'a Context) -> Self {
         Self { value, context }
     }
 
@@ -167,7 +168,7 @@ impl<'a> MpUnreach<'a> {
     pub fn routes(&self) -> Routes<'a> {
         let exchanged = self.context.exchanges(self.family());
         let field = if exchanged { self.nlri_octets() } else { &[] };
-        Routes::of_checked(field, Form::new(self.family(), self.context, true))
+        Routes::from_checked(field, NlriFormat::new(self.family(), self.context, true))
     }
 
     /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
@@ -189,11 +190,11 @@ pub enum MpPrefixes<'a> {
     Ipv6(Prefixes<'a, Ipv6Net>),
 }
 
-fn check(nlri: &[u8], form: Form) -> bool {
-    match form.family {
-        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, form.add_path, 0).is_ok(),
-        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, form.add_path, 0).is_ok(),
-        _ => Routes::check(nlri, form, 0).is_ok(),
+fn check(nlri: &[u8], format: NlriFormat) -> bool {
+    match format.family {
+        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, format.add_path, 0).is_ok(),
+        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, format.add_path, 0).is_ok(),
+        _ => Routes::check(nlri, format, 0).is_ok(),
     }
 }
 
@@ -202,8 +203,8 @@ fn prefixes<'a>(nlri: &'a [u8], family: Family, context: &Context) -> MpPrefixes
     let add_path = context.add_path.contains(family);
     match family {
         _ if !context.families.contains(family) => MpPrefixes::None,
-        Family::IPV4_UNICAST => MpPrefixes::Ipv4(Prefixes::of_checked(nlri, add_path)),
-        Family::IPV6_UNICAST => MpPrefixes::Ipv6(Prefixes::of_checked(nlri, add_path)),
+        Family::IPV4_UNICAST => MpPrefixes::Ipv4(Prefixes::from_checked(nlri, add_path)),
+        Family::IPV6_UNICAST => MpPrefixes::Ipv6(Prefixes::from_checked(nlri, add_path)),
         _ => MpPrefixes::None,
     }
 }

@@ -183,7 +183,7 @@ impl<'a> RawAttributes<'a> {
 
     /// What is left when only `rest`, its end, is left.
     #[inline(always)]
-    pub(crate) fn behind(self, rest: &'a [u8]) -> Self {
+    pub(crate) fn with_rest(self, rest: &'a [u8]) -> Self {
         Self { rest, ..self }
     }
 

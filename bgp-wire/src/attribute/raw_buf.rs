@@ -21,7 +21,7 @@ pub struct RawAttributeBuf {
 
 impl RawAttributeBuf {
     /// An attribute with the Optional and Transitive bits of its code.
-    pub(super) fn of(code: AttributeCode, value: Vec<u8>) -> Self {
+    pub(super) fn new(code: AttributeCode, value: Vec<u8>) -> Self {
         Self {
             flags: AttributeFlags(flags(code).unwrap_or_default()),
             code,
@@ -34,7 +34,7 @@ impl RawAttributeBuf {
     pub fn pmsi_tunnel(tunnel: PmsiTunnel<'_>) -> Self {
         let [_, high, middle, low] = tunnel.label.to_be_bytes();
         let head = [tunnel.flags, tunnel.tunnel_type.0, high, middle, low];
-        Self::of(
+        Self::new(
             AttributeCode::PMSI_TUNNEL,
             [&head, tunnel.identifier].concat(),
         )
@@ -44,14 +44,14 @@ impl RawAttributeBuf {
     #[must_use]
     pub fn aigp(metric: u64) -> Self {
         let value = [&[1, 0, 11][..], &metric.to_be_bytes()].concat();
-        Self::of(AttributeCode::AIGP, value)
+        Self::new(AttributeCode::AIGP, value)
     }
 
     /// A BGP Prefix-SID with a label index (RFC 8669 section 3.1).
     #[must_use]
     pub fn label_index(index: u32) -> Self {
         let value = [&[1, 0, 7, 0, 0, 0][..], &index.to_be_bytes()].concat();
-        Self::of(AttributeCode::PREFIX_SID, value)
+        Self::new(AttributeCode::PREFIX_SID, value)
     }
 
     /// Tunnel Encapsulation (RFC 9012 section 2): for each tunnel its type and its sub-TLVs.
@@ -72,14 +72,14 @@ impl RawAttributeBuf {
             value.extend(two_octets("a tunnel", tunnel.len())?);
             value.extend(tunnel);
         }
-        Ok(Self::of(AttributeCode::TUNNEL_ENCAPSULATION, value))
+        Ok(Self::new(AttributeCode::TUNNEL_ENCAPSULATION, value))
     }
 
     /// IPv6 Address Specific Extended Communities (RFC 5701).
     #[must_use]
     pub fn ipv6_extended_communities(communities: &[Ipv6ExtendedCommunity]) -> Self {
         let value = communities.iter().flat_map(|community| community.0);
-        Self::of(AttributeCode::IPV6_EXTENDED_COMMUNITIES, value.collect())
+        Self::new(AttributeCode::IPV6_EXTENDED_COMMUNITIES, value.collect())
     }
 
     /// As it would stand in a message, of which it were all.

@@ -113,7 +113,7 @@ impl AttributeSet {
         if self
             .unknown
             .iter()
-            .any(|unknown| is_modelled(unknown.code) || !unknown.flags.is_optional())
+            .any(|unknown| has_own_field(unknown.code) || !unknown.flags.is_optional())
         {
             return Err(EncodeError::Illegal(
                 "an unknown attribute that is well-known or has a field of its own",
@@ -121,7 +121,7 @@ impl AttributeSet {
         }
         let faulty = self.unknown.iter().any(|unknown| {
             // What the peer is not sent cannot offend it.
-            let sent = is_accepted(unknown.code, context.peer);
+            let sent = is_accepted(unknown.code, context.peer_kind);
             sent && verdict(&unknown.as_raw(), context).is_some()
         });
         if faulty {
@@ -150,7 +150,7 @@ impl RawAttributeBuf {
             *first = origin_as.number().to_be_bytes();
             attributes.write(&context, None, rest);
         }
-        Ok(Self::of(AttributeCode::ATTR_SET, value))
+        Ok(Self::new(AttributeCode::ATTR_SET, value))
     }
 }
 
@@ -162,7 +162,7 @@ impl Default for AttributeSet {
 }
 
 /// Whether a code has its own field, or is made anew for each message.
-fn is_modelled(code: AttributeCode) -> bool {
+fn has_own_field(code: AttributeCode) -> bool {
     matches!(
         code,
         AttributeCode::ORIGIN

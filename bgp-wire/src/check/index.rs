@@ -34,7 +34,7 @@ impl Index {
 
 /// The attributes of a checked UPDATE that survive, as they stand in the message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Surviving<'a> {
+pub(super) struct SurvivingAttributes<'a> {
     raw: RawAttributes<'a>,
     /// Every attribute survives.
     all: bool,
@@ -42,7 +42,7 @@ pub(super) struct Surviving<'a> {
     seen: Seen,
 }
 
-impl<'a> Surviving<'a> {
+impl<'a> SurvivingAttributes<'a> {
     #[inline(always)]
     pub(super) fn new(raw: RawAttributes<'a>, all: bool, context: &'a Context) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl<'a> Surviving<'a> {
     }
 }
 
-impl<'a> Iterator for Surviving<'a> {
+impl<'a> Iterator for SurvivingAttributes<'a> {
     type Item = RawAttribute<'a>;
 
     #[inline(always)]

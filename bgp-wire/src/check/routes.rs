@@ -8,14 +8,14 @@ use super::Checked;
 use crate::attribute::MpPrefixes;
 use crate::family::Family;
 use crate::next_hop::NextHop;
-use crate::nlri::{AnyNlri, Form, Nlri, Prefixes, Routes};
+use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
 
 impl<'a> Checked<'a> {
     /// Every unicast prefix that is announced. Nothing after treat-as-withdraw.
     #[must_use]
     #[inline(always)]
     pub fn announced(&self) -> UnicastRoutes<'a> {
-        if self.withdraws() {
+        if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
             UnicastRoutes::of(self.reachable())
@@ -24,11 +24,11 @@ impl<'a> Checked<'a> {
 
     /// The same, each with its next hop: that of IPv4 may stand in NEXT_HOP or in MP_REACH_NLRI.
     pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
-        let Section {
+        let UnicastSection {
             ipv4,
             multiprotocol,
-        } = if self.withdraws() {
-            Section::default()
+        } = if self.treats_as_withdraw() {
+            UnicastSection::default()
         } else {
             self.reachable()
         };
@@ -43,13 +43,13 @@ impl<'a> Checked<'a> {
     #[must_use]
     #[inline(always)]
     pub fn withdrawn(&self) -> UnicastRoutes<'a> {
-        let unreachable = Section {
+        let unreachable = UnicastSection {
             ipv4: self.ipv4_prefixes(self.update.withdrawn_octets()),
             multiprotocol: self
                 .mp_unreach()
                 .map_or(MpPrefixes::None, |unreach| unreach.prefixes()),
         };
-        if self.withdraws() {
+        if self.treats_as_withdraw() {
             UnicastRoutes::of_both(unreachable, self.reachable())
         } else {
             UnicastRoutes::of(unreachable)
@@ -57,8 +57,8 @@ impl<'a> Checked<'a> {
     }
 
     #[inline(always)]
-    fn reachable(&self) -> Section<'a> {
-        Section {
+    fn reachable(&self) -> UnicastSection<'a> {
+        UnicastSection {
             ipv4: self.ipv4_prefixes(self.update.nlri_octets()),
             multiprotocol: self
                 .mp_reach()
@@ -70,15 +70,15 @@ impl<'a> Checked<'a> {
     fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
         let context = self.update.context();
         if context.families.contains(Family::IPV4_UNICAST) {
-            Prefixes::of_checked(field, context.add_path.contains(Family::IPV4_UNICAST))
+            Prefixes::from_checked(field, context.add_path.contains(Family::IPV4_UNICAST))
         } else {
-            Prefixes::of_checked(&[], false)
+            Prefixes::from_checked(&[], false)
         }
     }
 
     /// Every route that is announced, of all families. Nothing after treat-as-withdraw.
     pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
-        let reachable = (!self.withdraws()).then(|| self.reachable_routes());
+        let reachable = (!self.treats_as_withdraw()).then(|| self.reachable_routes());
         reachable.into_iter().flatten()
     }
 
@@ -86,7 +86,7 @@ impl<'a> Checked<'a> {
     pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
         let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
-        let reachable = self.withdraws().then(|| self.reachable_routes());
+        let reachable = self.treats_as_withdraw().then(|| self.reachable_routes());
         ipv4.chain(multiprotocol.into_iter().flatten())
             .chain(reachable.into_iter().flatten())
     }
@@ -99,9 +99,9 @@ impl<'a> Checked<'a> {
 
     fn ipv4_routes(&self, field: &'a [u8], withdrawn: bool) -> Routes<'a> {
         let context = self.update.context();
-        let form = Form::new(Family::IPV4_UNICAST, context, withdrawn);
+        let format = NlriFormat::new(Family::IPV4_UNICAST, context, withdrawn);
         let exchanged = context.exchanges(Family::IPV4_UNICAST);
-        Routes::of_checked(if exchanged { field } else { &[] }, form)
+        Routes::from_checked(if exchanged { field } else { &[] }, format)
     }
 
     /// The family that an End-of-RIB marker ends (RFC 4724 section 2).
@@ -127,24 +127,24 @@ impl<'a> Checked<'a> {
 /// `for_each` and what else is made of `fold` is faster than a `for` loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnicastRoutes<'a> {
-    first: Section<'a>,
+    first: UnicastSection<'a>,
     /// What was announced, after treat-as-withdraw.
-    second: Option<Section<'a>>,
+    second: Option<UnicastSection<'a>>,
 }
 
 /// What is announced, or what is withdrawn.
 #[derive(Clone, Copy, Debug)]
-struct Section<'a> {
+struct UnicastSection<'a> {
     /// The field of its own that IPv4 has.
     ipv4: Prefixes<'a, Ipv4Net>,
     multiprotocol: MpPrefixes<'a>,
 }
 
-impl Default for Section<'_> {
+impl Default for UnicastSection<'_> {
     #[inline]
     fn default() -> Self {
         Self {
-            ipv4: Prefixes::of_checked(&[], false),
+            ipv4: Prefixes::from_checked(&[], false),
             multiprotocol: MpPrefixes::None,
         }
     }
@@ -152,7 +152,7 @@ impl Default for Section<'_> {
 
 impl<'a> UnicastRoutes<'a> {
     #[inline]
-    fn of(first: Section<'a>) -> Self {
+    fn of(first: UnicastSection<'a>) -> Self {
         Self {
             first,
             second: None,
@@ -160,7 +160,7 @@ impl<'a> UnicastRoutes<'a> {
     }
 
     #[inline]
-    fn of_both(first: Section<'a>, second: Section<'a>) -> Self {
+    fn of_both(first: UnicastSection<'a>, second: UnicastSection<'a>) -> Self {
         Self {
             first,
             second: Some(second),
@@ -168,7 +168,7 @@ impl<'a> UnicastRoutes<'a> {
     }
 }
 
-impl Section<'_> {
+impl UnicastSection<'_> {
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
         self.ipv4

@@ -17,7 +17,7 @@ impl Checked<'_> {
         let context = *self.update.context();
         let path = self.as_path();
         let foreign = context.first_as.is_some_and(|first| {
-            let external = context.peer == PeerKind::External;
+            let external = context.peer_kind == PeerKind::External;
             external && path.is_some_and(|path| path.asns().next() != Some(first))
         });
         let paths = [path, self.as4_path()];
@@ -26,7 +26,7 @@ impl Checked<'_> {
             paths.any(|path| path.asns().any(|asn| asn == local))
         });
         if foreign || looped {
-            self.note_unusable(AttributeCode::AS_PATH, Reason::MALFORMED_AS_PATH);
+            self.record_unusable(AttributeCode::AS_PATH, Reason::MALFORMED_AS_PATH);
         }
         let next_hop = self
             .next_hop()
@@ -34,7 +34,7 @@ impl Checked<'_> {
         if next_hop.is_some_and(|next_hop| {
             !is_host(next_hop) || context.local_address == Some(next_hop.into())
         }) {
-            self.note_unusable(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
+            self.record_unusable(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
         }
         let multiprotocol = self
             .mp_reach()
@@ -43,14 +43,14 @@ impl Checked<'_> {
         if multiprotocol
             .is_some_and(|next_hop| !is_usable(next_hop) || context.local_address == Some(next_hop))
         {
-            self.note_unusable(
+            self.record_unusable(
                 AttributeCode::MP_REACH_NLRI,
                 Reason::INVALID_NEXT_HOP_ATTRIBUTE,
             );
         }
         if self.is_leaked() {
             let reason = Reason::OPTIONAL_ATTRIBUTE_ERROR;
-            self.note_unusable(AttributeCode::ONLY_TO_CUSTOMER, reason);
+            self.record_unusable(AttributeCode::ONLY_TO_CUSTOMER, reason);
         }
     }
 
@@ -72,9 +72,9 @@ impl Checked<'_> {
         leaked && unicast
     }
 
-    fn note_unusable(&mut self, code: AttributeCode, reason: Reason) {
+    fn record_unusable(&mut self, code: AttributeCode, reason: Reason) {
         if let Some(raw) = self.raw(code) {
-            self.note(
+            self.record_fault(
                 Treatment::Withdraw,
                 DecodeError {
                     reason,

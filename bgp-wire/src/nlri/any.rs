@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::encode::private::Sealed;
 use super::encode::{EncodeNlri, NlriValue};
 use super::words::Words;
-use super::{Destination, DestinationBuf, Form, Nlri, PathId};
+use super::{Destination, DestinationBuf, Nlri, NlriFormat, PathId};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::text::number;
@@ -173,13 +173,13 @@ impl AnyNlriBuf {
             .filter(|destination| {
                 // Without several labels the S bit is any.
                 let legal = |multiple_labels| {
-                    let form = Form {
+                    let format = NlriFormat {
                         family,
                         add_path: false,
                         multiple_labels,
                         withdrawn: false,
                     };
-                    destination.is_legal(&form)
+                    destination.is_legal(&format)
                 };
                 words.end().is_some() && (legal(false) || legal(true))
             })

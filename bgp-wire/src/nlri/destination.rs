@@ -7,7 +7,9 @@ use ipnet::IpNet;
 
 use super::encode::{NlriValue, write_exactly};
 use super::words::Words;
-use super::{EvpnRoute, FlowSpec, FlowSpecBuf, Form, LabeledPrefix, RouteTargetPrefix, VpnPrefix};
+use super::{
+    EvpnRoute, FlowSpec, FlowSpecBuf, LabeledPrefix, NlriFormat, RouteTargetPrefix, VpnPrefix,
+};
 use crate::family::Family;
 use crate::iana::Safi;
 use crate::sink::Sink;
@@ -119,55 +121,55 @@ impl DestinationBuf {
 }
 
 impl Kind<'_> {
-    /// Returns `true` if a receiver reads this as it is in the family of `form`.
-    fn is_legal(self, form: &Form) -> bool {
-        fn suits<V: NlriValue>(value: &V, form: &Form) -> bool {
-            V::suits(form.family) && value.is_legal(form)
+    /// Returns `true` if a receiver reads this as it is in the family of `format`.
+    fn is_legal(self, format: &NlriFormat) -> bool {
+        fn suits<V: NlriValue>(value: &V, format: &NlriFormat) -> bool {
+            V::suits(format.family) && value.is_legal(format)
         }
         match self {
-            Self::Prefix(prefix) => suits(prefix, form),
-            Self::Labeled(prefix) => suits(prefix, form),
-            Self::Vpn(prefix) => suits(prefix, form),
-            Self::FlowSpec(flow) => suits(&flow, form),
-            Self::FlowSpecBuf(flow) => suits(&flow, form),
-            Self::Evpn(route) => suits(route, form),
+            Self::Prefix(prefix) => suits(prefix, format),
+            Self::Labeled(prefix) => suits(prefix, format),
+            Self::Vpn(prefix) => suits(prefix, format),
+            Self::FlowSpec(flow) => suits(&flow, format),
+            Self::FlowSpecBuf(flow) => suits(&flow, format),
+            Self::Evpn(route) => suits(route, format),
             Self::OtherEvpn(route_type, value) => {
-                EvpnRoute::suits(form.family)
+                EvpnRoute::suits(format.family)
                     && !matches!(route_type, 1..=5)
                     && value.len() <= usize::from(u8::MAX)
             }
-            Self::RouteTarget(prefix) => suits(prefix, form),
-            Self::Unknown(octets) => form.family.bit() == 0 && !octets.is_empty(),
+            Self::RouteTarget(prefix) => suits(prefix, format),
+            Self::Unknown(octets) => format.family.bit() == 0 && !octets.is_empty(),
         }
     }
 
-    fn encoded_length(self, form: &Form) -> usize {
+    fn encoded_length(self, format: &NlriFormat) -> usize {
         match self {
-            Self::Prefix(prefix) => prefix.encoded_length(form),
-            Self::Labeled(prefix) => prefix.encoded_length(form),
-            Self::Vpn(prefix) => prefix.encoded_length(form),
-            Self::FlowSpec(flow) => flow.encoded_length(form),
-            Self::FlowSpecBuf(flow) => flow.encoded_length(form),
-            Self::Evpn(route) => route.encoded_length(form),
+            Self::Prefix(prefix) => prefix.encoded_length(format),
+            Self::Labeled(prefix) => prefix.encoded_length(format),
+            Self::Vpn(prefix) => prefix.encoded_length(format),
+            Self::FlowSpec(flow) => flow.encoded_length(format),
+            Self::FlowSpecBuf(flow) => flow.encoded_length(format),
+            Self::Evpn(route) => route.encoded_length(format),
             Self::OtherEvpn(_, value) => 2 + value.len(),
-            Self::RouteTarget(prefix) => prefix.encoded_length(form),
+            Self::RouteTarget(prefix) => prefix.encoded_length(format),
             Self::Unknown(octets) => octets.len(),
         }
     }
 
-    fn write<'o>(self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+    fn write<'o>(self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         match self {
-            Self::Prefix(prefix) => NlriValue::write(prefix, form, out),
-            Self::Labeled(prefix) => prefix.write(form, out),
-            Self::Vpn(prefix) => prefix.write(form, out),
-            Self::FlowSpec(flow) => flow.write(form, out),
-            Self::FlowSpecBuf(flow) => flow.write(form, out),
-            Self::Evpn(route) => route.write(form, out),
+            Self::Prefix(prefix) => NlriValue::write(prefix, format, out),
+            Self::Labeled(prefix) => prefix.write(format, out),
+            Self::Vpn(prefix) => prefix.write(format, out),
+            Self::FlowSpec(flow) => flow.write(format, out),
+            Self::FlowSpecBuf(flow) => flow.write(format, out),
+            Self::Evpn(route) => route.write(format, out),
             Self::OtherEvpn(route_type, value) => write_exactly(2 + value.len(), out, |out| {
                 out.put(&[route_type, u8::try_from(value.len()).unwrap_or(u8::MAX)]);
                 out.put(value);
             }),
-            Self::RouteTarget(prefix) => prefix.write(form, out),
+            Self::RouteTarget(prefix) => prefix.write(format, out),
             Self::Unknown(octets) => write_exactly(octets.len(), out, |out| out.put(octets)),
         }
     }
@@ -201,20 +203,20 @@ macro_rules! destination {
                 true
             }
 
-            fn is_alone(&self) -> bool {
+            fn fills_field(&self) -> bool {
                 matches!(self.kind(), Kind::Unknown(_))
             }
 
-            fn is_legal(&self, form: &Form) -> bool {
-                self.kind().is_legal(form)
+            fn is_legal(&self, format: &NlriFormat) -> bool {
+                self.kind().is_legal(format)
             }
 
-            fn encoded_length(&self, form: &Form) -> usize {
-                self.kind().encoded_length(form)
+            fn encoded_length(&self, format: &NlriFormat) -> usize {
+                self.kind().encoded_length(format)
             }
 
-            fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-                self.kind().write(form, out)
+            fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+                self.kind().write(format, out)
             }
         }
     };

@@ -2,7 +2,7 @@
 //!
 //! Both traits are sealed: the crate can add to what a value must know without breaking a caller.
 
-use super::{Form, Nlri, PathId};
+use super::{Nlri, NlriFormat, PathId};
 use crate::family::Family;
 use crate::sink::Slice;
 
@@ -28,7 +28,7 @@ use crate::sink::Slice;
 /// let route = Nlri::new(RouteTargetPrefix::DEFAULT);
 /// assert_eq!((route.family(), route.path_id()), (Family::ROUTE_TARGET, None));
 ///
-/// let context = Context::new(PeerKind::Internal).families([Family::ROUTE_TARGET, Family::IPV4_MULTICAST]);
+/// let context = Context::new(PeerKind::Internal).with_families([Family::ROUTE_TARGET, Family::IPV4_MULTICAST]);
 /// let mut octets = bytes::BytesMut::new();
 /// assert_eq!(encode_withdrawals(&context, [route], &mut octets)?, 1, "one message");
 /// let prefix: Nlri = "192.0.2.0/24".parse()?;
@@ -71,18 +71,18 @@ pub trait NlriValue: Copy {
 
     /// Returns `true` if the value fills its field, so that no route can follow.
     #[inline(always)]
-    fn is_alone(&self) -> bool {
+    fn fills_field(&self) -> bool {
         false
     }
 
     /// Returns `true` if a receiver reads the value as it is. [`Self::suits`] holds already.
-    fn is_legal(&self, form: &Form) -> bool;
+    fn is_legal(&self, format: &NlriFormat) -> bool;
 
     /// Returns the number of octets that [`Self::write`] writes.
-    fn encoded_length(&self, form: &Form) -> usize;
+    fn encoded_length(&self, format: &NlriFormat) -> usize;
 
     /// Writes the value to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
+    fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
 }
 
 /// A value that tells its family.
@@ -155,23 +155,23 @@ impl<V: NlriValue> EncodeNlri for (Family, Nlri<V>) {
 
 /// Returns the number of octets that [`write`] writes.
 #[inline(always)]
-pub(crate) fn encoded_length<R: EncodeNlri>(route: &R, form: &Form) -> usize {
-    route.path_id().map_or(0, |_| 4) + route.value().encoded_length(form)
+pub(crate) fn encoded_length<R: EncodeNlri>(route: &R, format: &NlriFormat) -> usize {
+    route.path_id().map_or(0, |_| 4) + route.value().encoded_length(format)
 }
 
 /// Writes a route to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
 #[inline(always)]
 pub(crate) fn write<'o, R: EncodeNlri>(
     route: &R,
-    form: &Form,
+    format: &NlriFormat,
     out: &'o mut [u8],
 ) -> Option<&'o mut [u8]> {
     let Some(PathId(path_id)) = route.path_id() else {
-        return route.value().write(form, out);
+        return route.value().write(format, out);
     };
     let (identifier, rest) = out.split_first_chunk_mut()?;
     *identifier = path_id.to_be_bytes();
-    route.value().write(form, rest)
+    route.value().write(format, rest)
 }
 
 /// Hands the first `length` octets of `out` to `write`, which fills them. Returns the rest of `out`, or `None` if there is

@@ -7,12 +7,12 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Form;
+use super::NlriFormat;
 use super::encode::{HasFamily, NlriValue, write_exactly};
 use crate::family::Family;
 use crate::mac_address::MacAddress;
 use crate::route_distinguisher::RouteDistinguisher;
-use crate::sink::{Length, Sink};
+use crate::sink::{OctetCount, Sink};
 
 pub(super) use decode::split;
 pub use text::ParseEthernetSegmentIdentifierError;
@@ -200,7 +200,7 @@ impl NlriValue for EvpnRoute {
     }
 
     /// Labels fit their fields, and a gateway is of its prefix's family.
-    fn is_legal(&self, _: &Form) -> bool {
+    fn is_legal(&self, _: &NlriFormat) -> bool {
         let fits = |label: u32| label < 1 << 24;
         match *self {
             Self::AutoDiscovery { label, .. } => fits(label),
@@ -219,14 +219,14 @@ impl NlriValue for EvpnRoute {
         }
     }
 
-    fn encoded_length(&self, _: &Form) -> usize {
-        let mut length = Length::default();
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
+        let mut length = OctetCount::default();
         self.write_value(&mut length);
         2 + length.0
     }
 
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        let length = self.encoded_length(form);
+    fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let length = self.encoded_length(format);
         write_exactly(length, out, |out| {
             let value_length = u8::try_from(length - 2).unwrap_or(u8::MAX);
             out.put(&[self.route_type(), value_length]);

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::Form;
+use super::NlriFormat;
 use crate::parse::{Parsed, Short, array};
 use crate::text::{ParseValueError, hex_array, number};
 
@@ -53,13 +53,13 @@ impl Label {
 /// A label stack as it stands in front of a prefix: one to ten entries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels {
-    entries: [Label; Self::MOST],
+    entries: [Label; Self::MAX_ENTRIES],
     count: u8,
 }
 
 impl Labels {
     /// As many entries as the length octet of an NLRI allows.
-    pub const MOST: usize = 10;
+    pub const MAX_ENTRIES: usize = 10;
 
     /// The stack of these labels, of which the last gets the S bit; `None` for none or more than ten.
     #[must_use]
@@ -75,7 +75,7 @@ impl Labels {
 
     fn collect(labels: impl IntoIterator<Item = Label>) -> Option<Self> {
         let mut stack = Self {
-            entries: [Label([0; 3]); Self::MOST],
+            entries: [Label([0; 3]); Self::MAX_ENTRIES],
             count: 0,
         };
         for label in labels {
@@ -100,11 +100,11 @@ impl Labels {
             .unwrap_or_default()
     }
 
-    pub(super) fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, Self> {
+    pub(super) fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Self> {
         let (mut rest, first) = array(input)?;
         let mut stack = Self::collect([Label(first)]).ok_or(nom::Err::Error(Short))?;
         let mut last = Label(first);
-        while form.multiple_labels && !form.withdrawn && !last.is_bottom() {
+        while format.multiple_labels && !format.withdrawn && !last.is_bottom() {
             let (after, octets) = array(rest)?;
             (rest, last) = (after, Label(octets));
             let slot = stack.entries.get_mut(usize::from(stack.count));
@@ -115,8 +115,8 @@ impl Labels {
     }
 
     /// What is written of the stack: a withdrawal has one field that means nothing.
-    pub(super) fn sent(&self, form: &Form) -> &[Label] {
-        if form.withdrawn {
+    pub(super) fn sent(&self, format: &NlriFormat) -> &[Label] {
+        if format.withdrawn {
             &[Label::WITHDRAWN]
         } else {
             self.as_slice()
@@ -126,8 +126,8 @@ impl Labels {
 
 impl From<Label> for Labels {
     fn from(label: Label) -> Self {
-        let mut entries = [Label([0; 3]); Self::MOST];
-        [entries[0], ..] = [label; Self::MOST];
+        let mut entries = [Label([0; 3]); Self::MAX_ENTRIES];
+        [entries[0], ..] = [label; Self::MAX_ENTRIES];
         Self { entries, count: 1 }
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use ipnet::IpNet;
 
-use super::Form;
+use super::NlriFormat;
 use super::encode::{HasFamily, NlriValue, write_exactly};
 use super::label::{Labels, parse_labels};
 use super::unicast::{load, network};
@@ -48,11 +48,11 @@ pub struct VpnPrefix {
 /// Both kinds read alike: a length in bits of all that follows, labels, perhaps a route distinguisher, a prefix.
 type Parts = (Labels, Option<RouteDistinguisher>, IpNet);
 
-fn split_parts<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, Parts> {
+fn split_parts<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Parts> {
     let (rest, bits) = octet(input)?;
     let (rest, octets) = take(rest, usize::from(bits).div_ceil(8))?;
-    let (prefix, labels) = Labels::split(octets, form)?;
-    let (prefix, distinguisher) = if form.family.safi == Safi::VPN {
+    let (prefix, labels) = Labels::split(octets, format)?;
+    let (prefix, distinguisher) = if format.family.safi == Safi::VPN {
         let (prefix, octets) = array(prefix)?;
         (prefix, Some(RouteDistinguisher(octets)))
     } else {
@@ -62,24 +62,29 @@ fn split_parts<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, Parts> {
     let used = (octets.len() - prefix.len()) * 8;
     let net = usize::from(bits)
         .checked_sub(used)
-        .and_then(|bits| load(prefix, u8::try_from(bits).ok()?, form.family.afi));
+        .and_then(|bits| load(prefix, u8::try_from(bits).ok()?, format.family.afi));
     let net = net.ok_or(nom::Err::Error(Short))?;
     Ok((rest, (labels, distinguisher, net)))
 }
 
-fn parts_length(labels: &Labels, distinguisher: usize, prefix: IpNet, form: &Form) -> usize {
-    1 + labels.sent(form).len() * 3 + distinguisher + usize::from(prefix.prefix_len()).div_ceil(8)
+fn parts_length(
+    labels: &Labels,
+    distinguisher: usize,
+    prefix: IpNet,
+    format: &NlriFormat,
+) -> usize {
+    1 + labels.sent(format).len() * 3 + distinguisher + usize::from(prefix.prefix_len()).div_ceil(8)
 }
 
 fn write_parts<'o>(
     labels: &Labels,
     distinguisher: &[u8],
     prefix: IpNet,
-    form: &Form,
+    format: &NlriFormat,
     out: &'o mut [u8],
 ) -> Option<&'o mut [u8]> {
-    let length = parts_length(labels, distinguisher.len(), prefix, form);
-    let labels = labels.sent(form);
+    let length = parts_length(labels, distinguisher.len(), prefix, format);
+    let labels = labels.sent(format);
     let bits = (labels.len() * 3 + distinguisher.len()) * 8 + usize::from(prefix.prefix_len());
     write_exactly(length, out, |out| {
         out.put(&[u8::try_from(bits).unwrap_or(u8::MAX)]);
@@ -93,20 +98,24 @@ fn write_parts<'o>(
 const MAX_LENGTH: usize = 33;
 
 /// Whether the length octet can say how many bits there are, and a receiver reads as many labels as there are.
-fn is_legal(labels: &Labels, distinguisher: usize, prefix: IpNet, form: &Form) -> bool {
-    let labels = labels.sent(form);
+fn is_legal(labels: &Labels, distinguisher: usize, prefix: IpNet, format: &NlriFormat) -> bool {
+    let labels = labels.sent(format);
     let bits = (labels.len() * 3 + distinguisher) * 8 + usize::from(prefix.prefix_len());
     let Some((bottom, above)) = labels.split_last() else {
         return false;
     };
-    let stack = above.is_empty() || (form.multiple_labels && above.iter().all(|l| !l.is_bottom()));
-    let ends = form.withdrawn || !form.multiple_labels || bottom.is_bottom();
-    bits <= 255 && stack && ends && (form.family.afi == Afi::IPV6) == matches!(prefix, IpNet::V6(_))
+    let stack =
+        above.is_empty() || (format.multiple_labels && above.iter().all(|l| !l.is_bottom()));
+    let ends = format.withdrawn || !format.multiple_labels || bottom.is_bottom();
+    bits <= 255
+        && stack
+        && ends
+        && (format.family.afi == Afi::IPV6) == matches!(prefix, IpNet::V6(_))
 }
 
 impl LabeledPrefix {
-    pub(super) fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, Self> {
-        let (rest, (labels, _, prefix)) = split_parts(input, form)?;
+    pub(super) fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Self> {
+        let (rest, (labels, _, prefix)) = split_parts(input, format)?;
         Ok((rest, Self { labels, prefix }))
     }
 
@@ -122,8 +131,8 @@ impl LabeledPrefix {
 }
 
 impl VpnPrefix {
-    pub(super) fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, Self> {
-        let (rest, (labels, distinguisher, prefix)) = split_parts(input, form)?;
+    pub(super) fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Self> {
+        let (rest, (labels, distinguisher, prefix)) = split_parts(input, format)?;
         let distinguisher = distinguisher.ok_or(nom::Err::Error(Short))?;
         let item = Self {
             distinguisher,
@@ -152,16 +161,16 @@ impl NlriValue for LabeledPrefix {
         matches!(family, Family::IPV4_LABELED | Family::IPV6_LABELED)
     }
 
-    fn is_legal(&self, form: &Form) -> bool {
-        is_legal(&self.labels, 0, self.prefix, form)
+    fn is_legal(&self, format: &NlriFormat) -> bool {
+        is_legal(&self.labels, 0, self.prefix, format)
     }
 
-    fn encoded_length(&self, form: &Form) -> usize {
-        parts_length(&self.labels, 0, self.prefix, form)
+    fn encoded_length(&self, format: &NlriFormat) -> usize {
+        parts_length(&self.labels, 0, self.prefix, format)
     }
 
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        write_parts(&self.labels, &[], self.prefix, form, out)
+    fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        write_parts(&self.labels, &[], self.prefix, format, out)
     }
 }
 
@@ -187,16 +196,22 @@ impl NlriValue for VpnPrefix {
         matches!(family, Family::IPV4_VPN | Family::IPV6_VPN)
     }
 
-    fn is_legal(&self, form: &Form) -> bool {
-        is_legal(&self.labels, 8, self.prefix, form)
+    fn is_legal(&self, format: &NlriFormat) -> bool {
+        is_legal(&self.labels, 8, self.prefix, format)
     }
 
-    fn encoded_length(&self, form: &Form) -> usize {
-        parts_length(&self.labels, 8, self.prefix, form)
+    fn encoded_length(&self, format: &NlriFormat) -> usize {
+        parts_length(&self.labels, 8, self.prefix, format)
     }
 
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        write_parts(&self.labels, &self.distinguisher.0, self.prefix, form, out)
+    fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        write_parts(
+            &self.labels,
+            &self.distinguisher.0,
+            self.prefix,
+            format,
+            out,
+        )
     }
 }
 

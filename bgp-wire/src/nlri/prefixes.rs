@@ -20,27 +20,27 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     /// `start` is the position of the field in its message.
     #[inline(always)]
     pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<Self, Span> {
-        let sound = if add_path {
-            is_list_of_paths::<P>(field)
+        let well_formed = if add_path {
+            is_path_list::<P>(field)
         } else {
-            is_list::<P, 0>(field)
+            is_prefix_list::<P, 0>(field)
         };
-        let prefixes = Self::of_checked(field, add_path);
-        if sound {
+        let prefixes = Self::from_checked(field, add_path);
+        if well_formed {
             Ok(prefixes)
         } else {
             let end = start + field.len();
             let from = if !add_path && seems_to_have_path_ids(field) {
                 start
             } else {
-                end - prefixes.behind_sound()
+                end - prefixes.malformed_tail_length()
             };
             Err(Span::new(from, end))
         }
     }
 
     #[inline]
-    pub(crate) fn of_checked(field: &'a [u8], add_path: bool) -> Self {
+    pub(crate) fn from_checked(field: &'a [u8], add_path: bool) -> Self {
         Self {
             rest: field,
             add_path,
@@ -50,7 +50,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
 
     /// How many octets follow the prefixes up to the first that is none.
     #[cold]
-    fn behind_sound(mut self) -> usize {
+    fn malformed_tail_length(mut self) -> usize {
         while self.next().is_some() {}
         self.rest.len()
     }
@@ -68,24 +68,24 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     }
 
     #[inline(always)]
-    fn step(&mut self, pace: &mut Pace) -> Option<Nlri<P>> {
+    fn step(&mut self, predictor: &mut LengthPredictor) -> Option<Nlri<P>> {
         let (path_id, rest) = if self.add_path {
-            let (path_id, rest) = self.rest.split_first_chunk::<PATH_ID>()?;
+            let (path_id, rest) = self.rest.split_first_chunk::<PATH_ID_LENGTH>()?;
             (Some(PathId(u32::from_be_bytes(*path_id))), rest)
         } else {
             (None, self.rest)
         };
         let (bits, octets) = rest.split_first()?;
         let prefix = P::load(*bits, octets)?;
-        self.rest = octets.get(pace.octets::<P>(*bits)..)?;
+        self.rest = octets.get(predictor.octets::<P>(*bits)..)?;
         Some(Nlri { path_id, prefix })
     }
 }
 
 /// Whether a field is prefixes, each behind its path identifier.
 #[inline(never)]
-fn is_list_of_paths<P: UnicastPrefix>(field: &[u8]) -> bool {
-    is_list::<P, PATH_ID>(field)
+fn is_path_list<P: UnicastPrefix>(field: &[u8]) -> bool {
+    is_prefix_list::<P, PATH_ID_LENGTH>(field)
 }
 
 /// How the octets of the next prefix are found.
@@ -94,12 +94,12 @@ fn is_list_of_paths<P: UnicastPrefix>(field: &[u8]) -> bool {
 /// usually are, a branch that is predicted is three times as fast as to wait for that number; where they are any, half
 /// as fast. This watches how often the branches are of no use.
 #[derive(Clone, Copy)]
-struct Pace {
+struct LengthPredictor {
     /// Prefixes of unusual lengths.
     unusual: u32,
 }
 
-impl Pace {
+impl LengthPredictor {
     const START: Self = Self { unusual: 0 };
 
     /// Whether branches are of use.
@@ -132,15 +132,15 @@ fn length_in_octets(bits: u8) -> usize {
 }
 
 /// The octets of a path identifier.
-const PATH_ID: usize = 4;
+const PATH_ID_LENGTH: usize = 4;
 
 /// Whether a field is prefixes, each behind `SKIP` octets.
 #[inline(always)]
-fn is_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
+fn is_prefix_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
     let (usual, length) = P::USUAL;
-    let mut pace = Pace::START;
+    let mut predictor = LengthPredictor::START;
     let mut at = 0;
-    while pace.is_regular() {
+    while predictor.is_regular() {
         // A loop of its own, or the compiler turns the branch into arithmetic.
         while let Some(bits) = field.get(at + SKIP)
             && usual.contains(bits)
@@ -148,18 +148,18 @@ fn is_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
             at += SKIP + 1 + length;
         }
         match field.get(at + SKIP) {
-            Some(bits) if *bits > P::BITS => return false,
+            Some(bits) if *bits > P::MAX_BITS => return false,
             Some(0) if SKIP == 0 && at == 0 && seems_to_have_path_ids(field) => return false,
-            Some(bits) => at += SKIP + 1 + pace.octets::<P>(*bits),
+            Some(bits) => at += SKIP + 1 + predictor.octets::<P>(*bits),
             None => return at == field.len(),
         }
     }
-    let mut longest = 0;
+    let mut max_bits = 0;
     while let Some(bits) = field.get(at + SKIP) {
-        longest = longest.max(*bits);
+        max_bits = max_bits.max(*bits);
         at += SKIP + 1 + usize::from(*bits).div_ceil(8);
     }
-    at == field.len() && longest <= P::BITS
+    at == field.len() && max_bits <= P::MAX_BITS
 }
 
 impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
@@ -167,16 +167,16 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<P>> {
-        let mut pace = Pace::START;
-        self.step(&mut pace)
+        let mut predictor = LengthPredictor::START;
+        self.step(&mut predictor)
     }
 
     #[inline(always)]
     fn fold<B, F: FnMut(B, Nlri<P>) -> B>(mut self, start: B, mut step: F) -> B {
         let (usual, frequent) = (P::USUAL, P::FREQUENT);
-        let (mut all, mut pace) = (start, Pace::START);
+        let (mut all, mut predictor) = (start, LengthPredictor::START);
         loop {
-            if !self.add_path && pace.is_regular() {
+            if !self.add_path && predictor.is_regular() {
                 // Loops of their own, or the compiler turns branches into arithmetic.
                 while let Some(prefix) = self.split(&usual) {
                     all = step(all, Nlri::new(prefix));
@@ -186,7 +186,7 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
                     continue;
                 }
             }
-            match self.step(&mut pace) {
+            match self.step(&mut predictor) {
                 Some(nlri) => all = step(all, nlri),
                 None => return all,
             }
@@ -201,9 +201,9 @@ mod tests {
     use ipnet::{Ipv4Net, Ipv6Net};
 
     use super::*;
-    use crate::nlri::{Form, encoded_length, write};
+    use crate::nlri::{NlriFormat, encoded_length, write};
 
-    const FORM: Form = Form {
+    const FORMAT: NlriFormat = NlriFormat {
         family: crate::Family::IPV4_UNICAST,
         add_path: true,
         multiple_labels: false,
@@ -268,14 +268,14 @@ mod tests {
         let mut out = [0; 11];
         let mut at = 0;
         for nlri in &prefixes {
-            let rest = write(nlri, &FORM, &mut out[at..]).unwrap().len();
+            let rest = write(nlri, &FORMAT, &mut out[at..]).unwrap().len();
             at = out.len() - rest;
         }
         assert_eq!((at, out), (11, field));
         assert_eq!(
             prefixes
                 .iter()
-                .map(|nlri| encoded_length(nlri, &FORM))
+                .map(|nlri| encoded_length(nlri, &FORMAT))
                 .sum::<usize>(),
             field.len()
         );

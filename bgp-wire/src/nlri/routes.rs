@@ -1,8 +1,8 @@
 //! `Routes`: the routes of one field of a message, of any family.
 
 use super::{
-    AnyNlri, Destination, EvpnRoute, FlowSpec, Form, LabeledPrefix, PathId, RouteTargetPrefix,
-    VpnPrefix, evpn, unicast,
+    AnyNlri, Destination, EvpnRoute, FlowSpec, LabeledPrefix, NlriFormat, PathId,
+    RouteTargetPrefix, VpnPrefix, evpn, unicast,
 };
 use crate::error::Span;
 use crate::iana::Safi;
@@ -12,31 +12,37 @@ use crate::parse::{Parsed, Short, be_u32, octet, take};
 #[derive(Clone, Copy, Debug)]
 pub struct Routes<'a> {
     rest: &'a [u8],
-    form: Form,
+    format: NlriFormat,
 }
 
 impl<'a> Routes<'a> {
     /// Whether `field` is routes of this form; the octets from the first that is not, if one is not.
     ///
     /// `start` is the position of the field in its message.
-    pub(crate) fn check(field: &'a [u8], form: Form, start: usize) -> Result<Self, Span> {
-        if form.is_mistaken_for(field) {
+    pub(crate) fn check(field: &'a [u8], format: NlriFormat, start: usize) -> Result<Self, Span> {
+        if format.has_unexpected_path_ids(field) {
             return Err(Span::new(start, start + field.len()));
         }
         let mut rest = field;
         while !rest.is_empty() {
-            let Ok((after, _)) = split(rest, &form) else {
+            let Ok((after, _)) = split(rest, &format) else {
                 let end = start + field.len();
                 return Err(Span::new(end - rest.len(), end));
             };
             rest = after;
         }
-        Ok(Self { rest: field, form })
+        Ok(Self {
+            rest: field,
+            format,
+        })
     }
 
     /// `field` was checked; otherwise the iterator ends before what is wrong.
-    pub(crate) fn of_checked(field: &'a [u8], form: Form) -> Self {
-        Self { rest: field, form }
+    pub(crate) fn from_checked(field: &'a [u8], format: NlriFormat) -> Self {
+        Self {
+            rest: field,
+            format,
+        }
     }
 
     pub(crate) fn octets_left(&self) -> usize {
@@ -48,15 +54,15 @@ impl<'a> Iterator for Routes<'a> {
     type Item = AnyNlri<'a>;
 
     fn next(&mut self) -> Option<AnyNlri<'a>> {
-        let (rest, route) = split(self.rest, &self.form).ok()?;
+        let (rest, route) = split(self.rest, &self.format).ok()?;
         self.rest = rest;
         Some(route)
     }
 }
 
-fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, AnyNlri<'a>> {
-    let family = form.family;
-    let (rest, path_id) = if form.add_path {
+fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, AnyNlri<'a>> {
+    let family = format.family;
+    let (rest, path_id) = if format.add_path {
         let (rest, path_id) = be_u32(input)?;
         (rest, Some(PathId(path_id)))
     } else {
@@ -70,10 +76,10 @@ fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, AnyNlri<'a>> {
             }
             (rest, Destination::Unknown(item))
         }
-        Safi::LABELED => LabeledPrefix::split(rest, form)
+        Safi::LABELED => LabeledPrefix::split(rest, format)
             .map(|(rest, item)| (rest, Destination::Labeled(item)))?,
         Safi::VPN => {
-            VpnPrefix::split(rest, form).map(|(rest, item)| (rest, Destination::Vpn(item)))?
+            VpnPrefix::split(rest, format).map(|(rest, item)| (rest, Destination::Vpn(item)))?
         }
         Safi::FLOWSPEC | Safi::FLOWSPEC_VPN => {
             FlowSpec::split(rest, family).map(|(rest, item)| (rest, Destination::FlowSpec(item)))?
@@ -86,7 +92,7 @@ fn split<'a>(input: &'a [u8], form: &Form) -> Parsed<'a, AnyNlri<'a>> {
             );
             (rest, destination)
         }
-        Safi::ROUTE_TARGET => RouteTargetPrefix::split(rest, form)
+        Safi::ROUTE_TARGET => RouteTargetPrefix::split(rest, format)
             .map(|(rest, item)| (rest, Destination::RouteTarget(item)))?,
         _ => {
             let (rest, bits) = octet(rest)?;

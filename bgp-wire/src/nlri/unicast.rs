@@ -5,7 +5,7 @@ use core::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::Form;
+use super::NlriFormat;
 use super::encode::{HasFamily, NlriValue};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
@@ -23,7 +23,7 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
 
     /// The largest length in bits.
     #[doc(hidden)]
-    const BITS: u8;
+    const MAX_BITS: u8;
 
     /// The lengths of nearly all prefixes of the internet, and how many octets each has.
     #[doc(hidden)]
@@ -80,7 +80,7 @@ macro_rules! unicast_prefix {
 
             const OCTETS: usize = $octets;
 
-            const BITS: u8 = $octets * 8;
+            const MAX_BITS: u8 = $octets * 8;
 
             const USUAL: (RangeInclusive<u8>, usize) = $usual;
 
@@ -148,17 +148,17 @@ impl<P: UnicastPrefix> NlriValue for P {
     }
 
     #[inline(always)]
-    fn is_legal(&self, _: &Form) -> bool {
+    fn is_legal(&self, _: &NlriFormat) -> bool {
         true
     }
 
     #[inline(always)]
-    fn encoded_length(&self, _: &Form) -> usize {
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
         1 + usize::from(self.length()).div_ceil(8)
     }
 
     #[inline(always)]
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+    fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         UnicastPrefix::write(*self, out)
     }
 }
@@ -183,15 +183,15 @@ impl NlriValue for IpNet {
             && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
     }
 
-    fn is_legal(&self, form: &Form) -> bool {
-        self.family().afi == form.family.afi
+    fn is_legal(&self, format: &NlriFormat) -> bool {
+        self.family().afi == format.family.afi
     }
 
-    fn encoded_length(&self, _: &Form) -> usize {
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
         1 + usize::from(self.prefix_len()).div_ceil(8)
     }
 
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+    fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         match self {
             Self::V4(prefix) => UnicastPrefix::write(*prefix, out),
             Self::V6(prefix) => UnicastPrefix::write(*prefix, out),
