@@ -380,3 +380,6 @@ impl fmt::Debug for Speaker {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,16 @@ pub enum SpeakerEvent {
         /// The reason.
         reason: RemovalReason,
     },
+    /// The peer's task has failed: a fault of this program, which ends the session. The task starts again after a wait. An
+    /// Established session is reported as [`SessionEvent::Down`] before.
+    PeerFailed {
+        /// The peer.
+        peer: IpAddr,
+        /// The message of the panic.
+        error: Arc<str>,
+        /// The time until the task starts again.
+        retry_in: Duration,
+    },
     /// An incoming connection was refused. Because anybody can cause these events, at most ten a second are reported for each
     /// listener and each peer, and none while the channel of
     /// [`SpeakerBuilder::with_event_sender`](super::SpeakerBuilder::with_event_sender) is full.
@@ -102,6 +112,8 @@ pub enum Refusal {
     TooManyConnections,
     /// The session accepts no connection now: it waits after a failure, or has enough connections.
     NotAccepted,
+    /// The peer's task has failed and has not started again.
+    PeerFailed,
     /// An option of the socket, for example the key, cannot be set.
     Socket(Arc<io::Error>),
 }
@@ -112,6 +124,7 @@ impl fmt::Display for Refusal {
             Self::UnknownPeer => f.write_str("unknown peer"),
             Self::LimitReached(prefix) => write!(f, "limit of dynamic peers {prefix} reached"),
             Self::TooManyConnections => f.write_str("too many connections"),
+            Self::PeerFailed => f.write_str("the peer's task has failed"),
             Self::NotAccepted => f.write_str("the session accepts no connection now"),
             Self::Socket(error) => write!(f, "cannot set up the connection: {error}"),
         }
@@ -125,6 +138,7 @@ impl Error for Refusal {
             Self::UnknownPeer
             | Self::LimitReached(_)
             | Self::TooManyConnections
+            | Self::PeerFailed
             | Self::NotAccepted => None,
         }
     }

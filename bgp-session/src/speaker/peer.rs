@@ -2,6 +2,7 @@
 
 mod delivery;
 mod report;
+mod restart;
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -77,13 +78,7 @@ impl PeerTask {
         dynamic: bool,
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
-        let seed = shared.seed ^ seed_of(address);
-        let session = Session::new(local, config, now(), seed);
-        let session = if shared.restarting.load(Ordering::Relaxed) {
-            session.restarted()
-        } else {
-            session
-        };
+        let session = new_session(&shared, local, config);
         let (report, status) = Report::new(&session);
         let task = Self {
             address,
@@ -152,13 +147,21 @@ impl PeerTask {
     }
 
     /// Does what the end of the session has left to do, and reports the removal of the peer.
-    pub(super) async fn finish(mut self, reason: RemovalReason) {
+    pub(super) async fn finish(&mut self, reason: RemovalReason) {
         self.drain_outputs();
         self.report.publish(&self.peering);
+        self.take_peering().close(&mut &self.shared.rib);
         let peer = self.address;
         self.emit(SpeakerEvent::PeerRemoved { peer, reason });
         self.delivery.finish().await;
-        self.peering.close(&mut &self.shared.rib);
+    }
+
+    /// Takes the peering away. A new one, which is not started, is in its place.
+    fn take_peering(&mut self) -> Peering {
+        let session = self.peering.session();
+        let (local, config) = (session.local(), session.config().clone());
+        let new = Peering::new(new_session(&self.shared, local, config));
+        std::mem::replace(&mut self.peering, new)
     }
 
     /// Does what there is to do now, and waits for the next event. Returns `None` once the task of a dynamic peer has
@@ -282,12 +285,12 @@ impl PeerTask {
         if let Some(id) = self.peering.accept(now(), local_address) {
             self.links.push(Link::new(id, transport));
         } else {
-            self.report_refusal();
+            self.report_refusal(Refusal::NotAccepted);
         }
     }
 
-    fn report_refusal(&mut self) {
-        let (remote, reason) = (self.address, Refusal::NotAccepted);
+    fn report_refusal(&mut self, reason: Refusal) {
+        let remote = self.address;
         tracing::debug!(%remote, "connection refused: {reason}");
         // While the application takes no events, those that the peer can cause must not pile up.
         if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
@@ -403,6 +406,16 @@ impl PeerTask {
                 done.send(()).ok();
             }
         }
+    }
+}
+
+fn new_session(shared: &Shared, local: LocalConfig, config: PeerConfig) -> Session {
+    let seed = shared.seed ^ seed_of(config.address());
+    let session = Session::new(local, config, now(), seed);
+    if shared.restarting.load(Ordering::Relaxed) {
+        session.restarted()
+    } else {
+        session
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod admission;
 mod dynamic;
+mod supervise;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,11 +18,11 @@ use tokio::sync::mpsc;
 use super::command::Command;
 use super::dynamic_peers::DynamicPeers;
 use super::error::AddPeerError;
-use super::event::{Refusal, RemovalReason, SpeakerEvent};
+use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
-use super::peer::{Ended, PeerTask};
+use super::peer::PeerTask;
 use super::shared::{Shared, lock};
 use super::transport::{self, Transport, prepare_accepted};
 use crate::config::{LocalConfig, PeerChange, PeerConfig};
@@ -240,59 +241,10 @@ impl Registry {
         let peer = entry.peer.clone();
         let predecessor = state.ending.remove(&address);
         let predecessor = predecessor.map(|ending| ending.peer);
-        let run = Arc::clone(self).run(task, entry.task, prefix, predecessor);
+        let run = Arc::clone(self).supervise(task, entry.task, prefix, predecessor);
         self.shared.tasks.spawn(run);
         state.peers.insert(address, entry);
         peer
-    }
-
-    async fn run(
-        self: Arc<Self>,
-        mut task: PeerTask,
-        number: u64,
-        prefix: Option<IpNet>,
-        predecessor: Option<Peer>,
-    ) {
-        let peer = task.address();
-        // The events of an address are in order, and its old session has ended before a new one begins.
-        if let Some(predecessor) = predecessor {
-            predecessor.ended().await;
-        }
-        task.emit(SpeakerEvent::PeerAdded { peer, prefix });
-        task.start();
-        let reason = loop {
-            match task.run().await {
-                Ended::Removed(reason) => break reason,
-                Ended::Idle if self.remove_idle(&task, number) => {
-                    break RemovalReason::SessionEnded;
-                }
-                Ended::Idle => {}
-            }
-        };
-        task.finish(reason).await;
-        let mut state = lock(&self.state);
-        if state
-            .ending
-            .get(&peer)
-            .is_some_and(|ending| ending.task == number)
-        {
-            state.ending.remove(&peer);
-        }
-    }
-
-    /// Removes a dynamic peer whose last connection has ended. Returns `false` if another connection waits for its task.
-    fn remove_idle(&self, task: &PeerTask, number: u64) -> bool {
-        let mut state = lock(&self.state);
-        if task.has_commands() {
-            return false;
-        }
-        // Another peer may have this address by now.
-        let address = task.address();
-        let entry = state.peers.get(&address);
-        if entry.is_some_and(|entry| entry.task == number) {
-            state.remove(address);
-        }
-        true
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::super::status::PeerStatus;
 use super::now;
 use crate::config::PeerConfig;
-use crate::output::{DownReason, SessionEvent};
+use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
 use crate::rib::Skipped;
 use crate::session::Session;
@@ -18,6 +18,8 @@ use crate::session::Session;
 pub(super) struct Report {
     peer: IpAddr,
     status: watch::Sender<PeerStatus>,
+    /// The session, while it is Established.
+    session: Option<SessionId>,
     established_since: Option<Instant>,
     last_error: Option<String>,
     last_down: Option<DownReason>,
@@ -41,10 +43,12 @@ impl Report {
             statistics: session.statistics().clone(),
             skipped: Skipped::default(),
             up_to_date: false,
+            failures: 0,
         });
         let report = Self {
             peer,
             status,
+            session: None,
             established_since: None,
             last_error: None,
             last_down: None,
@@ -60,6 +64,20 @@ impl Report {
                 .description_text()
                 .clone_into(&mut status.description);
         });
+    }
+
+    /// Returns the session, if it is Established.
+    pub(super) fn session(&self) -> Option<SessionId> {
+        self.session
+    }
+
+    /// Notes that the task has failed, which ends the session.
+    pub(super) fn fail(&mut self, error: &str) {
+        self.session = None;
+        self.established_since = None;
+        self.dial_error = None;
+        self.last_error = Some(format!("the peer's task failed: {error}"));
+        self.status.send_modify(|status| status.failures += 1);
     }
 
     /// Keeps the cause of a failed dial for the event that follows.
@@ -83,6 +101,7 @@ impl Report {
                 negotiated,
             } => {
                 tracing::info!(%peer, %session, hold_time = %negotiated.hold_time, "up");
+                self.session = Some(*session);
                 self.established_since = Some(now());
                 self.last_error = None;
             }
@@ -90,6 +109,7 @@ impl Report {
                 session, reason, ..
             } => {
                 tracing::warn!(%peer, %session, "down: {reason}");
+                self.session = None;
                 self.established_since = None;
                 self.last_error = Some(reason.to_string());
                 self.last_down = Some(reason.clone());
