@@ -65,7 +65,7 @@ pub enum SpeakerEvent {
         /// The time until the task starts again.
         retry_in: Duration,
     },
-    /// An incoming connection was refused. Because anybody can cause these events, at most ten a second are reported for each
+    /// An incoming connection was refused. Strangers can cause these events, so that at most ten a second are reported for each
     /// listener and each peer, and none while the channel of
     /// [`SpeakerBuilder::with_event_sender`](super::SpeakerBuilder::with_event_sender) is full.
     ConnectionRefused {
@@ -159,7 +159,7 @@ impl Events {
         }
     }
 
-    /// Returns the next event, or `None` once the speaker is gone.
+    /// Returns the next event, or `None` once the speaker has ended.
     ///
     /// A slow receiver loses the oldest events instead of blocking a session; [`Events::missed`] counts them.
     pub async fn next(&mut self) -> Option<SpeakerEvent> {
@@ -190,7 +190,7 @@ pub(super) struct EventSenders {
 impl EventSenders {
     /// Sends an event to every receiver of the broadcast.
     pub(super) fn publish(&self, event: SpeakerEvent) {
-        // An error means that there is no receiver.
+        // An error means that nobody subscribes.
         self.broadcast.send(event).ok();
     }
 

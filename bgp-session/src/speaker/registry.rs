@@ -118,15 +118,19 @@ impl Registry {
     pub(super) fn update_peer(&self, config: PeerConfig) -> Result<(), AddPeerError> {
         let address = config.address();
         let mut state = lock(&self.state);
-        if !state.peers.contains_key(&address) {
-            return Err(AddPeerError::Unknown(address));
+        let entry = state.peers.get_mut(&address);
+        let entry = entry.ok_or(AddPeerError::Unknown(address))?;
+        let peer = entry.peer.clone();
+        let old = std::mem::replace(&mut entry.config, config.clone());
+        if let Err(error) = state.derive_keys(address.into()) {
+            if let Some(entry) = state.peers.get_mut(&address) {
+                entry.config = old;
+            }
+            state.restore_keys(address.into());
+            return Err(error.into());
         }
-        state.set_keys(address.into(), &config)?;
-        if let Some(entry) = state.peers.get_mut(&address) {
-            entry.config = config.clone();
-            // Under the lock: updates reach the task in the order in which they are stored.
-            entry.peer.send(Command::Update(Box::new(config)));
-        }
+        // Under the lock: updates reach the task in the order in which they are stored.
+        peer.send(Command::Update(Box::new(config)));
         state.limit_ttl();
         Ok(())
     }

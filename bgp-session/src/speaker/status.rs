@@ -23,7 +23,7 @@ pub struct PeerStatus {
     pub description: String,
     /// The state of the session.
     pub state: State,
-    /// What both sides have agreed on; `None` unless the session is Established.
+    /// The agreement of both sides; `None` unless the session is Established.
     pub negotiated: Option<Arc<Negotiated>>,
     /// The time at which the session came up; `None` unless it is Established.
     pub established_since: Option<Instant>,
@@ -38,6 +38,6 @@ pub struct PeerStatus {
     pub skipped: Skipped,
     /// The peer has been sent the whole table.
     pub up_to_date: bool,
-    /// How often the peer's task has failed (see [`SpeakerEvent::PeerFailed`](super::SpeakerEvent::PeerFailed)).
+    /// The number of failures of the peer's task (see [`SpeakerEvent::PeerFailed`](super::SpeakerEvent::PeerFailed)).
     pub failures: u32,
 }

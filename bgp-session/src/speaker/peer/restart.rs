@@ -1,4 +1,4 @@
-//! What a panic of a peer's task leaves, and the wait until the task starts again.
+//! The cleanup after a panic of a peer's task, and the wait until the task starts again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -1,12 +1,12 @@
-//! What listening sockets hold of the peers that may connect: their keys and the minimum TTL. It follows from the present
-//! configuration, never from the change that led to it.
+//! The keys and the minimum TTL of listening sockets. They follow from the present configuration of all that may connect,
+//! never from the change that led to it.
 
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
 use super::super::dynamic_peers::DynamicPeers;
-use super::super::error::AddPeerError;
+use super::super::error::{AddPeerError, KeyError};
 use super::super::keys::Keys;
 use super::super::transport;
 use super::{PeerEntry, State};
@@ -32,10 +32,15 @@ impl State {
         Ok(set?)
     }
 
-    /// Sets the keys of connections from `net` to those of the present configuration, after a part of it has gone.
-    pub(super) fn restore_keys(&mut self, net: IpNet) {
+    /// Sets the keys of connections from `net` on every listener to those of the present configuration.
+    pub(super) fn derive_keys(&mut self, net: IpNet) -> Result<(), KeyError> {
         let keys = self.keys_of(net);
-        if let Err(error) = self.listeners.set_keys(net, &keys) {
+        self.listeners.set_keys(net, &keys)
+    }
+
+    /// Does the same after a part of the configuration was removed, when an error cannot be returned.
+    pub(super) fn restore_keys(&mut self, net: IpNet) {
+        if let Err(error) = self.derive_keys(net) {
             tracing::warn!(%net, %error, "cannot restore the keys of a listener");
         }
     }
