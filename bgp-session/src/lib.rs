@@ -55,8 +55,8 @@ pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, Events, KeyError, Peer, PeerEvent, PeerStatus, PeerUpdate,
-    Speaker, SpeakerBuilder, TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
+    Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer, Transport,
 };
 pub use stats::{MessageCounts, Statistics};
 pub use timer::Timer;

@@ -302,7 +302,9 @@ fn contexts(
         // Our own capability permits the peer to use it; the peer's permits us.
         .with_extended_next_hop(ipv4());
     let sent = both
-        .with_add_path(ours(config.add_path).filter(|family| offer.receives_paths.contains(*family)))
+        .with_add_path(
+            ours(config.add_path).filter(|family| offer.receives_paths.contains(*family)),
+        )
         .with_extended_next_hop(ipv4().filter(|family| offer.extended_next_hop.contains(*family)));
     (received, sent)
 }
@@ -315,7 +317,9 @@ fn receive_context(
     peer: PeerKind,
     context: Context,
 ) -> Context {
-    let mut context = context.with_local_as(local_as).with_local_address(local_address);
+    let mut context = context
+        .with_local_as(local_as)
+        .with_local_address(local_address);
     if config.enforce_first_as {
         context = context.with_first_as(config.remote_as);
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bgp_wire::Family;
 use bytes::BytesMut;
 
-use crate::config::PeerConfig;
+use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::rib::{AdjRibOut, Rib, RibAccess, Skipped};
@@ -138,6 +138,12 @@ impl Peering {
             established.adj_rib_out.set_policy(config, negotiated);
             self.up_to_date = false;
         }
+    }
+
+    /// Replaces our AS number and BGP Identifier. A session whose OPEN that changes is reset (see
+    /// [`Session::update_local`]).
+    pub fn update_local(&mut self, now: Instant, local: LocalConfig) {
+        self.session.update_local(now, local);
     }
 
     /// Asks the peer to send its routes of `family` again (RFC 2918).

@@ -283,6 +283,20 @@ impl Session {
         }
     }
 
+    /// Replaces our AS number and BGP Identifier. A session whose OPEN that changes is reset with Cease/Other Configuration
+    /// Change, and starts again if it is wanted; one with values of its own in the configuration stays.
+    pub fn update_local(&mut self, now: Instant, local: LocalConfig) {
+        let resets = self.config.local(self.local) != self.config.local(local);
+        let enabled = self.enabled;
+        if resets {
+            self.stop(now, &Shutdown::configuration_change());
+        }
+        self.local = local;
+        if resets && enabled {
+            self.start(now);
+        }
+    }
+
     /// Returns `true` while stale routes of the peer are kept (RFC 4724 section 4.2, RFC 9494 section 4.2).
     #[must_use]
     pub fn retains_routes(&self) -> bool {
@@ -509,6 +523,12 @@ impl Session {
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// Returns our AS number and BGP Identifier, which the configuration of the peer may override.
+    #[must_use]
+    pub fn local(&self) -> LocalConfig {
+        self.local
     }
 
     /// Returns the configuration.

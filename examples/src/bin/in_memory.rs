@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bgp_session::{Dialer, Dialing, Events, PeerConfig, Route, SessionEvent, Speaker, Transport};
+use bgp_session::{
+    Dialer, Dialing, Events, PeerConfig, Route, SessionEvent, Speaker, SpeakerEvent, Transport,
+};
 use bgp_wire::Asn;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
@@ -68,8 +70,8 @@ impl Dialer for To {
         let end = |stream, local| Memory { stream, local };
         let taken = self.speaker.accept(end(theirs, peer.address()), self.from);
         let connection: Box<dyn Transport> = Box::new(end(ours, self.from));
-        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        Box::pin(async move { taken.then_some(connection).ok_or_else(refused) })
+        let refused = |refusal| io::Error::new(io::ErrorKind::ConnectionRefused, refusal);
+        Box::pin(async move { taken.map(|()| connection).map_err(refused) })
     }
 }
 
@@ -100,7 +102,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     sender.announce(&Route::new("192.168.10.1/32".parse()?));
     sender.add_peer(PeerConfig::new(router, asn))?;
     while let Some(event) = events.next().await {
-        let SessionEvent::Update(update) = event.event else {
+        let SpeakerEvent::Session {
+            peer,
+            event: SessionEvent::Update(update),
+        } = event
+        else {
             continue;
         };
         for nlri in update
@@ -108,7 +114,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .map_err(|error| error.to_string())?
             .announced()
         {
-            println!("{} announces {nlri}", event.peer);
+            println!("{peer} announces {nlri}");
         }
         break;
     }

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use bgp_session::{
-    AdjRibIn, DownReason, PeerEvent, ReceivedRoute, RouteChange, SessionEvent, SessionId, Staleness,
+    AdjRibIn, DownReason, ReceivedRoute, RouteChange, SessionEvent, SessionId, SpeakerEvent,
+    Staleness,
 };
 use bgp_wire::Nlri;
 use serde_json::{Map, Value, json};
@@ -27,7 +28,10 @@ struct Table {
 
 impl Tables {
     /// Keeps what has happened, and prints it.
-    pub(crate) fn apply(&mut self, PeerEvent { peer, event }: &PeerEvent, out: &mut Vec<u8>) {
+    pub(crate) fn apply(&mut self, event: &SpeakerEvent, out: &mut Vec<u8>) {
+        let SpeakerEvent::Session { peer, event } = event else {
+            return;
+        };
         let mut line = |fields: Value| print(peer, fields, out);
         match event {
             SessionEvent::Up {
