@@ -423,7 +423,7 @@ fn long_lived_stale_routes_expire_after_long_lived_stale_time() {
     let (mut a, mut table) = with_routes(config, &capabilities);
     let ours = CapabilityBuf::LongLivedGracefulRestart(BOTH.map(|it| family(it, 3600)).to_vec());
     assert!(a.open.clone().unwrap().capabilities.contains(&ours));
-    // RFC 9494: the community NO_LLGR excludes a route from long-lived retention.
+    // RFC 9494 section 4.2: the community NO_LLGR excludes a route from long-lived retention.
     let unwanted = updates(PeerKind::Internal, |update| {
         update.attributes.communities.push(Community::NO_LLGR);
         update.announce("11.0.0.0/8".parse::<IpNet>().unwrap());
