@@ -236,7 +236,7 @@ pub(crate) fn family_of(prefix: IpNet) -> Family {
 
 /// RFC 9234 section 5: routes from providers, peers and route servers get OTC with the neighbor's AS.
 fn only_to_customer(negotiated: &Negotiated) -> Option<Asn> {
-    let role = negotiated.context.role_of_peer()?;
+    let role = negotiated.context.peer_role()?;
     let marks = matches!(role, Role::PROVIDER | Role::PEER | Role::ROUTE_SERVER);
     marks.then_some(negotiated.peer_as)
 }

@@ -23,9 +23,11 @@ mod adj_rib_in;
 mod backoff;
 mod collision;
 mod config;
+mod destination;
 pub mod fsm;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod identity;
 mod negotiate;
 mod output;
 mod peering;
@@ -41,6 +43,7 @@ pub use config::{
     AoAlgorithm, AoKey, ExportPolicy, LocalConfig, Md5Key, PeerChange, PeerConfig, PrefixRange,
     RestartConfig,
 };
+pub use destination::{Destination, DestinationError};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};

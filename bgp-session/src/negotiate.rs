@@ -78,13 +78,13 @@ impl Negotiated {
     /// The families that may be exchanged.
     #[must_use]
     pub fn families(&self) -> FamilySet {
-        self.context.family_set()
+        self.context.families()
     }
 
     /// Whether the peer is in our AS.
     #[must_use]
     pub fn peer_kind(&self) -> PeerKind {
-        self.context.peer()
+        self.context.peer_kind()
     }
 }
 
@@ -229,7 +229,7 @@ pub(crate) fn negotiate(
         config,
         mood,
         &offer,
-        Context::new(peer).families(families.iter()),
+        Context::new(peer).with_families(families.iter()),
     );
     Ok(Negotiated {
         local_as: local.asn,
@@ -258,20 +258,20 @@ fn contexts(
     both: Context,
 ) -> (Context, Context) {
     if mood.plain {
-        let both = both.four_octet_as(false);
+        let both = both.with_four_octet_as(false);
         return (both, both);
     }
     let both = both
-        .limit(offer.message_limit(config.extended_message))
-        .four_octet_as(offer.four_octet_as);
+        .with_message_limit(offer.message_limit(config.extended_message))
+        .with_four_octet_as(offer.four_octet_as);
     let ours = |yes: bool| config.families.iter().filter(move |_| yes);
     let ipv4 = || ours(config.extended_next_hop).filter(|family| family.afi == Afi::IPV4);
     let received = both
-        .add_path(ours(config.add_path).filter(|family| offer.sends_paths.contains(*family)))
-        .extended_next_hop(ipv4());
+        .with_add_path(ours(config.add_path).filter(|family| offer.sends_paths.contains(*family)))
+        .with_extended_next_hop(ipv4());
     let sent = both
-        .add_path(ours(config.add_path).filter(|family| offer.takes_paths.contains(*family)))
-        .extended_next_hop(ipv4().filter(|family| offer.extended_next_hop.contains(*family)));
+        .with_add_path(ours(config.add_path).filter(|family| offer.takes_paths.contains(*family)))
+        .with_extended_next_hop(ipv4().filter(|family| offer.extended_next_hop.contains(*family)));
     (received, sent)
 }
 
@@ -283,14 +283,16 @@ fn receiving(
     peer: PeerKind,
     context: Context,
 ) -> Context {
-    let context = context.local_as(local_as).local_address(local_address);
+    let context = context
+        .with_local_as(local_as)
+        .with_local_address(local_address);
     let context = if config.enforce_first_as {
-        context.first_as(config.remote_as)
+        context.with_first_as(config.remote_as)
     } else {
         context
     };
     match config.role.and_then(counterpart) {
-        Some(role) if peer == PeerKind::External => context.peer_role(role, config.remote_as),
+        Some(role) if peer == PeerKind::External => context.with_peer_role(role, config.remote_as),
         _ => context,
     }
 }

@@ -1,29 +1,35 @@
 //! The routes that this speaker originates, and each peer's place in them.
 //!
-//! A compacted log with consumers: every change to a prefix takes the log's end and its older position is dead. A peer
-//! is an offset, nothing more: a slow one costs no memory and sees each prefix at most once, at its newest state.
+//! A compacted log with consumers for each family: every change to a destination takes the log's end and its older position
+//! is dead. A peer is an offset, nothing more: a slow one costs no memory and sees each destination at most once, at its
+//! newest state.
 
 mod access;
 mod adj_rib_out;
 mod by_path;
+mod cursor;
 mod export;
 mod intern;
 mod log;
+mod next_hop;
 mod route;
+mod table;
 mod window;
+mod writer;
 
 pub use access::RibAccess;
-pub use adj_rib_out::{AdjRibOut, Skipped};
+pub use adj_rib_out::AdjRibOut;
 pub use route::Route;
+pub use writer::Skipped;
 
 use std::collections::BTreeMap;
 
-use bgp_wire::PathId;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use bgp_wire::{Family, PathId};
 
-use intern::{Interner, PathKey};
-use log::{Key, Log};
+use crate::destination::Destination;
+use intern::Interner;
 use route::Path;
+use table::{Entry, Table};
 
 /// What a declarative [`Rib::replace`] changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +43,8 @@ pub struct Replaced {
 /// The table of originated routes.
 ///
 /// ```
-/// use bgp_session::{Rib, Route};
+/// use bgp_session::{Destination, Rib, Route};
+/// use bgp_wire::Family;
 /// let mut rib = Rib::new();
 /// let route = Route::new("192.168.10.1/32".parse()?);
 /// assert!(rib.announce(&route));
@@ -49,19 +56,25 @@ pub struct Replaced {
 /// let version = rib.version();
 /// let replaced = rib.replace([&route, &second]);
 /// assert_eq!(replaced, bgp_session::Replaced { announced: 1, withdrawn: 0 });
-/// assert_eq!((rib.counts(), rib.version()), ((2, 0), version + 1));
-/// assert!(rib.withdraw_path(second.prefix(), bgp_wire::PathId(2)));
+/// assert_eq!((rib.len(), rib.version()), (2, version + 1));
+/// assert!(rib.withdraw_path(second.destination(), bgp_wire::PathId(2)));
+///
+/// // Routes of other families, beside those of unicast.
+/// let rule = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.168.10.1/32 protocol =udp")?;
+/// rib.announce(&Route::to(&rule));
+/// assert_eq!((rib.count(Family::IPV4_UNICAST), rib.count(Family::IPV4_FLOWSPEC)), (1, 1));
+/// assert!(rib.withdraw(rule));
+///
 /// // After a restart: no End-of-RIB before everything is back.
 /// rib.set_complete(false);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Rib {
-    pub(crate) ipv4: Log<Ipv4Net>,
-    pub(crate) ipv6: Log<Ipv6Net>,
-    pub(crate) paths: Interner,
+    table: Table,
+    paths: Interner,
     version: u64,
-    pub(crate) incomplete: bool,
+    incomplete: bool,
 }
 
 impl Rib {
@@ -71,26 +84,14 @@ impl Rib {
         Self::default()
     }
 
-    /// Announces a route, in place of one with the same prefix and path identifier; whether that changes anything.
+    /// Announces a route, in place of one with the same destination and path identifier. Returns `true` if that changes
+    /// anything.
+    ///
+    /// Labels, and of an EVPN route the segment and the gateway, are no part of what names a destination: a route with others
+    /// replaces the earlier one.
     pub fn announce(&mut self, route: &Route) -> bool {
-        let key = self.paths.intern(&route.path);
-        let path_id = route.path_id;
-        let set = match route.prefix {
-            IpNet::V4(destination) => self.ipv4.set(
-                Key {
-                    destination,
-                    path_id,
-                },
-                key,
-            ),
-            IpNet::V6(destination) => self.ipv6.set(
-                Key {
-                    destination,
-                    path_id,
-                },
-                key,
-            ),
-        };
+        let path = self.paths.intern(&route.path);
+        let set = self.table.set(&route.destination, route.path_id, path);
         if let Some(previous) = set.previous {
             self.paths.release(previous);
         }
@@ -98,32 +99,23 @@ impl Rib {
         set.changed
     }
 
-    /// Withdraws every route to this prefix; whether there was one.
-    pub fn withdraw(&mut self, prefix: IpNet) -> bool {
-        let prefix = prefix.trunc();
-        let paths = match prefix {
-            IpNet::V4(prefix) => self.ipv4.path_ids(&prefix),
-            IpNet::V6(prefix) => self.ipv6.path_ids(&prefix),
-        };
+    /// Withdraws every route to this destination. Returns `true` if there was one.
+    pub fn withdraw(&mut self, destination: impl Into<Destination>) -> bool {
+        let destination = destination.into();
         let mut withdrawn = false;
-        for path_id in paths {
-            withdrawn |= self.withdraw_path(prefix, path_id);
+        for path_id in self.table.path_ids(&destination) {
+            withdrawn |= self.withdraw_one(&destination, path_id);
         }
         withdrawn
     }
 
-    /// Withdraws one of the routes to this prefix; whether there was one.
-    pub fn withdraw_path(&mut self, prefix: IpNet, path_id: PathId) -> bool {
-        let previous = match prefix.trunc() {
-            IpNet::V4(destination) => self.ipv4.remove(Key {
-                destination,
-                path_id,
-            }),
-            IpNet::V6(destination) => self.ipv6.remove(Key {
-                destination,
-                path_id,
-            }),
-        };
+    /// Withdraws one of the routes to this destination. Returns `true` if there was one.
+    pub fn withdraw_path(&mut self, destination: impl Into<Destination>, path_id: PathId) -> bool {
+        self.withdraw_one(&destination.into(), path_id)
+    }
+
+    fn withdraw_one(&mut self, destination: &Destination, path_id: PathId) -> bool {
+        let previous = self.table.remove(destination, path_id);
         if let Some(previous) = previous {
             self.paths.release(previous);
             self.version += 1;
@@ -132,17 +124,21 @@ impl Rib {
     }
 
     /// Makes `routes` all there is: announces what is new or different, withdraws what is missing. Of several routes with one
-    /// prefix and path identifier the last counts.
+    /// destination and path identifier the last counts.
     pub fn replace<'a>(&mut self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
         let wanted: BTreeMap<_, _> = routes
             .into_iter()
-            .map(|route| ((route.prefix, route.path_id), route))
+            .map(|route| ((route.destination.key(), route.path_id), route))
             .collect();
         let mut replaced = Replaced::default();
-        let keys = self.keys().map(|(prefix, path_id, _)| (prefix, path_id));
-        let gone: Vec<_> = keys.filter(|key| !wanted.contains_key(key)).collect();
-        for (prefix, path_id) in gone {
-            replaced.withdrawn += usize::from(self.withdraw_path(prefix, path_id));
+        let known = self.table.iter();
+        let gone: Vec<_> = known
+            .filter(|(destination, path_id, _)| {
+                !wanted.contains_key(&(destination.key(), *path_id))
+            })
+            .collect();
+        for (destination, path_id, _) in gone {
+            replaced.withdrawn += usize::from(self.withdraw_one(&destination, path_id));
         }
         for route in wanted.into_values() {
             replaced.announced += usize::from(self.announce(route));
@@ -157,50 +153,38 @@ impl Rib {
         self.incomplete = !complete;
     }
 
-    /// The route to exactly this prefix; of several the one with the lowest path identifier.
+    /// The route to exactly this destination; of several the one with the lowest path identifier.
     #[must_use]
-    pub fn route(&self, prefix: IpNet) -> Option<Route> {
-        let prefix = prefix.trunc();
-        let (path_id, key) = match prefix {
-            IpNet::V4(prefix) => self
-                .ipv4
-                .best(&prefix)
-                .map(|(key, path)| (key.path_id, path)),
-            IpNet::V6(prefix) => self
-                .ipv6
-                .best(&prefix)
-                .map(|(key, path)| (key.path_id, path)),
-        }?;
-        self.assemble(prefix, path_id, key)
+    pub fn route(&self, destination: impl Into<Destination>) -> Option<Route> {
+        self.assemble(self.table.best(&destination.into())?)
     }
 
-    /// Every route, oldest change first, IPv4 before IPv6.
+    /// Every route, family by family, IPv4 and IPv6 unicast first, and oldest change first.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
-        self.keys()
-            .filter_map(|(prefix, path_id, key)| self.assemble(prefix, path_id, key))
+        self.table.iter().filter_map(|entry| self.assemble(entry))
     }
 
-    fn keys(&self) -> impl Iterator<Item = (IpNet, PathId, PathKey)> {
-        let ipv4 = self.ipv4.iter();
-        let ipv4 = ipv4.map(|(route, key)| (IpNet::from(route.destination), route.path_id, key));
-        let ipv6 = self.ipv6.iter();
-        let ipv6 = ipv6.map(|(route, key)| (IpNet::from(route.destination), route.path_id, key));
-        ipv4.chain(ipv6)
+    /// The number of routes of each family that has some.
+    pub fn counts(&self) -> impl Iterator<Item = (Family, usize)> {
+        self.table.counts().filter(|(_, count)| *count > 0)
     }
 
-    /// How many IPv4 and how many IPv6 routes there are.
+    /// The number of routes of a family.
     #[must_use]
-    pub fn counts(&self) -> (usize, usize) {
-        (self.ipv4.len(), self.ipv6.len())
+    pub fn count(&self, family: Family) -> usize {
+        let mut counts = self.table.counts();
+        counts
+            .find(|(known, _)| *known == family)
+            .map_or(0, |(_, count)| count)
     }
 
-    /// How many routes there are.
+    /// The number of routes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ipv4.len() + self.ipv6.len()
+        self.table.counts().map(|(_, count)| count).sum()
     }
 
-    /// Whether there is no route.
+    /// Returns `true` if there is no route.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -212,12 +196,20 @@ impl Rib {
         self.version
     }
 
-    fn assemble(&self, prefix: IpNet, path_id: PathId, key: PathKey) -> Option<Route> {
+    fn assemble(&self, (destination, path_id, path): Entry) -> Option<Route> {
         Some(Route {
-            prefix,
+            destination,
             path_id,
-            path: Path::clone(self.paths.path(key)?),
+            path: Path::clone(self.paths.path(path)?),
         })
+    }
+}
+
+#[cfg(test)]
+impl Rib {
+    /// Returns the number of positions in use in the log of IPv4 unicast, dead ones included.
+    pub(crate) fn ipv4_positions(&self) -> usize {
+        self.table.ipv4_positions()
     }
 }
 

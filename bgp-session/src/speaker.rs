@@ -31,12 +31,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bgp_wire::{Asn, PathId, RouterId};
+use bgp_wire::{Asn, Family, PathId, RouterId};
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
 use crate::config::PeerConfig;
+use crate::destination::Destination;
 use crate::rib::{Replaced, Rib, Route};
 use crate::session::Shutdown;
 use command::Command;
@@ -72,11 +73,12 @@ use shared::{Shared, lock};
 ///     Err(AddPeerError::Exists(_)) => return Ok(()),
 ///     added => added?,
 /// };
-/// let routes = ["192.168.10.1/32", "192.168.10.2/32"].map(|it| it.parse().map(Route::new));
-/// speaker.announce_all(&routes.into_iter().collect::<Result<Vec<_>, _>>()?);
+/// let routes = [Route::new("192.168.10.1/32".parse()?), Route::new("192.168.10.2/32".parse()?)];
+/// speaker.announce_all(&routes);
 /// speaker.restored();
-/// let (ipv4, ipv6) = speaker.route_counts();
-/// println!("{ipv4} and {ipv6} routes");
+/// for (family, count) in speaker.route_counts() {
+///     println!("{count} routes of {family}");
+/// }
 ///
 /// let PeerStatus { state, up_to_date, .. } = router.status();
 /// println!("{state}, {up_to_date}");
@@ -85,7 +87,7 @@ use shared::{Shared, lock};
 /// if !update.resets() {
 ///     update.apply()?;
 /// }
-/// speaker.withdraw_path("192.168.10.2/32".parse()?, bgp_wire::PathId(1));
+/// speaker.withdraw_path(routes[1].destination(), bgp_wire::PathId(1));
 /// // At most ten peers that connect from this prefix.
 /// let template = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
 /// speaker.add_dynamic_peers("10.1.0.0/16".parse()?, template, 10)?;
@@ -173,7 +175,8 @@ impl Speaker {
         removed.is_some()
     }
 
-    /// Announces a route, in place of one with the same prefix and path identifier. Returns `true` if that changes anything.
+    /// Announces a route, in place of one with the same destination and path identifier. Returns `true` if that changes
+    /// anything.
     pub fn announce(&self, route: &Route) -> bool {
         self.change(|rib| rib.announce(route))
     }
@@ -185,14 +188,16 @@ impl Speaker {
         self.change(|rib| routes.iter().filter(|route| rib.announce(route)).count())
     }
 
-    /// Withdraws every route to this prefix. Returns `false` if there is none.
-    pub fn withdraw(&self, prefix: IpNet) -> bool {
-        self.change(|rib| rib.withdraw(prefix))
+    /// Withdraws every route to this destination. Returns `true` if there was one.
+    pub fn withdraw(&self, destination: impl Into<Destination>) -> bool {
+        let destination = destination.into();
+        self.change(|rib| rib.withdraw(destination))
     }
 
-    /// Withdraws one of the routes to this prefix. Returns `false` if there is none.
-    pub fn withdraw_path(&self, prefix: IpNet, path_id: PathId) -> bool {
-        self.change(|rib| rib.withdraw_path(prefix, path_id))
+    /// Withdraws one of the routes to this destination. Returns `true` if there was one.
+    pub fn withdraw_path(&self, destination: impl Into<Destination>, path_id: PathId) -> bool {
+        let destination = destination.into();
+        self.change(|rib| rib.withdraw_path(destination, path_id))
     }
 
     /// Replaces every announced route with `routes`.
@@ -220,16 +225,17 @@ impl Speaker {
         lock(&self.shared.rib).routes().collect()
     }
 
-    /// Returns the numbers of announced IPv4 and IPv6 routes.
+    /// Returns the number of announced routes of each family that has some.
     #[must_use]
-    pub fn route_counts(&self) -> (usize, usize) {
-        lock(&self.shared.rib).counts()
+    pub fn route_counts(&self) -> Vec<(Family, usize)> {
+        lock(&self.shared.rib).counts().collect()
     }
 
-    /// Returns the announced route to exactly this prefix; of several the one with the lowest path identifier.
+    /// Returns the announced route to exactly this destination; of several the one with the lowest path identifier.
     #[must_use]
-    pub fn route(&self, prefix: IpNet) -> Option<Route> {
-        lock(&self.shared.rib).route(prefix)
+    pub fn route(&self, destination: impl Into<Destination>) -> Option<Route> {
+        let destination = destination.into();
+        lock(&self.shared.rib).route(destination)
     }
 
     /// Returns once the kernel of every Established peer has acknowledged what was announced and withdrawn before.

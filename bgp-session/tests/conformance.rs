@@ -165,7 +165,7 @@ impl Fixture {
             };
             // Capability 65 with a length of 4 in the OPEN: AS numbers have four octets (RFC 6793).
             let four_octets = case.open.windows(6).any(|window| window[..2] == [65, 4]);
-            let context = Context::new(case.kind()).four_octet_as(four_octets);
+            let context = Context::new(case.kind()).with_four_octet_as(four_octets);
             let Ok(Message::Update(update)) = frame.decode(&context) else {
                 return BTreeSet::new();
             };

@@ -200,9 +200,9 @@ fn component(input: Input<'_, '_>, afi: Afi) -> Result<FlowSpecComponent<Vec<Flo
         let mut offset = 0;
         if let IpNet::V6(net) = prefix
             && input.arbitrary()?
-            && let Some(most) = net.prefix_len().checked_sub(1)
+            && let Some(max) = net.prefix_len().checked_sub(1)
         {
-            offset = input.int_in_range(0..=most)?;
+            offset = input.int_in_range(0..=max)?;
             let kept = u128::MAX.checked_shr(offset.into()).unwrap_or(0);
             let address = Ipv6Addr::from_bits(net.network().to_bits() & kept);
             let net = Ipv6Net::new(address, net.prefix_len());

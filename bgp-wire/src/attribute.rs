@@ -2,30 +2,35 @@
 
 mod aggregator;
 mod as_path;
+mod as_path_buf;
+mod as_path_text;
 mod list;
 mod mp;
 mod raw;
+mod raw_buf;
 mod raw_text;
 pub(crate) mod rules;
 mod set;
 mod text;
 mod tunnel;
+mod words;
 mod write;
 
 pub use aggregator::Aggregator;
-pub use as_path::{AsPath, AsPathBuf, ParseAsPathError, Segment, SegmentBuf};
+pub use as_path::{AsPath, Segment};
+pub use as_path_buf::{AsPathBuf, SegmentBuf};
+pub use as_path_text::ParseAsPathError;
 pub use list::{
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
 };
 pub(crate) use mp::nlri_field;
 pub use mp::{MpPrefixes, MpReach, MpUnreach};
-pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributeBuf};
+pub use raw::{AttrSet, AttributeFlags, RawAttribute, RawAttributes};
+pub use raw_buf::RawAttributeBuf;
 pub use rules::Treatment;
 pub use set::AttributeSet;
-#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
-pub(crate) use set::dedup;
-pub use text::ParseAttributesError;
 pub use tunnel::{Aigp, PmsiTunnel, PrefixSid, Tlv, TunnelEncapsulation, TunnelOptions};
+pub use words::ParseAttributesError;
 
 use core::net::Ipv4Addr;
 
@@ -99,16 +104,16 @@ impl<'a> Attribute<'a> {
             AttributeCode::MULTI_EXIT_DISC => Self::MultiExitDisc(word(value)),
             AttributeCode::LOCAL_PREF => Self::LocalPref(word(value)),
             AttributeCode::ATOMIC_AGGREGATE => Self::AtomicAggregate,
-            AttributeCode::AGGREGATOR => Self::Aggregator(Aggregator::of_checked(value)),
+            AttributeCode::AGGREGATOR => Self::Aggregator(Aggregator::from_checked(value)),
             AttributeCode::COMMUNITIES => Self::Communities(Communities::new(value)),
             AttributeCode::ORIGINATOR_ID => Self::OriginatorId(word(value).into()),
             AttributeCode::CLUSTER_LIST => Self::ClusterList(ClusterList::new(value)),
-            AttributeCode::MP_REACH_NLRI => Self::MpReach(MpReach::of_checked(value, context)),
+            AttributeCode::MP_REACH_NLRI => Self::MpReach(MpReach::from_checked(value, context)),
             AttributeCode::MP_UNREACH_NLRI => {
-                Self::MpUnreach(MpUnreach::of_checked(value, context))
+                Self::MpUnreach(MpUnreach::from_checked(value, context))
             }
             AttributeCode::AS4_PATH => Self::As4Path(AsPath::new(value, true)),
-            AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::of_checked(value)),
+            AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::from_checked(value)),
             AttributeCode::LARGE_COMMUNITIES => {
                 Self::LargeCommunities(LargeCommunities::new(value))
             }

@@ -2,30 +2,30 @@
 
 mod head;
 mod index;
+mod owned;
 mod routes;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub(crate) mod thorough;
+mod usable;
 mod values;
 
+#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
+pub(crate) use owned::dedup;
 pub use routes::UnicastRoutes;
-
-use core::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use crate::attribute::rules::{SLOTS, is_host, is_usable, plain_rules, slot, verdict};
-use crate::attribute::{Attribute, MpPrefixes, MpReach, MpUnreach, RawAttribute, Treatment};
-use crate::context::{Context, PeerKind};
-use crate::encode::NextHop;
+use crate::attribute::rules::{SLOTS, fast_rules, slot, verdict};
+use crate::attribute::{Attribute, MpReach, MpUnreach, RawAttribute, Treatment};
+use crate::context::Context;
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
-use crate::iana::{AttributeCode, Role, Safi};
+use crate::iana::AttributeCode;
 use crate::message::Update;
-use crate::nlri::{AnyNlri, Form, Nlri, Prefixes, Routes};
+use crate::nlri::Prefixes;
 use crate::reason::Reason;
 use head::check_head;
-use index::{Index, Seen, Surviving};
-use routes::Section;
+use index::{Index, Seen, SurvivingAttributes};
 
 /// An UPDATE that was checked (RFC 7606).
 ///
@@ -35,7 +35,7 @@ use routes::Section;
 pub struct Checked<'a> {
     update: Update<'a>,
     index: Index,
-    strongest: Strongest,
+    strongest: StrongestFault,
 }
 
 /// The strongest fault of an UPDATE that the session survives.
@@ -50,14 +50,14 @@ pub struct Fault {
 
 /// The strongest fault so far.
 #[derive(Clone, Copy, Debug)]
-struct Strongest {
+struct StrongestFault {
     /// 0 for none, else one more than the number of the treatment. A number and no enum, whose unused values the compiler
     /// would use for others: what has such a place in its middle is copied in pieces.
     severity: u8,
     error: DecodeError,
 }
 
-impl Strongest {
+impl StrongestFault {
     const NONE: Self = Self {
         severity: 0,
         error: DecodeError {
@@ -98,7 +98,7 @@ impl<'a> Update<'a> {
         let mut result = Ok(Checked {
             update: *self,
             index: Index::EMPTY,
-            strongest: Strongest::NONE,
+            strongest: StrongestFault::NONE,
         });
         if let Ok(checked) = &mut result
             && let Err(error) = checked.check()
@@ -136,7 +136,7 @@ impl<'a> Checked<'a> {
         )?;
         check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
         let unusual = self.check_attributes();
-        if self.reaches() {
+        if self.announces_routes() {
             self.check_mandatory();
             if unusual {
                 self.check_usable();
@@ -144,15 +144,15 @@ impl<'a> Checked<'a> {
         }
         match self.fault() {
             None => Ok(()),
-            Some(fault) => self.act_on(fault),
+            Some(fault) => self.apply_fault(fault),
         }
     }
 
     #[cold]
-    fn act_on(&self, fault: Fault) -> Result<(), DecodeError> {
+    fn apply_fault(&self, fault: Fault) -> Result<(), DecodeError> {
         match fault.treatment {
             Treatment::Discard => Ok(()),
-            Treatment::Withdraw if self.reaches() => Ok(()),
+            Treatment::Withdraw if self.announces_routes() => Ok(()),
             // RFC 7606 section 5.2: there is nothing to withdraw, or it cannot be found.
             Treatment::Withdraw | Treatment::Reset => Err(fault.error),
         }
@@ -166,7 +166,7 @@ impl<'a> Checked<'a> {
             || context.local_as.is_some()
             || context.local_address.is_some()
             || context.peer_role.is_some();
-        let rules = plain_rules(context.peer);
+        let rules = fast_rules(context.peer_kind);
         let attributes = self.update.raw_attributes();
         let (rest, mut seen) =
             check_head(attributes, self.update.octets(), context, &mut self.index);
@@ -175,14 +175,14 @@ impl<'a> Checked<'a> {
             let raw = match item {
                 Ok(raw) => raw,
                 Err(error) => {
-                    self.note(Treatment::Withdraw, error);
+                    self.record_fault(Treatment::Withdraw, error);
                     return true;
                 }
             };
             let code = u32::from(raw.code.0);
             let bit = 1_u64.unbounded_shl(code);
-            let plain = rules.get(usize::from(raw.code.0));
-            let slot = plain.and_then(|plain| plain.slot(&raw, context));
+            let fast = rules.get(usize::from(raw.code.0));
+            let slot = fast.and_then(|fast| fast.slot(&raw, context));
             if let Some(slot) = slot
                 && seen & bit == 0
             {
@@ -193,7 +193,7 @@ impl<'a> Checked<'a> {
                 } else {
                     seen & bit == 0
                 };
-                self.check_closely(raw.start, new);
+                self.check_by_rules(raw.start, new);
                 unusual = true;
             }
             seen |= bit;
@@ -203,7 +203,7 @@ impl<'a> Checked<'a> {
 
     /// Checks an attribute of which it is not plain that it stands.
     #[inline(never)]
-    fn check_closely(&mut self, position: u16, new: bool) {
+    fn check_by_rules(&mut self, position: u16, new: bool) {
         let Some(raw) = self.update.raw_attributes().at(position) else {
             return;
         };
@@ -216,8 +216,15 @@ impl<'a> Checked<'a> {
             };
             Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST))
         } else if let Some((treatment, reason)) = verdict(&raw, context) {
-            let idle = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_idle();
-            Some((if idle { Treatment::Discard } else { treatment }, reason))
+            let unused = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_unused();
+            Some((
+                if unused {
+                    Treatment::Discard
+                } else {
+                    treatment
+                },
+                reason,
+            ))
         } else {
             let whole = match raw.code {
                 AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
@@ -230,90 +237,16 @@ impl<'a> Checked<'a> {
             None => self.index.insert(slot(raw.code), position),
             Some((treatment, reason)) => {
                 let span = raw.span();
-                self.note(treatment, DecodeError { reason, span });
+                self.record_fault(treatment, DecodeError { reason, span });
             }
         }
     }
 
     /// RFC 4760 section 3: where there are no other routes than those of MP_REACH_NLRI, NEXT_HOP is not looked at.
-    fn next_hop_is_idle(&self) -> bool {
+    fn next_hop_is_unused(&self) -> bool {
         let mut attributes = self.update.raw_attributes().map_while(Result::ok);
         self.update.nlri_octets().is_empty()
             && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
-    }
-
-    /// What makes a route unusable without being an error (RFC 4271 sections 6.3 and 9.1.2): it is withdrawn, and the
-    /// session goes on.
-    #[inline(never)]
-    fn check_usable(&mut self) {
-        let context = *self.update.context();
-        let path = self.as_path();
-        let foreign = context.first_as.is_some_and(|first| {
-            let external = context.peer == PeerKind::External;
-            external && path.is_some_and(|path| path.asns().next() != Some(first))
-        });
-        let paths = [path, self.as4_path()];
-        let looped = context.local_as.is_some_and(|local| {
-            let mut paths = paths.into_iter().flatten();
-            paths.any(|path| path.asns().any(|asn| asn == local))
-        });
-        if foreign || looped {
-            self.note_unusable(AttributeCode::AS_PATH, Reason::MALFORMED_AS_PATH);
-        }
-        let next_hop = self
-            .next_hop()
-            .filter(|_| !self.update.nlri_octets().is_empty());
-        if next_hop.is_some_and(|next_hop| {
-            !is_host(next_hop) || context.local_address == Some(next_hop.into())
-        }) {
-            self.note_unusable(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
-        }
-        let multiprotocol = self
-            .mp_reach()
-            .filter(|reach| context.exchanges(reach.family()) && reach.has_next_hop())
-            .and_then(|reach| reach.next_hop());
-        if multiprotocol
-            .is_some_and(|next_hop| !is_usable(next_hop) || context.local_address == Some(next_hop))
-        {
-            self.note_unusable(
-                AttributeCode::MP_REACH_NLRI,
-                Reason::INVALID_NEXT_HOP_ATTRIBUTE,
-            );
-        }
-        if self.is_leaked() {
-            let reason = Reason::OPTIONAL_ATTRIBUTE_ERROR;
-            self.note_unusable(AttributeCode::ONLY_TO_CUSTOMER, reason);
-        }
-    }
-
-    /// RFC 9234 section 5: the rules for what is received, for unicast routes.
-    fn is_leaked(&self) -> bool {
-        let (Some((role, peer_as)), Some(asn)) =
-            (self.update.context().peer_role, self.only_to_customer())
-        else {
-            return false;
-        };
-        let unicast = self
-            .mp_reach()
-            .is_none_or(|reach| reach.family().safi == Safi::UNICAST);
-        let leaked = match role {
-            Role::CUSTOMER | Role::ROUTE_SERVER_CLIENT => true,
-            Role::PEER => asn != peer_as,
-            _ => false,
-        };
-        leaked && unicast
-    }
-
-    fn note_unusable(&mut self, code: AttributeCode, reason: Reason) {
-        if let Some(raw) = self.raw(code) {
-            self.note(
-                Treatment::Withdraw,
-                DecodeError {
-                    reason,
-                    span: raw.span(),
-                },
-            );
-        }
     }
 
     /// RFC 7606 section 3 (d): what a route cannot be without.
@@ -330,14 +263,14 @@ impl<'a> Checked<'a> {
                 start,
                 self.update.nlri_start(),
             );
-            self.note(Treatment::Withdraw, error);
+            self.record_fault(Treatment::Withdraw, error);
         }
     }
 
     /// RFC 7606 section 3 (h): of several faults the strongest counts; of equals the first.
-    fn note(&mut self, treatment: Treatment, error: DecodeError) {
+    fn record_fault(&mut self, treatment: Treatment, error: DecodeError) {
         if self.strongest.treatment() < Some(treatment) {
-            self.strongest = Strongest::new(treatment, error);
+            self.strongest = StrongestFault::new(treatment, error);
         }
     }
 
@@ -366,7 +299,7 @@ impl<'a> Checked<'a> {
     }
 
     /// Whether the message announces any route.
-    fn reaches(&self) -> bool {
+    fn announces_routes(&self) -> bool {
         !self.update.nlri_octets().is_empty()
             || self
                 .mp_reach()
@@ -392,7 +325,7 @@ impl<'a> Checked<'a> {
 
     /// Treat-as-withdraw.
     #[inline]
-    fn withdraws(&self) -> bool {
+    fn treats_as_withdraw(&self) -> bool {
         self.strongest.treatment() == Some(Treatment::Withdraw)
     }
 
@@ -408,116 +341,6 @@ impl<'a> Checked<'a> {
     #[inline]
     pub fn raw_attributes(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
         let all = self.strongest.treatment().is_none();
-        Surviving::new(self.update.raw_attributes(), all, self.update.context())
-    }
-
-    /// Every unicast prefix that is announced. Nothing after treat-as-withdraw.
-    #[must_use]
-    #[inline(always)]
-    pub fn announced(&self) -> UnicastRoutes<'a> {
-        if self.withdraws() {
-            UnicastRoutes::default()
-        } else {
-            UnicastRoutes::of(self.reachable())
-        }
-    }
-
-    /// The same, each with its next hop: that of IPv4 may stand in NEXT_HOP or in MP_REACH_NLRI.
-    pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
-        let Section {
-            ipv4,
-            multiprotocol,
-        } = if self.withdraws() {
-            Section::default()
-        } else {
-            self.reachable()
-        };
-        let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
-        let of_reach = self.mp_reach().and_then(|reach| NextHop::of(&reach));
-        let ipv4 = ipv4.map(move |nlri| (of_ipv4.unwrap_or(NextHop::Absent), nlri.widen()));
-        let others = multiprotocol.map(move |nlri| (of_reach.unwrap_or(NextHop::Absent), nlri));
-        ipv4.chain(others)
-    }
-
-    /// Every unicast prefix that is withdrawn, and after treat-as-withdraw those that were announced.
-    #[must_use]
-    #[inline(always)]
-    pub fn withdrawn(&self) -> UnicastRoutes<'a> {
-        let unreachable = Section {
-            ipv4: self.ipv4_prefixes(self.update.withdrawn_octets()),
-            multiprotocol: self
-                .mp_unreach()
-                .map_or(MpPrefixes::None, |unreach| unreach.prefixes()),
-        };
-        if self.withdraws() {
-            UnicastRoutes::of_both(unreachable, self.reachable())
-        } else {
-            UnicastRoutes::of(unreachable)
-        }
-    }
-
-    #[inline(always)]
-    fn reachable(&self) -> Section<'a> {
-        Section {
-            ipv4: self.ipv4_prefixes(self.update.nlri_octets()),
-            multiprotocol: self
-                .mp_reach()
-                .map_or(MpPrefixes::None, |reach| reach.prefixes()),
-        }
-    }
-
-    #[inline]
-    fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
-        let context = self.update.context();
-        if context.families.contains(Family::IPV4_UNICAST) {
-            Prefixes::of_checked(field, context.add_path.contains(Family::IPV4_UNICAST))
-        } else {
-            Prefixes::of_checked(&[], false)
-        }
-    }
-
-    /// Every route that is announced, of all families. Nothing after treat-as-withdraw.
-    pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
-        let reachable = (!self.withdraws()).then(|| self.reachable_routes());
-        reachable.into_iter().flatten()
-    }
-
-    /// Every route that is withdrawn, of all families, and after treat-as-withdraw those that were announced.
-    pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
-        let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
-        let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
-        let reachable = self.withdraws().then(|| self.reachable_routes());
-        ipv4.chain(multiprotocol.into_iter().flatten())
-            .chain(reachable.into_iter().flatten())
-    }
-
-    fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
-        let multiprotocol = self.mp_reach().map(|reach| reach.routes());
-        self.ipv4_routes(self.update.nlri_octets(), false)
-            .chain(multiprotocol.into_iter().flatten())
-    }
-
-    fn ipv4_routes(&self, field: &'a [u8], withdrawn: bool) -> Routes<'a> {
-        let context = self.update.context();
-        let form = Form::new(Family::IPV4_UNICAST, context, withdrawn);
-        let exchanged = context.exchanges(Family::IPV4_UNICAST);
-        Routes::of_checked(if exchanged { field } else { &[] }, form)
-    }
-
-    /// The family that an End-of-RIB marker ends (RFC 4724 section 2).
-    #[must_use]
-    pub fn end_of_rib(&self) -> Option<Family> {
-        let update = &self.update;
-        if !update.nlri_octets().is_empty() || !update.withdrawn_octets().is_empty() {
-            return None;
-        }
-        let mut attributes = update.raw_attributes();
-        if attributes.is_empty() {
-            return Some(Family::IPV4_UNICAST);
-        }
-        let unreach = self
-            .mp_unreach()
-            .filter(|unreach| unreach.nlri_octets().is_empty())?;
-        (attributes.by_ref().count() == 1).then(|| unreach.family())
+        SurvivingAttributes::new(self.update.raw_attributes(), all, self.update.context())
     }
 }

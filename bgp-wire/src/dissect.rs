@@ -17,7 +17,7 @@ use crate::family::Family;
 use crate::frame::Frame;
 use crate::iana::{AttributeCode, MessageType, ParameterType};
 use crate::message::{Message, Notification, Parameters, RouteRefresh, Update, fixed_part};
-use crate::nlri::{Form, Routes};
+use crate::nlri::{NlriFormat, Routes};
 use values::{attribute_value, capability_value, flag_names, hex, text};
 
 /// One part of a message.
@@ -54,7 +54,7 @@ pub struct Dissection {
 /// ```
 #[must_use]
 pub fn dissect(message: &[u8], context: &Context) -> Dissection {
-    let context = &context.limit(MessageLimit::Extended);
+    let context = &context.with_message_limit(MessageLimit::Extended);
     let mut dissector = Dissector {
         message,
         context,
@@ -177,11 +177,11 @@ impl<'a> Dissector<'a> {
             }
             parameters = rest;
         }
-        self.rest(parameters.octets(), 0, "not a parameter");
+        self.put_rest(parameters.octets(), 0, "not a parameter");
     }
 
     /// What is left where no more parts can be told apart.
-    fn rest(&mut self, rest: &'a [u8], depth: u8, what: &str) {
+    fn put_rest(&mut self, rest: &'a [u8], depth: u8, what: &str) {
         if !rest.is_empty() {
             self.put(self.span(rest), depth, &what, &hex(rest));
         }
@@ -200,7 +200,7 @@ impl<'a> Dissector<'a> {
             );
             rest = after;
         }
-        self.rest(rest, 1, "not a capability");
+        self.put_rest(rest, 1, "not a capability");
     }
 
     fn update(
@@ -216,7 +216,7 @@ impl<'a> Dissector<'a> {
         );
         self.routes(
             withdrawn,
-            Form::new(Family::IPV4_UNICAST, self.context, true),
+            NlriFormat::new(Family::IPV4_UNICAST, self.context, true),
             0,
         );
         let attributes = self.message.len() - update.nlri_octets().len();
@@ -246,7 +246,7 @@ impl<'a> Dissector<'a> {
             self.put(self.span(nlri), 0, &"NLRI", &"");
             self.routes(
                 nlri,
-                Form::new(Family::IPV4_UNICAST, self.context, false),
+                NlriFormat::new(Family::IPV4_UNICAST, self.context, false),
                 1,
             );
         }
@@ -258,18 +258,18 @@ impl<'a> Dissector<'a> {
     fn multiprotocol(&mut self, code: AttributeCode, value: &'a [u8]) {
         let withdrawn = code == AttributeCode::MP_UNREACH_NLRI;
         if let Some((family, nlri)) = crate::attribute::nlri_field(code, value) {
-            self.routes(nlri, Form::new(family, self.context, withdrawn), 2);
+            self.routes(nlri, NlriFormat::new(family, self.context, withdrawn), 2);
         }
     }
 
-    fn routes(&mut self, field: &'a [u8], form: Form, depth: u8) {
+    fn routes(&mut self, field: &'a [u8], format: NlriFormat, depth: u8) {
         let start = usize::from(self.span(field).start);
-        let mut routes = Routes::of_checked(field, form);
+        let mut routes = Routes::from_checked(field, format);
         let mut left = field.len();
         while let Some(route) = routes.next() {
             let at = start + field.len() - left;
             left = routes.octets_left();
-            let name = if form.withdrawn {
+            let name = if format.withdrawn {
                 "withdrawn"
             } else {
                 "announced"
@@ -282,7 +282,7 @@ impl<'a> Dissector<'a> {
             );
         }
         let rest = field.get(field.len() - left..).unwrap_or_default();
-        self.rest(rest, depth, "not a route");
+        self.put_rest(rest, depth, "not a route");
     }
 
     /// `start` is where its code stands: behind that of a Hard Reset, if it is inside of one.
@@ -327,9 +327,9 @@ impl Dissection {
     pub fn excerpt(&self, message: &[u8]) -> Option<String> {
         let (_, DecodeError { span, .. }) = self.fault.as_ref()?;
         let (start, end) = (usize::from(span.start), usize::from(span.end));
-        let end = end.min(start + EXCERPT).min(message.len());
-        let from = start.saturating_sub(BEFORE).min(message.len());
-        let to = (end + BEFORE).min(message.len());
+        let end = end.min(start + MAX_EXCERPT).min(message.len());
+        let from = start.saturating_sub(EXCERPT_MARGIN).min(message.len());
+        let to = (end + EXCERPT_MARGIN).min(message.len());
         let octets = message.get(from..to)?.iter().enumerate();
         let (mut digits, mut carets) = (String::new(), String::new());
         for (position, octet) in octets {
@@ -342,8 +342,8 @@ impl Dissection {
 }
 
 /// How many octets at fault are shown at most, and how many in front and behind.
-const EXCERPT: usize = 24;
-const BEFORE: usize = 6;
+const MAX_EXCERPT: usize = 24;
+const EXCERPT_MARGIN: usize = 6;
 
 impl fmt::Display for Dissection {
     /// One line a part, with its octets in front.

@@ -7,24 +7,21 @@
 mod next_hop;
 mod writer;
 
-pub use next_hop::NextHop;
-
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::attribute::rules::is_host;
 use crate::attribute::{AttributeFlags, AttributeSet};
-use crate::check::Checked;
 use crate::context::Context;
 use crate::error::EncodeError;
 use crate::family::{Family, FamilySet};
 use crate::iana::{AttributeCode, MessageType};
 use crate::message::write_message;
-use crate::nlri::{AnyNlriBuf, EncodeNlri, Form};
+use crate::next_hop::{NextHop, is_host};
+use crate::nlri::{AnyNlriBuf, EncodeNlri, NlriFormat};
 use next_hop::NextHopField;
-use writer::{Place, UpdateWriter};
+use writer::{RouteField, UpdateWriter};
 
 /// Appends UPDATEs that withdraw `routes` to `out` and returns their number.
 ///
@@ -35,7 +32,7 @@ use writer::{Place, UpdateWriter};
 /// use bgp_wire::{AnyNlriBuf, Context, Family, PeerKind, encode_withdrawals};
 /// let family = Family::IPV4_FLOWSPEC;
 /// let rules = [AnyNlriBuf::parse(family, "destination 192.0.2.0/24 protocol =udp")?];
-/// let context = Context::new(PeerKind::Internal).families([family]);
+/// let context = Context::new(PeerKind::Internal).with_families([family]);
 /// let mut octets = bytes::BytesMut::new();
 /// assert_eq!(encode_withdrawals(&context, &rules, &mut octets)?, 1, "one message");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -52,15 +49,15 @@ pub fn encode_withdrawals<R: EncodeNlri>(
 ) -> Result<usize, EncodeError> {
     each_run(routes, out, |family, next, routes, out| {
         check_family(context, family)?;
-        let place = if family == Family::IPV4_UNICAST {
-            Place::Withdrawn
+        let route_field = if family == Family::IPV4_UNICAST {
+            RouteField::Withdrawn
         } else {
-            Place::MpUnreach
+            RouteField::MpUnreach
         };
         let writer = UpdateWriter {
             context,
-            form: Form::new(family, context, true),
-            place,
+            format: NlriFormat::new(family, context, true),
+            route_field,
         };
         writer.write_run(next, routes, out)
     })
@@ -74,7 +71,7 @@ pub fn encode_withdrawals<R: EncodeNlri>(
 /// ```
 /// use bgp_wire::{AttributeSet, Context, Family, LabeledPrefix, NextHop, Nlri, Origin, PeerKind, encode_announcements};
 /// let routes: [LabeledPrefix; 2] = ["192.0.2.0/24 label 100".parse()?, "198.51.100.0/24 label 101".parse()?];
-/// let context = Context::new(PeerKind::Internal).families([Family::IPV4_LABELED]);
+/// let context = Context::new(PeerKind::Internal).with_families([Family::IPV4_LABELED]);
 /// let attributes = AttributeSet::new(Origin::IGP);
 /// let next_hop = NextHop::Address([192, 0, 2, 1].into());
 /// let mut octets = bytes::BytesMut::new();
@@ -98,19 +95,19 @@ pub fn encode_announcements<R: EncodeNlri>(
     each_run(routes, out, |family, next, routes, out| {
         check_family(context, family)?;
         let mut field = NextHopField::default();
-        let place = match (family, next_hop) {
+        let route_field = match (family, next_hop) {
             (Family::IPV4_UNICAST, NextHop::Address(IpAddr::V4(address))) if is_host(address) => {
-                Place::Nlri(attributes, address)
+                RouteField::Nlri(attributes, address)
             }
             _ => {
                 field.put(context, family, next_hop)?;
-                Place::MpReach(attributes, field.as_slice())
+                RouteField::MpReach(attributes, field.as_slice())
             }
         };
         let writer = UpdateWriter {
             context,
-            form: Form::new(family, context, false),
-            place,
+            format: NlriFormat::new(family, context, false),
+            route_field,
         };
         writer.write_run(next, routes, out)
     })
@@ -260,29 +257,6 @@ impl UpdateBuf {
             Ok(())
         })?;
         Ok(messages)
-    }
-}
-
-impl From<&Checked<'_>> for UpdateBuf {
-    /// The same routes with the same next hops, and the attributes that are passed on with them (see
-    /// [`AttributeSet::from`]).
-    fn from(checked: &Checked<'_>) -> Self {
-        let mut update = Self::new(checked.into());
-        if let Some(address) = checked.next_hop() {
-            update.set_next_hop(Family::IPV4_UNICAST, IpAddr::V4(address));
-        }
-        if let Some(reach) = checked.mp_reach()
-            && let Some(next_hop) = NextHop::of(&reach)
-        {
-            update.set_next_hop(reach.family(), next_hop);
-        }
-        update
-            .announced
-            .extend(checked.announced_routes().map(AnyNlriBuf::from));
-        update
-            .withdrawn
-            .extend(checked.withdrawn_routes().map(AnyNlriBuf::from));
-        update
     }
 }
 

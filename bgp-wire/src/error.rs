@@ -82,7 +82,7 @@ impl DecodeError {
             DataField::Version => &[0, 4],
             DataField::Message => message,
         };
-        data.get(..MAXIMUM_DATA).unwrap_or(data)
+        data.get(..MAX_DATA_LENGTH).unwrap_or(data)
     }
 }
 
@@ -149,7 +149,7 @@ impl fmt::Display for EncodeError {
 impl core::error::Error for EncodeError {}
 
 /// 4096 octets less the header, code and subcode of a NOTIFICATION.
-pub(crate) const MAXIMUM_DATA: usize = 4075;
+pub(crate) const MAX_DATA_LENGTH: usize = 4075;
 
 #[cfg(test)]
 mod tests {

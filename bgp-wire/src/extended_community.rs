@@ -46,7 +46,7 @@ impl ExtendedCommunity {
 
 /// How the six octets behind type and subtype read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ValueFormat {
     /// An administrator and its number; the low bits of the type say which form it has.
     Administered,
     /// A two-octet AS number and a number of floating point.
@@ -70,30 +70,30 @@ enum Form {
 /// Type, subtype, name and form: "Transitive Two-Octet AS-Specific Extended Community Sub-Types" and its siblings. The
 /// low two bits of the type of an administered one are those of its administrator.
 #[rustfmt::skip]
-const NAMED: [(u8, u8, &str, Form); 23] = [
-    (0x00, 0x02, "target",             Form::Administered), // RFC 4360 section 4
-    (0x00, 0x03, "origin",             Form::Administered), // RFC 4360 section 5
-    (0x00, 0x05, "ospf-domain",        Form::Administered), // RFC 4577
-    (0x00, 0x07, "ospf-router",        Form::Administered), // RFC 4577
-    (0x00, 0x09, "source-as",          Form::Administered), // RFC 6514
-    (0x00, 0x0a, "l2vpn-id",           Form::Administered), // RFC 6074
-    (0x00, 0x0b, "route-import",       Form::Administered), // RFC 6514
-    (0x03, 0x0b, "color",              Form::Number(4)),    // RFC 9012 section 4.3
-    (0x03, 0x0c, "encapsulation",      Form::Tunnel),       // RFC 9012 section 4.1
-    (0x03, 0x0d, "default-gateway",    Form::Number(0)),    // RFC 7432 section 7.8
-    (0x06, 0x00, "mac-mobility",       Form::Mobility),     // RFC 7432 section 7.7
-    (0x06, 0x01, "esi-label",          Form::EsiLabel),     // RFC 7432 section 7.5
-    (0x06, 0x02, "es-import",          Form::Mac),          // RFC 7432 section 7.6
-    (0x06, 0x03, "router-mac",         Form::Mac),          // RFC 9135
-    (0x40, 0x04, "link-bandwidth",     Form::Rate),         // draft-ietf-idr-link-bandwidth
-    (0x43, 0x00, "validation",         Form::Validation),   // RFC 8097
-    (0x80, 0x06, "rate-limit",         Form::Rate),         // RFC 8955 section 7.1
-    (0x80, 0x0c, "rate-limit-packets", Form::Rate),         // RFC 8955 section 7.2
-    (0x80, 0x07, "action",             Form::Action),       // RFC 8955 section 7.3
-    (0x80, 0x08, "redirect",           Form::Administered), // RFC 8955 section 7.4
-    (0x80, 0x09, "mark",               Form::Number(1)),    // RFC 8955 section 7.5
-    (0x00, 0x04, "link-bandwidth-transitive", Form::Rate),  // draft-ietf-idr-link-bandwidth
-    (0x08, 0x00, "redirect-to-next-hop", Form::Number(1)),  // draft-simpson-idr-flowspec-redirect
+const NAMED: [(u8, u8, &str, ValueFormat); 23] = [
+    (0x00, 0x02, "target",             ValueFormat::Administered), // RFC 4360 section 4
+    (0x00, 0x03, "origin",             ValueFormat::Administered), // RFC 4360 section 5
+    (0x00, 0x05, "ospf-domain",        ValueFormat::Administered), // RFC 4577
+    (0x00, 0x07, "ospf-router",        ValueFormat::Administered), // RFC 4577
+    (0x00, 0x09, "source-as",          ValueFormat::Administered), // RFC 6514
+    (0x00, 0x0a, "l2vpn-id",           ValueFormat::Administered), // RFC 6074
+    (0x00, 0x0b, "route-import",       ValueFormat::Administered), // RFC 6514
+    (0x03, 0x0b, "color",              ValueFormat::Number(4)),    // RFC 9012 section 4.3
+    (0x03, 0x0c, "encapsulation",      ValueFormat::Tunnel),       // RFC 9012 section 4.1
+    (0x03, 0x0d, "default-gateway",    ValueFormat::Number(0)),    // RFC 7432 section 7.8
+    (0x06, 0x00, "mac-mobility",       ValueFormat::Mobility),     // RFC 7432 section 7.7
+    (0x06, 0x01, "esi-label",          ValueFormat::EsiLabel),     // RFC 7432 section 7.5
+    (0x06, 0x02, "es-import",          ValueFormat::Mac),          // RFC 7432 section 7.6
+    (0x06, 0x03, "router-mac",         ValueFormat::Mac),          // RFC 9135
+    (0x40, 0x04, "link-bandwidth",     ValueFormat::Rate),         // draft-ietf-idr-link-bandwidth
+    (0x43, 0x00, "validation",         ValueFormat::Validation),   // RFC 8097
+    (0x80, 0x06, "rate-limit",         ValueFormat::Rate),         // RFC 8955 section 7.1
+    (0x80, 0x0c, "rate-limit-packets", ValueFormat::Rate),         // RFC 8955 section 7.2
+    (0x80, 0x07, "action",             ValueFormat::Action),       // RFC 8955 section 7.3
+    (0x80, 0x08, "redirect",           ValueFormat::Administered), // RFC 8955 section 7.4
+    (0x80, 0x09, "mark",               ValueFormat::Number(1)),    // RFC 8955 section 7.5
+    (0x00, 0x04, "link-bandwidth-transitive", ValueFormat::Rate),  // draft-ietf-idr-link-bandwidth
+    (0x08, 0x00, "redirect-to-next-hop", ValueFormat::Number(1)),  // draft-simpson-idr-flowspec-redirect
 ];
 
 const FLOWSPEC: u8 = 0x80;
@@ -103,12 +103,13 @@ const VALIDATION: [&str; 3] = ["valid", "not-found", "invalid"];
 const ACTIONS: [(u8, &str); 3] = [(1, "terminal"), (2, "sample"), (3, "sample-terminal")];
 
 /// The row of a type and subtype.
-fn named(kind: u8, subtype: u8) -> Option<(&'static str, Form)> {
-    let (.., name, form) = NAMED.iter().find(|(base, known, _, form)| {
-        let administered = *form == Form::Administered && kind & !3 == *base && kind & 3 != 3;
+fn named(kind: u8, subtype: u8) -> Option<(&'static str, ValueFormat)> {
+    let (.., name, format) = NAMED.iter().find(|(base, known, _, format)| {
+        let administered =
+            *format == ValueFormat::Administered && kind & !3 == *base && kind & 3 != 3;
         *known == subtype && (kind == *base || administered)
     })?;
-    Some((name, *form))
+    Some((name, *format))
 }
 
 /// The octets of `value` without the last so many, which are all zero, and those.
@@ -131,17 +132,17 @@ impl ExtendedCommunity {
     /// Writes the text, or says that the octets have none: then they are written in hex.
     fn write_named(self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
         let [kind, subtype, value @ ..] = self.0;
-        let (name, form) = named(kind, subtype)?;
+        let (name, format) = named(kind, subtype)?;
         let [a, b, c, d, e, g] = value;
-        Some(match form {
-            Form::Administered => {
+        Some(match format {
+            ValueFormat::Administered => {
                 let administered = Administered {
                     kind: kind & 3,
                     octets: value,
                 };
                 write!(f, "{name}:{administered}")
             }
-            Form::Rate => {
+            ValueFormat::Rate => {
                 let (asn, rate) = (u16::from_be_bytes([a, b]), f32::from_be_bytes([c, d, e, g]));
                 match rate {
                     _ if (kind, subtype) == (FLOWSPEC, TRAFFIC_RATE) && rate.to_bits() == 0 => {
@@ -152,14 +153,14 @@ impl ExtendedCommunity {
                     _ => write!(f, "{name}:{asn}:{rate:?}"),
                 }
             }
-            Form::Number(0) => (value == [0; 6]).then(|| f.write_str(name))?,
-            Form::Number(octets) => write!(f, "{name}:{}", zeros_and(value, octets)?),
-            Form::Tunnel => {
+            ValueFormat::Number(0) => (value == [0; 6]).then(|| f.write_str(name))?,
+            ValueFormat::Number(octets) => write!(f, "{name}:{}", zeros_and(value, octets)?),
+            ValueFormat::Tunnel => {
                 let tunnel = u16::try_from(zeros_and(value, 2)?).ok()?;
                 write!(f, "{name}:{}", TunnelType(tunnel))
             }
-            Form::Mac => write!(f, "{name}:{}", MacAddress(value)),
-            Form::Mobility => {
+            ValueFormat::Mac => write!(f, "{name}:{}", MacAddress(value)),
+            ValueFormat::Mobility => {
                 let sticky = match (a, b) {
                     (0, 0) => "",
                     (1, 0) => "sticky:",
@@ -167,7 +168,7 @@ impl ExtendedCommunity {
                 };
                 write!(f, "{name}:{sticky}{}", u32::from_be_bytes([c, d, e, g]))
             }
-            Form::EsiLabel => {
+            ValueFormat::EsiLabel => {
                 let mode = match (a, b, c) {
                     (0, 0, 0) => "all-active",
                     (1, 0, 0) => "single-active",
@@ -175,14 +176,14 @@ impl ExtendedCommunity {
                 };
                 write!(f, "{name}:{mode}:{}", u32::from_be_bytes([0, d, e, g]))
             }
-            Form::Action => {
+            ValueFormat::Action => {
                 let bits = zeros_and(value, 1)?;
                 let (_, action) = ACTIONS
                     .iter()
                     .find(|(known, _)| u32::from(*known) == bits)?;
                 write!(f, "{name}:{action}")
             }
-            Form::Validation => {
+            ValueFormat::Validation => {
                 let state = usize::try_from(zeros_and(value, 1)?).ok()?;
                 write!(f, "{name}:{}", VALIDATION.get(state)?)
             }
@@ -240,22 +241,22 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
         "soo" | "ro" | "site-of-origin" => "origin",
         _ => name,
     };
-    let (mut kind, subtype, _, form) = *NAMED.iter().find(|(_, _, known, _)| *known == name)?;
-    let [a, b, c, d, e, f] = match form {
-        Form::Administered => {
+    let (mut kind, subtype, _, format) = *NAMED.iter().find(|(_, _, known, _)| *known == name)?;
+    let [a, b, c, d, e, f] = match format {
+        ValueFormat::Administered => {
             let administered = Administered::parse(rest)?;
             kind |= administered.kind;
             administered.octets
         }
-        Form::Rate => parse_rate(rest)?,
-        Form::Number(0) => text.split_once(':').is_none().then_some([0; 6])?,
-        Form::Number(octets) => {
+        ValueFormat::Rate => parse_rate(rest)?,
+        ValueFormat::Number(0) => text.split_once(':').is_none().then_some([0; 6])?,
+        ValueFormat::Number(octets) => {
             let number: u32 = number(rest)?;
             last(number).filter(|_| octets == 4 || number >> (octets * 8) == 0)?
         }
-        Form::Tunnel => last(rest.parse::<TunnelType>().ok()?.0.into())?,
-        Form::Mac => rest.parse::<MacAddress>().ok()?.0,
-        Form::Mobility => {
+        ValueFormat::Tunnel => last(rest.parse::<TunnelType>().ok()?.0.into())?,
+        ValueFormat::Mac => rest.parse::<MacAddress>().ok()?.0,
+        ValueFormat::Mobility => {
             let (sticky, sequence) = match rest.strip_prefix("sticky:") {
                 Some(sequence) => (1, sequence),
                 None => (0, rest),
@@ -263,7 +264,7 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
             let [c, d, e, f] = number::<u32>(sequence)?.to_be_bytes();
             [sticky, 0, c, d, e, f]
         }
-        Form::EsiLabel => {
+        ValueFormat::EsiLabel => {
             let (mode, label) = rest.split_once(':')?;
             let single = match mode {
                 "all-active" => 0,
@@ -275,11 +276,11 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
             };
             [single, 0, 0, d, e, f]
         }
-        Form::Action => {
+        ValueFormat::Action => {
             let (bits, _) = ACTIONS.iter().find(|(_, known)| *known == rest)?;
             last((*bits).into())?
         }
-        Form::Validation => {
+        ValueFormat::Validation => {
             let state = VALIDATION.iter().position(|known| *known == rest)?;
             last(u32::try_from(state).ok()?)?
         }

@@ -4,10 +4,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::context::{Context, MessageLimit};
+use crate::context::MessageLimit;
 use crate::error::DecodeError;
 use crate::iana::MessageType;
-use crate::message::Message;
 use crate::reason::Reason;
 
 /// One whole BGP message, marker included, whose marker, length and type are legal.
@@ -65,6 +64,7 @@ impl Frame {
 
     /// The whole message.
     #[must_use]
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         &self.0
     }
@@ -83,17 +83,6 @@ impl Frame {
     #[must_use]
     pub fn slice_ref(&self, part: &[u8]) -> Bytes {
         self.0.slice_ref(part)
-    }
-
-    /// The message as a view that borrows from the frame.
-    ///
-    /// # Errors
-    ///
-    /// The body is illegal in a way that ends the session. Faults of path attributes are not found here but by
-    /// [`Update::check`](crate::Update::check).
-    #[inline(always)]
-    pub fn decode<'a>(&'a self, context: &'a Context) -> Result<Message<'a>, DecodeError> {
-        Message::decode_body(&self.0, context)
     }
 }
 
@@ -149,7 +138,7 @@ fn check_length(
     limit: MessageLimit,
 ) -> Result<usize, DecodeError> {
     // RFC 8654 section 4: OPEN and KEEPALIVE stay within 4096 octets.
-    let (least, most) = match message_type {
+    let (min, max) = match message_type {
         MessageType::OPEN => (29, MessageLimit::Standard.octets()),
         MessageType::UPDATE | MessageType::ROUTE_REFRESH => (23, limit.octets()),
         MessageType::NOTIFICATION => (21, limit.octets()),
@@ -159,7 +148,7 @@ fn check_length(
         }
         _ => return Err(bad_length()),
     };
-    if length < least || length > most {
+    if length < min || length > max {
         Err(bad_length())
     } else {
         Ok(length)

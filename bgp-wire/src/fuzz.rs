@@ -49,15 +49,15 @@ pub fn context(selector: u8) -> Context {
         _ => PeerKind::Internal,
     };
     Context::new(peer)
-        .four_octet_as(!bit(4))
-        .add_path(families(bit(8)))
-        .extended_next_hop(families(bit(16)))
-        .multiple_labels(families(bit(16)))
-        .as_sets(bit(32))
-        .confederation(bit(1))
-        .families(families(!bit(64)))
-        .raw_families(bit(64))
-        .limit(if bit(128) {
+        .with_four_octet_as(!bit(4))
+        .with_add_path(families(bit(8)))
+        .with_extended_next_hop(families(bit(16)))
+        .with_multiple_labels(families(bit(16)))
+        .with_as_sets(bit(32))
+        .with_confederation(bit(1))
+        .with_families(families(!bit(64)))
+        .with_raw_families(bit(64))
+        .with_message_limit(if bit(128) {
             MessageLimit::Standard
         } else {
             MessageLimit::Extended
@@ -298,14 +298,14 @@ fn sent(update: &UpdateBuf, context: &Context) {
     expected
         .iter_mut()
         .chain(&mut withdrawn)
-        .for_each(forget_labels);
+        .for_each(clear_labels);
     withdrawn.sort();
     expected.sort();
     assert_eq!(withdrawn, expected);
 }
 
 /// The labels of a withdrawal mean nothing (RFC 8277 section 2.4).
-fn forget_labels(route: &mut AnyNlriBuf) {
+fn clear_labels(route: &mut AnyNlriBuf) {
     if let DestinationBuf::Labeled(LabeledPrefix { labels, .. })
     | DestinationBuf::Vpn(VpnPrefix { labels, .. }) = &mut route.destination
     {
@@ -334,8 +334,8 @@ fn compare(checked: &Checked<'_>, update: &UpdateBuf, context: &Context) {
 /// What the encoder adds and leaves out for the kind of peer, and what a receiver makes of unknown attributes.
 fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
     let mut expected = sent.clone();
-    let internal = context.peer() == PeerKind::Internal;
-    expected.local_pref = match context.peer() {
+    let internal = context.peer_kind() == PeerKind::Internal;
+    expected.local_pref = match context.peer_kind() {
         PeerKind::Internal | PeerKind::Confederation => Some(sent.local_pref.unwrap_or(100)),
         PeerKind::External => None,
     };
@@ -343,14 +343,14 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
         expected.originator_id = None;
         expected.cluster_list.clear();
     }
-    crate::attribute::dedup(&mut expected.large_communities);
+    crate::check::dedup(&mut expected.large_communities);
     expected.as_path = canonical(&expected.as_path, 255);
-    if !context.has_four_octet_as() {
+    if !context.four_octet_as() {
         expected.as_path = in_two_octets(expected.as_path);
     }
     expected
         .unknown
-        .retain(|unknown| crate::attribute::rules::is_accepted(unknown.code, context.peer()));
+        .retain(|unknown| crate::attribute::rules::is_accepted(unknown.code, context.peer_kind()));
     for unknown in &mut expected.unknown {
         unknown.flags = unknown.flags.sendable();
         if crate::attribute::rules::flags(unknown.code).is_none() && unknown.flags.is_transitive() {
@@ -387,10 +387,10 @@ fn in_two_octets(path: crate::AsPathBuf) -> crate::AsPathBuf {
 }
 
 /// Segments as they are written and read: none empty, a sequence in one, a set of at most so many AS numbers.
-fn canonical(path: &crate::AsPathBuf, most: usize) -> crate::AsPathBuf {
+fn canonical(path: &crate::AsPathBuf, max_asns: usize) -> crate::AsPathBuf {
     let mut canonical = crate::AsPathBuf::default();
     for segment in &path.segments {
-        for asns in segment.asns.chunks(most) {
+        for asns in segment.asns.chunks(max_asns) {
             canonical.push(crate::SegmentBuf {
                 segment_type: segment.segment_type,
                 asns: asns.to_vec(),

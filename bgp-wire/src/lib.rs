@@ -61,6 +61,7 @@ mod hold_time;
 mod iana;
 mod mac_address;
 mod message;
+mod next_hop;
 mod nlri;
 mod parse;
 mod reason;
@@ -77,8 +78,8 @@ pub use attribute::{
     Aggregator, Aigp, AsPath, AsPathBuf, AttrSet, Attribute, AttributeFlags, AttributeSet,
     ClusterList, Communities, ExtendedCommunities, Ipv6ExtendedCommunities, LargeCommunities,
     MpPrefixes, MpReach, MpUnreach, ParseAsPathError, ParseAttributesError, PmsiTunnel, PrefixSid,
-    RawAttribute, RawAttributeBuf, Segment, SegmentBuf, Tlv, Treatment, TunnelEncapsulation,
-    TunnelOptions,
+    RawAttribute, RawAttributeBuf, RawAttributes, Segment, SegmentBuf, Tlv, Treatment,
+    TunnelEncapsulation, TunnelOptions,
 };
 pub use check::{Checked, Fault, UnicastRoutes};
 #[cfg(feature = "codec")]
@@ -86,7 +87,7 @@ pub use codec::{FrameCodec, FrameError};
 pub use community::{Community, LargeCommunity, ParseCommunityError};
 pub use context::{Context, MessageLimit, PeerKind};
 pub use dissect::{Dissection, Field, dissect};
-pub use encode::{NextHop, UpdateBuf, encode_announcements, encode_end_of_rib, encode_withdrawals};
+pub use encode::{UpdateBuf, encode_announcements, encode_end_of_rib, encode_withdrawals};
 pub use error::{DecodeError, EncodeError, Span};
 pub use extended_community::{
     ExtendedCommunity, Ipv6ExtendedCommunity, ParseExtendedCommunityError,
@@ -100,11 +101,12 @@ pub use iana::{
 };
 pub use mac_address::{MacAddress, ParseMacAddressError};
 pub use message::{
-    AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
-    FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE, LongLivedRestartFamily, Message,
-    MultipleLabelsFamily, Notification, NotificationBuf, Open, OpenBuf, OutboundRouteFilter,
-    RawAttributes, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
+    AddPathFamily, Capabilities, Capability, CapabilityBuf, CapabilityEntries, CapabilityEntry,
+    ExtendedNextHop, FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE,
+    LongLivedRestartFamily, Message, MultipleLabelsFamily, Notification, NotificationBuf, Open,
+    OpenBuf, OutboundRouteFilter, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
 };
+pub use next_hop::NextHop;
 pub use nlri::{
     AnyNlri, AnyNlriBuf, ComponentType, Destination, DestinationBuf, EncodeNlri,
     EthernetSegmentIdentifier, EvpnRoute, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch,

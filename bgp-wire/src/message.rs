@@ -3,19 +3,21 @@
 mod capability;
 mod notification;
 mod open;
+mod parameters;
 mod route_refresh;
 mod update;
 
 pub use capability::{
-    AddPathFamily, Capabilities, Capability, CapabilityBuf, Entries, Entry, ExtendedNextHop,
-    FilterType, GracefulRestart, GracefulRestartFamily, LongLivedRestartFamily,
+    AddPathFamily, Capabilities, Capability, CapabilityBuf, CapabilityEntries, CapabilityEntry,
+    ExtendedNextHop, FilterType, GracefulRestart, GracefulRestartFamily, LongLivedRestartFamily,
     MultipleLabelsFamily, OutboundRouteFilter, RouteFilters, RouteFiltersBuf,
 };
 pub use notification::{Notification, NotificationBuf};
+pub(crate) use open::fixed_part;
 pub use open::{Open, OpenBuf};
-pub(crate) use open::{Parameters, fixed_part};
+pub(crate) use parameters::Parameters;
 pub use route_refresh::RouteRefresh;
-pub use update::{RawAttributes, Update};
+pub use update::Update;
 
 use bytes::{BufMut, BytesMut};
 
@@ -48,7 +50,7 @@ impl<'a> Message<'a> {
     /// The header is malformed, `octets` are more or less than it says, or the body is malformed.
     #[inline(always)]
     pub fn decode(octets: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
-        match check_header(octets, context.limit)? {
+        match check_header(octets, context.message_limit)? {
             Some(length) if length == octets.len() => Self::decode_body(octets, context),
             _ => Err(bad_length()),
         }
@@ -56,33 +58,43 @@ impl<'a> Message<'a> {
 
     /// `message` is a whole message whose header was checked.
     #[inline(always)]
-    pub(crate) fn decode_body(
-        message: &'a [u8],
-        context: &'a Context,
-    ) -> Result<Self, DecodeError> {
+    fn decode_body(message: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
         let message_type = MessageType(message.get(18).copied().unwrap_or_default());
         match message_type {
             MessageType::UPDATE => Update::decode(message, context).map(Self::Update),
-            _ => Ok(match Other::decode(message_type, message)? {
-                Other::Open(open) => Self::Open(open),
-                Other::Notification(notification) => Self::Notification(notification),
-                Other::Keepalive => Self::Keepalive,
-                Other::RouteRefresh(refresh) => Self::RouteRefresh(refresh),
+            _ => Ok(match NonUpdate::decode(message_type, message)? {
+                NonUpdate::Open(open) => Self::Open(open),
+                NonUpdate::Notification(notification) => Self::Notification(notification),
+                NonUpdate::Keepalive => Self::Keepalive,
+                NonUpdate::RouteRefresh(refresh) => Self::RouteRefresh(refresh),
             }),
         }
     }
 }
 
+impl Frame {
+    /// The message as a view that borrows from the frame.
+    ///
+    /// # Errors
+    ///
+    /// The body is illegal in a way that ends the session. Faults of path attributes are not found here but by
+    /// [`Update::check`](crate::Update::check).
+    #[inline(always)]
+    pub fn decode<'a>(&'a self, context: &'a Context) -> Result<Message<'a>, DecodeError> {
+        Message::decode_body(self.octets(), context)
+    }
+}
+
 /// A message that is not an UPDATE: a type of its own, so that an UPDATE is not sent through the memory in which a
 /// function that is called returns others.
-enum Other<'a> {
+enum NonUpdate<'a> {
     Open(Open<'a>),
     Notification(Notification<'a>),
     Keepalive,
     RouteRefresh(RouteRefresh),
 }
 
-impl<'a> Other<'a> {
+impl<'a> NonUpdate<'a> {
     #[inline(never)]
     fn decode(message_type: MessageType, message: &'a [u8]) -> Result<Self, DecodeError> {
         match message_type {

@@ -7,9 +7,9 @@ pub(crate) trait Sink {
 
 /// Counts.
 #[derive(Default)]
-pub(crate) struct Length(pub(crate) usize);
+pub(crate) struct OctetCount(pub(crate) usize);
 
-impl Sink for Length {
+impl Sink for OctetCount {
     #[inline(always)]
     fn put(&mut self, octets: &[u8]) {
         self.0 += octets.len();

@@ -43,13 +43,13 @@ fn context(case: &Case) -> (Context, MessageLimit) {
         MessageLimit::Standard
     };
     let mut context = Context::new(case.kind())
-        .families([Family::IPV4_UNICAST, Family::IPV6_UNICAST])
-        .four_octet_as(has(|it| matches!(it, Capability::FourOctetAs(_))))
-        .limit(limit)
-        .local_as(Asn::new(65000))
-        .local_address([10, 99, 0, 1].into());
+        .with_families([Family::IPV4_UNICAST, Family::IPV6_UNICAST])
+        .with_four_octet_as(has(|it| matches!(it, Capability::FourOctetAs(_))))
+        .with_message_limit(limit)
+        .with_local_as(Asn::new(65000))
+        .with_local_address([10, 99, 0, 1].into());
     if !case.internal {
-        context = context.first_as(Asn::new(65001));
+        context = context.with_first_as(Asn::new(65001));
     }
     (context, limit)
 }

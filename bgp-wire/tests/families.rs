@@ -134,11 +134,11 @@ fn context(add_path: bool, limit: MessageLimit) -> Context {
     let families = || ROUTES.into_iter().map(|(family, ..)| family);
     let paths = families().filter(|_| add_path);
     Context::new(PeerKind::Internal)
-        .families(families())
-        .raw_families(true)
-        .multiple_labels(families())
-        .add_path(paths)
-        .limit(limit)
+        .with_families(families())
+        .with_raw_families(true)
+        .with_multiple_labels(families())
+        .with_add_path(paths)
+        .with_message_limit(limit)
 }
 
 /// Announces `routes` with a short AS path.
@@ -469,7 +469,8 @@ fn refused_routes_leave_the_buffer_as_it_was() {
 fn families_that_are_not_negotiated_are_refused() {
     for (family, next_hop, texts) in ROUTES {
         let others = ROUTES.into_iter().map(|(other, ..)| other);
-        let context = Context::new(PeerKind::Internal).families(others.filter(|it| *it != family));
+        let context =
+            Context::new(PeerKind::Internal).with_families(others.filter(|it| *it != family));
         let routes = routes_of(family, &texts[..1]);
         let refused = Err(EncodeError::NotNegotiated(family));
         assert_eq!(announce(&context, next_hop, &routes), refused);
@@ -501,18 +502,18 @@ fn next_hops_that_do_not_suit_are_refused() {
 
 #[test]
 fn labels_that_a_receiver_would_not_read_are_refused() {
-    let context = Context::new(PeerKind::Internal).families([Family::IPV4_LABELED]);
+    let context = Context::new(PeerKind::Internal).with_families([Family::IPV4_LABELED]);
     let several: LabeledPrefix = "10.0.0.0/8 label 100/200".parse().unwrap();
     assert!(announce(&context, "192.0.2.1", [Nlri::new(several)]).is_err());
-    let negotiated = context.multiple_labels([Family::IPV4_LABELED]);
+    let negotiated = context.with_multiple_labels([Family::IPV4_LABELED]);
     assert!(announce(&negotiated, "192.0.2.1", [Nlri::new(several)]).is_ok());
     // Ten labels, a route distinguisher and a prefix are more bits than the length octet can say.
     let long: VpnPrefix = "10.0.0.0/8 rd 64512:1 label 1/2/3/4/5/6/7/8/9/10"
         .parse()
         .unwrap();
     let context = Context::new(PeerKind::Internal)
-        .families([Family::IPV4_VPN])
-        .multiple_labels([Family::IPV4_VPN]);
+        .with_families([Family::IPV4_VPN])
+        .with_multiple_labels([Family::IPV4_VPN]);
     assert!(announce(&context, "192.0.2.1", [Nlri::new(long)]).is_err());
     assert!(
         withdraw(&context, [Nlri::new(long)]).is_ok(),

@@ -67,15 +67,15 @@ impl Golden {
             Some("confederation") => PeerKind::Confederation,
             _ => PeerKind::External,
         })
-        .families(Family::PARSED);
+        .with_families(Family::PARSED);
         for word in words {
             context = match word {
-                "add-path" => context.add_path(Family::PARSED),
-                "extended-next-hop" => context.extended_next_hop(Family::PARSED),
-                "multiple-labels" => context.multiple_labels(Family::PARSED),
-                "as-sets" => context.as_sets(true),
-                "raw-families" => context.raw_families(true),
-                "as2" => context.four_octet_as(false),
+                "add-path" => context.with_add_path(Family::PARSED),
+                "extended-next-hop" => context.with_extended_next_hop(Family::PARSED),
+                "multiple-labels" => context.with_multiple_labels(Family::PARSED),
+                "as-sets" => context.with_as_sets(true),
+                "raw-families" => context.with_raw_families(true),
+                "as2" => context.with_four_octet_as(false),
                 _ => panic!("{word}"),
             };
         }

@@ -94,13 +94,13 @@ impl Session {
         };
         let families = |yes| if yes { &Family::PARSED[..] } else { &[] }.iter().copied();
         Context::new(peer)
-            .families(Family::PARSED)
-            .extended_next_hop(Family::PARSED)
-            .multiple_labels(families(has("multiple-labels")))
-            .add_path(add_path)
-            .four_octet_as(!has("as2"))
-            .as_sets(true)
-            .limit(MessageLimit::Extended)
+            .with_families(Family::PARSED)
+            .with_extended_next_hop(Family::PARSED)
+            .with_multiple_labels(families(has("multiple-labels")))
+            .with_add_path(add_path)
+            .with_four_octet_as(!has("as2"))
+            .with_as_sets(true)
+            .with_message_limit(MessageLimit::Extended)
     }
 }
 
@@ -262,7 +262,7 @@ fn tshark(session: &Session) -> Vec<Fields> {
     let file = temporary(&session.name.replace(' ', "-"));
     std::fs::write(&file, pcap(&session.messages)).unwrap();
     let mut command = Command::new("tshark");
-    let width = if session.context().has_four_octet_as() {
+    let width = if session.context().four_octet_as() {
         "4 octet"
     } else {
         "2 octet"

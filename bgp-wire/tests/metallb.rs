@@ -105,7 +105,7 @@ fn announcements() {
         },
         Announcement {
             octets: "002d0200000012400101024002040201fc00400304c0a8006f18c0a80a",
-            context: Context::new(PeerKind::External).four_octet_as(false),
+            context: Context::new(PeerKind::External).with_four_octet_as(false),
             prefix: "192.168.10.0/24",
             as_path: "64512",
             local_pref: None,

@@ -127,7 +127,7 @@ proptest! {
     ) {
         let (announced, withdrawn) = (one_default_route(announced), one_default_route(withdrawn));
         let limit = if extended { MessageLimit::Extended } else { MessageLimit::Standard };
-        let context = Context::new(PeerKind::Internal).limit(limit);
+        let context = Context::new(PeerKind::Internal).with_message_limit(limit);
         let mut update = UpdateBuf::new(attributes.clone());
         update.set_next_hop(Family::IPV4_UNICAST, IpAddr::from([192, 0, 2, 1]));
         update.set_next_hop(Family::IPV6_UNICAST, IpAddr::from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]));
@@ -160,7 +160,7 @@ proptest! {
 /// Of a route that has no room behind others not an octet is left in the message.
 #[test]
 fn routes_without_room_leave_nothing_behind() {
-    let context = Context::new(PeerKind::External).add_path([Family::IPV4_UNICAST]);
+    let context = Context::new(PeerKind::External).with_add_path([Family::IPV4_UNICAST]);
     let lengths = (9..=32).cycle();
     let routes = (0..2000_u32).zip(lengths).map(|(number, length)| Nlri {
         path_id: Some(PathId(0x0101_0101 * (number % 255 + 1))),
@@ -290,7 +290,7 @@ fn illegal_values_are_refused() {
             Err(EncodeError::NextHopUnusable(IpAddr::from(next_hop)))
         );
     }
-    let add_path = context.add_path([Family::IPV4_UNICAST]);
+    let add_path = context.with_add_path([Family::IPV4_UNICAST]);
     let identified = Nlri {
         path_id: Some(PathId(7)),
         ..nlri

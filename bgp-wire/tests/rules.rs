@@ -42,11 +42,11 @@ const AS_PATH: &str = "400206 0201 0000fde9 ";
 const NEXT_HOP: &str = "400304 0a630102 ";
 
 fn external() -> Context {
-    Context::new(PeerKind::External).families(Family::PARSED)
+    Context::new(PeerKind::External).with_families(Family::PARSED)
 }
 
 fn internal() -> Context {
-    Context::new(PeerKind::Internal).families(Family::PARSED)
+    Context::new(PeerKind::Internal).with_families(Family::PARSED)
 }
 
 /// An attribute behind good ones.
@@ -86,11 +86,11 @@ fn confederations() {
     for (context, segments, expected) in [
         (&external(), plain, CLEAN),
         (&external(), led, WITHDRAW),
-        (&external().confederation(true), led, WITHDRAW),
+        (&external().with_confederation(true), led, WITHDRAW),
         (&internal(), led, WITHDRAW),
-        (&internal().confederation(true), led, CLEAN),
-        (&internal().confederation(true), plain, CLEAN),
-        (&internal().confederation(true), "", CLEAN),
+        (&internal().with_confederation(true), led, CLEAN),
+        (&internal().with_confederation(true), plain, CLEAN),
+        (&internal().with_confederation(true), "", CLEAN),
         (&confederation, led, CLEAN),
         (&confederation, plain, WITHDRAW),
         (&confederation, "", WITHDRAW),
@@ -103,11 +103,11 @@ fn confederations() {
 /// RFC 4271 section 9.1.2: our own AS may stand in either path.
 #[test]
 fn loops() {
-    let narrow = external().four_octet_as(false);
+    let narrow = external().with_four_octet_as(false);
     let attributes =
         format!("{ORIGIN}400206 0202 fde95ba0 {NEXT_HOP}c0110a 0202 0000fde9 fa56ea01");
     for (local, expected) in [(64999, CLEAN), (65001, WITHDRAW), (4_200_000_001, WITHDRAW)] {
-        let context = narrow.local_as(Asn::new(local));
+        let context = narrow.with_local_as(Asn::new(local));
         assert_eq!(outcome(&context, &attributes, PREFIX), expected, "{local}");
     }
 }
@@ -115,7 +115,7 @@ fn loops() {
 /// What no packet can be sent to is no next hop, wherever it stands.
 #[test]
 fn unusable_next_hops() {
-    let ours = internal().local_address([10, 99, 0, 1].into());
+    let ours = internal().with_local_address([10, 99, 0, 1].into());
     for (next_hop, expected) in [
         ("0a630102", CLEAN),
         ("00000000", WITHDRAW),
@@ -129,7 +129,7 @@ fn unusable_next_hops() {
         let reach = format!("800e0d 000101 04 {next_hop} 00 180ac8fb {ORIGIN}{AS_PATH}");
         assert_eq!(outcome(&ours, &reach, ""), expected, "{next_hop}");
     }
-    let ours = internal().local_address("2001:db8::1".parse().unwrap());
+    let ours = internal().with_local_address("2001:db8::1".parse().unwrap());
     for (next_hop, expected) in [
         ("20010db8000000000000000000000002", CLEAN),
         ("fe800000000000000000000000000002", CLEAN),
@@ -235,7 +235,7 @@ fn large_communities_are_distinct() {
 /// RFC 4760: what is not negotiated is neither handed on nor sent.
 #[test]
 fn families_that_are_not_negotiated() {
-    let context = Context::new(PeerKind::External).families([Family::IPV6_UNICAST]);
+    let context = Context::new(PeerKind::External).with_families([Family::IPV6_UNICAST]);
     let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}");
     assert_eq!(outcome(&context, &attributes, PREFIX), (None, false));
     // What is no list of prefixes is a fault all the same.
@@ -267,7 +267,7 @@ fn path_identifiers_that_were_not_negotiated() {
     ] {
         assert_eq!(outcome(&external(), &attributes, nlri), expected, "{nlri}");
     }
-    let paths = external().add_path([Family::IPV4_UNICAST]);
+    let paths = external().with_add_path([Family::IPV4_UNICAST]);
     assert_eq!(outcome(&paths, &attributes, "00000001 180ac802"), CLEAN);
     let reach = |nlri: &str| {
         let value = format!("0002 01 10 20010db8000000000000000000000001 00 {nlri}");
@@ -304,12 +304,12 @@ fn leaks() {
         (Role::PROVIDER, CLEAN, CLEAN, CLEAN),
         (Role::ROUTE_SERVER, CLEAN, CLEAN, CLEAN),
     ] {
-        let context = external().peer_role(role, Asn::new(65001));
+        let context = external().with_peer_role(role, Asn::new(65001));
         assert_eq!(with(&context, OTC_OF_PEER), of_peer, "{role}");
         assert_eq!(with(&context, OTC_OF_ANOTHER), of_another, "{role}");
         assert_eq!(with(&context, ""), without, "{role}");
     }
-    let context = external().peer_role(Role::CUSTOMER, Asn::new(65001));
+    let context = external().with_peer_role(Role::CUSTOMER, Asn::new(65001));
     let reach = format!("800e0d 0001 02 04 0a630102 00 180ac802 {OTC_OF_PEER}");
     let attributes = format!("{ORIGIN}{AS_PATH}{reach}");
     assert_eq!(
@@ -323,7 +323,7 @@ fn leaks() {
 #[test]
 fn raw_routes() {
     let family = Family::new(bgp_wire::Afi(16388), bgp_wire::Safi(71));
-    let context = Context::new(PeerKind::Internal).raw_families(true);
+    let context = Context::new(PeerKind::Internal).with_raw_families(true);
     let raw = |octets: usize| bgp_wire::AnyNlriBuf {
         family,
         path_id: None,

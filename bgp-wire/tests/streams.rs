@@ -109,9 +109,9 @@ fn main() -> ExitCode {
     ];
     let trial = |(name, peer, four_octet_as, most)| {
         let context = Context::new(peer)
-            .four_octet_as(four_octet_as)
-            .as_sets(true)
-            .limit(MessageLimit::Extended);
+            .with_four_octet_as(four_octet_as)
+            .with_as_sets(true)
+            .with_message_limit(MessageLimit::Extended);
         Trial::ignorable_test(name, move || {
             let Some(messages) = messages(name) else {
                 return Ok(Completion::ignored_with("it or xz is not here"));

@@ -346,9 +346,9 @@ fn section_lengths() {
 fn unusable_routes_never_reset() {
     use Outcome::Clean;
     let context = Context::new(PeerKind::External)
-        .local_as(bgp_wire::Asn::new(65000))
-        .first_as(bgp_wire::Asn::new(65001))
-        .local_address([10, 99, 0, 1].into());
+        .with_local_as(bgp_wire::Asn::new(65000))
+        .with_first_as(bgp_wire::Asn::new(65001))
+        .with_local_address([10, 99, 0, 1].into());
     let treatment = |withdrawn: &str, attributes: &str, nlri: &str| {
         let (withdrawn, attributes) = (hex(withdrawn), hex(attributes));
         let length = |field: &[u8]| u16::try_from(field.len()).unwrap().to_be_bytes();

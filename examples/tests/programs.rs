@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
+use speakerd_testkit::ChildGuard;
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// What MetalLB announces first, whole.
@@ -102,11 +104,10 @@ fn flowspec() -> Outcome {
 fn tap() -> Outcome {
     let speaker = TcpListener::bind("127.0.0.1:0")?;
     let address = speaker.local_addr()?.to_string();
-    let mut tap = Command::new(env!("CARGO_BIN_EXE_tap"))
-        .args(["127.0.0.1:0", &address])
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(tap.stdout.take().ok_or("no output")?).lines();
+    let mut tap = Command::new(env!("CARGO_BIN_EXE_tap"));
+    tap.args(["127.0.0.1:0", &address]).stdout(Stdio::piped());
+    let mut tap = ChildGuard::spawn(&mut tap);
+    let mut lines = BufReader::new(tap.child().stdout.take().ok_or("no output")?).lines();
     let listening = lines.next().ok_or("no address")??;
     let listening = listening
         .strip_prefix("listening on ")
@@ -129,8 +130,6 @@ fn tap() -> Outcome {
             "< KEEPALIVE of 19 octets"
         ]
     );
-    tap.kill()?;
-    tap.wait()?;
     Ok(())
 }
 

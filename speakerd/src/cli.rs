@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError, Loaded, PeerArgument, PoolArgument};
 use crate::daemon::Daemon;
 use crate::demo;
 use crate::exit::{Failure, report, say};
+use crate::runtime::runtime;
 
 /// A BGP speaker that announces addresses.
 ///
@@ -110,14 +111,6 @@ fn run(config: &Config) -> Result<(), Failure> {
         tracing::info!(control_socket = %daemon.control_socket().display(), peers = config.peers.len(), "started");
         daemon.run().await
     })
-}
-
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    runtime.map_err(|error| Failure::system("cannot start the runtime", &error))
 }
 
 fn check(path: &std::path::Path) -> Result<(), Failure> {

@@ -162,7 +162,7 @@ impl Handler for Inner {
                     self.speaker
                         .peers()
                         .iter()
-                        .map(|peer| peer_info(&peer.status(), counts)),
+                        .map(|peer| peer_info(&peer.status(), &counts)),
                 )
             }
         }
@@ -248,7 +248,7 @@ fn local_address(peer: &Peer) -> Option<Ipv4Addr> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "uptime is told to people")]
-fn peer_info(status: &PeerStatus, (ipv4, ipv6): (usize, usize)) -> PeerInfo {
+fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
     let negotiated = status
         .negotiated
         .as_ref()
@@ -256,8 +256,10 @@ fn peer_info(status: &PeerStatus, (ipv4, ipv6): (usize, usize)) -> PeerInfo {
     let families = negotiated
         .map(|negotiated| negotiated.families())
         .unwrap_or_default();
-    let sent = |family, count| if families.contains(family) { count } else { 0 };
-    let prefixes = sent(Family::IPV4_UNICAST, ipv4) + sent(Family::IPV6_UNICAST, ipv6);
+    let sent = counts
+        .iter()
+        .filter(|(family, _)| families.contains(*family));
+    let prefixes: usize = sent.map(|(_, count)| count).sum();
     let prefixes = u64::try_from(prefixes).unwrap_or(u64::MAX);
     PeerInfo {
         address: status.address,

@@ -15,11 +15,11 @@ use bgp_wire::{Checked, Nlri};
 use ipnet::IpNet;
 use tokio::sync::watch;
 
-use crate::cli::runtime;
 use crate::config::{ARTICLE, Config, ConfigError};
 use crate::control::{Allocate, Allocated, Client, ClientError, Request};
 use crate::daemon::Daemon;
 use crate::exit::{Failure, say};
+use crate::runtime::runtime;
 use crate::table::{ROUTER_HEAD, RouterRow};
 
 /// Runs the demo.

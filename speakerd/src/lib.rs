@@ -11,5 +11,6 @@ pub mod demo;
 pub mod exit;
 mod paths;
 pub mod pool;
+mod runtime;
 mod store;
 mod table;

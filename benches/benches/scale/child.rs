@@ -1,39 +1,36 @@
-//! Processes that are measured. Each is ended by its own handle.
+//! Processes that are measured and that answer in lines.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use speakerd_testkit::{ChildGuard, Signal, poll};
 
-use crate::process::memory;
 use crate::speaker::ROLE;
 
 /// A process, its standard input and output.
 pub(crate) struct Child {
-    process: Process,
-    input: Option<ChildStdin>,
+    process: ChildGuard,
+    input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Child {
     pub(crate) fn start(program: impl AsRef<OsStr>, arguments: &[&str]) -> Self {
-        let mut process = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it was found before");
-        let input = process.stdin.take();
-        let output = process.stdout.take().expect("a pipe");
+        let mut command = Command::new(program);
+        command.args(arguments).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = ChildGuard::spawn(&mut command);
+        let child = process.child();
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
         Self {
             process,
             input,
-            output: BufReader::new(output),
+            output,
         }
     }
 
@@ -51,8 +48,7 @@ impl Child {
 
     /// Gives an order, and returns the answer.
     pub(crate) fn ask(&mut self, order: &str) -> String {
-        let input = self.input.as_mut().expect("a pipe");
-        writeln!(input, "{order}").expect("it reads");
+        writeln!(self.input, "{order}").expect("it reads");
         self.line()
     }
 
@@ -64,39 +60,9 @@ impl Child {
 
     /// Asks it to end, and returns what it says last.
     pub(crate) fn finish(&mut self) -> String {
-        let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process"), Signal::TERM).ok();
+        self.process.signal(Signal::TERM);
         self.line()
     }
-
-    /// CPU time in seconds so far, of all threads.
-    pub(crate) fn cpu_time(&self) -> f64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.id()));
-        let times = tasks.into_iter().flatten().flatten().filter_map(|task| {
-            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<f64>().ok()
-        });
-        times.sum::<f64>() / 1e9
-    }
-
-    pub(crate) fn memory(&self, line: &str) -> f64 {
-        memory(self.id(), line)
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-/// The program of this name, where it may be run from.
-pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/lib/frr")]);
-    places.find_map(|place| Some(place.join(name)).filter(|program| program.is_file()))
 }
 
 /// Where files of this run go.
@@ -120,23 +86,10 @@ pub(crate) fn raw_c() -> Option<PathBuf> {
     built.then_some(program)
 }
 
-/// Returns what `question` does once it does, within half a minute.
-pub(crate) fn wait_for<T>(
-    what: &str,
-    step: Duration,
-    mut question: impl FnMut() -> Option<T>,
-) -> T {
-    let start = now();
-    loop {
-        if let Some(answer) = question() {
-            return answer;
-        }
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "{what} takes too long"
-        );
-        pause(step);
-    }
+/// Asks `question` once in a `step` until it has an answer, for at most a minute.
+pub(crate) fn wait_for<T>(what: &str, step: Duration, question: impl FnMut() -> Option<T>) -> T {
+    let answer = poll(Duration::from_secs(60), step, question);
+    answer.unwrap_or_else(|| panic!("{what} takes too long"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark has a clock")]

@@ -27,6 +27,7 @@ mod table;
 
 use std::process::ExitCode;
 
+use speakerd_testkit::Enclosure;
 use table::Row;
 
 type Group = (&'static str, fn() -> Result<Vec<Row>, String>);
@@ -55,8 +56,8 @@ fn main() -> ExitCode {
         speaker::run(rest);
         return ExitCode::SUCCESS;
     }
-    if !namespace::is_inside()
-        && let Some(code) = namespace::enter()
+    if !Enclosure::is_inside()
+        && let Some(code) = namespace::enclosure().enter()
     {
         return code;
     }
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| *wanted == name) {
             continue;
         }
-        let measured = if SOCKETS.contains(&name) && !namespace::is_inside() {
+        let measured = if SOCKETS.contains(&name) && !Enclosure::is_inside() {
             Err("no network namespace can be made here (unshare, ip)".into())
         } else {
             measure()

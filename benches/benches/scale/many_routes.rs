@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::child::{Child, pause};
 use crate::namespace::{OURS, ROUTER};
-use crate::routers::Bird;
+use crate::process::{cpu_time, memory};
+use crate::routers::Counted;
 use crate::sink::Sink;
 use crate::table::{Row, median};
 
@@ -20,11 +21,11 @@ struct Measured {
     updates: f64,
 }
 
-/// Takes the table of the speaker in `child`, which waits for the router.
-fn measure(child: &Child, routes: u32) -> Measured {
+/// Takes the table of the speaker with this process id, which waits for the router.
+fn measure(speaker: u32, routes: u32) -> Measured {
     // Whatever it has to do after loading.
     pause(Duration::from_millis(200));
-    let before = child.cpu_time();
+    let before = cpu_time(speaker);
     let mut sink = Sink::dial(ROUTER, OURS);
     let start = sink.establish();
     let most = sink.read_prefixes((u64::from(routes) * 99).div_ceil(100));
@@ -34,19 +35,19 @@ fn measure(child: &Child, routes: u32) -> Measured {
     Measured {
         milliseconds: (most - start).as_secs_f64() * 1e3,
         to_last: (all - start).as_secs_f64() * 1e3,
-        cpu_time: (child.cpu_time() - before) * 1e3,
-        memory: child.memory("VmHWM") / 1e6,
+        cpu_time: (cpu_time(speaker) - before) * 1e3,
+        memory: memory(speaker, "VmHWM") / 1e6,
         updates: f64::from(u32::try_from(sink.updates).expect("it fits")),
     }
 }
 
 fn ours(routes: u32) -> Measured {
     let child = Child::speaker(&["listen", &routes.to_string(), "1"]);
-    measure(&child, routes)
+    measure(child.id(), routes)
 }
 
 fn bird(routes: u32) -> Option<Measured> {
-    Bird::sender(routes).map(|bird| measure(&bird.process, routes))
+    Counted::bird_sender(routes).map(|bird| measure(bird.id(), routes))
 }
 
 fn of(all: &[Measured], figure: impl Fn(&Measured) -> f64) -> f64 {

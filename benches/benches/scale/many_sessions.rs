@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::child::{Child, now, pause, wait_for};
 use crate::namespace::OURS;
+use crate::process::{cpu_time, memory};
 use crate::sink::{Sink, dial};
 use crate::speaker::neighbor;
 use crate::table::{Row, median};
@@ -73,7 +74,8 @@ fn ready(sinks: &[Sink]) -> Vec<bool> {
 
 pub(crate) fn rows() -> Result<Vec<Row>, String> {
     let mut speaker = Child::speaker(&["listen", &ROUTES.to_string(), &SESSIONS.to_string()]);
-    let before = speaker.memory("VmRSS");
+    let id = speaker.id();
+    let before = memory(id, "VmRSS");
     let (prefixes, end) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     speaker.ask("peers");
     let thread = {
@@ -89,27 +91,27 @@ pub(crate) fn rows() -> Result<Vec<Row>, String> {
     arrived(ROUTES.into());
     pause(Duration::from_millis(500));
     let each = |memory: f64| (memory - before) / f64::from(SESSIONS) / 1024.0;
-    let (memory, peak) = (each(speaker.memory("VmRSS")), each(speaker.memory("VmHWM")));
+    let (resident, peak) = (each(memory(id, "VmRSS")), each(memory(id, "VmHWM")));
     let mut changes = [Vec::new(), Vec::new()];
     for change in 1..=7 {
-        let (cpu, start) = (speaker.cpu_time(), now());
+        let (cpu, start) = (cpu_time(id), now());
         speaker.ask("announce");
         arrived(u64::from(ROUTES) + change);
         changes[1].push(start.elapsed().as_secs_f64() * 1e3);
         pause(Duration::from_millis(300));
-        changes[0].push((speaker.cpu_time() - cpu) * 1e3);
+        changes[0].push((cpu_time(id) - cpu) * 1e3);
     }
     let [cpu, wall] = changes.map(median);
-    let start = speaker.cpu_time();
+    let start = cpu_time(id);
     pause(IDLE);
-    let idle = (speaker.cpu_time() - start) / IDLE.as_secs_f64() * 100.0;
+    let idle = (cpu_time(id) - start) / IDLE.as_secs_f64() * 100.0;
     end.store(1, Ordering::Relaxed);
     thread.join().expect("every session lives");
     Ok(vec![
         Row::limit(
             "6 1,000 sessions of 1,000 routes: memory a session",
             "KiB",
-            memory,
+            resident,
             64.0,
         ),
         Row::limit("6 the same at its peak", "KiB", peak, 64.0),

@@ -19,6 +19,16 @@ pub(crate) fn cpu_time_of<T>(work: impl FnOnce() -> T) -> (f64, T) {
     ((own_cpu_time() - before).as_secs_f64(), result)
 }
 
+/// CPU time in seconds so far, of all threads of a process.
+pub(crate) fn cpu_time(pid: u32) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let times = tasks.into_iter().flatten().flatten().filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    });
+    times.sum::<f64>() / 1e9
+}
+
 /// A line of `/proc/PID/status` in octets.
 pub(crate) fn memory(pid: u32, line: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

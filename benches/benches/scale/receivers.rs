@@ -7,27 +7,27 @@ use serde_json::Value;
 
 use crate::child::{Child, raw_c, wait_for, wall};
 use crate::namespace::{OURS, ROUTER};
-use crate::routers::{Bird, Frr, Receiver};
+use crate::routers::Counted;
 use crate::table::{Row, least};
 
 /// The receivers' work takes most of the time, and whatever else the machine does adds to it: the least of some rounds
 /// counts.
 const ROUNDS: usize = 5;
 
-fn wait(receiver: &mut dyn Receiver, routes: u32) -> f64 {
+fn wait(receiver: &mut Counted, routes: u32) -> f64 {
     let most = u64::from(routes) * 99 / 100;
     wait_for("the receiver", Duration::from_millis(2), || {
         (receiver.routes() >= most).then(wall)
     })
 }
 
-fn ours(receiver: &mut dyn Receiver, routes: u32) -> f64 {
+fn ours(receiver: &mut Counted, routes: u32) -> f64 {
     let mut speaker = Child::speaker(&["dial", &routes.to_string(), "1"]);
     let end = wait(receiver, routes);
     (end - speaker.ask("since").parse::<f64>().expect("a time")) * 1e3
 }
 
-fn raw(program: &Path, receiver: &mut dyn Receiver, routes: u32) -> f64 {
+fn raw(program: &Path, receiver: &mut Counted, routes: u32) -> f64 {
     let to = format!("{ROUTER}:179");
     let mut child = Child::start(
         program,
@@ -54,30 +54,29 @@ fn compare(
     name: &str,
     routes: u32,
     program: &Path,
-    receiver: impl Fn() -> Option<Box<dyn Receiver>>,
+    receiver: fn() -> Option<Counted>,
 ) -> Option<Row> {
     let (mut us, mut them) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        us.push(ours(receiver()?.as_mut(), routes));
-        them.push(raw(program, receiver()?.as_mut(), routes));
+        us.push(ours(&mut receiver()?, routes));
+        them.push(raw(program, &mut receiver()?, routes));
     }
     let name = format!("2 {routes} /32s into {name}: time to 99 %");
     let other = ("raw C", least(them));
     Some(Row::beside(name, "ms", least(us), other, 1.1))
 }
 
-fn boxed(receiver: impl Receiver + 'static) -> Box<dyn Receiver> {
-    Box::new(receiver)
-}
-
 pub(crate) fn rows() -> Result<Vec<Row>, String> {
     let program = raw_c().ok_or("../shared/lab/src/bgplab.c or cc is not here")?;
-    let bird = || Bird::receiver().map(boxed);
-    let frr = || Frr::receiver().map(boxed);
     let mut rows = Vec::new();
     for routes in [100_000, 1_000_000] {
-        rows.extend(compare("BIRD", routes, &program, bird));
-        rows.extend(compare("FRR's bgpd", routes, &program, frr));
+        rows.extend(compare("BIRD", routes, &program, Counted::bird_receiver));
+        rows.extend(compare(
+            "FRR's bgpd",
+            routes,
+            &program,
+            Counted::frr_receiver,
+        ));
     }
     match rows.len() {
         0 => Err("neither BIRD nor FRR is installed".into()),

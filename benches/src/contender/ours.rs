@@ -20,14 +20,16 @@ impl Contender for Ours {
 
     fn new() -> Self {
         // The stream is of 2019, when sets were legal.
-        let context = Context::new(PeerKind::Internal).as_sets(true);
-        Self(context.limit(MessageLimit::Extended))
+        let context = Context::new(PeerKind::Internal).with_as_sets(true);
+        Self(context.with_message_limit(MessageLimit::Extended))
     }
 
     fn two_octet_as() -> Option<Self> {
         // Of 2007: sets were legal, and one peer sends confederation segments.
-        let context = Context::new(PeerKind::Internal).as_sets(true);
-        Some(Self(context.confederation(true).four_octet_as(false)))
+        let context = Context::new(PeerKind::Internal).with_as_sets(true);
+        Some(Self(
+            context.with_confederation(true).with_four_octet_as(false),
+        ))
     }
 
     fn walk(&mut self, message: &Bytes) -> Option<u64> {

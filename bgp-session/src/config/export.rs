@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bgp_wire::{Community, LargeCommunity};
+use bgp_wire::{Community, Family, FamilySet, LargeCommunity};
 use ipnet::IpNet;
+
+use crate::destination::Destination;
 
 /// Prefixes inside of one, of certain lengths, as a prefix list has them.
 ///
@@ -82,6 +84,8 @@ impl PrefixRange {
 pub struct ExportPolicy {
     /// `None` for every prefix.
     only: Option<Vec<PrefixRange>>,
+    /// Families all of whose routes are sent.
+    families: FamilySet,
     pub(crate) communities: Vec<Community>,
     pub(crate) large_communities: Vec<LargeCommunity>,
     pub(crate) multi_exit_disc: Option<u32>,
@@ -97,6 +101,7 @@ impl ExportPolicy {
     pub const fn all() -> Self {
         Self {
             only: None,
+            families: FamilySet::EMPTY,
             communities: Vec::new(),
             large_communities: Vec::new(),
             multi_exit_disc: None,
@@ -107,13 +112,35 @@ impl ExportPolicy {
         }
     }
 
-    /// Only routes to these prefixes; none of them is no route.
+    /// Only routes to these prefixes; no prefix means no route.
+    ///
+    /// Labelled, VPN and EVPN prefixes count like unicast ones, and a flow specification by its destination prefix (see
+    /// [`Destination::prefix`](crate::Destination::prefix)). A route without a prefix is not sent, unless its family is added
+    /// by [`ExportPolicy::with_family`].
     #[must_use]
     pub fn only(prefixes: impl IntoIterator<Item = PrefixRange>) -> Self {
         Self {
             only: Some(prefixes.into_iter().collect()),
             ..Self::all()
         }
+    }
+
+    /// Also sends every route of this family.
+    ///
+    /// ```
+    /// use bgp_session::{Destination, ExportPolicy, PrefixRange};
+    /// use bgp_wire::Family;
+    /// let policy = ExportPolicy::only([PrefixRange::inside_of("192.0.2.0/24".parse()?)]);
+    /// let everything = Destination::parse(Family::IPV4_FLOWSPEC, "protocol =udp")?;
+    /// let own = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.0.2.1/32 protocol =udp")?;
+    /// assert!(policy.allows_destination(&own) && !policy.allows_destination(&everything));
+    /// assert!(policy.with_family(Family::IPV4_FLOWSPEC).allows_destination(&everything));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_family(mut self, family: Family) -> Self {
+        self.families = self.families.with(family);
+        self
     }
 
     /// Adds a community to every route.
@@ -162,11 +189,23 @@ impl ExportPolicy {
         self
     }
 
-    /// Whether routes to this prefix are sent.
+    /// Returns `true` if unicast routes to this prefix are sent.
     #[must_use]
     pub fn allows(&self, prefix: IpNet) -> bool {
-        let only = self.only.as_ref();
-        only.is_none_or(|only| only.iter().any(|range| range.contains(prefix)))
+        self.allows_destination(&prefix.into())
+    }
+
+    /// Returns `true` if routes to this destination are sent.
+    #[must_use]
+    pub fn allows_destination(&self, destination: &Destination) -> bool {
+        self.admits(destination.family(), destination.prefix())
+    }
+
+    /// Returns `true` if routes of this family with this prefix are sent.
+    pub(crate) fn admits(&self, family: Family, prefix: Option<IpNet>) -> bool {
+        let Some(only) = &self.only else { return true };
+        let listed = |prefix| only.iter().any(|range| range.contains(prefix));
+        self.families.contains(family) || prefix.is_some_and(listed)
     }
 
     /// Whether routes to every prefix are sent.

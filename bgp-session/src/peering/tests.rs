@@ -197,7 +197,7 @@ fn end_of_rib_follows_the_whole_table() {
     };
     assert_eq!(dialogue.take(), whole);
     assert!(dialogue.peering.is_up_to_date());
-    dialogue.change(|rib| assert!(rib.withdraw("10.0.0.1/32".parse().unwrap())));
+    dialogue.change(|rib| assert!(rib.withdraw(route(1).destination())));
     let withdrawn = Taken {
         withdrawn: 1,
         ..Taken::default()
@@ -364,14 +364,13 @@ fn a_session_that_is_down_keeps_no_place_in_the_table() {
             dialogue.drain();
         }
         for number in 0..1000 {
-            let prefix = route(number).prefix();
-            assert!(dialogue.rib.withdraw(prefix));
+            assert!(dialogue.rib.withdraw(route(number).destination()));
         }
         for _ in 0..1000 {
             dialogue.rib.announce(&route(0));
-            dialogue.rib.withdraw(route(0).prefix());
+            dialogue.rib.withdraw(route(0).destination());
         }
-        let positions = dialogue.rib.ipv4.positions();
+        let positions = dialogue.rib.ipv4_positions();
         assert!(positions < 300, "{positions} positions are kept");
     }
 }

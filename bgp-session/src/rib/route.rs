@@ -1,9 +1,14 @@
-//! `Route`: a prefix and what is announced of it.
+//! `Route`: a destination and what is announced of it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bgp_wire::{AttributeSet, Community, LargeCommunity, Nlri, Origin, PathId};
+use bgp_wire::{
+    AnyNlriBuf, AttributeSet, Community, ExtendedCommunity, LargeCommunity, Origin, PathId,
+    RawAttributeBuf,
+};
 use ipnet::IpNet;
+
+use crate::destination::Destination;
 
 /// A route to announce.
 ///
@@ -19,7 +24,7 @@ use ipnet::IpNet;
 ///     .community("64512:100".parse()?)
 ///     .large_community("64512:1:2".parse()?)
 ///     .next_hop("192.168.0.112".parse()?);
-/// let same = Route::new(rich.prefix())
+/// let same = Route::to(rich.destination())
 ///     .with_attributes(rich.attributes().clone())
 ///     .next_hop(rich.explicit_next_hop().ok_or("a next hop")?);
 /// assert_eq!(rich, same);
@@ -27,12 +32,12 @@ use ipnet::IpNet;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    pub(super) prefix: IpNet,
+    pub(super) destination: Destination,
     pub(super) path_id: PathId,
     pub(super) path: Path,
 }
 
-/// What a route carries besides its prefix; shared by all routes that carry the same.
+/// What a route carries besides its destination; shared by all routes that carry the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Path {
     pub(crate) attributes: AttributeSet,
@@ -41,12 +46,28 @@ pub(crate) struct Path {
 }
 
 impl Route {
-    /// A route of origin IGP with the speaker itself as next hop. Host bits of the prefix are cleared.
+    /// A unicast route of origin IGP with the speaker itself as next hop. Host bits of the prefix are cleared.
     #[must_use]
     pub fn new(prefix: IpNet) -> Self {
+        Self::to(prefix)
+    }
+
+    /// A route of any family, of origin IGP with the speaker itself as next hop.
+    ///
+    /// ```
+    /// use bgp_session::{Destination, Route};
+    /// use bgp_wire::{ExtendedCommunity, Family};
+    /// // A peer that is sent this rule discards the traffic (RFC 8955 section 7.1).
+    /// let attack = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.0.2.1/32 protocol =udp")?;
+    /// let rule = Route::to(attack).with_extended_community(ExtendedCommunity::traffic_rate(64512, 0.0));
+    /// assert_eq!(rule.destination().family(), Family::IPV4_FLOWSPEC);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn to(destination: impl Into<Destination>) -> Self {
         let attributes = AttributeSet::new(Origin::IGP);
         Self {
-            prefix: prefix.trunc(),
+            destination: destination.into(),
             path_id: DEFAULT_PATH,
             path: Path {
                 attributes,
@@ -98,7 +119,43 @@ impl Route {
         self
     }
 
-    /// Which of several paths to its prefix this is (RFC 7911); 1 unless given. A peer without ADD-PATH is sent the path with
+    /// One more extended community: a route target, an encapsulation, the action of a flow specification.
+    #[must_use]
+    pub fn with_extended_community(mut self, community: ExtendedCommunity) -> Self {
+        self.path.attributes.extended_communities.push(community);
+        self
+    }
+
+    /// An attribute that [`AttributeSet`] has no field for, like PMSI_TUNNEL, in place of one with the same code.
+    ///
+    /// ```
+    /// use bgp_session::{Destination, Route};
+    /// use bgp_wire::{ExtendedCommunity, Family, PmsiTunnel, PmsiTunnelType, RawAttributeBuf};
+    /// let flood = Destination::parse(Family::L2VPN_EVPN, "multicast rd 192.0.2.1:100 etag 0 ip 192.0.2.1")?;
+    /// let tunnel = PmsiTunnel {
+    ///     flags: 0,
+    ///     tunnel_type: PmsiTunnelType::INGRESS_REPLICATION,
+    ///     label: 100,
+    ///     identifier: &[192, 0, 2, 1],
+    /// };
+    /// let route = Route::to(flood)
+    ///     .with_extended_community(ExtendedCommunity::route_target(64512, 100))
+    ///     .with_extended_community("encapsulation:vxlan".parse()?)
+    ///     .with_attribute(RawAttributeBuf::pmsi_tunnel(tunnel));
+    /// assert_eq!(route.attributes().unknown.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_attribute(mut self, attribute: RawAttributeBuf) -> Self {
+        let attributes = &mut self.path.attributes.unknown;
+        attributes.retain(|known| known.code != attribute.code);
+        // RFC 4271 section 5: attributes are sent in the order of their codes.
+        let place = attributes.partition_point(|known| known.code < attribute.code);
+        attributes.insert(place, attribute);
+        self
+    }
+
+    /// Which of several paths to its destination this is (RFC 7911); 1 unless given. A peer without ADD-PATH is sent the path with
     /// the lowest identifier.
     #[must_use]
     pub fn path_id(mut self, path_id: PathId) -> Self {
@@ -106,8 +163,11 @@ impl Route {
         self
     }
 
-    /// The next hop, in place of the speaker's own address. Its family must be the prefix's, or IPv6 for IPv4 routes to peers
-    /// that take it (RFC 8950), to be of use. One of each family may be given.
+    /// The next hop, in place of the speaker's own address. One of each family may be given.
+    ///
+    /// IPv4 routes use the IPv4 address, or the IPv6 address towards peers that take it (RFC 8950), IPv6 routes the IPv6
+    /// address. Labelled and VPN routes of IPv6 also use the IPv4 address, as an IPv4-mapped one (RFC 4659 section 3.2.1.2).
+    /// EVPN routes and route targets use either, flow specifications none.
     #[must_use]
     pub fn next_hop(mut self, address: IpAddr) -> Self {
         match address {
@@ -117,19 +177,22 @@ impl Route {
         self
     }
 
-    /// The prefix.
+    /// The destination.
     #[must_use]
-    pub fn prefix(&self) -> IpNet {
-        self.prefix
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
-    /// The prefix and which of its paths this is: what the table tells routes apart by.
+    /// The prefix of the destination, if it has one (see [`Destination::prefix`]).
     #[must_use]
-    pub fn nlri(&self) -> Nlri {
-        Nlri {
-            path_id: Some(self.path_id),
-            prefix: self.prefix,
-        }
+    pub fn prefix(&self) -> Option<IpNet> {
+        self.destination.prefix()
+    }
+
+    /// The destination and which of its paths this is: what the table tells routes apart by.
+    #[must_use]
+    pub fn nlri(&self) -> AnyNlriBuf {
+        self.destination.to_nlri(Some(self.path_id))
     }
 
     /// The attributes.

@@ -8,7 +8,7 @@ use bgp_wire::{
     MessageLimit, Origin, PeerKind, RefreshSubtype, RouterId,
 };
 use bytes::BytesMut;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use proptest::prelude::*;
 
 use super::*;
@@ -100,7 +100,7 @@ impl Peer {
     fn context(&self) -> Context {
         let families = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
         let families = families.into_iter().filter(|_| self.add_path);
-        Context::new(PeerKind::Internal).add_path(families)
+        Context::new(PeerKind::Internal).with_add_path(families)
     }
 
     /// What the peer should hold of this table.
@@ -320,7 +320,7 @@ proptest! {
             }
             prop_assert_eq!(rib.len(), model.len());
         }
-        let routes = rib.routes().map(|route| ((route.prefix(), route.nlri().path_id), route.attributes().local_pref.unwrap()));
+        let routes = rib.routes().map(|route| ((route.prefix().unwrap(), route.nlri().path_id), route.attributes().local_pref.unwrap()));
         let whole = Peer { add_path: true, ..Peer::default() };
         prop_assert_eq!(&routes.collect::<Table>(), &whole.share(&model));
         for peer in &mut peers {
@@ -349,9 +349,9 @@ fn a_slow_reader_sees_each_prefix_once_and_costs_nothing() {
         while !quick.pull(&mut rib, 4096) {}
     }
     assert!(
-        rib.ipv4.positions() <= 250,
+        rib.ipv4_positions() <= 250,
         "{} positions for 50 prefixes",
-        rib.ipv4.positions()
+        rib.ipv4_positions()
     );
     while !slow.pull(&mut rib, 4096) {}
     assert_eq!((slow.announcements, quick.announcements), (50, 50_000));
@@ -469,7 +469,7 @@ fn replacing_by_the_same_set_changes_nothing() {
     );
     assert_eq!(rib.replace(&twice), Replaced::default());
     assert_eq!(
-        rib.route("10.0.2.7/24".parse().unwrap()),
+        rib.route("10.0.2.7/24".parse::<IpNet>().unwrap()),
         Some(route(2, 1)),
         "the last one counts"
     );
@@ -721,7 +721,7 @@ fn extended_next_hops() {
         let mut negotiated = negotiated(PeerKind::Internal);
         negotiated.local_address = "2001:db8::111".parse().unwrap();
         let families = takes.then_some(Family::IPV4_UNICAST);
-        negotiated.sends = negotiated.sends.extended_next_hop(families);
+        negotiated.sends = negotiated.sends.with_extended_next_hop(families);
         negotiated
     };
     let via = |route: &Route, config: &PeerConfig, takes| {

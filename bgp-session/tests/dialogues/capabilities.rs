@@ -49,7 +49,7 @@ fn peer_rejecting_capabilities_gets_plain_open() {
     a.receive(second, keepalive());
     assert_eq!(a.session.state(), State::Established);
     let negotiated = a.session.negotiated().unwrap();
-    assert!(!negotiated.context.has_four_octet_as());
+    assert!(!negotiated.context.four_octet_as());
     assert!(!negotiated.route_refresh);
     let families: Vec<_> = negotiated.families().iter().collect();
     assert_eq!(families, [Family::IPV4_UNICAST]);
@@ -113,12 +113,8 @@ fn add_path_is_negotiated_per_direction() {
             &[CapabilityBuf::AddPath(families.collect())],
         ));
         let negotiated = a.session.negotiated().unwrap();
-        assert_eq!(
-            negotiated.context.add_path_set(),
-            receives,
-            "{ours} {theirs}"
-        );
-        assert_eq!(negotiated.sends.add_path_set(), sends, "{ours} {theirs}");
+        assert_eq!(negotiated.context.add_path(), receives, "{ours} {theirs}");
+        assert_eq!(negotiated.sends.add_path(), sends, "{ours} {theirs}");
         let open = a.open.take().unwrap();
         let offered = open
             .capabilities
@@ -145,8 +141,8 @@ fn extended_next_hop_is_sent_only_if_peer_accepts_it() {
         let mut a = Script::new(config().extended_next_hop(ours));
         a.establish(open_with(64512, capabilities.as_slice()));
         let negotiated = a.session.negotiated().unwrap();
-        assert_eq!(negotiated.context.extended_next_hop_set(), receives);
-        assert_eq!(negotiated.sends.extended_next_hop_set(), sends);
+        assert_eq!(negotiated.context.extended_next_hop(), receives);
+        assert_eq!(negotiated.sends.extended_next_hop(), sends);
     }
 }
 

@@ -37,7 +37,7 @@ fn path_for_two_octet_peer_contains_as4_path() {
     let mut a = Script::new(external);
     // The OPEN of an old speaker: its only capability is a family.
     let connection = a.establish(raw_open("04 fc01 005a c0a800fe 08 02 06 01 04 0001 00 01"));
-    assert!(!a.session.negotiated().unwrap().context.has_four_octet_as());
+    assert!(!a.session.negotiated().unwrap().context.four_octet_as());
     let frames = sent(&a, &[Route::new("10.0.0.0/8".parse().unwrap())]);
     let sends = a.session.negotiated().unwrap().sends;
     let Ok(Message::Update(update)) = frames[0].decode(&sends) else {

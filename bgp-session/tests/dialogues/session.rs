@@ -652,5 +652,5 @@ fn negotiation_uses_open_that_was_sent() {
     b.receive(accepted, notification(&refused));
     b.receive(dialled, open(64512, 90));
     b.receive(dialled, keepalive());
-    assert!(b.session.negotiated().unwrap().context.has_four_octet_as());
+    assert!(b.session.negotiated().unwrap().context.four_octet_as());
 }

@@ -154,7 +154,7 @@ fn expected(table: &crate::plan::Table, session: &Session) -> RouteVersions {
         if !negotiated.families().contains(family) || !exported {
             continue;
         }
-        if negotiated.sends.add_path_set().contains(family) {
+        if negotiated.sends.add_path().contains(family) {
             expected.insert((*prefix, Some(PathId(*path_id))), *version);
         } else {
             // Without ADD-PATH only one path is sent: the one with the lowest identifier, which comes first here.

@@ -27,7 +27,7 @@ async fn routes_that_flap() {
     let peer = node.add_peer(config).unwrap();
     let last = Nlri {
         path_id: None,
-        prefix: route(20_000, 0).prefix(),
+        prefix: route(20_000, 0).prefix().unwrap(),
     };
     let table = tokio::spawn(async move {
         let mut table = AdjRibIn::new();
@@ -63,9 +63,11 @@ async fn routes_that_flap() {
         .routes()
         .map(|(nlri, route)| (nlri.prefix, route.attributes.multi_exit_disc))
         .collect();
-    let announced = third.iter().map(|route| (route.prefix(), Some(99)));
+    let announced = third
+        .iter()
+        .map(|route| (route.prefix().unwrap(), Some(99)));
     let announced: Vec<_> = announced
-        .chain([(route(20_000, 0).prefix(), Some(0))])
+        .chain([(route(20_000, 0).prefix().unwrap(), Some(0))])
         .collect();
     assert_eq!(held, announced);
     assert_eq!(peer.status().statistics.established, 1);

@@ -37,7 +37,7 @@ async fn announces_withdraws_and_refreshes() {
     peer.refresh(Family::IPV4_UNICAST);
     assert_eq!(within(next_update(&mut events)).await, update, "once more");
 
-    assert!(node.withdraw(route.prefix()));
+    assert!(node.withdraw(route.destination()));
     assert_eq!(
         within(next_update(&mut events)).await,
         (String::new(), "192.168.10.1/32".to_owned())

@@ -18,7 +18,7 @@ impl Aggregator {
     /// Six octets with a two-octet AS number, or eight.
     /// `value` was checked to have six octets or eight.
     #[inline(always)]
-    pub(crate) fn of_checked(value: &[u8]) -> Self {
+    pub(crate) fn from_checked(value: &[u8]) -> Self {
         let (asn, address) = match *value {
             [a, b, c, d, ref address @ ..] if value.len() == 8 => ([a, b, c, d], address),
             [a, b, ref address @ ..] => ([0, 0, a, b], address),

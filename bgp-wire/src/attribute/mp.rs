@@ -7,8 +7,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::context::Context;
 use crate::family::Family;
 use crate::iana::{Afi, AttributeCode, Safi};
-use crate::nlri::{Form, Nlri, Prefixes, Routes};
-use crate::parse::{Parsed, be_u16, octet};
+use crate::next_hop::{NextHop, is_usable};
+use crate::nlri::{Nlri, NlriFormat, Prefixes, Routes};
+use crate::parse::{Parsed, be_u16, length_value_u8, octet};
 
 /// Routes that the message announces, of any family.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +33,12 @@ impl<'a> MpReach<'a> {
         };
         !context.families.contains(family)
             || (next_hop_length_is_legal(family, next_hop.len(), context)
-                && check(nlri, Form::new(family, context, false)))
+                && check(nlri, NlriFormat::new(family, context, false)))
     }
 
     /// `value` was checked.
     #[inline]
-    pub(crate) const fn of_checked(value: &'a [u8], context: &'a Context) -> Self {
+    pub(crate) const fn from_checked(value: &'a [u8], context: &'a Context) -> Self {
         Self { value, context }
     }
 
@@ -71,6 +72,18 @@ impl<'a> MpReach<'a> {
             4 => first.first_chunk::<4>().map(|octets| (*octets).into()),
             16 => first.first_chunk::<16>().map(|octets| (*octets).into()),
             _ => None,
+        }
+    }
+
+    /// Returns the next hop as the encoders take it; `None` if there is none.
+    pub(crate) fn next_hop_value(&self) -> Option<NextHop> {
+        match (self.next_hop()?, self.link_local_next_hop()) {
+            (IpAddr::V6(global), Some(link_local)) => {
+                Some(NextHop::GlobalAndLinkLocal(global, link_local))
+            }
+            // What is not looked at need not be usable.
+            (address, _) if !is_usable(address) && !self.has_next_hop() => Some(NextHop::Absent),
+            (address, _) => Some(NextHop::Address(address)),
         }
     }
 
@@ -110,7 +123,7 @@ impl<'a> MpReach<'a> {
     pub fn routes(&self) -> Routes<'a> {
         let exchanged = self.context.exchanges(self.family());
         let field = if exchanged { self.nlri_octets() } else { &[] };
-        Routes::of_checked(field, Form::new(self.family(), self.context, false))
+        Routes::from_checked(field, NlriFormat::new(self.family(), self.context, false))
     }
 
     /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
@@ -125,13 +138,14 @@ impl<'a> MpUnreach<'a> {
     /// Whether the value can be understood; otherwise the session cannot go on (RFC 7606 section 5.3).
     pub(crate) fn check(value: &[u8], context: &Context) -> bool {
         family(value).is_ok_and(|(nlri, family)| {
-            !context.families.contains(family) || check(nlri, Form::new(family, context, true))
+            !context.families.contains(family)
+                || check(nlri, NlriFormat::new(family, context, true))
         })
     }
 
     /// `value` was checked.
     #[inline]
-    pub(crate) const fn of_checked(value: &'a [u8], context: &'a Context) -> Self {
+    pub(crate) const fn from_checked(value: &'a [u8], context: &'a Context) -> Self {
         Self { value, context }
     }
 
@@ -154,7 +168,7 @@ impl<'a> MpUnreach<'a> {
     pub fn routes(&self) -> Routes<'a> {
         let exchanged = self.context.exchanges(self.family());
         let field = if exchanged { self.nlri_octets() } else { &[] };
-        Routes::of_checked(field, Form::new(self.family(), self.context, true))
+        Routes::from_checked(field, NlriFormat::new(self.family(), self.context, true))
     }
 
     /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
@@ -176,11 +190,11 @@ pub enum MpPrefixes<'a> {
     Ipv6(Prefixes<'a, Ipv6Net>),
 }
 
-fn check(nlri: &[u8], form: Form) -> bool {
-    match form.family {
-        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, form.add_path, 0).is_ok(),
-        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, form.add_path, 0).is_ok(),
-        _ => Routes::check(nlri, form, 0).is_ok(),
+fn check(nlri: &[u8], format: NlriFormat) -> bool {
+    match format.family {
+        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, format.add_path, 0).is_ok(),
+        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, format.add_path, 0).is_ok(),
+        _ => Routes::check(nlri, format, 0).is_ok(),
     }
 }
 
@@ -189,8 +203,8 @@ fn prefixes<'a>(nlri: &'a [u8], family: Family, context: &Context) -> MpPrefixes
     let add_path = context.add_path.contains(family);
     match family {
         _ if !context.families.contains(family) => MpPrefixes::None,
-        Family::IPV4_UNICAST => MpPrefixes::Ipv4(Prefixes::of_checked(nlri, add_path)),
-        Family::IPV6_UNICAST => MpPrefixes::Ipv6(Prefixes::of_checked(nlri, add_path)),
+        Family::IPV4_UNICAST => MpPrefixes::Ipv4(Prefixes::from_checked(nlri, add_path)),
+        Family::IPV6_UNICAST => MpPrefixes::Ipv6(Prefixes::from_checked(nlri, add_path)),
         _ => MpPrefixes::None,
     }
 }
@@ -252,7 +266,7 @@ fn family(input: &[u8]) -> Parsed<'_, Family> {
 #[inline]
 fn reach(input: &[u8]) -> Parsed<'_, (Family, &[u8])> {
     let (rest, family) = family(input)?;
-    let (rest, next_hop) = crate::nlri::next_hop(rest)?;
+    let (rest, next_hop) = length_value_u8(rest)?;
     let (rest, _reserved) = octet(rest)?;
     Ok((rest, (family, next_hop)))
 }

@@ -8,37 +8,13 @@ use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-use super::text::{bracketed, items};
-use super::{
-    Aigp, Ipv6ExtendedCommunities, ParseAttributesError, PmsiTunnel, PrefixSid, RawAttributeBuf,
+use super::words::{
+    AIGP, HEX, IPV6_COMMUNITIES, PMSI_TUNNEL, PREFIX_SID, ParseAttributesError, bracketed, items,
 };
+use super::{Aigp, Ipv6ExtendedCommunities, PmsiTunnel, PrefixSid, RawAttributeBuf};
 use crate::extended_community::Ipv6ExtendedCommunity;
 use crate::iana::{AttributeCode, PmsiTunnelType};
 use crate::text::{Hex, hex_array, hex_octets, number};
-
-const HEX: &str = "attribute";
-const AIGP: &str = "aigp";
-const PREFIX_SID: &str = "bgp-prefix-sid";
-const PMSI_TUNNEL: &str = "pmsi-tunnel";
-const IPV6_COMMUNITIES: &str = "ipv6-extended-community";
-
-/// Of each keyword an example.
-pub(super) const KEYWORDS: [(&str, &str); 5] = [
-    (HEX, "attribute [ 0x63 0xc0 0x0102 ]: code, flags, value"),
-    (AIGP, "aigp 100"),
-    (
-        PREFIX_SID,
-        "bgp-prefix-sid [ 100 ], of which the number is the label index",
-    ),
-    (
-        PMSI_TUNNEL,
-        "pmsi-tunnel [ ingress-replication 100 192.0.2.1 ]: type, label field, identifier",
-    ),
-    (
-        IPV6_COMMUNITIES,
-        "ipv6-extended-community [ target:2001:db8::1:7 ]",
-    ),
-];
 
 impl fmt::Display for RawAttributeBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

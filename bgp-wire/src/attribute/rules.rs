@@ -2,15 +2,13 @@
 //!
 //! Sections 3 and 7 of RFC 7606, with RFC 7607 (AS 0), RFC 6793 section 6, RFC 8092 section 6, and RFC 9774 (sets).
 
-mod plain;
+mod fast;
 
-pub(crate) use plain::{SLOTS, plain_rules, slot};
+pub(crate) use fast::{SLOTS, fast_rules, slot};
 
+use super::as_path::AllowedSegments;
 use super::raw::{AttrSet, AttributeFlags, RawAttribute};
 use super::tunnel::{Aigp, PrefixSid, TunnelEncapsulation};
-use core::net::{IpAddr, Ipv4Addr};
-
-use super::as_path::Segments;
 use super::{Aggregator, AsPath};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, Origin};
@@ -43,16 +41,16 @@ impl core::fmt::Display for Treatment {
 pub(crate) struct Rule {
     code: AttributeCode,
     flags: Flags,
-    length: Length,
-    value: Value,
-    external: Peer,
-    internal: Peer,
-    confederation: Peer,
+    length: LengthRule,
+    value: ValueRule,
+    external: PeerRule,
+    internal: PeerRule,
+    confederation: PeerRule,
 }
 
 /// What a value has to be beyond its length.
 #[derive(Clone, Copy)]
-enum Value {
+enum ValueRule {
     Any,
     Origin,
     AsPath,
@@ -76,7 +74,7 @@ type Finding = Option<(Treatment, Reason)>;
 
 /// What is done with an attribute from one kind of peer.
 #[derive(Clone, Copy)]
-enum Peer {
+enum PeerRule {
     /// It is used; a fault costs this much.
     Accepts(Treatment),
     /// It is not for this kind of peer and discarded, right or wrong.
@@ -84,7 +82,7 @@ enum Peer {
 }
 
 #[derive(Clone, Copy)]
-enum Length {
+enum LengthRule {
     Any,
     Exactly(usize),
     AtLeast(usize),
@@ -94,7 +92,7 @@ enum Length {
     Aggregator,
 }
 
-use Peer::{Accepts, Ignores};
+use PeerRule::{Accepts, Ignores};
 use Treatment::{Discard, Reset, Withdraw};
 
 /// The bits of Optional and Transitive that an attribute has, and what others cost at the least (RFC 7606 section 3 (c)).
@@ -120,29 +118,29 @@ macro_rules! rules {
 
 #[rustfmt::skip]
 const RULES: &[Rule] = rules! {
-    // code                    flags                length               value              from eBGP         from iBGP         from a confederation
-    ORIGIN,                    WELL_KNOWN,          Length::Exactly(1),  Value::Origin,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    AS_PATH,                   WELL_KNOWN,          Length::Any,         Value::AsPath,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    NEXT_HOP,                  WELL_KNOWN,          Length::Exactly(4),  Value::Host,       Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    MULTI_EXIT_DISC,           OPTIONAL,            Length::Exactly(4),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    LOCAL_PREF,                WELL_KNOWN,          Length::Exactly(4),  Value::Any,        Ignores,          Accepts(Withdraw), Accepts(Withdraw);
-    ATOMIC_AGGREGATE,          WELL_KNOWN,          Length::Exactly(0),  Value::Any,        Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    AGGREGATOR,                OPTIONAL_TRANSITIVE, Length::Aggregator,  Value::Aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    COMMUNITIES,               OPTIONAL_TRANSITIVE, Length::Multiple(4), Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    ORIGINATOR_ID,             OPTIONAL,            Length::Exactly(4),  Value::Any,        Ignores,          Accepts(Withdraw), Ignores;
-    CLUSTER_LIST,              OPTIONAL,            Length::Multiple(4), Value::Any,        Ignores,          Accepts(Withdraw), Ignores;
-    MP_REACH_NLRI,             OPTIONAL,            Length::Any,         Value::Routes,     Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
-    MP_UNREACH_NLRI,           OPTIONAL,            Length::Any,         Value::Routes,     Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
-    EXTENDED_COMMUNITIES,      OPTIONAL_TRANSITIVE, Length::Multiple(8), Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    AS4_PATH,                  OPTIONAL_TRANSITIVE, Length::Any,         Value::As4Path,    Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    AS4_AGGREGATOR,            OPTIONAL_TRANSITIVE, Length::Exactly(8),  Value::As4Aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
-    PMSI_TUNNEL,               OPTIONAL_TRANSITIVE, Length::AtLeast(5),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    TUNNEL_ENCAPSULATION,      OPTIONAL_TRANSITIVE, Length::Any,         Value::Tunnels,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, Length::Multiple(20), Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    AIGP,                      OPTIONAL_OR_DISCARD, Length::Any,         Value::Aigp,       Ignores,          Accepts(Discard), Accepts(Discard);
-    LARGE_COMMUNITIES,         OPTIONAL_TRANSITIVE, Length::Multiple(12), Value::Triples,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    ONLY_TO_CUSTOMER,          OPTIONAL_TRANSITIVE, Length::Exactly(4),  Value::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
-    PREFIX_SID,                OPTIONAL_TRANSITIVE, Length::Any,         Value::Sids,       Ignores,          Accepts(Discard), Accepts(Discard);
+    // code                    flags                length                   value                  from eBGP          from iBGP          from a confederation
+    ORIGIN,                    WELL_KNOWN,          LengthRule::Exactly(1),  ValueRule::Origin,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AS_PATH,                   WELL_KNOWN,          LengthRule::Any,         ValueRule::AsPath,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    NEXT_HOP,                  WELL_KNOWN,          LengthRule::Exactly(4),  ValueRule::Host,       Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    MULTI_EXIT_DISC,           OPTIONAL,            LengthRule::Exactly(4),  ValueRule::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    LOCAL_PREF,                WELL_KNOWN,          LengthRule::Exactly(4),  ValueRule::Any,        Ignores,          Accepts(Withdraw), Accepts(Withdraw);
+    ATOMIC_AGGREGATE,          WELL_KNOWN,          LengthRule::Exactly(0),  ValueRule::Any,        Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    AGGREGATOR,                OPTIONAL_TRANSITIVE, LengthRule::Aggregator,  ValueRule::Aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    COMMUNITIES,               OPTIONAL_TRANSITIVE, LengthRule::Multiple(4), ValueRule::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    ORIGINATOR_ID,             OPTIONAL,            LengthRule::Exactly(4),  ValueRule::Any,        Ignores,          Accepts(Withdraw), Ignores;
+    CLUSTER_LIST,              OPTIONAL,            LengthRule::Multiple(4), ValueRule::Any,        Ignores,          Accepts(Withdraw), Ignores;
+    MP_REACH_NLRI,             OPTIONAL,            LengthRule::Any,         ValueRule::Routes,     Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
+    MP_UNREACH_NLRI,           OPTIONAL,            LengthRule::Any,         ValueRule::Routes,     Accepts(Reset),   Accepts(Reset),   Accepts(Reset);
+    EXTENDED_COMMUNITIES,      OPTIONAL_TRANSITIVE, LengthRule::Multiple(8), ValueRule::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AS4_PATH,                  OPTIONAL_TRANSITIVE, LengthRule::Any,         ValueRule::As4Path,    Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    AS4_AGGREGATOR,            OPTIONAL_TRANSITIVE, LengthRule::Exactly(8),  ValueRule::As4Aggregator, Accepts(Discard), Accepts(Discard), Accepts(Discard);
+    PMSI_TUNNEL,               OPTIONAL_TRANSITIVE, LengthRule::AtLeast(5),  ValueRule::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    TUNNEL_ENCAPSULATION,      OPTIONAL_TRANSITIVE, LengthRule::Any,         ValueRule::Tunnels,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    IPV6_EXTENDED_COMMUNITIES, OPTIONAL_TRANSITIVE, LengthRule::Multiple(20), ValueRule::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    AIGP,                      OPTIONAL_OR_DISCARD, LengthRule::Any,         ValueRule::Aigp,       Ignores,          Accepts(Discard), Accepts(Discard);
+    LARGE_COMMUNITIES,         OPTIONAL_TRANSITIVE, LengthRule::Multiple(12), ValueRule::Triples,    Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    ONLY_TO_CUSTOMER,          OPTIONAL_TRANSITIVE, LengthRule::Exactly(4),  ValueRule::Any,        Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
+    PREFIX_SID,                OPTIONAL_TRANSITIVE, LengthRule::Any,         ValueRule::Sids,       Ignores,          Accepts(Discard), Accepts(Discard);
 };
 
 /// What the rules say of one attribute: `None` if it stands, else what is done and why.
@@ -161,7 +159,7 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
     {
         return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR));
     }
-    let fault = match rule.from(context.peer) {
+    let fault = match rule.from(context.peer_kind) {
         Ignores => return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR)),
         Accepts(treatment) => treatment,
     };
@@ -172,12 +170,12 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
     if !rule.length.allows(raw.value.len(), context) {
         return Some((fault, Reason::ATTRIBUTE_LENGTH_ERROR));
     }
-    let finding = rule.value.finding(raw, context);
-    finding.map(|(least, reason)| (fault.max(least), reason))
+    let (minimum, reason) = rule.value.fault(raw, context)?;
+    Some((fault.max(minimum), reason))
 }
 
 impl Rule {
-    const fn from(&self, peer: PeerKind) -> Peer {
+    const fn from(&self, peer: PeerKind) -> PeerRule {
         match peer {
             PeerKind::External => self.external,
             PeerKind::Internal => self.internal,
@@ -189,23 +187,6 @@ impl Rule {
 /// Whether an attribute is for this kind of peer; otherwise it would discard it.
 pub(crate) fn is_accepted(code: AttributeCode, peer: PeerKind) -> bool {
     rule(code).is_none_or(|rule| matches!(rule.from(peer), Accepts(_)))
-}
-
-/// Whether an IPv4 address can be a host's: what a NEXT_HOP has to be (RFC 4271 section 6.3).
-pub(crate) fn is_host(address: Ipv4Addr) -> bool {
-    let [first, ..] = address.octets();
-    first != 0 && first != 127 && first < 224
-}
-
-/// Whether an address can be a next hop: of one host, and not of the receiver itself.
-pub(crate) fn is_usable(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_host(address),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_host(mapped),
-            None => !address.is_unspecified() && !address.is_loopback() && !address.is_multicast(),
-        },
-    }
 }
 
 /// The bits of Optional and Transitive with which an attribute is sent; `None` if its code has no rule.
@@ -220,8 +201,8 @@ pub(crate) fn flags(code: AttributeCode) -> Option<u8> {
     clippy::indexing_slicing,
     reason = "evaluated at compile time"
 )]
-const BY_CODE: [Option<&Rule>; INDEXED] = {
-    let mut table = [None; INDEXED];
+const BY_CODE: [Option<&Rule>; TABLE_LENGTH] = {
+    let mut table = [None; TABLE_LENGTH];
     let mut next = 0;
     while next < RULES.len() {
         table[RULES[next].code.0 as usize] = Some(&RULES[next]);
@@ -231,14 +212,14 @@ const BY_CODE: [Option<&Rule>; INDEXED] = {
 };
 
 /// One more than the largest code that has a rule, but for ATTR_SET, which stands far off.
-const INDEXED: usize = 41;
+const TABLE_LENGTH: usize = 41;
 
 /// Carried through, not used: what is wrong with it costs the routes.
 const ATTR_SET: Rule = Rule {
     code: AttributeCode::ATTR_SET,
     flags: OPTIONAL_TRANSITIVE,
-    length: Length::AtLeast(4),
-    value: Value::Attributes,
+    length: LengthRule::AtLeast(4),
+    value: ValueRule::Attributes,
     external: Accepts(Withdraw),
     internal: Accepts(Withdraw),
     confederation: Accepts(Withdraw),
@@ -251,7 +232,7 @@ fn rule(code: AttributeCode) -> Option<&'static Rule> {
     BY_CODE.get(usize::from(code.0)).copied().flatten()
 }
 
-impl Length {
+impl LengthRule {
     fn allows(self, length: usize, context: &Context) -> bool {
         match self {
             Self::Any => true,
@@ -263,8 +244,8 @@ impl Length {
     }
 }
 
-impl Value {
-    fn finding(self, raw: &RawAttribute<'_>, context: &Context) -> Finding {
+impl ValueRule {
+    fn fault(self, raw: &RawAttribute<'_>, context: &Context) -> Finding {
         match self {
             Self::Any | Self::Host | Self::Triples | Self::Routes => None,
             Self::Origin => origin(raw),
@@ -295,15 +276,15 @@ fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
 }
 
 /// Which kinds of segments a path may have.
-pub(crate) fn segments(context: &Context) -> Segments {
-    Segments {
+pub(crate) fn segments(context: &Context) -> AllowedSegments {
+    AllowedSegments {
         // RFC 5065 section 5: confederation segments come from within the confederation only.
-        confederation: match context.peer {
+        confederation: match context.peer_kind {
             PeerKind::External => false,
             PeerKind::Internal => context.confederation,
             PeerKind::Confederation => true,
         },
-        first: context.peer == PeerKind::Confederation,
+        first: context.peer_kind == PeerKind::Confederation,
         sets: context.as_sets,
     }
 }
@@ -311,7 +292,7 @@ pub(crate) fn segments(context: &Context) -> Segments {
 /// RFC 7607 section 2: there is no AS 0.
 #[inline(always)]
 fn aggregator(raw: &RawAttribute<'_>) -> Finding {
-    let zero = Aggregator::of_checked(raw.value).asn.number() == 0;
+    let zero = Aggregator::from_checked(raw.value).asn.number() == 0;
     zero.then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
@@ -345,7 +326,7 @@ fn sids(raw: &RawAttribute<'_>) -> Finding {
 /// RFC 6793 section 6: no empty path; confederation segments are not for here, and left out when the paths are merged.
 fn as4_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
     let path = AsPath::new(raw.value, true);
-    let any = Segments {
+    let any = AllowedSegments {
         confederation: true,
         sets: true,
         first: false,

@@ -1,14 +1,15 @@
 //! `AttributeSet`: the path attributes of a route, owned, for sending and for tables.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
+use super::raw_buf::two_octets;
 use super::rules::{is_accepted, segments, verdict};
-use super::{Aggregator, AsPathBuf, Attribute, AttributeFlags, RawAttributeBuf};
+use super::{Aggregator, AsPathBuf, RawAttributeBuf};
 use crate::asn::Asn;
-use crate::check::Checked;
 use crate::community::{Community, LargeCommunity};
-use crate::context::Context;
+use crate::context::{Context, PeerKind};
 use crate::error::EncodeError;
 use crate::extended_community::ExtendedCommunity;
 use crate::iana::{AttributeCode, Origin};
@@ -112,7 +113,7 @@ impl AttributeSet {
         if self
             .unknown
             .iter()
-            .any(|unknown| is_modelled(unknown.code) || !unknown.flags.is_optional())
+            .any(|unknown| has_own_field(unknown.code) || !unknown.flags.is_optional())
         {
             return Err(EncodeError::Illegal(
                 "an unknown attribute that is well-known or has a field of its own",
@@ -120,7 +121,7 @@ impl AttributeSet {
         }
         let faulty = self.unknown.iter().any(|unknown| {
             // What the peer is not sent cannot offend it.
-            let sent = is_accepted(unknown.code, context.peer);
+            let sent = is_accepted(unknown.code, context.peer_kind);
             sent && verdict(&unknown.as_raw(), context).is_some()
         });
         if faulty {
@@ -132,6 +133,27 @@ impl AttributeSet {
     }
 }
 
+impl RawAttributeBuf {
+    /// ATTR_SET (RFC 6368 section 5): the attributes of a customer's route that originated in `origin_as`. In it AS
+    /// numbers have four octets and LOCAL_PREF is there, as between internal peers.
+    ///
+    /// # Errors
+    ///
+    /// The attributes are not legal ones.
+    pub fn attr_set(origin_as: Asn, attributes: &AttributeSet) -> Result<Self, EncodeError> {
+        let context = Context::new(PeerKind::Internal);
+        attributes.check(&context)?;
+        let length = 4 + attributes.encoded_length(&context, None);
+        two_octets("an ATTR_SET", length)?;
+        let mut value = vec![0; length];
+        if let Some((first, rest)) = value.split_first_chunk_mut() {
+            *first = origin_as.number().to_be_bytes();
+            attributes.write(&context, None, rest);
+        }
+        Ok(Self::new(AttributeCode::ATTR_SET, value))
+    }
+}
+
 impl Default for AttributeSet {
     /// Origin incomplete, as of a route that no routing protocol found, and nothing else.
     fn default() -> Self {
@@ -140,7 +162,7 @@ impl Default for AttributeSet {
 }
 
 /// Whether a code has its own field, or is made anew for each message.
-fn is_modelled(code: AttributeCode) -> bool {
+fn has_own_field(code: AttributeCode) -> bool {
     matches!(
         code,
         AttributeCode::ORIGIN
@@ -161,83 +183,4 @@ fn is_modelled(code: AttributeCode) -> bool {
             | AttributeCode::LARGE_COMMUNITIES
             | AttributeCode::ONLY_TO_CUSTOMER
     )
-}
-
-impl From<&Checked<'_>> for AttributeSet {
-    /// What is passed on with a route: everything but the next hops, the routes, and unknown attributes that are not
-    /// transitive. Unknown ones get the Partial bit (RFC 4271 section 5); AS4_PATH is merged (RFC 6793 section 4.2.3).
-    fn from(checked: &Checked<'_>) -> Self {
-        let mut set = Self::new(Origin::INCOMPLETE);
-        for raw in checked.raw_attributes() {
-            match Attribute::decode(raw, checked.update().context()) {
-                Attribute::Origin(origin) => set.origin = origin,
-                Attribute::AsPath(path) => set.as_path = path.into(),
-                Attribute::MultiExitDisc(value) => set.multi_exit_disc = Some(value),
-                Attribute::LocalPref(value) => set.local_pref = Some(value),
-                Attribute::AtomicAggregate => set.atomic_aggregate = true,
-                Attribute::Aggregator(aggregator) => set.aggregator = Some(aggregator),
-                Attribute::Communities(communities) => set.communities.extend(communities.iter()),
-                Attribute::OriginatorId(originator) => set.originator_id = Some(originator),
-                Attribute::ClusterList(clusters) => set.cluster_list.extend(clusters.iter()),
-                Attribute::ExtendedCommunities(communities) => {
-                    set.extended_communities.extend(communities.iter());
-                }
-                Attribute::LargeCommunities(communities) => {
-                    set.large_communities.extend(communities.iter());
-                    dedup(&mut set.large_communities);
-                }
-                Attribute::OnlyToCustomer(asn) => set.only_to_customer = Some(asn),
-                Attribute::PmsiTunnel(_)
-                | Attribute::TunnelEncapsulation(_)
-                | Attribute::Ipv6ExtendedCommunities(_)
-                | Attribute::Aigp(_)
-                | Attribute::PrefixSid(_)
-                | Attribute::AttrSet(_) => set.unknown.push(raw.into()),
-                Attribute::Unknown(raw) if raw.flags.is_transitive() => {
-                    let mut unknown = RawAttributeBuf::from(raw);
-                    unknown.flags.0 |= AttributeFlags::PARTIAL;
-                    set.unknown.push(unknown);
-                }
-                Attribute::Unknown(_)
-                | Attribute::NextHop(_)
-                | Attribute::MpReach(_)
-                | Attribute::MpUnreach(_)
-                | Attribute::As4Path(_)
-                | Attribute::As4Aggregator(_) => {}
-            }
-        }
-        set.merge_as4(checked);
-        set.unknown.sort_by_key(|unknown| unknown.code);
-        set
-    }
-}
-
-impl AttributeSet {
-    /// RFC 6793 section 4.2.3: what a two-octet speaker could not say.
-    fn merge_as4(&mut self, checked: &Checked<'_>) {
-        let foreign = self
-            .aggregator
-            .is_some_and(|aggregator| aggregator.asn != Asn::TRANS);
-        if let Some(aggregator) = checked.as4_aggregator() {
-            if foreign {
-                // Somebody without AS4 support has aggregated since: both attributes are to be ignored.
-                return;
-            }
-            self.aggregator = Some(aggregator);
-        }
-        if let Some(as4_path) = checked.as4_path() {
-            self.as_path = core::mem::take(&mut self.as_path).merge(as4_path.into());
-        }
-    }
-}
-
-/// Leaves the first of each.
-pub(crate) fn dedup<T: PartialEq + Copy>(items: &mut Vec<T>) {
-    let mut kept = Vec::with_capacity(items.len());
-    for item in items.iter() {
-        if !kept.contains(item) {
-            kept.push(*item);
-        }
-    }
-    *items = kept;
 }

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 use core::str::FromStr;
 
-use super::raw_text::KEYWORDS;
+use super::words::{ParseAttributesError, bracketed, items};
 use super::{Aggregator, AttributeSet, RawAttributeBuf};
 use crate::iana::Origin;
 use crate::text::number;
@@ -113,67 +113,6 @@ impl AttributeSet {
         Some(())
     }
 }
-
-/// The words between `[` and the `]` that closes it; one without brackets.
-pub(super) fn bracketed<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<&'a str>> {
-    match words.next()? {
-        "[" => {
-            let mut inside = Vec::new();
-            loop {
-                match words.next()? {
-                    "]" => return Some(inside),
-                    word => inside.push(word),
-                }
-            }
-        }
-        word => Some([word].into()),
-    }
-}
-
-pub(super) fn items<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<T>> {
-    let items = bracketed(words)?.into_iter().map(|word| word.parse().ok());
-    items
-        .collect::<Option<Vec<T>>>()
-        .filter(|items| !items.is_empty())
-}
-
-/// The text is not path attributes; inside is the name of the first that is unknown, doubled, or has a wrong value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseAttributesError(pub String);
-
-impl fmt::Display for ParseAttributesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let example = match self.0.as_str() {
-            "origin" => "origin igp, egp or incomplete",
-            "as-path" => "as-path [ 64512 64513 ]",
-            "med" => "med 10",
-            "local-preference" => "local-preference 100",
-            "atomic-aggregate" => "atomic-aggregate, once",
-            "aggregator" => "aggregator 64512:192.0.2.1",
-            "community" => "community [ 64512:1 no-export ]",
-            "originator-id" => "originator-id 192.0.2.1",
-            "cluster-list" => "cluster-list [ 192.0.2.1 ]",
-            "extended-community" => "extended-community [ target:64512:1 ]",
-            "large-community" => "large-community [ 64512:1:2 ]",
-            "otc" => "otc 64512",
-            name => match KEYWORDS.iter().find(|(known, _)| *known == name) {
-                Some((_, example)) => example,
-                None => {
-                    return write!(
-                        f,
-                        "{name}: not an attribute; there are origin, as-path, med, local-preference, atomic-aggregate, \
-                         aggregator, community, originator-id, cluster-list, extended-community, large-community, otc, \
-                         {}",
-                        KEYWORDS.map(|(known, _)| known).join(", ")
-                    );
-                }
-            },
-        };
-        write!(f, "{}: right would be {example}", self.0)
-    }
-}
-
-impl core::error::Error for ParseAttributesError {}
 
 #[cfg(test)]
 mod tests {

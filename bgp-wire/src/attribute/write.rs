@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::rules::{flags, is_accepted};
-use super::{Aggregator, AttributeFlags, AttributeSet, RawAttributeBuf, SegmentBuf, as_path};
+use super::{Aggregator, AttributeFlags, AttributeSet, RawAttributeBuf, SegmentBuf, as_path_buf};
 use crate::context::{Context, PeerKind};
 use crate::iana::AttributeCode;
 use crate::sink::{Sink, Slice};
@@ -12,42 +12,42 @@ impl AttributeSet {
     /// How many octets [`Self::write`] writes.
     pub(crate) fn encoded_length(&self, context: &Context, next_hop: Option<Ipv4Addr>) -> usize {
         let segments = self.as_path.segments.iter();
-        let path = as_path::encoded_length(segments, context.four_octet_as);
-        let frequent = whole(1)
-            + whole(path)
-            + present(next_hop.is_some(), 4)
-            + present(self.multi_exit_disc.is_some(), 4)
-            + present(context.peer != PeerKind::External, 4)
-            + list(self.communities.len(), 4);
-        if self.has_others(context) {
-            frequent + self.others_length(context)
+        let path = as_path_buf::encoded_length(segments, context.four_octet_as);
+        let common = attribute_length(1)
+            + attribute_length(path)
+            + optional_length(next_hop.is_some(), 4)
+            + optional_length(self.multi_exit_disc.is_some(), 4)
+            + optional_length(context.peer_kind != PeerKind::External, 4)
+            + list_length(self.communities.len(), 4);
+        if self.has_uncommon(context) {
+            common + self.uncommon_length(context)
         } else {
-            frequent
+            common
         }
     }
 
     #[cold]
-    fn others_length(&self, context: &Context) -> usize {
-        let (four_octets, peer) = (context.four_octet_as, context.peer);
+    fn uncommon_length(&self, context: &Context) -> usize {
+        let (four_octets, peer) = (context.four_octet_as, context.peer_kind);
         let internal = peer == PeerKind::Internal;
         let unknown = self
             .unknown
             .iter()
-            .map(|unknown| present(is_accepted(unknown.code, peer), unknown.value.len()));
-        present(self.atomic_aggregate, 0)
-            + present(self.aggregator.is_some(), if four_octets { 8 } else { 6 })
-            + present(internal && self.originator_id.is_some(), 4)
-            + list(if internal { self.cluster_list.len() } else { 0 }, 4)
-            + list(self.extended_communities.len(), 8)
+            .map(|unknown| optional_length(is_accepted(unknown.code, peer), unknown.value.len()));
+        optional_length(self.atomic_aggregate, 0)
+            + optional_length(self.aggregator.is_some(), if four_octets { 8 } else { 6 })
+            + optional_length(internal && self.originator_id.is_some(), 4)
+            + list_length(if internal { self.cluster_list.len() } else { 0 }, 4)
+            + list_length(self.extended_communities.len(), 8)
             + if four_octets { 0 } else { self.as4_length() }
-            + list(distinct(&self.large_communities).count(), 12)
-            + present(self.only_to_customer.is_some(), 4)
+            + list_length(distinct(&self.large_communities).count(), 12)
+            + optional_length(self.only_to_customer.is_some(), 4)
             + unknown.sum::<usize>()
     }
 
     /// Whether there can be other attributes than the five that most routes have, and NEXT_HOP.
     #[inline(always)]
-    fn has_others(&self, context: &Context) -> bool {
+    fn has_uncommon(&self, context: &Context) -> bool {
         self.atomic_aggregate
             | self.aggregator.is_some()
             | self.originator_id.is_some()
@@ -75,11 +75,14 @@ impl AttributeSet {
 
     fn as4_length(&self) -> usize {
         let path = if self.has_as4_path() {
-            whole(as_path::encoded_length(self.as_path.as4_segments(), true))
+            attribute_length(as_path_buf::encoded_length(
+                self.as_path.as4_segments(),
+                true,
+            ))
         } else {
             0
         };
-        path + self.as4_aggregator().map_or(0, |_| whole(8))
+        path + self.as4_aggregator().map_or(0, |_| attribute_length(8))
     }
 
     /// Writes the attributes to the start of `out`, which has room for them, with NEXT_HOP if it is given: an external
@@ -96,31 +99,31 @@ impl AttributeSet {
     fn put(&self, context: &Context, next_hop: Option<Ipv4Addr>, out: &mut Slice<'_>) {
         let mut writer = Writer {
             out,
-            peer: context.peer,
+            peer: context.peer_kind,
             unknown: &self.unknown,
         };
         writer.put(AttributeCode::ORIGIN, [self.origin.0]);
         let segments = self.as_path.segments.iter();
         writer.put_path(AttributeCode::AS_PATH, segments, context.four_octet_as);
         if let Some(next_hop) = next_hop {
-            writer.put_word(AttributeCode::NEXT_HOP, next_hop.octets());
+            writer.put_four_octets(AttributeCode::NEXT_HOP, next_hop.octets());
         }
         if let Some(discriminator) = self.multi_exit_disc {
-            writer.put_word(AttributeCode::MULTI_EXIT_DISC, discriminator.to_be_bytes());
+            writer.put_four_octets(AttributeCode::MULTI_EXIT_DISC, discriminator.to_be_bytes());
         }
-        if context.peer != PeerKind::External {
+        if context.peer_kind != PeerKind::External {
             let preference = self.local_pref.unwrap_or(DEFAULT_LOCAL_PREF);
-            writer.put_word(AttributeCode::LOCAL_PREF, preference.to_be_bytes());
+            writer.put_four_octets(AttributeCode::LOCAL_PREF, preference.to_be_bytes());
         }
-        let others = self.has_others(context);
-        if others {
+        let uncommon = self.has_uncommon(context);
+        if uncommon {
             self.put_aggregation(context, &mut writer);
         }
         writer.put_list(AttributeCode::COMMUNITIES, &self.communities, |item| {
             item.0.to_be_bytes()
         });
-        if others {
-            self.put_others(context, &mut writer);
+        if uncommon {
+            self.put_uncommon(context, &mut writer);
         }
     }
 
@@ -141,10 +144,10 @@ impl AttributeSet {
     }
 
     #[inline(always)]
-    fn put_others(&self, context: &Context, writer: &mut Writer<'_, '_>) {
-        let internal = context.peer == PeerKind::Internal;
+    fn put_uncommon(&self, context: &Context, writer: &mut Writer<'_, '_>) {
+        let internal = context.peer_kind == PeerKind::Internal;
         if let Some(originator) = self.originator_id.filter(|_| internal) {
-            writer.put_word(AttributeCode::ORIGINATOR_ID, originator.octets());
+            writer.put_four_octets(AttributeCode::ORIGINATOR_ID, originator.octets());
         }
         let clusters: &[_] = if internal { &self.cluster_list } else { &[] };
         writer.put_list(AttributeCode::CLUSTER_LIST, clusters, Ipv4Addr::octets);
@@ -163,7 +166,7 @@ impl AttributeSet {
             distinct(&self.large_communities).for_each(|item| writer.out.put(&item.to_octets()));
         }
         if let Some(asn) = self.only_to_customer {
-            writer.put_word(AttributeCode::ONLY_TO_CUSTOMER, asn.number().to_be_bytes());
+            writer.put_four_octets(AttributeCode::ONLY_TO_CUSTOMER, asn.number().to_be_bytes());
         }
         writer.finish();
     }
@@ -181,7 +184,7 @@ impl AttributeSet {
 
 /// Octets of an attribute with a value of so many.
 #[inline(always)]
-fn whole(octets: usize) -> usize {
+fn attribute_length(octets: usize) -> usize {
     octets + if octets > 255 { 4 } else { 3 }
 }
 
@@ -193,13 +196,13 @@ fn distinct<T: PartialEq>(items: &[T]) -> impl Iterator<Item = &T> {
 }
 
 #[inline(always)]
-fn present(yes: bool, octets: usize) -> usize {
-    if yes { whole(octets) } else { 0 }
+fn optional_length(yes: bool, octets: usize) -> usize {
+    if yes { attribute_length(octets) } else { 0 }
 }
 
 #[inline(always)]
-fn list(items: usize, octets: usize) -> usize {
-    present(items != 0, items * octets)
+fn list_length(items: usize, octets: usize) -> usize {
+    optional_length(items != 0, items * octets)
 }
 
 /// What an internal peer is sent where nothing is said: what routers take it for.
@@ -221,7 +224,7 @@ impl Writer<'_, '_> {
 
     /// The same for what most messages have, at once.
     #[inline(always)]
-    fn put_word(&mut self, code: AttributeCode, [a, b, c, d]: [u8; 4]) {
+    fn put_four_octets(&mut self, code: AttributeCode, [a, b, c, d]: [u8; 4]) {
         self.put_unknown_before(code);
         let flags = flags(code).unwrap_or_default();
         self.out.put(&[flags, code.0, 4, a, b, c, d]);
@@ -270,9 +273,9 @@ impl Writer<'_, '_> {
         segments: impl Iterator<Item = &'a SegmentBuf> + Clone,
         four_octets: bool,
     ) {
-        let length = as_path::encoded_length(segments.clone(), four_octets);
+        let length = as_path_buf::encoded_length(segments.clone(), four_octets);
         self.put_header(code, length);
-        as_path::write(segments, four_octets, self.out);
+        as_path_buf::write(segments, four_octets, self.out);
     }
 
     #[inline(always)]
@@ -280,7 +283,7 @@ impl Writer<'_, '_> {
         if is_accepted(unknown.code, self.peer) {
             // By value: what is lent to a function is kept in memory.
             let out = core::mem::replace(self.out, Slice::new(&mut []));
-            *self.out = put_whole(unknown, out);
+            *self.out = put_raw(unknown, out);
         }
     }
 
@@ -293,7 +296,7 @@ impl Writer<'_, '_> {
 }
 
 #[cold]
-fn put_whole<'o>(unknown: &RawAttributeBuf, mut out: Slice<'o>) -> Slice<'o> {
+fn put_raw<'o>(unknown: &RawAttributeBuf, mut out: Slice<'o>) -> Slice<'o> {
     put_header(
         &mut out,
         unknown.flags.sendable().0,

@@ -2,11 +2,11 @@
 //! rules says of them, written out for speed. What is not as usual is left to the table.
 
 use super::index::Index;
-use crate::attribute::rules::{is_host, slot};
-use crate::attribute::{AttributeFlags, RawAttribute};
+use crate::attribute::rules::slot;
+use crate::attribute::{AttributeFlags, RawAttribute, RawAttributes};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, SegmentType};
-use crate::message::RawAttributes;
+use crate::next_hop::is_host;
 
 /// Notes those of the three attributes that stand as usual. What follows them, and a bit for the code of each.
 #[inline(always)]
@@ -24,7 +24,7 @@ pub(super) fn check_head<'a>(
     };
     index.insert(slot(AttributeCode::ORIGIN), start);
     let mut seen = 1 << ORIGIN;
-    let attributes = attributes.behind(rest);
+    let attributes = attributes.with_rest(rest);
 
     let start = attributes.start();
     let Ok((after, raw)) = RawAttribute::split(rest, start) else {
@@ -37,7 +37,7 @@ pub(super) fn check_head<'a>(
     }
     index.insert(slot(AttributeCode::AS_PATH), start);
     seen |= 1 << AttributeCode::AS_PATH.0;
-    let attributes = attributes.behind(after);
+    let attributes = attributes.with_rest(after);
 
     let [
         AttributeFlags::TRANSITIVE,
@@ -56,7 +56,7 @@ pub(super) fn check_head<'a>(
         return (attributes, seen);
     }
     index.insert(slot(AttributeCode::NEXT_HOP), attributes.start());
-    (attributes.behind(rest), seen | 1 << NEXT_HOP)
+    (attributes.with_rest(rest), seen | 1 << NEXT_HOP)
 }
 
 /// Whether a path is empty, or one sequence of at most eight four-octet AS numbers of which none is 0. Eight are looked at
@@ -65,7 +65,7 @@ pub(super) fn check_head<'a>(
 fn is_short_path(raw: &RawAttribute<'_>, message: &[u8], context: &Context) -> bool {
     const SEQUENCE: u8 = SegmentType::AS_SEQUENCE.0;
     if raw.value.is_empty() {
-        return context.peer != PeerKind::Confederation;
+        return context.peer_kind != PeerKind::Confederation;
     }
     let end = usize::from(raw.start) + raw.header_length() + 2;
     let octets = message
@@ -79,7 +79,7 @@ fn is_short_path(raw: &RawAttribute<'_>, message: &[u8], context: &Context) -> b
         zeros | u32::from(*number == [0; 4]) << position
     });
     context.four_octet_as
-        && context.peer != PeerKind::Confederation
+        && context.peer_kind != PeerKind::Confederation
         && raw.value.len() == 2 + usize::from(*count) * 4
         && zeros & ((1 << count) - 1) == 0
 }

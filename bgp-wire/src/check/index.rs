@@ -1,10 +1,9 @@
 //! Which attributes of a checked UPDATE survive, and where they stand.
 
-use crate::attribute::RawAttribute;
 use crate::attribute::rules::{SLOTS, slot, verdict};
+use crate::attribute::{RawAttribute, RawAttributes};
 use crate::context::Context;
 use crate::iana::AttributeCode;
-use crate::message::RawAttributes;
 
 /// Where those of the surviving attributes stand in their message that are asked for by name.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +34,7 @@ impl Index {
 
 /// The attributes of a checked UPDATE that survive, as they stand in the message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Surviving<'a> {
+pub(super) struct SurvivingAttributes<'a> {
     raw: RawAttributes<'a>,
     /// Every attribute survives.
     all: bool,
@@ -43,7 +42,7 @@ pub(super) struct Surviving<'a> {
     seen: Seen,
 }
 
-impl<'a> Surviving<'a> {
+impl<'a> SurvivingAttributes<'a> {
     #[inline(always)]
     pub(super) fn new(raw: RawAttributes<'a>, all: bool, context: &'a Context) -> Self {
         Self {
@@ -55,7 +54,7 @@ impl<'a> Surviving<'a> {
     }
 }
 
-impl<'a> Iterator for Surviving<'a> {
+impl<'a> Iterator for SurvivingAttributes<'a> {
     type Item = RawAttribute<'a>;
 
     #[inline(always)]

@@ -4,12 +4,12 @@ use std::format;
 use std::string::String;
 
 use super::index::{Index, Seen};
-use super::{Checked, Strongest};
+use super::{Checked, StrongestFault};
 use crate::attribute::Treatment;
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
 use crate::message::Update;
-use crate::nlri::{Form, Routes};
+use crate::nlri::{NlriFormat, Routes};
 use crate::reason::Reason;
 
 /// Asserts that shortcuts change nothing.
@@ -29,32 +29,32 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
     let withdrawn = (update.withdrawn_octets(), update.withdrawn_start());
     let announced = (update.nlri_octets(), update.nlri_start());
     for (field, start) in [withdrawn, announced] {
-        let form = Form::new(Family::IPV4_UNICAST, update.context(), false);
+        let format = NlriFormat::new(Family::IPV4_UNICAST, update.context(), false);
         let network_field = |span: Span| DecodeError {
             reason: Reason::INVALID_NETWORK_FIELD,
             span,
         };
-        Routes::check(field, form, start).map_err(network_field)?;
+        Routes::check(field, format, start).map_err(network_field)?;
     }
     let mut checked = Checked {
         update: *update,
         index: Index::EMPTY,
-        strongest: Strongest::NONE,
+        strongest: StrongestFault::NONE,
     };
     let mut seen = Seen::default();
     for item in update.raw_attributes() {
         match item {
-            Ok(raw) => checked.check_closely(raw.start, seen.insert(raw.code)),
-            Err(error) => checked.note(Treatment::Withdraw, error),
+            Ok(raw) => checked.check_by_rules(raw.start, seen.insert(raw.code)),
+            Err(error) => checked.record_fault(Treatment::Withdraw, error),
         }
     }
-    if checked.reaches() {
+    if checked.announces_routes() {
         checked.check_mandatory();
         checked.check_usable();
     }
     match checked.fault() {
         None => Ok(checked),
-        Some(fault) => checked.act_on(fault).map(|()| checked),
+        Some(fault) => checked.apply_fault(fault).map(|()| checked),
     }
 }
 

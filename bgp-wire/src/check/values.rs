@@ -54,7 +54,7 @@ impl<'a> Checked<'a> {
     #[must_use]
     pub fn aggregator(&self) -> Option<Aggregator> {
         self.value(AttributeCode::AGGREGATOR)
-            .map(Aggregator::of_checked)
+            .map(Aggregator::from_checked)
     }
 
     /// ORIGINATOR_ID, from internal peers (RFC 4456 section 8).
@@ -111,7 +111,7 @@ impl<'a> Checked<'a> {
     #[must_use]
     pub fn as4_aggregator(&self) -> Option<Aggregator> {
         self.value(AttributeCode::AS4_AGGREGATOR)
-            .map(Aggregator::of_checked)
+            .map(Aggregator::from_checked)
     }
 
     /// MP_REACH_NLRI. Its prefixes are withdrawn after treat-as-withdraw: take them from [`Checked::announced`].
@@ -119,7 +119,7 @@ impl<'a> Checked<'a> {
     #[inline]
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
         let value = self.value(AttributeCode::MP_REACH_NLRI)?;
-        Some(MpReach::of_checked(value, self.update.context()))
+        Some(MpReach::from_checked(value, self.update.context()))
     }
 
     /// MP_UNREACH_NLRI.
@@ -127,6 +127,6 @@ impl<'a> Checked<'a> {
     #[inline]
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
         let value = self.value(AttributeCode::MP_UNREACH_NLRI)?;
-        Some(MpUnreach::of_checked(value, self.update.context()))
+        Some(MpUnreach::from_checked(value, self.update.context()))
     }
 }

@@ -11,7 +11,7 @@ use crate::message::{Capability, GracefulRestart};
 
 /// Octets in hex, the first hundred of them.
 pub(super) fn hex(octets: &[u8]) -> String {
-    let shown = octets.get(..SHOWN).unwrap_or(octets);
+    let shown = octets.get(..MAX_SHOWN).unwrap_or(octets);
     let digits: String = shown.iter().map(|octet| format!("{octet:02x}")).collect();
     match octets.len() - shown.len() {
         0 => format!("0x{digits}"),
@@ -19,7 +19,7 @@ pub(super) fn hex(octets: &[u8]) -> String {
     }
 }
 
-const SHOWN: usize = 100;
+const MAX_SHOWN: usize = 100;
 
 /// The peer's text, in quotes, as is fit for a terminal.
 pub(super) fn text(text: &str) -> String {

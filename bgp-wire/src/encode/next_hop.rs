@@ -1,75 +1,12 @@
-//! The next hop of announced routes, and its field in MP_REACH_NLRI (RFC 4760 section 3, RFC 2545, RFC 8950).
+//! The Network Address of Next Hop field in MP_REACH_NLRI (RFC 4760 section 3, RFC 2545, RFC 8950).
 
-use core::fmt;
-use core::net::{IpAddr, Ipv6Addr};
-use core::str::FromStr;
+use core::net::IpAddr;
 
-use crate::attribute::MpReach;
-use crate::attribute::rules::{is_host, is_usable};
 use crate::context::Context;
 use crate::error::EncodeError;
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
-use crate::text::ParseValueError;
-
-/// The next hop of announced routes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NextHop {
-    /// One address. A VPN's gets the route distinguisher zero in front.
-    Address(IpAddr),
-    /// A global IPv6 address and the link-local one behind it (RFC 2545 section 3).
-    GlobalAndLinkLocal(Ipv6Addr, Ipv6Addr),
-    /// None, for flow specifications (RFC 8955 section 4) and for families that are not parsed.
-    Absent,
-}
-
-impl From<IpAddr> for NextHop {
-    fn from(address: IpAddr) -> Self {
-        Self::Address(address)
-    }
-}
-
-impl fmt::Display for NextHop {
-    /// One address or two, or `none`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::GlobalAndLinkLocal(global, link_local) => write!(f, "{global} {link_local}"),
-            Self::Absent => f.write_str("none"),
-        }
-    }
-}
-
-impl FromStr for NextHop {
-    type Err = ParseValueError;
-
-    fn from_str(text: &str) -> Result<Self, ParseValueError> {
-        let parse = || match text.split_once(' ') {
-            _ if text == "none" => Some(Self::Absent),
-            Some((global, link_local)) => Some(Self::GlobalAndLinkLocal(
-                global.parse().ok()?,
-                link_local.trim_start().parse().ok()?,
-            )),
-            None => text.parse().ok().map(Self::Address),
-        };
-        parse().ok_or(ParseValueError {
-            expected: "an address, a global and a link-local IPv6 address, or none",
-        })
-    }
-}
-
-impl NextHop {
-    pub(crate) fn of(reach: &MpReach<'_>) -> Option<Self> {
-        match (reach.next_hop()?, reach.link_local_next_hop()) {
-            (IpAddr::V6(global), Some(link_local)) => {
-                Some(Self::GlobalAndLinkLocal(global, link_local))
-            }
-            // What is not looked at need not be usable.
-            (address, _) if !is_usable(address) && !reach.has_next_hop() => Some(Self::Absent),
-            (address, _) => Some(Self::Address(address)),
-        }
-    }
-}
+use crate::next_hop::{NextHop, is_host, is_usable};
 
 /// The Network Address of Next Hop field of MP_REACH_NLRI.
 #[derive(Default)]

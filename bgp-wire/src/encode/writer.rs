@@ -10,12 +10,12 @@ use crate::context::Context;
 use crate::error::EncodeError;
 use crate::frame::Frame;
 use crate::iana::{AttributeCode, MessageType};
-use crate::nlri::{EncodeNlri, Form, NlriValue, encoded_length, write};
+use crate::nlri::{EncodeNlri, NlriFormat, NlriValue, encoded_length, write};
 use crate::sink::{Sink, Slice};
 
 /// Where the routes stand in the message, and what stands there with them.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum RouteField<'a> {
     /// Withdrawn Routes.
     Withdrawn,
     /// Network Layer Reachability Information, behind the attributes and NEXT_HOP.
@@ -29,21 +29,21 @@ pub(super) enum Place<'a> {
 /// Writes the messages of routes of one family.
 pub(super) struct UpdateWriter<'a> {
     pub(super) context: &'a Context,
-    pub(super) place: Place<'a>,
-    pub(super) form: Form,
+    pub(super) route_field: RouteField<'a>,
+    pub(super) format: NlriFormat,
 }
 
 const NOT_OF_FAMILY: EncodeError =
     EncodeError::Illegal("a route that is not of its family or is malformed");
 
 /// Octets of the lengths of Withdrawn Routes and of the attributes.
-const LENGTHS: usize = 4;
+const SECTION_LENGTHS: usize = 4;
 
 /// The length of the attributes of a message that has none.
 const NO_ATTRIBUTES: [u8; 2] = [0; 2];
 
 /// Octets of a multiprotocol attribute in front of its routes: its header, always an extended one, and the family.
-const MULTIPROTOCOL: usize = 7;
+const MULTIPROTOCOL_HEADER: usize = 7;
 
 impl<'a> UpdateWriter<'a> {
     /// Appends as few messages as the limit allows to `out`, from `next` to the last route that is of the same family, and
@@ -57,21 +57,21 @@ impl<'a> UpdateWriter<'a> {
         routes: &mut impl Iterator<Item = R>,
         out: &mut BytesMut,
     ) -> Result<usize, EncodeError> {
-        if !R::Value::suits(self.form.family) {
+        if !R::Value::suits(self.format.family) {
             return Err(NOT_OF_FAMILY);
         }
-        let attributes = match self.place {
-            Place::Withdrawn | Place::MpUnreach => 0,
-            Place::Nlri(attributes, next_hop) => {
+        let attributes = match self.route_field {
+            RouteField::Withdrawn | RouteField::MpUnreach => 0,
+            RouteField::Nlri(attributes, next_hop) => {
                 attributes.encoded_length(self.context, Some(next_hop))
             }
-            Place::MpReach(attributes, _) => attributes.encoded_length(self.context, None),
+            RouteField::MpReach(attributes, _) => attributes.encoded_length(self.context, None),
         };
         let mut messages = 0;
         while let Some(first) = *next
-            && first.is_of(self.form.family)
+            && first.is_of(self.format.family)
         {
-            self.write_one(attributes, first, next, routes, out)?;
+            self.write_update(attributes, first, next, routes, out)?;
             messages += 1;
         }
         Ok(messages)
@@ -79,20 +79,23 @@ impl<'a> UpdateWriter<'a> {
 
     /// Octets in front of the routes, and behind them.
     #[inline(always)]
-    fn around(&self, attributes: usize) -> (usize, usize) {
-        let fixed = Frame::HEADER_LENGTH + LENGTHS;
-        match self.place {
-            Place::Withdrawn => (fixed - 2, 2),
-            Place::Nlri(..) => (fixed + attributes, 0),
+    fn octets_around_routes(&self, attributes: usize) -> (usize, usize) {
+        let fixed = Frame::HEADER_LENGTH + SECTION_LENGTHS;
+        match self.route_field {
+            RouteField::Withdrawn => (fixed - 2, 2),
+            RouteField::Nlri(..) => (fixed + attributes, 0),
             // The next hop behind its length, and a reserved octet.
-            Place::MpReach(_, next_hop) => (fixed + MULTIPROTOCOL + next_hop.len() + 2, attributes),
-            Place::MpUnreach => (fixed + MULTIPROTOCOL, 0),
+            RouteField::MpReach(_, next_hop) => (
+                fixed + MULTIPROTOCOL_HEADER + next_hop.len() + 2,
+                attributes,
+            ),
+            RouteField::MpUnreach => (fixed + MULTIPROTOCOL_HEADER, 0),
         }
     }
 
     /// Writes one message of as many routes as have room in it, from `next`, which is `first`, on.
     #[inline(always)]
-    fn write_one<R: EncodeNlri>(
+    fn write_update<R: EncodeNlri>(
         &self,
         attributes: usize,
         first: R,
@@ -100,27 +103,27 @@ impl<'a> UpdateWriter<'a> {
         routes: &mut impl Iterator<Item = R>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        let limit = self.context.limit.octets();
-        let (before, after) = self.around(attributes);
-        let shortest = before + encoded_length(&first, &self.form) + after;
-        if shortest > limit {
+        let limit = self.context.message_limit.octets();
+        let (before, after) = self.octets_around_routes(attributes);
+        let min_length = before + encoded_length(&first, &self.format) + after;
+        if min_length > limit {
             return Err(EncodeError::AttributesTooLong {
-                length: shortest,
+                length: min_length,
                 limit,
             });
         }
         let start = out.len();
-        let most = limit - before - after;
-        let longest = usize::from(self.form.add_path) * 4 + R::Value::MAX_LENGTH;
+        let max_room = limit - before - after;
+        let max_length = usize::from(self.format.add_path) * 4 + R::Value::MAX_LENGTH;
         let count = routes.size_hint().1.and_then(|more| more.checked_add(1));
-        let expected = count.and_then(|count| count.checked_mul(longest));
-        let room = expected.map_or(most, |expected| expected.min(most));
+        let expected = count.and_then(|count| count.checked_mul(max_length));
+        let room = expected.map_or(max_room, |expected| expected.min(max_room));
         out.resize(start + before + room + after, 0);
         let message = out.get_mut(start..).unwrap_or_default();
         let field = message.get_mut(before..before + room).unwrap_or_default();
-        let used = self.fill(next, routes, field)?;
+        let used = self.write_routes(next, routes, field)?;
         let written = field.get(..used).unwrap_or_default();
-        if written.is_empty() || self.form.is_mistaken_for(written) {
+        if written.is_empty() || self.format.has_unexpected_path_ids(written) {
             return Err(EncodeError::Illegal(
                 "a route that takes no room, or the default route three times in a row,",
             ));
@@ -128,16 +131,16 @@ impl<'a> UpdateWriter<'a> {
         let length = before + used + after;
         Slice::write(message, |out| self.put_head(length, attributes, out));
         let behind = message.get_mut(before + used..).unwrap_or_default();
-        match self.place {
-            Place::Withdrawn => {
+        match self.route_field {
+            RouteField::Withdrawn => {
                 Slice::write(behind, |out| out.put(&NO_ATTRIBUTES));
             }
-            Place::MpReach(set, _) => set.write(self.context, None, behind),
-            Place::Nlri(set, next_hop) => {
+            RouteField::MpReach(set, _) => set.write(self.context, None, behind),
+            RouteField::Nlri(set, next_hop) => {
                 let field = message.get_mut(before - attributes..).unwrap_or_default();
                 set.write(self.context, Some(next_hop), field);
             }
-            Place::MpUnreach => {}
+            RouteField::MpUnreach => {}
         }
         out.truncate(start + length);
         Ok(())
@@ -146,25 +149,25 @@ impl<'a> UpdateWriter<'a> {
     /// What stands in front of the routes of a message of so many octets, but for the attributes.
     #[inline(always)]
     fn put_head(&self, length: usize, attributes: usize, out: &mut Slice<'_>) {
-        let (before, after) = self.around(attributes);
+        let (before, after) = self.octets_around_routes(attributes);
         let used = length - before - after;
         out.put(&[0xff; 16]);
         out.put(&two_octets(length));
         out.put(&[MessageType::UPDATE.0]);
-        match self.place {
-            Place::Withdrawn => out.put(&two_octets(used)),
-            Place::Nlri(..) => {
+        match self.route_field {
+            RouteField::Withdrawn => out.put(&two_octets(used)),
+            RouteField::Nlri(..) => {
                 out.put(&[0, 0]);
                 out.put(&two_octets(attributes));
             }
-            Place::MpReach(_, next_hop) => {
+            RouteField::MpReach(_, next_hop) => {
                 let code = AttributeCode::MP_REACH_NLRI;
                 self.put_multiprotocol(code, used + next_hop.len() + 2, attributes, out);
                 out.put(&[u8::try_from(next_hop.len()).unwrap_or(u8::MAX)]);
                 out.put(next_hop);
                 out.put(&[0]);
             }
-            Place::MpUnreach => {
+            RouteField::MpUnreach => {
                 self.put_multiprotocol(AttributeCode::MP_UNREACH_NLRI, used, 0, out);
             }
         }
@@ -178,9 +181,9 @@ impl<'a> UpdateWriter<'a> {
         others: usize,
         out: &mut Slice<'_>,
     ) {
-        let family = self.form.family;
+        let family = self.format.family;
         out.put(&[0, 0]);
-        out.put(&two_octets(MULTIPROTOCOL + inside + others));
+        out.put(&two_octets(MULTIPROTOCOL_HEADER + inside + others));
         out.put(&[
             AttributeFlags::OPTIONAL | AttributeFlags::EXTENDED_LENGTH,
             code.0,
@@ -192,7 +195,7 @@ impl<'a> UpdateWriter<'a> {
 
     /// Writes routes of the family until none is left or the next has no room; returns the number of octets.
     #[inline(always)]
-    fn fill<R: EncodeNlri>(
+    fn write_routes<R: EncodeNlri>(
         &self,
         next: &mut Option<R>,
         routes: &mut impl Iterator<Item = R>,
@@ -201,24 +204,24 @@ impl<'a> UpdateWriter<'a> {
         let room = field.len();
         let mut rest = field;
         while let Some(route) = *next
-            && route.is_of(self.form.family)
+            && route.is_of(self.format.family)
         {
             // RFC 7911 section 3: either every route of the family has a path identifier or none has.
-            if route.path_id().is_some() != self.form.add_path {
+            if route.path_id().is_some() != self.format.add_path {
                 return Err(EncodeError::Illegal(
                     "a path identifier without ADD-PATH, or ADD-PATH without one,",
                 ));
             }
-            if !route.value().is_legal(&self.form) {
+            if !route.value().is_legal(&self.format) {
                 return Err(NOT_OF_FAMILY);
             }
             let left = rest.len();
-            let Some(behind) = write(&route, &self.form, rest) else {
+            let Some(behind) = write(&route, &self.format, rest) else {
                 return Ok(room - left);
             };
             rest = behind;
             *next = routes.next();
-            if route.value().is_alone() {
+            if route.value().fills_field() {
                 break;
             }
         }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
 
-use super::open::{Parameters, capability};
+use super::parameters::{Parameters, capability};
 use crate::asn::Asn;
 use crate::error::EncodeError;
 use crate::family::Family;
@@ -18,8 +18,8 @@ use crate::parse::{be_u16, length_value_u8};
 pub use filter::{FilterType, OutboundRouteFilter, RouteFilters, RouteFiltersBuf};
 
 pub use entry::{
-    AddPathFamily, Entries, Entry, ExtendedNextHop, GracefulRestartFamily, LongLivedRestartFamily,
-    MultipleLabelsFamily,
+    AddPathFamily, CapabilityEntries, CapabilityEntry, ExtendedNextHop, GracefulRestartFamily,
+    LongLivedRestartFamily, MultipleLabelsFamily,
 };
 
 /// One capability of a received OPEN.
@@ -35,11 +35,11 @@ pub enum Capability<'a> {
     /// Outbound route filters that are sent or understood (RFC 5291 section 5).
     OutboundRouteFilter(OutboundRouteFilter<'a>),
     /// Next hops of another family are understood (RFC 8950).
-    ExtendedNextHop(Entries<'a, ExtendedNextHop>),
+    ExtendedNextHop(CapabilityEntries<'a, ExtendedNextHop>),
     /// Messages of up to 65535 octets are understood (RFC 8654).
     ExtendedMessage,
     /// How many labels a prefix may have (RFC 8277 section 2.1).
-    MultipleLabels(Entries<'a, MultipleLabelsFamily>),
+    MultipleLabels(CapabilityEntries<'a, MultipleLabelsFamily>),
     /// What the sender is to the receiver (RFC 9234 section 4.1).
     Role(Role),
     /// The sender restarts gracefully, or helps others to (RFC 4724 section 3).
@@ -47,11 +47,11 @@ pub enum Capability<'a> {
     /// The sender's AS number; AS numbers have four octets (RFC 6793).
     FourOctetAs(Asn),
     /// Several paths to one prefix (RFC 7911).
-    AddPath(Entries<'a, AddPathFamily>),
+    AddPath(CapabilityEntries<'a, AddPathFamily>),
     /// Refreshes begin with BoRR and end with EoRR (RFC 7313).
     EnhancedRouteRefresh,
     /// Stale routes are kept for long (RFC 9494).
-    LongLivedGracefulRestart(Entries<'a, LongLivedRestartFamily>),
+    LongLivedGracefulRestart(CapabilityEntries<'a, LongLivedRestartFamily>),
     /// The sender's host and domain name (draft-walton-bgp-hostname-capability). They are the peer's text.
     Fqdn {
         /// The host name.
@@ -90,9 +90,13 @@ impl<'a> Capability<'a> {
             CapabilityCode::OUTBOUND_ROUTE_FILTER => {
                 OutboundRouteFilter::new(value).map(Self::OutboundRouteFilter)
             }
-            CapabilityCode::EXTENDED_NEXT_HOP => Entries::new(value).map(Self::ExtendedNextHop),
+            CapabilityCode::EXTENDED_NEXT_HOP => {
+                CapabilityEntries::new(value).map(Self::ExtendedNextHop)
+            }
             CapabilityCode::EXTENDED_MESSAGE => empty.then_some(Self::ExtendedMessage),
-            CapabilityCode::MULTIPLE_LABELS => Entries::new(value).map(Self::MultipleLabels),
+            CapabilityCode::MULTIPLE_LABELS => {
+                CapabilityEntries::new(value).map(Self::MultipleLabels)
+            }
             CapabilityCode::ROLE => value.as_array().map(|&[role]| Self::Role(Role(role))),
             CapabilityCode::GRACEFUL_RESTART => {
                 GracefulRestart::decode(value).map(Self::GracefulRestart)
@@ -100,10 +104,10 @@ impl<'a> Capability<'a> {
             CapabilityCode::FOUR_OCTET_AS => value
                 .as_array()
                 .map(|asn| Self::FourOctetAs(Asn::new(u32::from_be_bytes(*asn)))),
-            CapabilityCode::ADD_PATH => Entries::new(value).map(Self::AddPath),
+            CapabilityCode::ADD_PATH => CapabilityEntries::new(value).map(Self::AddPath),
             CapabilityCode::ENHANCED_ROUTE_REFRESH => empty.then_some(Self::EnhancedRouteRefresh),
             CapabilityCode::LONG_LIVED_GRACEFUL_RESTART => {
-                Entries::new(value).map(Self::LongLivedGracefulRestart)
+                CapabilityEntries::new(value).map(Self::LongLivedGracefulRestart)
             }
             CapabilityCode::FQDN => {
                 let (rest, host) = text(value)?;
@@ -157,7 +161,7 @@ fn text(input: &[u8]) -> Option<(&[u8], &str)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GracefulRestart<'a> {
     flags_and_time: u16,
-    families: Entries<'a, GracefulRestartFamily>,
+    families: CapabilityEntries<'a, GracefulRestartFamily>,
 }
 
 impl<'a> GracefulRestart<'a> {
@@ -165,7 +169,7 @@ impl<'a> GracefulRestart<'a> {
         let (rest, flags_and_time) = be_u16(value).ok()?;
         Some(Self {
             flags_and_time,
-            families: Entries::new(rest)?,
+            families: CapabilityEntries::new(rest)?,
         })
     }
 
@@ -343,7 +347,11 @@ impl CapabilityBuf {
     }
 }
 
-fn put_entries<T: Entry>(entries: &[T], out: &mut Vec<u8>, code: CapabilityCode) -> CapabilityCode {
+fn put_entries<T: CapabilityEntry>(
+    entries: &[T],
+    out: &mut Vec<u8>,
+    code: CapabilityCode,
+) -> CapabilityCode {
     entries.iter().for_each(|entry| entry.encode(out));
     code
 }

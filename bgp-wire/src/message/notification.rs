@@ -8,7 +8,7 @@ use bytes::{BufMut, BytesMut};
 use super::capability::CapabilityBuf;
 use super::write_message;
 use crate::context::MessageLimit;
-use crate::error::{DecodeError, EncodeError, MAXIMUM_DATA};
+use crate::error::{DecodeError, EncodeError, MAX_DATA_LENGTH};
 use crate::family::Family;
 use crate::frame::Frame;
 use crate::iana::{Afi, MessageType, Safi};
@@ -182,7 +182,7 @@ impl NotificationBuf {
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut BytesMut) {
-        let data = self.data.get(..MAXIMUM_DATA).unwrap_or(&self.data);
+        let data = self.data.get(..MAX_DATA_LENGTH).unwrap_or(&self.data);
         let written = write_message(
             out,
             MessageType::NOTIFICATION,

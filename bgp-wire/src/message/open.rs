@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 
 use super::capability::{Capabilities, Capability, CapabilityBuf};
+use super::parameters::{Parameters, put_parameters};
 use super::write_message;
 use crate::asn::Asn;
 use crate::context::MessageLimit;
 use crate::error::{DecodeError, EncodeError};
 use crate::frame::Frame;
 use crate::hold_time::HoldTime;
-use crate::iana::{CapabilityCode, MessageType, ParameterType};
-use crate::parse::{Parsed, Short, array, be_u16, length_value_u8, length_value_u16, octet};
+use crate::iana::{CapabilityCode, MessageType};
+use crate::parse::{Parsed, array, be_u16, octet};
 use crate::reason::Reason;
 use crate::router_id::RouterId;
 
@@ -24,15 +25,6 @@ pub struct Open<'a> {
     router_id: RouterId,
     parameters: Parameters<'a>,
 }
-
-/// The optional parameters without their own length field.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parameters<'a> {
-    octets: &'a [u8],
-    extended: bool,
-}
-
-type Parameter<'a> = (ParameterType, &'a [u8]);
 
 impl<'a> Open<'a> {
     pub(super) fn decode(message: &'a [u8]) -> Result<Self, DecodeError> {
@@ -106,104 +98,6 @@ pub(crate) fn fixed_part(body: &[u8]) -> Parsed<'_, FixedPart> {
     let (rest, hold_time) = be_u16(rest)?;
     let (rest, router_id) = array(rest)?;
     Ok((rest, (version, my_as, hold_time, router_id)))
-}
-
-impl<'a> Parameters<'a> {
-    /// `field` starts with the length of the parameters and ends with the message, at octet `end`.
-    fn decode(field: &'a [u8], end: usize) -> Result<Self, DecodeError> {
-        let start = end - field.len();
-        let parameters = Self::frame(field)
-            .ok_or_else(|| DecodeError::new(Reason::OPEN_UNSPECIFIC, start, end))?;
-        parameters.check(end)?;
-        Ok(parameters)
-    }
-
-    /// The parameters behind their length, unchecked; `None` if it is not that of all the rest.
-    pub(crate) fn frame(field: &'a [u8]) -> Option<Self> {
-        let extended = match field {
-            // RFC 9072 section 2: the type says which form it is; the length is then not looked at, unless it is 0.
-            [length, parameter_type, ..] => {
-                *length != 0 && *parameter_type == ParameterType::EXTENDED_LENGTH.0
-            }
-            _ => false,
-        };
-        let parsed = match field {
-            [_, _, rest @ ..] if extended => length_value_u16(rest),
-            _ => length_value_u8(field),
-        };
-        match parsed {
-            Ok(([], octets)) => Some(Self { octets, extended }),
-            _ => None,
-        }
-    }
-
-    /// Walks every parameter and capability once; the iterators use the same steps.
-    fn check(self, end: usize) -> Result<(), DecodeError> {
-        let mut rest = self;
-        while !rest.octets.is_empty() {
-            let start = end - rest.octets.len();
-            let error = |reason| DecodeError::new(reason, start, end);
-            let (next, (parameter_type, mut value)) =
-                rest.split().map_err(|_| error(Reason::OPEN_UNSPECIFIC))?;
-            let parameter_end = end - next.octets.len();
-            if parameter_type != ParameterType::CAPABILITIES {
-                return Err(DecodeError::new(
-                    Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
-                    start,
-                    parameter_end,
-                ));
-            }
-            while !value.is_empty() {
-                let at = parameter_end - value.len();
-                let (after, (code, octets)) = capability(value)
-                    .map_err(|_| DecodeError::new(Reason::OPEN_UNSPECIFIC, at, parameter_end))?;
-                // Without its four octets there is no AS number; every other capability of a wrong length is ignored.
-                if code == CapabilityCode::FOUR_OCTET_AS && octets.len() != 4 {
-                    return Err(DecodeError::new(
-                        Reason::OPEN_UNSPECIFIC,
-                        at,
-                        parameter_end - after.len(),
-                    ));
-                }
-                if code == CapabilityCode::FOUR_OCTET_AS && octets == [0; 4] {
-                    let end = parameter_end - after.len();
-                    return Err(DecodeError::new(Reason::BAD_PEER_AS, at, end));
-                }
-                value = after;
-            }
-            rest = next;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn octets(self) -> &'a [u8] {
-        self.octets
-    }
-
-    pub(crate) fn is_extended(self) -> bool {
-        self.extended
-    }
-
-    /// The first parameter, and the rest.
-    pub(crate) fn split(self) -> Result<(Self, Parameter<'a>), nom::Err<Short>> {
-        let (rest, parameter_type) = octet(self.octets)?;
-        let (octets, value) = if self.extended {
-            length_value_u16(rest)?
-        } else {
-            length_value_u8(rest)?
-        };
-        Ok((
-            Self { octets, ..self },
-            (ParameterType(parameter_type), value),
-        ))
-    }
-}
-
-/// One capability TLV (RFC 5492 section 4).
-pub(super) fn capability(input: &[u8]) -> Parsed<'_, (CapabilityCode, &[u8])> {
-    let (rest, code) = octet(input)?;
-    let (rest, value) = length_value_u8(rest)?;
-    Ok((rest, (CapabilityCode(code), value)))
 }
 
 /// An OPEN to send.
@@ -299,29 +193,4 @@ impl From<Open<'_>> for OpenBuf {
             capabilities: open.capabilities().map(CapabilityBuf::from).collect(),
         }
     }
-}
-
-fn put_parameters(out: &mut BytesMut, capabilities: &[u8]) -> Result<(), EncodeError> {
-    if capabilities.is_empty() {
-        out.put_u8(0);
-    } else if let (Ok(parameters), Ok(value)) = (
-        u8::try_from(capabilities.len() + 2),
-        u8::try_from(capabilities.len()),
-    ) && parameters != u8::MAX
-    {
-        out.put_slice(&[parameters, ParameterType::CAPABILITIES.0, value]);
-    } else {
-        // RFC 9072 section 2.
-        let too_long = EncodeError::PartTooLong {
-            part: "the capabilities",
-            length: capabilities.len(),
-        };
-        let value = u16::try_from(capabilities.len()).map_err(|_| too_long)?;
-        out.put_slice(&[255, ParameterType::EXTENDED_LENGTH.0]);
-        out.put_u16(value.checked_add(3).ok_or(too_long)?);
-        out.put_u8(ParameterType::CAPABILITIES.0);
-        out.put_u16(value);
-    }
-    out.put_slice(capabilities);
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! UPDATE (RFC 4271 section 4.3): its three sections, told apart by their lengths (RFC 7606 section 3).
 
-use crate::attribute::RawAttribute;
+use crate::attribute::RawAttributes;
 use crate::context::Context;
-use crate::error::{DecodeError, Span, position};
+use crate::error::{DecodeError, Span};
 use crate::frame::Frame;
 use crate::parse::length_value_u16;
 use crate::reason::Reason;
@@ -88,73 +88,5 @@ impl<'a> Update<'a> {
     #[inline]
     pub(crate) fn nlri_start(&self) -> usize {
         self.nlri.into()
-    }
-}
-
-/// The path attributes of an UPDATE, unchecked. Ends after an attribute that its section cuts short, with an error.
-#[derive(Clone, Copy, Debug)]
-pub struct RawAttributes<'a> {
-    rest: &'a [u8],
-    /// Where `rest` ends in its message.
-    end: u16,
-}
-
-impl<'a> Iterator for RawAttributes<'a> {
-    type Item = Result<RawAttribute<'a>, DecodeError>;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let start = self.start();
-        if let Ok((rest, attribute)) = RawAttribute::split(self.rest, start) {
-            self.rest = rest;
-            return Some(Ok(attribute));
-        }
-        // RFC 7606 section 4: what follows cannot be told apart.
-        self.rest = &[];
-        let reason = Reason::MALFORMED_ATTRIBUTE_LIST;
-        Some(Err(DecodeError::new(reason, start.into(), self.end.into())))
-    }
-}
-
-impl<'a> RawAttributes<'a> {
-    /// `octets` end at `end` in their message.
-    #[inline]
-    pub(crate) fn new(octets: &'a [u8], end: u16) -> Self {
-        Self { rest: octets, end }
-    }
-
-    /// The attribute that starts at `start` in the message.
-    #[inline]
-    pub(crate) fn at(self, start: u16) -> Option<RawAttribute<'a>> {
-        let length = usize::from(self.end.checked_sub(start)?);
-        let (_, rest) = self
-            .rest
-            .split_at_checked(self.rest.len().checked_sub(length)?)?;
-        let (_, attribute) = RawAttribute::split(rest, start).ok()?;
-        Some(attribute)
-    }
-
-    /// Where the next attribute starts in the message.
-    #[inline(always)]
-    pub(crate) fn start(self) -> u16 {
-        self.end.wrapping_sub(position(self.rest.len()))
-    }
-
-    #[inline(always)]
-    pub(crate) fn octets(self) -> &'a [u8] {
-        self.rest
-    }
-
-    /// What is left when only `rest`, its end, is left.
-    #[inline(always)]
-    pub(crate) fn behind(self, rest: &'a [u8]) -> Self {
-        Self { rest, ..self }
-    }
-
-    pub(crate) fn is_empty(self) -> bool {
-        self.rest.is_empty()
     }
 }

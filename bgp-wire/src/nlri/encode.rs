@@ -2,11 +2,8 @@
 //!
 //! Both traits are sealed: the crate can add to what a value must know without breaking a caller.
 
-use ipnet::IpNet;
-
-use super::{Form, Nlri, PathId, UnicastPrefix};
+use super::{Nlri, NlriFormat, PathId};
 use crate::family::Family;
-use crate::iana::{Afi, Safi};
 use crate::sink::Slice;
 
 /// A route that [`encode_announcements`](crate::encode_announcements) and
@@ -31,7 +28,7 @@ use crate::sink::Slice;
 /// let route = Nlri::new(RouteTargetPrefix::DEFAULT);
 /// assert_eq!((route.family(), route.path_id()), (Family::ROUTE_TARGET, None));
 ///
-/// let context = Context::new(PeerKind::Internal).families([Family::ROUTE_TARGET, Family::IPV4_MULTICAST]);
+/// let context = Context::new(PeerKind::Internal).with_families([Family::ROUTE_TARGET, Family::IPV4_MULTICAST]);
 /// let mut octets = bytes::BytesMut::new();
 /// assert_eq!(encode_withdrawals(&context, [route], &mut octets)?, 1, "one message");
 /// let prefix: Nlri = "192.0.2.0/24".parse()?;
@@ -74,18 +71,18 @@ pub trait NlriValue: Copy {
 
     /// Returns `true` if the value fills its field, so that no route can follow.
     #[inline(always)]
-    fn is_alone(&self) -> bool {
+    fn fills_field(&self) -> bool {
         false
     }
 
     /// Returns `true` if a receiver reads the value as it is. [`Self::suits`] holds already.
-    fn is_legal(&self, form: &Form) -> bool;
+    fn is_legal(&self, format: &NlriFormat) -> bool;
 
     /// Returns the number of octets that [`Self::write`] writes.
-    fn encoded_length(&self, form: &Form) -> usize;
+    fn encoded_length(&self, format: &NlriFormat) -> usize;
 
     /// Writes the value to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
+    fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
 }
 
 /// A value that tells its family.
@@ -156,94 +153,25 @@ impl<V: NlriValue> EncodeNlri for (Family, Nlri<V>) {
     }
 }
 
-impl<P: UnicastPrefix> NlriValue for P {
-    const MAX_LENGTH: usize = 1 + P::OCTETS;
-
-    #[inline(always)]
-    fn suits(family: Family) -> bool {
-        family.afi == P::AFI && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
-    }
-
-    #[inline(always)]
-    fn is_legal(&self, _: &Form) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    fn encoded_length(&self, _: &Form) -> usize {
-        1 + usize::from(self.length()).div_ceil(8)
-    }
-
-    #[inline(always)]
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        UnicastPrefix::write(*self, out)
-    }
-}
-
-impl<P: UnicastPrefix> HasFamily for P {
-    #[inline(always)]
-    fn family(&self) -> Family {
-        Family::new(P::AFI, Safi::UNICAST)
-    }
-
-    #[inline(always)]
-    fn is_of(&self, _: Family) -> bool {
-        true
-    }
-}
-
-impl NlriValue for IpNet {
-    const MAX_LENGTH: usize = 17;
-
-    fn suits(family: Family) -> bool {
-        matches!(family.afi, Afi::IPV4 | Afi::IPV6)
-            && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
-    }
-
-    fn is_legal(&self, form: &Form) -> bool {
-        self.family().afi == form.family.afi
-    }
-
-    fn encoded_length(&self, _: &Form) -> usize {
-        1 + usize::from(self.prefix_len()).div_ceil(8)
-    }
-
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        match self {
-            Self::V4(prefix) => UnicastPrefix::write(*prefix, out),
-            Self::V6(prefix) => UnicastPrefix::write(*prefix, out),
-        }
-    }
-}
-
-impl HasFamily for IpNet {
-    fn family(&self) -> Family {
-        match self {
-            Self::V4(_) => Family::IPV4_UNICAST,
-            Self::V6(_) => Family::IPV6_UNICAST,
-        }
-    }
-}
-
 /// Returns the number of octets that [`write`] writes.
 #[inline(always)]
-pub(crate) fn encoded_length<R: EncodeNlri>(route: &R, form: &Form) -> usize {
-    route.path_id().map_or(0, |_| 4) + route.value().encoded_length(form)
+pub(crate) fn encoded_length<R: EncodeNlri>(route: &R, format: &NlriFormat) -> usize {
+    route.path_id().map_or(0, |_| 4) + route.value().encoded_length(format)
 }
 
 /// Writes a route to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
 #[inline(always)]
 pub(crate) fn write<'o, R: EncodeNlri>(
     route: &R,
-    form: &Form,
+    format: &NlriFormat,
     out: &'o mut [u8],
 ) -> Option<&'o mut [u8]> {
     let Some(PathId(path_id)) = route.path_id() else {
-        return route.value().write(form, out);
+        return route.value().write(format, out);
     };
     let (identifier, rest) = out.split_first_chunk_mut()?;
     *identifier = path_id.to_be_bytes();
-    route.value().write(form, rest)
+    route.value().write(format, rest)
 }
 
 /// Hands the first `length` octets of `out` to `write`, which fills them. Returns the rest of `out`, or `None` if there is

@@ -9,13 +9,13 @@ pub use component::{
 
 use alloc::vec::Vec;
 
-use super::Form;
+use super::NlriFormat;
 use super::encode::{NlriValue, write_exactly};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, Short, array, be_u16, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
-use crate::sink::{Length, Sink, Slice};
+use crate::sink::{OctetCount, Sink, Slice};
 
 /// A received flow specification that was checked: its components are whole, known, and in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl FlowSpecBuf {
     }
 
     fn value_length(&self) -> usize {
-        let mut length = Length::default();
+        let mut length = OctetCount::default();
         self.write_value(&mut length);
         length.0
     }
@@ -145,8 +145,8 @@ impl NlriValue for &FlowSpecBuf {
         is_flowspec(family)
     }
 
-    fn is_legal(&self, form: &Form) -> bool {
-        let family = form.family;
+    fn is_legal(&self, format: &NlriFormat) -> bool {
+        let family = format.family;
         let types = self
             .components
             .iter()
@@ -161,11 +161,11 @@ impl NlriValue for &FlowSpecBuf {
             && self.value_length() <= MAX_VALUE_LENGTH
     }
 
-    fn encoded_length(&self, _: &Form) -> usize {
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
         framed_length(self.value_length())
     }
 
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+    fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.value_length();
         write_exactly(framed_length(length), out, |out| {
             write_length(length, out);
@@ -188,16 +188,16 @@ impl NlriValue for FlowSpec<'_> {
     }
 
     /// The components were checked when the rule was received.
-    fn is_legal(&self, form: &Form) -> bool {
-        self.distinguisher.is_some() == (form.family.safi == Safi::FLOWSPEC_VPN)
-            && self.afi == form.family.afi
+    fn is_legal(&self, format: &NlriFormat) -> bool {
+        self.distinguisher.is_some() == (format.family.safi == Safi::FLOWSPEC_VPN)
+            && self.afi == format.family.afi
     }
 
-    fn encoded_length(&self, _: &Form) -> usize {
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
         framed_length(self.value_length())
     }
 
-    fn write<'o>(&self, _: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+    fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.value_length();
         write_exactly(framed_length(length), out, |out| {
             write_length(length, out);

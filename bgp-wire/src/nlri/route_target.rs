@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Form;
+use super::NlriFormat;
 use super::encode::{HasFamily, NlriValue, write_exactly};
 use super::words::{Words, in_words};
 use crate::asn::Asn;
@@ -70,7 +70,7 @@ impl RouteTargetPrefix {
         ExtendedCommunity(target)
     }
 
-    pub(super) fn split<'a>(input: &'a [u8], _: &Form) -> Parsed<'a, Self> {
+    pub(super) fn split<'a>(input: &'a [u8], _: &NlriFormat) -> Parsed<'a, Self> {
         let (rest, bits) = octet(input)?;
         let (rest, octets) = take(rest, usize::from(bits).div_ceil(8))?;
         let mut whole = Self {
@@ -107,16 +107,16 @@ impl NlriValue for RouteTargetPrefix {
         family == Family::ROUTE_TARGET
     }
 
-    fn is_legal(&self, _: &Form) -> bool {
+    fn is_legal(&self, _: &NlriFormat) -> bool {
         true
     }
 
-    fn encoded_length(&self, _: &Form) -> usize {
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
         1 + usize::from(self.bits).div_ceil(8)
     }
 
-    fn write<'o>(&self, form: &Form, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        let length = self.encoded_length(form);
+    fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let length = self.encoded_length(format);
         let octets = self.octets.get(..length - 1).unwrap_or_default();
         write_exactly(length, out, |out| {
             out.put(&[self.bits]);

@@ -1,95 +1,14 @@
-//! Prefixes of the unicast and multicast families (RFC 4271 section 4.3), with or without path identifier (RFC 7911).
+//! Prefixes of the unicast and multicast families (RFC 4271 section 4.3).
 
-use core::fmt;
-use core::marker::PhantomData;
+use core::net::IpAddr;
 use core::ops::RangeInclusive;
-use core::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::seems_to_have_path_ids;
-use crate::error::Span;
-use crate::iana::Afi;
-use crate::parse::{Parsed, octet, take};
-use crate::text::{ParseValueError, number};
-
-/// A path identifier (RFC 7911 section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct PathId(pub u32);
-
-/// A prefix and, where ADD-PATH is negotiated, its path identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Nlri<P = IpNet> {
-    /// Which of several paths to the prefix is meant.
-    pub path_id: Option<PathId>,
-    /// The prefix, host bits cleared.
-    pub prefix: P,
-}
-
-impl fmt::Display for PathId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for PathId {
-    type Err = ParseValueError;
-
-    fn from_str(text: &str) -> Result<Self, ParseValueError> {
-        number(text).map(Self).ok_or(ParseValueError {
-            expected: "a path identifier of 0 to 4294967295",
-        })
-    }
-}
-
-/// What stands between a prefix and its path identifier.
-const BEFORE_PATH_ID: &str = " path-id ";
-
-impl<P: fmt::Display> fmt::Display for Nlri<P> {
-    /// The prefix, and ` path-id N` behind it where it has a path identifier.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.prefix.fmt(f)?;
-        self.path_id
-            .map_or(Ok(()), |path_id| write!(f, "{BEFORE_PATH_ID}{path_id}"))
-    }
-}
-
-impl<P: FromStr> FromStr for Nlri<P> {
-    type Err = ParseValueError;
-
-    /// What its `Display` writes.
-    fn from_str(text: &str) -> Result<Self, ParseValueError> {
-        let (prefix, path_id) = match text.rsplit_once(BEFORE_PATH_ID) {
-            Some((prefix, path_id)) => (prefix, Some(path_id.parse()?)),
-            None => (text, None),
-        };
-        let prefix = prefix.trim().parse().map_err(|_| ParseValueError {
-            expected: "a route, and its path identifier if it has one: 192.168.10.1/32 path-id 7",
-        })?;
-        Ok(Self { path_id, prefix })
-    }
-}
-
-impl<P> Nlri<P> {
-    /// The prefix alone.
-    pub const fn new(prefix: P) -> Self {
-        Self {
-            path_id: None,
-            prefix,
-        }
-    }
-}
-
-impl<P: Into<IpNet>> Nlri<P> {
-    pub(crate) fn widen(self) -> Nlri {
-        Nlri {
-            path_id: self.path_id,
-            prefix: self.prefix.into(),
-        }
-    }
-}
+use super::NlriFormat;
+use super::encode::{HasFamily, NlriValue};
+use crate::family::Family;
+use crate::iana::{Afi, Safi};
 
 /// A prefix type of this grammar: [`Ipv4Net`] or [`Ipv6Net`].
 pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
@@ -104,7 +23,7 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
 
     /// The largest length in bits.
     #[doc(hidden)]
-    const BITS: u8;
+    const MAX_BITS: u8;
 
     /// The lengths of nearly all prefixes of the internet, and how many octets each has.
     #[doc(hidden)]
@@ -161,7 +80,7 @@ macro_rules! unicast_prefix {
 
             const OCTETS: usize = $octets;
 
-            const BITS: u8 = $octets * 8;
+            const MAX_BITS: u8 = $octets * 8;
 
             const USUAL: (RangeInclusive<u8>, usize) = $usual;
 
@@ -220,6 +139,75 @@ unicast_prefix!(
     (25..=32, 4)
 );
 
+impl<P: UnicastPrefix> NlriValue for P {
+    const MAX_LENGTH: usize = 1 + P::OCTETS;
+
+    #[inline(always)]
+    fn suits(family: Family) -> bool {
+        family.afi == P::AFI && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
+    }
+
+    #[inline(always)]
+    fn is_legal(&self, _: &NlriFormat) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
+        1 + usize::from(self.length()).div_ceil(8)
+    }
+
+    #[inline(always)]
+    fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        UnicastPrefix::write(*self, out)
+    }
+}
+
+impl<P: UnicastPrefix> HasFamily for P {
+    #[inline(always)]
+    fn family(&self) -> Family {
+        Family::new(P::AFI, Safi::UNICAST)
+    }
+
+    #[inline(always)]
+    fn is_of(&self, _: Family) -> bool {
+        true
+    }
+}
+
+impl NlriValue for IpNet {
+    const MAX_LENGTH: usize = 17;
+
+    fn suits(family: Family) -> bool {
+        matches!(family.afi, Afi::IPV4 | Afi::IPV6)
+            && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
+    }
+
+    fn is_legal(&self, format: &NlriFormat) -> bool {
+        self.family().afi == format.family.afi
+    }
+
+    fn encoded_length(&self, _: &NlriFormat) -> usize {
+        1 + usize::from(self.prefix_len()).div_ceil(8)
+    }
+
+    fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        match self {
+            Self::V4(prefix) => UnicastPrefix::write(*prefix, out),
+            Self::V6(prefix) => UnicastPrefix::write(*prefix, out),
+        }
+    }
+}
+
+impl HasFamily for IpNet {
+    fn family(&self) -> Family {
+        match self {
+            Self::V4(_) => Family::IPV4_UNICAST,
+            Self::V6(_) => Family::IPV6_UNICAST,
+        }
+    }
+}
+
 /// The octets at the end of a field, and zeros.
 #[inline(always)]
 fn pad<const N: usize>(octets: &[u8]) -> [u8; N] {
@@ -231,283 +219,25 @@ fn pad<const N: usize>(octets: &[u8]) -> [u8; N] {
     word
 }
 
-/// Iterates the prefixes of a field that was checked; never fails.
-#[derive(Clone, Copy, Debug)]
-pub struct Prefixes<'a, P> {
-    rest: &'a [u8],
-    add_path: bool,
-    prefix: PhantomData<P>,
-}
-
-impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
-    /// Whether `field` is a list of prefixes; the octets of the first that is not, if one is not.
-    ///
-    /// `start` is the position of the field in its message.
-    #[inline(always)]
-    pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<Self, Span> {
-        let sound = if add_path {
-            is_list_of_paths::<P>(field)
-        } else {
-            is_list::<P, 0>(field)
-        };
-        let prefixes = Self::of_checked(field, add_path);
-        if sound {
-            Ok(prefixes)
-        } else {
-            let end = start + field.len();
-            let from = if !add_path && seems_to_have_path_ids(field) {
-                start
-            } else {
-                end - prefixes.behind_sound()
-            };
-            Err(Span::new(from, end))
-        }
+/// The prefix of so many bits at the start of `octets`, of the kind of its family.
+pub(super) fn load(octets: &[u8], bits: u8, afi: Afi) -> Option<IpNet> {
+    if usize::from(bits) > octets.len() * 8 {
+        return None;
     }
-
-    #[inline]
-    pub(crate) fn of_checked(field: &'a [u8], add_path: bool) -> Self {
-        Self {
-            rest: field,
-            add_path,
-            prefix: PhantomData,
-        }
-    }
-
-    /// How many octets follow the prefixes up to the first that is none.
-    #[cold]
-    fn behind_sound(mut self) -> usize {
-        while self.next().is_some() {}
-        self.rest.len()
-    }
-
-    /// The next prefix if it has one of these lengths.
-    #[inline(always)]
-    fn split(&mut self, (lengths, length): &(RangeInclusive<u8>, usize)) -> Option<P> {
-        let (bits, octets) = self.rest.split_first()?;
-        if !lengths.contains(bits) {
-            return None;
-        }
-        let prefix = P::load(*bits, octets)?;
-        self.rest = octets.get(*length..)?;
-        Some(prefix)
-    }
-
-    #[inline(always)]
-    fn step(&mut self, pace: &mut Pace) -> Option<Nlri<P>> {
-        let (path_id, rest) = if self.add_path {
-            let (path_id, rest) = self.rest.split_first_chunk::<PATH_ID>()?;
-            (Some(PathId(u32::from_be_bytes(*path_id))), rest)
-        } else {
-            (None, self.rest)
-        };
-        let (bits, octets) = rest.split_first()?;
-        let prefix = P::load(*bits, octets)?;
-        self.rest = octets.get(pace.octets::<P>(*bits)..)?;
-        Some(Nlri { path_id, prefix })
+    if afi == Afi::IPV6 {
+        Ipv6Net::load(bits, octets).map(IpNet::V6)
+    } else {
+        Ipv4Net::load(bits, octets).map(IpNet::V4)
     }
 }
 
-/// Whether a field is prefixes, each behind its path identifier.
-#[inline(never)]
-fn is_list_of_paths<P: UnicastPrefix>(field: &[u8]) -> bool {
-    is_list::<P, PATH_ID>(field)
-}
-
-/// How the octets of the next prefix are found.
-///
-/// The place of a prefix depends on the length that stands in front of the one before. Where lengths are what they
-/// usually are, a branch that is predicted is three times as fast as to wait for that number; where they are any, half
-/// as fast. This watches how often the branches are of no use.
-#[derive(Clone, Copy)]
-struct Pace {
-    /// Prefixes of unusual lengths.
-    unusual: u32,
-}
-
-impl Pace {
-    const START: Self = Self { unusual: 0 };
-
-    /// Whether branches are of use.
-    #[inline(always)]
-    fn is_regular(self) -> bool {
-        self.unusual < 32
+/// The octets of the network, of which the first `bits` count.
+pub(super) fn network(prefix: IpNet, into: &mut [u8; 16]) -> &[u8] {
+    let bits = prefix.prefix_len();
+    match prefix.network() {
+        IpAddr::V4(address) => *into = pad(&address.octets()),
+        IpAddr::V6(address) => *into = address.octets(),
     }
-
-    /// The octets of a prefix of so many bits.
-    #[inline(always)]
-    fn octets<P: UnicastPrefix>(&mut self, bits: u8) -> usize {
-        let (usual, frequent) = (P::USUAL, P::FREQUENT);
-        if !self.is_regular() {
-            usize::from(bits).div_ceil(8)
-        } else if usual.0.contains(&bits) {
-            usual.1
-        } else if frequent.0.contains(&bits) {
-            frequent.1
-        } else {
-            self.unusual += 1;
-            length_in_octets(bits)
-        }
-    }
-}
-
-/// Not inlined: what is called stays behind a branch.
-#[inline(never)]
-fn length_in_octets(bits: u8) -> usize {
-    usize::from(bits).div_ceil(8)
-}
-
-/// The octets of a path identifier.
-const PATH_ID: usize = 4;
-
-/// Whether a field is prefixes, each behind `SKIP` octets.
-#[inline(always)]
-fn is_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
-    let (usual, length) = P::USUAL;
-    let mut pace = Pace::START;
-    let mut at = 0;
-    while pace.is_regular() {
-        // A loop of its own, or the compiler turns the branch into arithmetic.
-        while let Some(bits) = field.get(at + SKIP)
-            && usual.contains(bits)
-        {
-            at += SKIP + 1 + length;
-        }
-        match field.get(at + SKIP) {
-            Some(bits) if *bits > P::BITS => return false,
-            Some(0) if SKIP == 0 && at == 0 && seems_to_have_path_ids(field) => return false,
-            Some(bits) => at += SKIP + 1 + pace.octets::<P>(*bits),
-            None => return at == field.len(),
-        }
-    }
-    let mut longest = 0;
-    while let Some(bits) = field.get(at + SKIP) {
-        longest = longest.max(*bits);
-        at += SKIP + 1 + usize::from(*bits).div_ceil(8);
-    }
-    at == field.len() && longest <= P::BITS
-}
-
-impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
-    type Item = Nlri<P>;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Nlri<P>> {
-        let mut pace = Pace::START;
-        self.step(&mut pace)
-    }
-
-    #[inline(always)]
-    fn fold<B, F: FnMut(B, Nlri<P>) -> B>(mut self, start: B, mut step: F) -> B {
-        let (usual, frequent) = (P::USUAL, P::FREQUENT);
-        let (mut all, mut pace) = (start, Pace::START);
-        loop {
-            if !self.add_path && pace.is_regular() {
-                // Loops of their own, or the compiler turns branches into arithmetic.
-                while let Some(prefix) = self.split(&usual) {
-                    all = step(all, Nlri::new(prefix));
-                }
-                if let Some(prefix) = self.split(&frequent) {
-                    all = step(all, Nlri::new(prefix));
-                    continue;
-                }
-            }
-            match self.step(&mut pace) {
-                Some(nlri) => all = step(all, nlri),
-                None => return all,
-            }
-        }
-    }
-}
-
-/// The octets of a next hop behind their one-octet length.
-pub(crate) fn next_hop(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let (rest, length) = octet(input)?;
-    take(rest, length.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use std::prelude::v1::*;
-
-    use crate::nlri::{Form, encoded_length, write};
-
-    const FORM: Form = Form {
-        family: crate::Family::IPV4_UNICAST,
-        add_path: true,
-        multiple_labels: false,
-        withdrawn: false,
-    };
-
-    fn ipv4(field: &[u8]) -> Result<Vec<String>, Span> {
-        Ok(Prefixes::<Ipv4Net>::check(field, false, 100)?
-            .map(|nlri| nlri.prefix.to_string())
-            .collect())
-    }
-
-    #[test]
-    fn host_bits_are_cleared() {
-        let field = [
-            0, 1, 0xff, 23, 10, 253, 255, 32, 192, 168, 10, 1, 24, 10, 0, 1,
-        ];
-        assert_eq!(
-            ipv4(&field).unwrap(),
-            [
-                "0.0.0.0/0",
-                "128.0.0.0/1",
-                "10.253.254.0/23",
-                "192.168.10.1/32",
-                "10.0.1.0/24"
-            ]
-        );
-        let field = [0, 7, 0xff, 64, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 1];
-        let prefixes = Prefixes::<Ipv6Net>::check(&field, false, 0).unwrap();
-        let text: Vec<_> = prefixes.map(|nlri| nlri.prefix.to_string()).collect();
-        assert_eq!(text, ["::/0", "fe00::/7", "2001:db8:0:1::/64"]);
-    }
-
-    #[test]
-    fn faults_name_their_octets() {
-        for (field, start) in [
-            (&[33, 1, 2, 3, 4, 5][..], 100),
-            (&[8, 10, 24, 1, 2], 102),
-            (&[32], 100),
-            (&[8, 1, 255], 102),
-        ] {
-            let end = u16::try_from(100 + field.len()).unwrap();
-            assert_eq!(ipv4(field), Err(Span { start, end }), "{field:?}");
-        }
-    }
-
-    #[test]
-    fn path_identifiers() {
-        let field = [0, 0, 0, 7, 8, 10, 0xff, 0, 0, 0, 0];
-        let prefixes: Vec<_> = Prefixes::<Ipv4Net>::check(&field, true, 0)
-            .unwrap()
-            .collect();
-        assert_eq!(
-            prefixes[0],
-            Nlri {
-                path_id: Some(PathId(7)),
-                prefix: "10.0.0.0/8".parse().unwrap()
-            }
-        );
-        assert_eq!(prefixes[1].path_id, Some(PathId(0xff00_0000)));
-        assert!(Prefixes::<Ipv4Net>::check(&field[..4], true, 0).is_err());
-        let mut out = [0; 11];
-        let mut at = 0;
-        for nlri in &prefixes {
-            let rest = write(nlri, &FORM, &mut out[at..]).unwrap().len();
-            at = out.len() - rest;
-        }
-        assert_eq!((at, out), (11, field));
-        assert_eq!(
-            prefixes
-                .iter()
-                .map(|nlri| encoded_length(nlri, &FORM))
-                .sum::<usize>(),
-            field.len()
-        );
-    }
+    into.get(..usize::from(bits).div_ceil(8))
+        .unwrap_or_default()
 }

@@ -432,5 +432,5 @@ fn label_bits(labels: &Labels) -> u8 {
 }
 
 fn context_is_wide(context: &Context) -> bool {
-    context.has_four_octet_as()
+    context.four_octet_as()
 }

@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         u8::from_str_radix(pair, 16).map_err(|error| format!("{pair}: {error}"))
     });
     let message = octets.collect::<Result<Vec<_>, String>>()?;
-    let context = Context::new(PeerKind::Internal).families(Family::PARSED);
+    let context = Context::new(PeerKind::Internal).with_families(Family::PARSED);
     let dissection = dissect(&message, &context);
     print!("{dissection}");
     print!("{}", dissection.excerpt(&message).unwrap_or_default());

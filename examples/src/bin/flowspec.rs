@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut update = UpdateBuf::new(attributes);
     update.announce(AnyNlriBuf::parse(Family::IPV4_FLOWSPEC, &rule.join(" "))?);
     let mut octets = BytesMut::new();
-    let context = Context::new(PeerKind::Internal).families([Family::IPV4_FLOWSPEC]);
+    let context = Context::new(PeerKind::Internal).with_families([Family::IPV4_FLOWSPEC]);
     update.encode(&context, &mut octets)?;
     println!("{octets:x}");
     Ok(())

@@ -54,9 +54,9 @@ fn message(record: &Bytes, extended_time: bool, subtype: u16) -> Option<(Bytes, 
 fn print(time: u32, message: Bytes, four_octet_as: bool) {
     // What was recorded long ago may hold what is an error today.
     let context = Context::new(PeerKind::External)
-        .four_octet_as(four_octet_as)
-        .families(Family::PARSED)
-        .as_sets(true);
+        .with_four_octet_as(four_octet_as)
+        .with_families(Family::PARSED)
+        .with_as_sets(true);
     let outcome = Frame::from_bytes(message, MessageLimit::Extended).and_then(|frame| {
         if let Message::Update(update) = frame.decode(&context)? {
             print_routes(time, &update.check()?);

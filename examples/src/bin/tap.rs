@@ -53,8 +53,8 @@ async fn pass(caller: TcpStream, called: TcpStream) -> Result<(), Box<dyn Error>
 
 fn print(direction: &str, frame: &Frame) {
     let context = Context::new(PeerKind::Internal)
-        .families(Family::PARSED)
-        .as_sets(true);
+        .with_families(Family::PARSED)
+        .with_as_sets(true);
     println!(
         "{direction} {} of {} octets",
         frame.message_type(),

@@ -2,15 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use speakerd_testkit::{ChildGuard, Signal};
 
 pub(crate) struct Collector {
     address: SocketAddr,
-    child: Mutex<Child>,
+    child: Mutex<ChildGuard>,
     stdin: Mutex<ChildStdin>,
     printed: Arc<Printed>,
 }
@@ -25,7 +26,8 @@ impl Collector {
     /// Starts one on 10.99.0.1 and waits until it listens.
     pub(crate) fn start(port: u16, more: &[&str]) -> Self {
         let address = SocketAddr::from(([10, 99, 0, 1], port));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_collector"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_collector"));
+        command
             .args(["--listen", &address.to_string()])
             .args(["--local-as", "65000", "--router-id", "10.99.0.1"])
             .args(["--neighbors", "10.99.0.0/16=65001", "10.98.0.0/16=65000"])
@@ -33,9 +35,10 @@ impl Collector {
             .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        let mut guard = ChildGuard::spawn(&mut command);
+        let child = guard.child();
+        let stdin = child.stdin.take().unwrap();
         let mut greeting = String::new();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         stderr.read_line(&mut greeting).unwrap();
@@ -58,8 +61,8 @@ impl Collector {
         });
         Self {
             address,
-            stdin: Mutex::new(child.stdin.take().unwrap()),
-            child: Mutex::new(child),
+            stdin: Mutex::new(stdin),
+            child: Mutex::new(guard),
             printed,
         }
     }
@@ -156,23 +159,12 @@ impl Collector {
         assert!(status.unwrap().success());
     }
 
-    pub(crate) fn signal(&self, name: &str) {
-        let process = self.child.lock().unwrap().id();
-        let kill = format!("kill -{name} {process}");
-        let status = Command::new("sh").args(["-c", &kill]).status();
-        assert!(status.unwrap().success());
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.child.lock().unwrap().signal(signal);
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Value>> {
         self.printed.lines.lock().unwrap()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let child = self.child.get_mut().unwrap();
-        child.kill().ok();
-        child.wait().ok();
     }
 }
 

@@ -121,7 +121,7 @@ fn outcome(
 fn prefixes(case: &Case, message: &[u8]) -> Vec<String> {
     let frame = Frame::from_bytes(message.to_vec().into(), MessageLimit::Extended);
     let four_octets = case.open.windows(6).any(|window| window[..2] == [65, 4]);
-    let context = Context::new(case.kind()).four_octet_as(four_octets);
+    let context = Context::new(case.kind()).with_four_octet_as(four_octets);
     let Ok(Ok(Message::Update(update))) = frame.as_ref().map(|frame| frame.decode(&context)) else {
         return Vec::new();
     };

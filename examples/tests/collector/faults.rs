@@ -11,6 +11,7 @@ use bgp_wire::{
 use bytes::BytesMut;
 use ipnet::IpNet;
 use libtest_mimic::Failed;
+use speakerd_testkit::ChildGuard;
 
 use crate::collector::{Collector, PATIENCE};
 use crate::peer::{Peer, Received};
@@ -434,18 +435,18 @@ fn without_a_runtime(collector: &Collector, _: &Collector) -> Result<(), Failed>
     // Where connections come from that do not say it.
     let address: IpAddr = Ipv4Addr::new(10, 98, 3, 1).into();
     let mark = collector.mark();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_blocking"))
+    let mut blocking = std::process::Command::new(env!("CARGO_BIN_EXE_blocking"));
+    blocking
         .args([
             &collector.address().to_string(),
             "65000",
             "10.200.50.0/24",
             "10.98.3.1",
         ])
-        .stderr(std::process::Stdio::null())
-        .spawn()?;
+        .stderr(std::process::Stdio::null());
+    let child = ChildGuard::spawn(&mut blocking);
     let announced = collector.wait_for_event(mark, address, "announce");
-    child.kill()?;
-    child.wait()?;
+    drop(child);
     let announced = announced.ok_or("nothing is announced")?;
     check(
         announced["prefix"] == "10.200.50.0/24",

@@ -18,18 +18,16 @@ mod peer;
 #[path = "../../../bgp-wire/tests/conformance/table.rs"]
 mod table;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
+use speakerd_testkit::{Enclosure, leave_out};
 
 use collector::Collector;
 
-/// Set in the namespace.
-const INSIDE: &str = "COLLECTOR_TEST_NAMESPACE";
-
 fn main() -> ExitCode {
-    if std::env::var_os(INSIDE).is_none() {
+    if !Enclosure::is_inside() {
         return enter();
     }
     let arguments = Arguments::from_args();
@@ -62,46 +60,17 @@ fn main() -> ExitCode {
 
 /// Runs this program once more, in a namespace in which the neighbors' addresses are local.
 fn enter() -> ExitCode {
-    let program = std::env::current_exe().unwrap();
-    let setup = "ip link set lo up && ip address add 10.98.3.1/32 dev lo \
-                 && ip route add local 10.99.0.0/16 dev lo src 10.98.3.1 \
-                 && ip route add local 10.98.0.0/16 dev lo \
-                 && ip route add local 172.16.0.0/16 dev lo \
-                 && ip rule add pref 100 lookup local && ip rule del pref 0 && exec \"$0\" \"$@\"";
-    let inside = |extra: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.arg("--net").args(extra);
-        command
-    };
-    // Who is not root may have namespaces of users.
-    let allowed = |extra: &[&str]| {
-        let probe = inside(extra)
-            .args(["ip", "link", "set", "lo", "up"])
-            .output();
-        probe.is_ok_and(|output| output.status.success())
-    };
-    let extra: &[&str] = if allowed(&[]) {
-        &[]
-    } else if allowed(&["--user", "--map-root-user"]) {
-        &["--user", "--map-root-user"]
-    } else {
-        if std::env::var_os("SPEAKERD_LAB").is_some() {
-            eprintln!("FAILED: the collector's tests need a network namespace");
-            return ExitCode::FAILURE;
-        }
-        eprintln!(
-            "LEFT OUT: the collector over TCP: no network namespace can be made here (unshare, ip)"
-        );
-        return ExitCode::SUCCESS;
-    };
-    let mut command = inside(extra);
-    command.args(["sh", "-c", setup]).arg(program);
-    let status = command
-        .args(std::env::args_os().skip(1))
-        .env(INSIDE, "1")
-        .status();
-    match status {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    let setup = "ip link set lo up
+ip address add 10.98.3.1/32 dev lo
+ip route add local 10.99.0.0/16 dev lo src 10.98.3.1
+ip route add local 10.98.0.0/16 dev lo
+ip route add local 172.16.0.0/16 dev lo
+ip rule add pref 100 lookup local
+ip rule del pref 0";
+    Enclosure::new(setup).enter().unwrap_or_else(|| {
+        leave_out(
+            "the collector over TCP",
+            "no network namespace can be made here (unshare, ip)",
+        )
+    })
 }

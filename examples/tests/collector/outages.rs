@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bgp_wire::{HoldTime, KEEPALIVE};
 use libtest_mimic::Failed;
+use speakerd_testkit::Signal;
 
 use crate::collector::Collector;
 use crate::faults::{Verdict, address, check, lives, open_with_hold_time};
@@ -143,15 +144,15 @@ fn stopped(_: &Collector, _: &Collector) -> Result<(), Failed> {
     let own = address(45);
     let mut peer = Peer::established(&collector, own, &short(own));
     let mark = collector.mark();
-    collector.signal("STOP");
+    collector.signal(Signal::STOP);
     keeps_alive(&mut peer, Duration::from_millis(1500));
-    collector.signal("CONT");
+    collector.signal(Signal::CONT);
     lives(&collector, &mut peer)?;
     check(
         collector.count(mark, own, "down") == 0,
         "half the hold time",
     )?;
-    collector.signal("STOP");
+    collector.signal(Signal::STOP);
     std::thread::sleep(Duration::from_secs(6));
     // The peer has given up meanwhile, and tries again.
     drop(peer);
@@ -159,7 +160,7 @@ fn stopped(_: &Collector, _: &Collector) -> Result<(), Failed> {
         let collector = &collector;
         let back = scope.spawn(move || comes_back(collector, own));
         std::thread::sleep(Duration::from_millis(200));
-        collector.signal("CONT");
+        collector.signal(Signal::CONT);
         back.join().expect("no panic")
     })
 }

@@ -76,20 +76,24 @@ impl Arguments {
             Sender::Confederation => PeerKind::Confederation,
         };
         let context = Context::new(peer)
-            .families(Family::PARSED)
-            .raw_families(true)
+            .with_families(Family::PARSED)
+            .with_raw_families(true)
             // Whether this was negotiated cannot be told; what it would have changed can be read without knowing.
-            .extended_next_hop(Family::PARSED)
-            .add_path(families(self.add_path.as_ref()))
-            .multiple_labels(families(self.multiple_labels.as_ref()))
-            .four_octet_as(!self.two_octet_as)
-            .as_sets(self.as_sets)
-            .confederation(true)
-            .limit(MessageLimit::Extended);
-        let context = self.local_as.map_or(context, |asn| context.local_as(asn));
-        let context = self.first_as.map_or(context, |asn| context.first_as(asn));
+            .with_extended_next_hop(Family::PARSED)
+            .with_add_path(families(self.add_path.as_ref()))
+            .with_multiple_labels(families(self.multiple_labels.as_ref()))
+            .with_four_octet_as(!self.two_octet_as)
+            .with_as_sets(self.as_sets)
+            .with_confederation(true)
+            .with_message_limit(MessageLimit::Extended);
+        let context = self
+            .local_as
+            .map_or(context, |asn| context.with_local_as(asn));
+        let context = self
+            .first_as
+            .map_or(context, |asn| context.with_first_as(asn));
         let address = self.local_address;
-        address.map_or(context, |address| context.local_address(address))
+        address.map_or(context, |address| context.with_local_address(address))
     }
 
     fn octets(&self) -> Result<Vec<u8>, Failure> {

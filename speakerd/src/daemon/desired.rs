@@ -109,7 +109,7 @@ impl Desired {
             ..announce
         };
         let route = self.announced_route(&announce);
-        check_route(&route)?;
+        check_route(prefix.network(), &route)?;
         let changed = self.announced.get(&prefix) != Some(&announce);
         if changed {
             self.append(&[Record::Announce(announce.clone())])?;
@@ -266,16 +266,16 @@ impl Desired {
 
     pub(super) fn routes(&self, speaker: &Speaker) -> Vec<RouteInfo> {
         let info = |route: &Route| {
+            // Every route here is to a prefix.
+            let prefix = route.prefix()?;
             let leased = self
                 .leased
-                .get(&route.prefix())
+                .get(&prefix)
                 .map(|leased| leased.names.iter().cloned().collect());
-            route_info(
-                route,
-                leased.map_or(RouteSource::Announced, RouteSource::Leases),
-            )
+            let source = leased.map_or(RouteSource::Announced, RouteSource::Leases);
+            Some(route_info(prefix, route, source))
         };
-        let mut routes: Vec<_> = speaker.routes().iter().map(info).collect();
+        let mut routes: Vec<_> = speaker.routes().iter().filter_map(info).collect();
         routes.sort_by_key(|route| route.prefix);
         routes
     }
@@ -322,7 +322,7 @@ impl Desired {
     }
 }
 
-fn route_info(route: &Route, source: RouteSource) -> RouteInfo {
+fn route_info(prefix: IpNet, route: &Route, source: RouteSource) -> RouteInfo {
     let attributes = route.attributes();
     let communities = attributes
         .communities
@@ -335,7 +335,7 @@ fn route_info(route: &Route, source: RouteSource) -> RouteInfo {
         .copied()
         .map(|community: LargeCommunity| community.into());
     RouteInfo {
-        prefix: route.prefix().into(),
+        prefix: prefix.into(),
         next_hop: route.explicit_next_hop(),
         origin: Some(attributes.origin),
         local_pref: attributes.local_pref,
@@ -346,9 +346,8 @@ fn route_info(route: &Route, source: RouteSource) -> RouteInfo {
 }
 
 /// Whether any router could use the route: what is acknowledged is also sent.
-fn check_route(route: &Route) -> Result<(), ControlError> {
+fn check_route(prefix: IpNet, route: &Route) -> Result<(), ControlError> {
     let unusable = |message: String| Err(ControlError::new(ErrorCode::BadRequest, message));
-    let prefix = route.prefix();
     let example = match prefix {
         IpNet::V4(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         IpNet::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
@@ -367,23 +366,8 @@ fn check_route(route: &Route) -> Result<(), ControlError> {
     // Internal peers and four-octet AS numbers need the most room.
     let (context, mut octets) = (Context::new(PeerKind::Internal), BytesMut::new());
     let (attributes, next_hop) = (route.attributes(), NextHop::Address(next_hop));
-    let encoded = match prefix {
-        IpNet::V4(prefix) => encode_announcements(
-            &context,
-            attributes,
-            next_hop,
-            [Nlri::new(prefix)],
-            &mut octets,
-        ),
-        IpNet::V6(prefix) => encode_announcements(
-            &context,
-            attributes,
-            next_hop,
-            [Nlri::new(prefix)],
-            &mut octets,
-        ),
-    };
-    encoded
+    let routes = [Nlri::new(prefix)];
+    encode_announcements(&context, attributes, next_hop, routes, &mut octets)
         .map(drop)
         .or_else(|error| unusable(format!("{prefix} cannot be announced: {error}")))
 }

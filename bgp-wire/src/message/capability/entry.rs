@@ -7,7 +7,7 @@ use crate::family::Family;
 use crate::iana::{Afi, Safi};
 
 /// One item of a capability that is a list.
-pub trait Entry: Copy + private::Sealed {
+pub trait CapabilityEntry: Copy + private::Sealed {
     #[doc(hidden)]
     const OCTETS: usize;
 
@@ -20,12 +20,12 @@ pub trait Entry: Copy + private::Sealed {
 
 /// The items of such a capability, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entries<'a, T> {
+pub struct CapabilityEntries<'a, T> {
     octets: &'a [u8],
     entry: PhantomData<T>,
 }
 
-impl<'a, T: Entry> Entries<'a, T> {
+impl<'a, T: CapabilityEntry> CapabilityEntries<'a, T> {
     /// The whole of `octets` as items; `None` if the last one is cut short.
     pub(super) fn new(octets: &'a [u8]) -> Option<Self> {
         octets.len().is_multiple_of(T::OCTETS).then_some(Self {
@@ -128,7 +128,7 @@ fn put_family(family: Family, out: &mut Vec<u8>) {
     out.push(family.safi.0);
 }
 
-impl Entry for GracefulRestartFamily {
+impl CapabilityEntry for GracefulRestartFamily {
     const OCTETS: usize = 4;
 
     fn decode(octets: &[u8]) -> Option<Self> {
@@ -145,7 +145,7 @@ impl Entry for GracefulRestartFamily {
     }
 }
 
-impl Entry for LongLivedRestartFamily {
+impl CapabilityEntry for LongLivedRestartFamily {
     const OCTETS: usize = 7;
 
     fn decode(octets: &[u8]) -> Option<Self> {
@@ -166,7 +166,7 @@ impl Entry for LongLivedRestartFamily {
     }
 }
 
-impl Entry for ExtendedNextHop {
+impl CapabilityEntry for ExtendedNextHop {
     const OCTETS: usize = 6;
 
     fn decode(octets: &[u8]) -> Option<Self> {
@@ -184,7 +184,7 @@ impl Entry for ExtendedNextHop {
     }
 }
 
-impl Entry for AddPathFamily {
+impl CapabilityEntry for AddPathFamily {
     const OCTETS: usize = 4;
 
     fn decode(octets: &[u8]) -> Option<Self> {
@@ -201,7 +201,7 @@ impl Entry for AddPathFamily {
     }
 }
 
-impl Entry for MultipleLabelsFamily {
+impl CapabilityEntry for MultipleLabelsFamily {
     const OCTETS: usize = 4;
 
     fn decode(octets: &[u8]) -> Option<Self> {

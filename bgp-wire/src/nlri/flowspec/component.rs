@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::malformed;
 use crate::iana::Afi;
-use crate::nlri::label::{load, network};
+use crate::nlri::unicast::{load, network};
 use crate::parse::{Parsed, Short, array, octet, take};
 use crate::registry::registry;
 use crate::sink::Sink;
@@ -51,7 +51,7 @@ impl ComponentType {
 
     /// The octets that a value has at the most (RFC 8955 sections 4.2.2.9, 4.2.2.11 and 4.2.2.12; of other types it says
     /// only how many it should have).
-    const fn widest(self) -> usize {
+    const fn max_value_length(self) -> usize {
         match self {
             Self::DSCP | Self::FRAGMENT => 1,
             Self::TCP_FLAGS => 2,
@@ -178,11 +178,11 @@ fn split_match(input: &[u8]) -> Parsed<'_, (u8, u64)> {
 }
 
 fn split_matches(input: &[u8], component_type: ComponentType) -> Parsed<'_, FlowSpecMatches<'_>> {
-    let widest = component_type.widest();
+    let max_value_length = component_type.max_value_length();
     let mut rest = input;
     loop {
         let (after, (operator, _)) = split_match(rest)?;
-        if rest.len() - after.len() - 1 > widest {
+        if rest.len() - after.len() - 1 > max_value_length {
             return Err(malformed());
         }
         rest = after;
@@ -319,7 +319,7 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
                 let first = matches.first().is_some_and(|first| !first.and);
                 let comparisons = matches.iter().all(|item| {
                     item.operator.0 <= component_type.operator_bits()
-                        && octets(item.value) <= component_type.widest()
+                        && octets(item.value) <= component_type.max_value_length()
                 });
                 component_type.is_known(afi) && !component_type.is_prefix() && first && comparisons
             }

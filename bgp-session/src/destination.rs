@@ -1,0 +1,448 @@
+//! `Destination`: what a route of any family leads to.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bgp_wire::{
+    AnyNlriBuf, AttributeSet, ComponentType, Context, DestinationBuf, EncodeError, EvpnRoute,
+    Family, FamilySet, FlowSpecComponent, Frame, Message, MessageLimit, NextHop, Nlri, Origin,
+    ParseNlriError, PathId, PeerKind, encode_announcements,
+};
+use bytes::BytesMut;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::identity::NlriKey;
+
+/// What a route leads to, of any family that can be originated: those in [`Family::PARSED`].
+///
+/// A value that exists can be sent to every peer that has negotiated the family.
+///
+/// ```
+/// use bgp_session::Destination;
+/// use bgp_wire::Family;
+/// use ipnet::IpNet;
+///
+/// let host = Destination::from("192.168.10.1/32".parse::<IpNet>()?);
+/// assert_eq!(host.family(), Family::IPV4_UNICAST);
+/// let rule = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.0.2.1/32 protocol =udp")?;
+/// assert_eq!(rule.prefix(), Some("192.0.2.1/32".parse()?));
+/// assert!(Destination::parse(Family::IPV4_VPN, "10.0.0.0/8").is_err(), "no route distinguisher");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Destination(Kind);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Kind {
+    /// IPv4 and IPv6 unicast.
+    Unicast(IpNet),
+    /// Every other family; without path identifier.
+    Other(Arc<AnyNlriBuf>),
+}
+
+impl Destination {
+    /// The destination of this family with this value. Host bits are cleared.
+    ///
+    /// ```
+    /// use bgp_session::Destination;
+    /// use bgp_wire::{DestinationBuf, Family, Label, LabeledPrefix};
+    /// let value = LabeledPrefix {
+    ///     labels: Label::new(100).ok_or("a label")?.into(),
+    ///     prefix: "192.0.2.0/24".parse()?,
+    /// };
+    /// let destination = Destination::new(Family::IPV4_LABELED, &DestinationBuf::Labeled(value))?;
+    /// assert_eq!(destination.to_string(), "192.0.2.0/24 label 100");
+    /// assert!(Destination::new(Family::IPV6_LABELED, &DestinationBuf::Labeled(value)).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The family cannot be originated, or the value is not one of the family or does not fit into a message of 4096 octets.
+    pub fn new(family: Family, value: &DestinationBuf) -> Result<Self, DestinationError> {
+        if !is_served(family) {
+            return Err(DestinationError::UnsupportedFamily(family));
+        }
+        let nlri = read_back(family, value)
+            .map_err(|error| DestinationError::Unencodable(family, error))?;
+        if let DestinationBuf::Prefix(prefix) = nlri.destination
+            && is_unicast(family)
+        {
+            return Ok(prefix.into());
+        }
+        Ok(Self(Kind::Other(Arc::new(nlri))))
+    }
+
+    /// The destination of this family that `text` names, in the form of [`AnyNlriBuf::parse`] without path identifier.
+    ///
+    /// # Errors
+    ///
+    /// The text names no destination of this family, or one that [`Destination::new`] refuses.
+    pub fn parse(family: Family, text: &str) -> Result<Self, DestinationError> {
+        let error = DestinationError::Text(ParseNlriError(family));
+        match AnyNlriBuf::parse(family, text) {
+            Ok(nlri) if nlri.path_id.is_none() => Self::new(family, &nlri.destination),
+            // A family that cannot be originated is the better explanation.
+            _ if !is_served(family) => Err(DestinationError::UnsupportedFamily(family)),
+            _ => Err(error),
+        }
+    }
+
+    /// The family.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match &self.0 {
+            Kind::Unicast(IpNet::V4(_)) => Family::IPV4_UNICAST,
+            Kind::Unicast(IpNet::V6(_)) => Family::IPV6_UNICAST,
+            Kind::Other(nlri) => nlri.family,
+        }
+    }
+
+    /// The addresses that the route is about, if the family has such a thing: the prefix of a unicast, multicast, labelled or
+    /// VPN route or of an EVPN route of type 5, the destination prefix of a flow specification, the IP address of an EVPN
+    /// route of type 2.
+    #[must_use]
+    pub fn prefix(&self) -> Option<IpNet> {
+        match &self.0 {
+            Kind::Unicast(prefix) => Some(*prefix),
+            Kind::Other(nlri) => prefix_of(&nlri.destination),
+        }
+    }
+
+    /// The value, as the codec knows it, with this path identifier.
+    #[must_use]
+    pub fn to_nlri(&self, path_id: Option<PathId>) -> AnyNlriBuf {
+        match &self.0 {
+            Kind::Unicast(prefix) => Nlri {
+                path_id,
+                prefix: *prefix,
+            }
+            .into(),
+            Kind::Other(nlri) => AnyNlriBuf {
+                path_id,
+                ..AnyNlriBuf::clone(nlri)
+            },
+        }
+    }
+
+    /// What names the destination.
+    pub(crate) fn key(&self) -> DestinationKey {
+        match &self.0 {
+            Kind::Unicast(prefix) => DestinationKey::Unicast(*prefix),
+            Kind::Other(nlri) => DestinationKey::Other(nlri.family, NlriKey(Arc::clone(nlri))),
+        }
+    }
+
+    /// The destination of an NLRI that was a destination's before.
+    pub(crate) fn from_shared(nlri: Arc<AnyNlriBuf>) -> Self {
+        Self(Kind::Other(nlri))
+    }
+}
+
+/// A destination that is compared by what names it, without labels and the like.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DestinationKey {
+    Unicast(IpNet),
+    Other(Family, NlriKey<Arc<AnyNlriBuf>>),
+}
+
+impl From<&Self> for Destination {
+    fn from(destination: &Self) -> Self {
+        destination.clone()
+    }
+}
+
+impl From<IpNet> for Destination {
+    /// A unicast prefix. Host bits are cleared.
+    fn from(prefix: IpNet) -> Self {
+        Self(Kind::Unicast(prefix.trunc()))
+    }
+}
+
+impl From<Ipv4Net> for Destination {
+    fn from(prefix: Ipv4Net) -> Self {
+        IpNet::from(prefix).into()
+    }
+}
+
+impl From<Ipv6Net> for Destination {
+    fn from(prefix: Ipv6Net) -> Self {
+        IpNet::from(prefix).into()
+    }
+}
+
+impl TryFrom<AnyNlriBuf> for Destination {
+    type Error = DestinationError;
+
+    /// The destination of a received route. Its path identifier is the peer's and is left out.
+    fn try_from(nlri: AnyNlriBuf) -> Result<Self, DestinationError> {
+        Self::new(nlri.family, &nlri.destination)
+    }
+}
+
+impl fmt::Display for Destination {
+    /// The text that [`Destination::parse`] reads; the family is not part of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Unicast(prefix) => prefix.fmt(f),
+            Kind::Other(nlri) => nlri.destination.fmt(f),
+        }
+    }
+}
+
+/// Why there is no such destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DestinationError {
+    /// Routes of this family cannot be originated.
+    UnsupportedFamily(Family),
+    /// The text names no destination of the family.
+    Text(ParseNlriError),
+    /// The value is not one of this family, or cannot be sent.
+    Unencodable(Family, EncodeError),
+}
+
+impl fmt::Display for DestinationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnsupportedFamily(family) => write!(f, "unsupported family {family}"),
+            Self::Text(error) => error.fmt(f),
+            Self::Unencodable(family, error) => write!(f, "invalid route of {family}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for DestinationError {}
+
+/// Returns `true` if routes of this family can be originated and received.
+pub(crate) fn is_served(family: Family) -> bool {
+    FamilySet::EMPTY.with(family).contains(family)
+}
+
+/// Returns `true` for IPv4 and IPv6 unicast.
+pub(crate) fn is_unicast(family: Family) -> bool {
+    matches!(family, Family::IPV4_UNICAST | Family::IPV6_UNICAST)
+}
+
+/// Returns the route that a peer reads when it is sent this one.
+fn read_back(family: Family, value: &DestinationBuf) -> Result<AnyNlriBuf, EncodeError> {
+    let context = Context::new(PeerKind::Internal).with_families([family]);
+    let route = Nlri {
+        path_id: None,
+        prefix: value,
+    };
+    let mut octets = BytesMut::new();
+    encode_announcements(
+        &context,
+        &AttributeSet::new(Origin::IGP),
+        any_next_hop(family),
+        [(family, route)],
+        &mut octets,
+    )?;
+    let unreadable = EncodeError::Illegal("a route that peers do not read");
+    let frame = Frame::split(&mut octets, MessageLimit::Standard)
+        .ok()
+        .flatten();
+    let frame = frame.ok_or(unreadable)?;
+    let Ok(Message::Update(update)) = frame.decode(&context) else {
+        return Err(unreadable);
+    };
+    let checked = update.check().map_err(|_| unreadable)?;
+    let nlri = checked.announced_routes().next().map(AnyNlriBuf::from);
+    nlri.ok_or(unreadable)
+}
+
+/// A next hop that routes of this family can have.
+fn any_next_hop(family: Family) -> NextHop {
+    use bgp_wire::{Afi, Safi};
+    match (family.afi, family.safi) {
+        (_, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => NextHop::Absent,
+        (Afi::IPV6, _) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]).into(),
+        _ => IpAddr::from([192, 0, 2, 1]).into(),
+    }
+}
+
+/// The prefix of a value, as of [`Destination::prefix`].
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what the codec learns to read has no prefix until it is given one here"
+)]
+pub(crate) fn prefix_of(destination: &DestinationBuf) -> Option<IpNet> {
+    match destination {
+        DestinationBuf::Prefix(prefix) => Some(*prefix),
+        DestinationBuf::Labeled(route) => Some(route.prefix),
+        DestinationBuf::Vpn(route) => Some(route.prefix),
+        DestinationBuf::FlowSpec(flow) => flow.components.iter().find_map(destination_prefix),
+        DestinationBuf::Evpn(EvpnRoute::IpPrefix { prefix, .. }) => Some(*prefix),
+        DestinationBuf::Evpn(EvpnRoute::MacIp { address, .. }) => address.map(IpNet::from),
+        _ => None,
+    }
+}
+
+/// The destination prefix of a flow specification, if this component is one.
+fn destination_prefix<M>(component: &FlowSpecComponent<M>) -> Option<IpNet> {
+    match component {
+        // With an offset the first bits may be any (RFC 8956 section 3.1): that is no prefix.
+        FlowSpecComponent::Prefix {
+            component_type: ComponentType::DESTINATION,
+            prefix,
+            offset: 0,
+        } => Some(*prefix),
+        FlowSpecComponent::Prefix { .. } | FlowSpecComponent::Matches(..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One destination of every family that is served, and of every type of EVPN.
+    const TEXTS: [(Family, &str, Option<&str>); 20] = [
+        (Family::IPV4_UNICAST, "192.0.2.1/32", Some("192.0.2.1/32")),
+        (Family::IPV6_UNICAST, "2001:db8::/32", Some("2001:db8::/32")),
+        (Family::IPV4_MULTICAST, "192.0.2.0/24", Some("192.0.2.0/24")),
+        (Family::IPV6_MULTICAST, "::/0", Some("::/0")),
+        (
+            Family::IPV4_LABELED,
+            "192.0.2.0/24 label 100",
+            Some("192.0.2.0/24"),
+        ),
+        (
+            Family::IPV6_LABELED,
+            "2001:db8::/32 label 3",
+            Some("2001:db8::/32"),
+        ),
+        (
+            Family::IPV4_VPN,
+            "192.0.2.0/24 rd 64512:1 label 100",
+            Some("192.0.2.0/24"),
+        ),
+        (
+            Family::IPV6_VPN,
+            "2001:db8::/32 rd 64512:1 label 100",
+            Some("2001:db8::/32"),
+        ),
+        (
+            Family::IPV4_FLOWSPEC,
+            "destination 192.0.2.0/24 protocol =udp",
+            Some("192.0.2.0/24"),
+        ),
+        (
+            Family::IPV4_FLOWSPEC,
+            "source 192.0.2.0/24 protocol =udp",
+            None,
+        ),
+        (
+            Family::IPV6_FLOWSPEC,
+            "destination 2001:db8::/32",
+            Some("2001:db8::/32"),
+        ),
+        (Family::IPV6_FLOWSPEC, "destination ::1234:0:0/104/64", None),
+        (
+            Family::IPV4_FLOWSPEC_VPN,
+            "rd 64512:1 destination 192.0.2.0/24",
+            Some("192.0.2.0/24"),
+        ),
+        (Family::IPV6_FLOWSPEC_VPN, "rd 64512:1 protocol =udp", None),
+        (
+            Family::L2VPN_EVPN,
+            "a-d rd 64512:1 esi 0 etag 0 label 100",
+            None,
+        ),
+        (
+            Family::L2VPN_EVPN,
+            "macadv rd 64512:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 100",
+            Some("192.0.2.1/32"),
+        ),
+        (
+            Family::L2VPN_EVPN,
+            "multicast rd 64512:1 etag 0 ip 192.0.2.1",
+            None,
+        ),
+        (
+            Family::L2VPN_EVPN,
+            "esi rd 64512:1 esi 0 ip 192.0.2.1",
+            None,
+        ),
+        (
+            Family::L2VPN_EVPN,
+            "prefix rd 64512:1 esi 0 etag 0 prefix 192.0.2.0/24 gw 0.0.0.0 label 100",
+            Some("192.0.2.0/24"),
+        ),
+        (Family::ROUTE_TARGET, "64512 target:64512:1", None),
+    ];
+
+    #[test]
+    fn every_served_family_has_destinations() {
+        for (family, text, prefix) in TEXTS {
+            let destination = Destination::parse(family, text).unwrap();
+            assert_eq!(
+                (destination.to_string().as_str(), destination.family()),
+                (text, family)
+            );
+            assert_eq!(
+                destination.prefix(),
+                prefix.map(|prefix| prefix.parse().unwrap()),
+                "{text}"
+            );
+            let nlri = destination.to_nlri(Some(PathId(7)));
+            assert_eq!((nlri.family, nlri.path_id), (family, Some(PathId(7))));
+            assert_eq!(Destination::try_from(nlri), Ok(destination));
+        }
+        for family in Family::PARSED {
+            assert!(TEXTS.iter().any(|(known, ..)| *known == family), "{family}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let other = "16388/71".parse().unwrap();
+        let long = (0..3000)
+            .map(|port| format!(" ={port}"))
+            .collect::<String>();
+        for (family, text, expected) in [
+            (other, "0x00", "unsupported family 16388 71"),
+            (
+                Family::IPV4_UNICAST,
+                "2001:db8::/32",
+                "a route of ipv4 unicast is written: 192.168.10.1/32",
+            ),
+            (
+                Family::IPV4_UNICAST,
+                "10.0.0.0/8 path-id 1",
+                "a route of ipv4 unicast is written: 192.168.10.1/32",
+            ),
+            (
+                Family::IPV4_LABELED,
+                "10.0.0.0/8 label 1/2",
+                "invalid route of ipv4 labeled-unicast: a route that is not of its family or is malformed cannot be sent",
+            ),
+            (
+                Family::IPV4_FLOWSPEC,
+                &format!("destination-port{long}"),
+                "a route of ipv4 flowspec is written: destination 192.0.2.0/24 protocol =udp source-port =53",
+            ),
+        ] {
+            let error = Destination::parse(family, text).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{text:.40}");
+        }
+        // As long as a flow specification may be, which leaves no room for the rest of the message.
+        let ports = (0..1350)
+            .map(|port| format!(" ={}", 1000 + port))
+            .collect::<String>();
+        let error = Destination::parse(Family::IPV4_FLOWSPEC, &format!("port{ports}")).unwrap_err();
+        assert!(error.to_string().contains("it may have 4096"), "{error}");
+    }
+
+    #[test]
+    fn host_bits_are_cleared() {
+        let value = DestinationBuf::Prefix("192.0.2.7/24".parse().unwrap());
+        for family in [Family::IPV4_UNICAST, Family::IPV4_MULTICAST] {
+            let destination = Destination::new(family, &value).unwrap();
+            assert_eq!(destination.to_string(), "192.0.2.0/24");
+        }
+        let prefix: IpNet = "2001:db8::1/32".parse().unwrap();
+        assert_eq!(Destination::from(prefix).to_string(), "2001:db8::/32");
+    }
+}

@@ -1,0 +1,231 @@
+//! The next hop with which a route is sent (RFC 4271 section 5.1.3, RFC 4364, RFC 4659, RFC 4798, RFC 8950, RFC 8955).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use bgp_wire::{Afi, Family, FamilySet, NextHop, Safi};
+
+use super::route::Path;
+use crate::config::PeerConfig;
+use crate::negotiate::Negotiated;
+
+/// One address of each family, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Addresses {
+    ipv4: Option<Ipv4Addr>,
+    ipv6: Option<Ipv6Addr>,
+}
+
+/// What decides about the next hops of the routes that one peer is sent: those of the policy are used before those of a route,
+/// and the speaker's own after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NextHops {
+    policy: Addresses,
+    ours: Addresses,
+    /// IPv4 families in which the peer takes IPv6 next hops (RFC 8950).
+    extended: FamilySet,
+}
+
+impl NextHops {
+    pub(super) fn new(config: &PeerConfig, negotiated: &Negotiated) -> Self {
+        let (local_ipv4, local_ipv6) = match negotiated.local_address {
+            IpAddr::V4(address) => (Some(address), None),
+            IpAddr::V6(address) => (None, Some(address)),
+        };
+        let policy = config.export.as_ref();
+        Self {
+            policy: Addresses {
+                ipv4: policy.and_then(|policy| policy.next_hop_ipv4),
+                ipv6: policy.and_then(|policy| policy.next_hop_ipv6),
+            },
+            ours: Addresses {
+                ipv4: config.next_hop_ipv4.or(local_ipv4),
+                ipv6: config.next_hop_ipv6.or(local_ipv6),
+            },
+            extended: negotiated.sends.extended_next_hop(),
+        }
+    }
+
+    /// Returns the next hop of a route of this family, or `None` if there is no address that the family can use.
+    pub(super) fn of(&self, family: Family, path: &Path) -> Option<NextHop> {
+        let extended = self.extended.contains(family);
+        let address = match (family.afi, family.safi) {
+            // RFC 8955 section 4. Where traffic is redirected to stands in an extended community.
+            (_, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => return Some(NextHop::Absent),
+            (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST | Safi::LABELED | Safi::VPN) => {
+                self.of_ipv4(extended, path)
+            }
+            (Afi::IPV6, Safi::UNICAST | Safi::MULTICAST) => {
+                let given = self.given_ipv6(path).or(self.ours.ipv6);
+                given.map(IpAddr::V6)
+            }
+            // RFC 4659 section 3.2.1.2, RFC 4798 section 2: IPv6 across an IPv4 core.
+            (Afi::IPV6, _) => self.either(path).map(|address| match address {
+                IpAddr::V4(address) => address.to_ipv6_mapped().into(),
+                IpAddr::V6(_) => address,
+            }),
+            // RFC 7432 section 7, RFC 4684 section 5: the endpoint of a tunnel or of the session.
+            _ => self.either_ipv4_first(path),
+        };
+        address.map(NextHop::Address)
+    }
+
+    fn of_ipv4(&self, extended: bool, path: &Path) -> Option<IpAddr> {
+        let own = self.given_ipv4(path).map(IpAddr::V4);
+        // RFC 8950: an IPv6 address if there is no IPv4 one.
+        let own_ipv6 = self.given_ipv6(path).filter(|_| extended);
+        let ours_ipv6 = self.ours.ipv6.filter(|_| extended);
+        own.or(own_ipv6.map(IpAddr::V6))
+            .or(self.ours.ipv4.map(IpAddr::V4))
+            .or(ours_ipv6.map(IpAddr::V6))
+    }
+
+    /// An IPv6 address before an IPv4 one, and a given one before ours.
+    fn either(&self, path: &Path) -> Option<IpAddr> {
+        let given = self.given_ipv6(path).map(IpAddr::V6);
+        given
+            .or(self.given_ipv4(path).map(IpAddr::V4))
+            .or(self.ours.ipv6.map(IpAddr::V6))
+            .or(self.ours.ipv4.map(IpAddr::V4))
+    }
+
+    fn either_ipv4_first(&self, path: &Path) -> Option<IpAddr> {
+        let given = self.given_ipv4(path).map(IpAddr::V4);
+        given
+            .or(self.given_ipv6(path).map(IpAddr::V6))
+            .or(self.ours.ipv4.map(IpAddr::V4))
+            .or(self.ours.ipv6.map(IpAddr::V6))
+    }
+
+    fn given_ipv4(&self, path: &Path) -> Option<Ipv4Addr> {
+        self.policy.ipv4.or(path.next_hop_ipv4)
+    }
+
+    fn given_ipv6(&self, path: &Path) -> Option<Ipv6Addr> {
+        self.policy.ipv6.or(path.next_hop_ipv6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Route;
+
+    const V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+    const V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+
+    fn over(ipv4: bool, ipv6: bool) -> NextHops {
+        NextHops {
+            policy: Addresses {
+                ipv4: None,
+                ipv6: None,
+            },
+            ours: Addresses {
+                ipv4: ipv4.then_some(V4),
+                ipv6: ipv6.then_some(V6),
+            },
+            extended: FamilySet::EMPTY,
+        }
+    }
+
+    fn path(next_hops: &[&str]) -> Path {
+        let route = Route::new("192.0.2.0/24".parse().unwrap());
+        let route = next_hops.iter().fold(route, |route, address| {
+            route.next_hop(address.parse().unwrap())
+        });
+        route.path
+    }
+
+    #[test]
+    fn families_take_the_next_hops_that_they_can_use() {
+        let plain = path(&[]);
+        for (family, over_ipv4, over_ipv6, over_both) in [
+            ("ipv4 unicast", Some("192.0.2.1"), None, Some("192.0.2.1")),
+            (
+                "ipv4 labeled-unicast",
+                Some("192.0.2.1"),
+                None,
+                Some("192.0.2.1"),
+            ),
+            ("ipv4 vpn", Some("192.0.2.1"), None, Some("192.0.2.1")),
+            (
+                "ipv6 unicast",
+                None,
+                Some("2001:db8::1"),
+                Some("2001:db8::1"),
+            ),
+            (
+                "ipv6 multicast",
+                None,
+                Some("2001:db8::1"),
+                Some("2001:db8::1"),
+            ),
+            (
+                "ipv6 labeled-unicast",
+                Some("::ffff:192.0.2.1"),
+                Some("2001:db8::1"),
+                Some("2001:db8::1"),
+            ),
+            (
+                "ipv6 vpn",
+                Some("::ffff:192.0.2.1"),
+                Some("2001:db8::1"),
+                Some("2001:db8::1"),
+            ),
+            ("ipv4 flowspec", Some("none"), Some("none"), Some("none")),
+            (
+                "ipv6 flowspec-vpn",
+                Some("none"),
+                Some("none"),
+                Some("none"),
+            ),
+            (
+                "l2vpn evpn",
+                Some("192.0.2.1"),
+                Some("2001:db8::1"),
+                Some("192.0.2.1"),
+            ),
+            (
+                "ipv4 route-target",
+                Some("192.0.2.1"),
+                Some("2001:db8::1"),
+                Some("192.0.2.1"),
+            ),
+        ] {
+            let family: Family = family.parse().unwrap();
+            let next_hop = |hops: NextHops| hops.of(family, &plain).map(|hop| hop.to_string());
+            let found = [over(true, false), over(false, true), over(true, true)].map(next_hop);
+            let expected = [over_ipv4, over_ipv6, over_both].map(|text| text.map(str::to_owned));
+            assert_eq!(found, expected, "{family}");
+        }
+    }
+
+    #[test]
+    fn next_hops_of_routes_come_before_ours() {
+        let own = path(&["198.51.100.7"]);
+        let next_hop = |family, path| over(true, true).of(family, path).unwrap().to_string();
+        assert_eq!(next_hop(Family::IPV4_VPN, &own), "198.51.100.7");
+        assert_eq!(next_hop(Family::IPV6_VPN, &own), "::ffff:198.51.100.7");
+        assert_eq!(next_hop(Family::IPV6_UNICAST, &own), "2001:db8::1");
+        assert_eq!(
+            next_hop(Family::L2VPN_EVPN, &path(&["2001:db8::7"])),
+            "2001:db8::7"
+        );
+        let mut hops = over(true, true);
+        hops.policy.ipv4 = Some([203, 0, 113, 1].into());
+        assert_eq!(
+            hops.of(Family::IPV4_VPN, &own).unwrap().to_string(),
+            "203.0.113.1"
+        );
+    }
+
+    #[test]
+    fn vpn_routes_have_ipv6_next_hops_if_the_peer_takes_them() {
+        let extended = NextHops {
+            extended: FamilySet::EMPTY.with(Family::IPV4_VPN),
+            ..over(false, true)
+        };
+        let next_hop = |family| extended.of(family, &path(&[])).map(|hop| hop.to_string());
+        assert_eq!(next_hop(Family::IPV4_VPN).as_deref(), Some("2001:db8::1"));
+        assert_eq!(next_hop(Family::IPV4_LABELED), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! `AsPathBuf`: an AS path to send, and what AS4_PATH adds to one that was received (RFC 6793).
+
+use alloc::vec::Vec;
+
+use super::AsPath;
+use super::as_path::AllowedSegments;
+use crate::asn::Asn;
+use crate::iana::SegmentType;
+use crate::sink::Sink;
+
+/// An AS path to send.
+///
+/// ```
+/// use bgp_wire::{AsPathBuf, Asn};
+/// let path = AsPathBuf::sequence([64512, 64513].map(Asn::new));
+/// assert_eq!(path.prepend(Asn::new(1), 2).to_string(), "1 1 64512 64513");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AsPathBuf {
+    /// The segments, nearest AS first. Empty segments are not sent.
+    pub segments: Vec<SegmentBuf>,
+}
+
+/// One segment of an [`AsPathBuf`]. More than 255 AS numbers are sent as several segments of its type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SegmentBuf {
+    /// Its type.
+    pub segment_type: SegmentType,
+    /// The AS numbers, in order.
+    pub asns: Vec<Asn>,
+}
+
+impl AsPathBuf {
+    /// Adds a segment at the far end. A sequence goes on with the next one: between two there is no border.
+    pub(crate) fn push(&mut self, segment: SegmentBuf) {
+        match self.segments.last_mut() {
+            _ if segment.asns.is_empty() => {}
+            Some(last)
+                if last.segment_type == segment.segment_type && !segment.segment_type.is_set() =>
+            {
+                last.asns.extend(segment.asns);
+            }
+            _ => self.segments.push(segment),
+        }
+    }
+
+    /// The path of one AS_SEQUENCE; empty for no AS number.
+    #[must_use]
+    pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> Self {
+        let asns: Vec<_> = asns.into_iter().collect();
+        let segment = SegmentBuf {
+            segment_type: SegmentType::AS_SEQUENCE,
+            asns,
+        };
+        Self {
+            segments: if segment.asns.is_empty() {
+                Vec::new()
+            } else {
+                [segment].into()
+            },
+        }
+    }
+
+    /// The path with `asn` in front `times` times (RFC 4271 section 5.1.2 (b)).
+    #[must_use]
+    pub fn prepend(mut self, asn: Asn, times: usize) -> Self {
+        match self.segments.first_mut() {
+            Some(first) if first.segment_type == SegmentType::AS_SEQUENCE => {
+                first.asns.splice(0..0, core::iter::repeat_n(asn, times));
+                self
+            }
+            _ => {
+                let mut path = Self::sequence(core::iter::repeat_n(asn, times));
+                path.segments.append(&mut self.segments);
+                path
+            }
+        }
+    }
+
+    /// The path length of RFC 4271 section 9.1.2.2 (a) and RFC 5065 section 5.3: a set counts one, confederation
+    /// segments nothing.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let length = |segment: &SegmentBuf| match segment.segment_type {
+            SegmentType::AS_SEQUENCE => segment.asns.len(),
+            SegmentType::AS_SET => 1,
+            _ => 0,
+        };
+        self.segments.iter().map(length).sum()
+    }
+
+    /// This path, received in two octets, with `as4_path` as its far end (RFC 6793 section 4.2.3).
+    ///
+    /// Of this path so much stays in front that the length is what it was; if `as4_path` is longer, all of it.
+    #[must_use]
+    pub fn merge(self, mut as4_path: Self) -> Self {
+        // RFC 6793 section 6: they should not be there.
+        as4_path
+            .segments
+            .retain(|segment| !segment.segment_type.is_confederation());
+        let Some(mut lead) = self.length().checked_sub(as4_path.length()) else {
+            return self;
+        };
+        let mut merged = Self::default();
+        let mut beside = true;
+        for mut segment in self.segments {
+            match segment.segment_type {
+                SegmentType::AS_SEQUENCE => {
+                    segment.asns.truncate(lead);
+                    lead -= segment.asns.len();
+                }
+                SegmentType::AS_SET if lead == 0 => segment.asns.clear(),
+                SegmentType::AS_SET => lead -= 1,
+                // A confederation segment stays that leads, or stands beside one that stays.
+                _ if beside => {}
+                _ => segment.asns.clear(),
+            }
+            beside = !segment.asns.is_empty();
+            merged.push(segment);
+        }
+        as4_path
+            .segments
+            .into_iter()
+            .for_each(|segment| merged.push(segment));
+        merged
+    }
+
+    /// Whether the peer accepts it: segments of these kinds only, no AS 0.
+    pub(super) fn is_legal(&self, allowed: AllowedSegments) -> bool {
+        let mut segments = self.segments.iter();
+        let first = segments.clone().find(|segment| !segment.asns.is_empty());
+        let begins = allowed.begins(first.map(|segment| segment.segment_type));
+        begins
+            && segments.all(|SegmentBuf { segment_type, asns }| {
+                allowed.has(*segment_type) && asns.iter().all(|asn| asn.number() != 0)
+            })
+    }
+
+    /// Whether every AS number fits into two octets.
+    #[must_use]
+    pub fn fits_two_octets(&self) -> bool {
+        self.segments
+            .iter()
+            .flat_map(|segment| &segment.asns)
+            .all(|asn| asn.number() <= u16::MAX.into())
+    }
+
+    /// What AS4_PATH carries: the segments of the confederation stay out (RFC 6793 section 4.2.2).
+    pub(super) fn as4_segments(&self) -> impl Iterator<Item = &SegmentBuf> + Clone {
+        let segments = self.segments.iter();
+        segments.filter(|segment| !segment.segment_type.is_confederation())
+    }
+}
+
+/// The octets that [`encode`] writes.
+pub(super) fn encoded_length<'a>(
+    segments: impl Iterator<Item = &'a SegmentBuf>,
+    four_octet_as: bool,
+) -> usize {
+    let number = if four_octet_as { 4 } else { 2 };
+    segments
+        .map(|SegmentBuf { asns, .. }| {
+            // Most paths are short: no division then.
+            let headers = if asns.len() <= 255 {
+                usize::from(!asns.is_empty())
+            } else {
+                asns.len().div_ceil(255)
+            };
+            headers * 2 + asns.len() * number
+        })
+        .sum()
+}
+
+/// Writes segments of at most 255 AS numbers each.
+#[inline(always)]
+pub(super) fn write<'a>(
+    segments: impl Iterator<Item = &'a SegmentBuf>,
+    four_octet_as: bool,
+    out: &mut impl Sink,
+) {
+    for SegmentBuf { segment_type, asns } in segments {
+        for part in asns.chunks(255) {
+            out.put(&[segment_type.0, u8::try_from(part.len()).unwrap_or(u8::MAX)]);
+            for asn in part {
+                if four_octet_as {
+                    out.put(&asn.number().to_be_bytes());
+                } else {
+                    out.put(&asn.to_two_octets().to_be_bytes());
+                }
+            }
+        }
+    }
+}
+
+impl From<AsPath<'_>> for AsPathBuf {
+    /// The same ASes in the same order. A sequence in several segments is one: where it was cut means nothing.
+    fn from(path: AsPath<'_>) -> Self {
+        let mut owned = Self::default();
+        for segment in path.segments() {
+            owned.push(SegmentBuf {
+                segment_type: segment.segment_type,
+                asns: segment.asns().collect(),
+            });
+        }
+        owned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+    use crate::sink::Slice;
+
+    #[test]
+    fn merging() {
+        let path = |text: &str| text.parse::<AsPathBuf>().unwrap();
+        for (narrow, wide, merged) in [
+            ("1 23456 3", "70000 3", "1 70000 3"),
+            ("23456 3", "70000 3", "70000 3"),
+            // A longer AS4_PATH is ignored.
+            ("1", "70000 3", "1"),
+            ("1 2", "", "1 2"),
+            // Across the borders of segments, and with a set that counts one.
+            (
+                "1 2 {23456,5} 23456",
+                "{70000,5} 70001",
+                "1 2 {70000,5} 70001",
+            ),
+            ("(9) 1 23456", "70000", "(9) 1 70000"),
+            // A confederation segment stays that leads, or stands beside one that stays.
+            ("23456 (5) 23456", "70000 70001", "70000 70001"),
+            ("1 (5) 23456", "70000", "1 (5) 70000"),
+        ] {
+            assert_eq!(path(narrow).merge(path(wide)).to_string(), merged);
+        }
+    }
+
+    #[test]
+    fn long_sequences_are_split() {
+        let path = AsPathBuf::sequence((0..300).map(|_| Asn::new(70_000)));
+        let mut out = vec![0; encoded_length(path.segments.iter(), true)];
+        let used = Slice::write(&mut out, |out| write(path.segments.iter(), true, out));
+        assert_eq!(used, out.len());
+        assert_eq!(
+            (out.len(), out[1], out[2 + 255 * 4 + 1]),
+            (2 + 255 * 4 + 2 + 45 * 4, 255, 45)
+        );
+        let view = AsPath::new(&out, true);
+        assert!(view.is_well_formed(AllowedSegments {
+            confederation: false,
+            sets: false,
+            first: false,
+        }));
+        assert_eq!(view.asns().count(), 300);
+    }
+}

@@ -1,0 +1,283 @@
+//! The prefixes of one field: checked at once, then iterated. Both are hot: a full table is a million of them.
+
+use core::marker::PhantomData;
+use core::ops::RangeInclusive;
+
+use super::{Nlri, PathId, UnicastPrefix, seems_to_have_path_ids};
+use crate::error::Span;
+
+/// Iterates the prefixes of a field that was checked; never fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefixes<'a, P> {
+    rest: &'a [u8],
+    add_path: bool,
+    prefix: PhantomData<P>,
+}
+
+impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
+    /// Whether `field` is a list of prefixes; the octets of the first that is not, if one is not.
+    ///
+    /// `start` is the position of the field in its message.
+    #[inline(always)]
+    pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<Self, Span> {
+        let well_formed = if add_path {
+            is_path_list::<P>(field)
+        } else {
+            is_prefix_list::<P, 0>(field)
+        };
+        let prefixes = Self::from_checked(field, add_path);
+        if well_formed {
+            Ok(prefixes)
+        } else {
+            let end = start + field.len();
+            let from = if !add_path && seems_to_have_path_ids(field) {
+                start
+            } else {
+                end - prefixes.malformed_tail_length()
+            };
+            Err(Span::new(from, end))
+        }
+    }
+
+    #[inline]
+    pub(crate) fn from_checked(field: &'a [u8], add_path: bool) -> Self {
+        Self {
+            rest: field,
+            add_path,
+            prefix: PhantomData,
+        }
+    }
+
+    /// How many octets follow the prefixes up to the first that is none.
+    #[cold]
+    fn malformed_tail_length(mut self) -> usize {
+        while self.next().is_some() {}
+        self.rest.len()
+    }
+
+    /// The next prefix if it has one of these lengths.
+    #[inline(always)]
+    fn split(&mut self, (lengths, length): &(RangeInclusive<u8>, usize)) -> Option<P> {
+        let (bits, octets) = self.rest.split_first()?;
+        if !lengths.contains(bits) {
+            return None;
+        }
+        let prefix = P::load(*bits, octets)?;
+        self.rest = octets.get(*length..)?;
+        Some(prefix)
+    }
+
+    #[inline(always)]
+    fn step(&mut self, predictor: &mut LengthPredictor) -> Option<Nlri<P>> {
+        let (path_id, rest) = if self.add_path {
+            let (path_id, rest) = self.rest.split_first_chunk::<PATH_ID_LENGTH>()?;
+            (Some(PathId(u32::from_be_bytes(*path_id))), rest)
+        } else {
+            (None, self.rest)
+        };
+        let (bits, octets) = rest.split_first()?;
+        let prefix = P::load(*bits, octets)?;
+        self.rest = octets.get(predictor.octets::<P>(*bits)..)?;
+        Some(Nlri { path_id, prefix })
+    }
+}
+
+/// Whether a field is prefixes, each behind its path identifier.
+#[inline(never)]
+fn is_path_list<P: UnicastPrefix>(field: &[u8]) -> bool {
+    is_prefix_list::<P, PATH_ID_LENGTH>(field)
+}
+
+/// How the octets of the next prefix are found.
+///
+/// The place of a prefix depends on the length that stands in front of the one before. Where lengths are what they
+/// usually are, a branch that is predicted is three times as fast as to wait for that number; where they are any, half
+/// as fast. This watches how often the branches are of no use.
+#[derive(Clone, Copy)]
+struct LengthPredictor {
+    /// Prefixes of unusual lengths.
+    unusual: u32,
+}
+
+impl LengthPredictor {
+    const START: Self = Self { unusual: 0 };
+
+    /// Whether branches are of use.
+    #[inline(always)]
+    fn is_regular(self) -> bool {
+        self.unusual < 32
+    }
+
+    /// The octets of a prefix of so many bits.
+    #[inline(always)]
+    fn octets<P: UnicastPrefix>(&mut self, bits: u8) -> usize {
+        let (usual, frequent) = (P::USUAL, P::FREQUENT);
+        if !self.is_regular() {
+            usize::from(bits).div_ceil(8)
+        } else if usual.0.contains(&bits) {
+            usual.1
+        } else if frequent.0.contains(&bits) {
+            frequent.1
+        } else {
+            self.unusual += 1;
+            length_in_octets(bits)
+        }
+    }
+}
+
+/// Not inlined: what is called stays behind a branch.
+#[inline(never)]
+fn length_in_octets(bits: u8) -> usize {
+    usize::from(bits).div_ceil(8)
+}
+
+/// The octets of a path identifier.
+const PATH_ID_LENGTH: usize = 4;
+
+/// Whether a field is prefixes, each behind `SKIP` octets.
+#[inline(always)]
+fn is_prefix_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
+    let (usual, length) = P::USUAL;
+    let mut predictor = LengthPredictor::START;
+    let mut at = 0;
+    while predictor.is_regular() {
+        // A loop of its own, or the compiler turns the branch into arithmetic.
+        while let Some(bits) = field.get(at + SKIP)
+            && usual.contains(bits)
+        {
+            at += SKIP + 1 + length;
+        }
+        match field.get(at + SKIP) {
+            Some(bits) if *bits > P::MAX_BITS => return false,
+            Some(0) if SKIP == 0 && at == 0 && seems_to_have_path_ids(field) => return false,
+            Some(bits) => at += SKIP + 1 + predictor.octets::<P>(*bits),
+            None => return at == field.len(),
+        }
+    }
+    let mut max_bits = 0;
+    while let Some(bits) = field.get(at + SKIP) {
+        max_bits = max_bits.max(*bits);
+        at += SKIP + 1 + usize::from(*bits).div_ceil(8);
+    }
+    at == field.len() && max_bits <= P::MAX_BITS
+}
+
+impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
+    type Item = Nlri<P>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Nlri<P>> {
+        let mut predictor = LengthPredictor::START;
+        self.step(&mut predictor)
+    }
+
+    #[inline(always)]
+    fn fold<B, F: FnMut(B, Nlri<P>) -> B>(mut self, start: B, mut step: F) -> B {
+        let (usual, frequent) = (P::USUAL, P::FREQUENT);
+        let (mut all, mut predictor) = (start, LengthPredictor::START);
+        loop {
+            if !self.add_path && predictor.is_regular() {
+                // Loops of their own, or the compiler turns branches into arithmetic.
+                while let Some(prefix) = self.split(&usual) {
+                    all = step(all, Nlri::new(prefix));
+                }
+                if let Some(prefix) = self.split(&frequent) {
+                    all = step(all, Nlri::new(prefix));
+                    continue;
+                }
+            }
+            match self.step(&mut predictor) {
+                Some(nlri) => all = step(all, nlri),
+                None => return all,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use ipnet::{Ipv4Net, Ipv6Net};
+
+    use super::*;
+    use crate::nlri::{NlriFormat, encoded_length, write};
+
+    const FORMAT: NlriFormat = NlriFormat {
+        family: crate::Family::IPV4_UNICAST,
+        add_path: true,
+        multiple_labels: false,
+        withdrawn: false,
+    };
+
+    fn ipv4(field: &[u8]) -> Result<Vec<String>, Span> {
+        Ok(Prefixes::<Ipv4Net>::check(field, false, 100)?
+            .map(|nlri| nlri.prefix.to_string())
+            .collect())
+    }
+
+    #[test]
+    fn host_bits_are_cleared() {
+        let field = [
+            0, 1, 0xff, 23, 10, 253, 255, 32, 192, 168, 10, 1, 24, 10, 0, 1,
+        ];
+        assert_eq!(
+            ipv4(&field).unwrap(),
+            [
+                "0.0.0.0/0",
+                "128.0.0.0/1",
+                "10.253.254.0/23",
+                "192.168.10.1/32",
+                "10.0.1.0/24"
+            ]
+        );
+        let field = [0, 7, 0xff, 64, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 1];
+        let prefixes = Prefixes::<Ipv6Net>::check(&field, false, 0).unwrap();
+        let text: Vec<_> = prefixes.map(|nlri| nlri.prefix.to_string()).collect();
+        assert_eq!(text, ["::/0", "fe00::/7", "2001:db8:0:1::/64"]);
+    }
+
+    #[test]
+    fn faults_name_their_octets() {
+        for (field, start) in [
+            (&[33, 1, 2, 3, 4, 5][..], 100),
+            (&[8, 10, 24, 1, 2], 102),
+            (&[32], 100),
+            (&[8, 1, 255], 102),
+        ] {
+            let end = u16::try_from(100 + field.len()).unwrap();
+            assert_eq!(ipv4(field), Err(Span { start, end }), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn path_identifiers() {
+        let field = [0, 0, 0, 7, 8, 10, 0xff, 0, 0, 0, 0];
+        let prefixes: Vec<_> = Prefixes::<Ipv4Net>::check(&field, true, 0)
+            .unwrap()
+            .collect();
+        assert_eq!(
+            prefixes[0],
+            Nlri {
+                path_id: Some(PathId(7)),
+                prefix: "10.0.0.0/8".parse().unwrap()
+            }
+        );
+        assert_eq!(prefixes[1].path_id, Some(PathId(0xff00_0000)));
+        assert!(Prefixes::<Ipv4Net>::check(&field[..4], true, 0).is_err());
+        let mut out = [0; 11];
+        let mut at = 0;
+        for nlri in &prefixes {
+            let rest = write(nlri, &FORMAT, &mut out[at..]).unwrap().len();
+            at = out.len() - rest;
+        }
+        assert_eq!((at, out), (11, field));
+        assert_eq!(
+            prefixes
+                .iter()
+                .map(|nlri| encoded_length(nlri, &FORMAT))
+                .sum::<usize>(),
+            field.len()
+        );
+    }
+}
