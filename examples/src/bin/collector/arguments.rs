@@ -33,10 +33,12 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Returns the configuration of the neighbors in a prefix.
     pub(crate) fn template(&self, prefix: IpNet, asn: Asn) -> PeerConfig {
+        // The address stands for the whole prefix; `add_dynamic_peers` replaces it with each neighbor's own.
         let config = PeerConfig::new(prefix.addr(), asn)
             .hold_time(self.hold)
             .extended_message(true)
             .deliver_updates(true)
+            // A collector announces nothing, not even by mistake.
             .export(ExportPolicy::only([]));
         match self.gr {
             Some(seconds) => config.graceful_restart(RestartConfig::new().restart_time(seconds)),

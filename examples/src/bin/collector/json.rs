@@ -75,6 +75,7 @@ fn write(value: &Value, out: &mut Vec<u8>) {
 fn down(session: SessionId, reason: &DownReason, retained: &FamilySet) -> Value {
     let mut fields = json!({"event": "down",
         "session": session.to_string(), "reason": reason.to_string(), "retained": retained});
+    // `by` names the side that ended the session, for readers that do not parse `reason`.
     let (by, notification) = match reason {
         DownReason::Local(notification) => ("local", Some(notification)),
         DownReason::Stopped(notification) => ("operator", Some(notification)),

@@ -26,6 +26,7 @@ impl Dialer for MemoryDialer {
     fn dial(&self, peer: &PeerConfig) -> Dialing {
         let (ours, theirs) = duplex(64 * 1024);
         let end = |stream, local| MemoryStream { stream, local };
+        // `accept` returns `false` for an address that is not a peer, as a listener refuses it.
         let accepted = self.target.accept(end(theirs, peer.address()), self.from);
         let connection: Box<dyn Transport> = Box::new(end(ours, self.from));
         Box::pin(async move {
@@ -45,6 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let receiver = Speaker::builder(asn, "192.168.0.254".parse()?)
         .spawn()
         .await?;
+    // Events before the first call of `events` are lost, so subscribe before the session can come up.
     let mut events = receiver.events();
     let config = PeerConfig::new(node, asn)
         .passive(true)
