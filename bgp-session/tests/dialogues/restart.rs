@@ -47,7 +47,7 @@ fn kept() -> CapabilityBuf {
 #[derive(Default)]
 struct Table {
     adj_rib_in: AdjRibIn,
-    routes: BTreeMap<IpNet, Staleness>,
+    routes: BTreeMap<String, Staleness>,
 }
 
 impl Table {
@@ -56,22 +56,22 @@ impl Table {
             let routes = &mut self.routes;
             self.adj_rib_in.apply(&event, |change| match change {
                 RouteChange::Announced(nlri, route) => {
-                    routes.insert(nlri.prefix, route.staleness);
+                    routes.insert(nlri.to_string(), route.staleness);
                 }
                 RouteChange::Withdrawn(nlri) => {
-                    routes.remove(&nlri.prefix);
+                    routes.remove(&nlri.to_string());
                 }
             });
         }
         let same = self.adj_rib_in.routes();
         let same: BTreeMap<_, _> = same
-            .map(|(nlri, route)| (nlri.prefix, route.staleness))
+            .map(|(nlri, route)| (nlri.to_string(), route.staleness))
             .collect();
         assert_eq!(same, self.routes);
     }
 
     fn staleness(&self, prefix: &str) -> Option<Staleness> {
-        self.routes.get(&prefix.parse().unwrap()).copied()
+        self.routes.get(prefix).copied()
     }
 }
 
@@ -424,8 +424,13 @@ fn long_lived() {
         None,
         "no time for its family"
     );
-    let nlri = bgp_wire::Nlri::new("10.0.0.0/8".parse().unwrap());
-    let communities = &table.adj_rib_in.route(nlri).unwrap().attributes.communities;
+    let nlri = "10.0.0.0/8".parse::<IpNet>().unwrap().into();
+    let communities = &table
+        .adj_rib_in
+        .route(&nlri)
+        .unwrap()
+        .attributes
+        .communities;
     assert!(communities.contains(&Community::LLGR_STALE));
     a.passes(Duration::from_secs(1000));
     table.follow(&mut a);

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use bgp_session::{
     AdjRibIn, DownReason, PeerEvent, ReceivedRoute, RouteChange, SessionEvent, SessionId, Staleness,
 };
-use bgp_wire::Nlri;
+use bgp_wire::{AnyNlriBuf, Family};
 use serde_json::{Map, Value, json};
 
 /// One table for each neighbor.
@@ -78,7 +78,7 @@ impl Tables {
     pub(crate) fn dump(&self, out: &mut Vec<u8>) {
         let routes = self.0.iter().flat_map(|(peer, table)| {
             table.routes.routes().map(move |(nlri, route)| {
-                let mut fields = route_fields(nlri, route);
+                let mut fields = route_fields(&nlri, route);
                 fields.insert("peer".into(), json!(peer));
                 Value::from(fields)
             })
@@ -119,9 +119,13 @@ fn down(session: SessionId, reason: &DownReason, retained: &bgp_wire::FamilySet)
     fields
 }
 
-fn nlri_fields(nlri: Nlri) -> Map<String, Value> {
+/// The family of a route is printed if it is not unicast, whose prefixes tell it.
+fn nlri_fields(nlri: &AnyNlriBuf) -> Map<String, Value> {
     let mut fields = Map::new();
-    fields.insert("prefix".into(), json!(nlri.prefix));
+    fields.insert("prefix".into(), nlri.destination.to_string().into());
+    if !matches!(nlri.family, Family::IPV4_UNICAST | Family::IPV6_UNICAST) {
+        fields.insert("family".into(), json!(nlri.family));
+    }
     if let Some(path_id) = nlri.path_id {
         fields.insert("path_id".into(), json!(path_id));
     }
@@ -129,7 +133,7 @@ fn nlri_fields(nlri: Nlri) -> Map<String, Value> {
 }
 
 /// The attributes that are there, and where the route leads.
-fn route_fields(nlri: Nlri, route: &ReceivedRoute) -> Map<String, Value> {
+fn route_fields(nlri: &AnyNlriBuf, route: &ReceivedRoute) -> Map<String, Value> {
     let mut fields = nlri_fields(nlri);
     fields.insert("next_hop".into(), json!(route.next_hop));
     if route.staleness != Staleness::Fresh {
