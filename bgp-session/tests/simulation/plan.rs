@@ -105,7 +105,9 @@ fn config(random: &mut Rng, common: &Common, address: IpAddr, asn: Asn) -> PeerC
         config = config.delay_open(second(random, 1, 20));
     }
     if random.u8(0..4) == 0 {
-        config = config.families([Family::IPV4_UNICAST]);
+        config = config
+            .families([Family::IPV4_UNICAST])
+            .expect("it is served");
     }
     if common.restarts {
         let restart = RestartConfig::new()
