@@ -17,6 +17,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::destination::is_unicast;
 use crate::negotiate::Negotiated;
 use crate::output::{ReceivedUpdate, SessionEvent};
+use crate::routes::{has_others, other_withdrawn};
 use store::{OtherStore, Store};
 use unicast::UnicastStore;
 
@@ -37,6 +38,9 @@ use unicast::UnicastStore;
 /// fn trace(table: &AdjRibIn, address: std::net::IpAddr) {
 ///     for (nlri, route) in table.lookup(address) {
 ///         println!("{nlri} via {}", route.next_hop);
+///     }
+///     for (family, count) in table.counts() {
+///         println!("{count} routes of {family}");
 ///     }
 /// }
 /// ```
@@ -171,13 +175,8 @@ impl AdjRibIn {
         for withdrawn in checked.withdrawn() {
             self.withdraw(&withdrawn.into(), change);
         }
-        let others = has_others(&checked);
-        if others {
-            for withdrawn in checked.withdrawn_routes() {
-                if !is_unicast(withdrawn.family) {
-                    self.withdraw(&withdrawn.into(), change);
-                }
-            }
+        for withdrawn in other_withdrawn(&checked) {
+            self.withdraw(&withdrawn.into(), change);
         }
         let mut announced = checked.announced_with_next_hops().peekable();
         if announced.peek().is_some() {
@@ -188,7 +187,7 @@ impl AdjRibIn {
                 self.announce(&nlri.into(), next_hop, &attributes, change);
             }
         }
-        if others {
+        if has_others(&checked) {
             self.announce_others(&checked, change);
         }
     }
@@ -342,22 +341,6 @@ impl Marked {
             [Arc::clone(attributes), Arc::new(marked)]
         });
         *attributes = Arc::clone(marked);
-    }
-}
-
-/// Returns `true` if the message has routes that are not of unicast.
-fn has_others(checked: &Checked<'_>) -> bool {
-    let reach = checked.mp_reach().map(|reach| reach.family());
-    let unreach = checked.mp_unreach().map(|unreach| unreach.family());
-    let mut families = reach.into_iter().chain(unreach);
-    families.any(|family| !is_unicast(family))
-}
-
-/// The family of unicast routes to a prefix.
-pub(crate) fn family_of(prefix: IpNet) -> Family {
-    match prefix {
-        IpNet::V4(_) => Family::IPV4_UNICAST,
-        IpNet::V6(_) => Family::IPV6_UNICAST,
     }
 }
 

@@ -32,6 +32,7 @@ mod identity;
 mod negotiate;
 mod output;
 mod rib;
+mod routes;
 mod session;
 #[cfg(feature = "tokio")]
 mod speaker;
@@ -54,7 +55,7 @@ pub use speaker::{
     AddPeerError, Dialer, Dialing, Events, Peer, PeerEvent, PeerStatus, PeerUpdate, Speaker,
     SpeakerBuilder, TcpDialer, Transport,
 };
-pub use stats::{MessageCounts, Statistics};
+pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;
 
 /// The README's code, compiled.

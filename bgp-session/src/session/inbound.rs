@@ -203,14 +203,14 @@ impl Session {
             self.emit(SessionEvent::UpdateFault(fault));
         }
         if let Some(family) = checked.end_of_rib() {
+            self.statistics.count_end_of_rib(family);
             if self.retention.end_of_rib(family) {
                 self.emit_gone(FamilySet::EMPTY.with(family));
             }
             self.emit(SessionEvent::EndOfRib(family));
             return false;
         }
-        self.statistics
-            .count_prefixes(checked.announced().count(), checked.withdrawn().count());
+        self.statistics.count_routes(&checked);
         self.config.deliver_updates
     }
 

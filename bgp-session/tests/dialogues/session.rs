@@ -259,7 +259,7 @@ fn malformed_updates() {
         crate::script::update_with("40010100 400200 400304c0a800fe 800403000000", "180ac802"),
     );
     assert_eq!(a.session.statistics().updates_treated_as_withdraw, 1);
-    assert_eq!(a.session.statistics().prefixes_withdrawn, 1);
+    assert_eq!(a.session.statistics().prefixes_withdrawn(), 1);
     assert_eq!(a.session.state(), State::Established);
     // Without a prefix there is nothing to withdraw.
     a.receives(connection, crate::script::update_with("800403000000", ""));
@@ -481,7 +481,7 @@ fn every_split_of_a_stream_reads_the_same() {
         a.receives(dialled, &stream[border..]);
         assert_eq!(a.session.state(), State::Established);
         assert_eq!(
-            a.session.statistics().prefixes_announced,
+            a.session.statistics().prefixes_announced(),
             1,
             "split at {border}"
         );

@@ -113,7 +113,7 @@ async fn a_hundred_sessions_are_reset() {
     let all = async {
         let has_all = |peer: &Peer| {
             let statistics = peer.status().statistics;
-            statistics.prefixes_announced == 1000 * statistics.established
+            statistics.prefixes_announced() == 1000 * statistics.established
         };
         while !router.peers().iter().all(has_all) {
             tokio::time::sleep(Duration::from_millis(10)).await;
