@@ -19,7 +19,7 @@ use crate::identity::NlriKey;
 /// A value that exists can be sent to every peer that has negotiated the family.
 ///
 /// ```
-/// use bgp_session::Destination;
+/// use bgp_session::{Destination, DestinationError};
 /// use bgp_wire::Family;
 /// use ipnet::IpNet;
 ///
@@ -27,7 +27,10 @@ use crate::identity::NlriKey;
 /// assert_eq!(host.family(), Family::IPV4_UNICAST);
 /// let rule = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.0.2.1/32 protocol =udp")?;
 /// assert_eq!(rule.prefix(), Some("192.0.2.1/32".parse()?));
-/// assert!(Destination::parse(Family::IPV4_VPN, "10.0.0.0/8").is_err(), "no route distinguisher");
+/// assert_eq!(rule.to_nlri(None).to_string(), rule.to_string());
+///
+/// let without_distinguisher = Destination::parse(Family::IPV4_VPN, "10.0.0.0/8");
+/// assert!(matches!(without_distinguisher, Err(DestinationError::Text(_))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -34,6 +34,7 @@ mod negotiate;
 mod output;
 mod peering;
 mod rib;
+mod routes;
 mod session;
 // The only module that does I/O: the core builds without it.
 #[cfg(feature = "tokio")]
@@ -43,8 +44,8 @@ mod timer;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ExportPolicy, LocalConfig, Md5Key, PeerChange, PeerConfig, PrefixRange,
-    RestartConfig,
+    AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
+    PrefixRange, RestartConfig,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
@@ -58,7 +59,7 @@ pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
     Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer, Transport,
 };
-pub use stats::{MessageCounts, Statistics};
+pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;
 
 /// Compiles the code of the README.

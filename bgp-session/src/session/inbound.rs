@@ -207,6 +207,7 @@ impl Session {
             self.emit(SessionEvent::UpdateFault(fault));
         }
         if let Some(family) = checked.end_of_rib() {
+            self.statistics.count_end_of_rib(family);
             // RFC 4724 section 4.2: routes that the peer has not sent again by now are removed.
             if self.retention.end_of_rib(family) {
                 self.emit_stale_routes_gone(FamilySet::EMPTY.with(family));
@@ -214,8 +215,7 @@ impl Session {
             self.emit(SessionEvent::EndOfRib(family));
             return false;
         }
-        self.statistics
-            .count_prefixes(checked.announced().count(), checked.withdrawn().count());
+        self.statistics.count_routes(&checked);
         self.config.deliver_updates
     }
 

@@ -7,6 +7,7 @@
 )]
 
 mod capabilities;
+mod families;
 mod old_peers;
 mod restart;
 mod script;

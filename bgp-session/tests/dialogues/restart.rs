@@ -51,7 +51,7 @@ fn forwarding_kept() -> CapabilityBuf {
 #[derive(Default)]
 struct Table {
     adj_rib_in: AdjRibIn,
-    routes: BTreeMap<IpNet, Staleness>,
+    routes: BTreeMap<String, Staleness>,
 }
 
 impl Table {
@@ -60,10 +60,10 @@ impl Table {
             let routes = &mut self.routes;
             self.adj_rib_in.apply(&event, |change| match change {
                 RouteChange::Announced(nlri, route) => {
-                    routes.insert(nlri.prefix, route.staleness);
+                    routes.insert(nlri.to_string(), route.staleness);
                 }
                 RouteChange::Withdrawn(nlri) => {
-                    routes.remove(&nlri.prefix);
+                    routes.remove(&nlri.to_string());
                 }
             });
         }
@@ -71,13 +71,13 @@ impl Table {
         let held: BTreeMap<_, _> = self
             .adj_rib_in
             .routes()
-            .map(|(nlri, route)| (nlri.prefix, route.staleness))
+            .map(|(nlri, route)| (nlri.to_string(), route.staleness))
             .collect();
         assert_eq!(held, self.routes);
     }
 
     fn staleness(&self, prefix: &str) -> Option<Staleness> {
-        self.routes.get(&prefix.parse().unwrap()).copied()
+        self.routes.get(prefix).copied()
     }
 }
 
@@ -440,8 +440,13 @@ fn long_lived_stale_routes_expire_after_long_lived_stale_time() {
         None,
         "the peer's stale time for the family is 0"
     );
-    let nlri = bgp_wire::Nlri::new("10.0.0.0/8".parse().unwrap());
-    let communities = &table.adj_rib_in.route(nlri).unwrap().attributes.communities;
+    let nlri = "10.0.0.0/8".parse::<IpNet>().unwrap().into();
+    let communities = &table
+        .adj_rib_in
+        .route(&nlri)
+        .unwrap()
+        .attributes
+        .communities;
     assert!(communities.contains(&Community::LLGR_STALE));
     a.advance(Duration::from_secs(1000));
     table.follow(&mut a);

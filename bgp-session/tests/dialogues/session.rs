@@ -278,7 +278,7 @@ fn malformed_update_ends_session_only_without_prefixes() {
         update_with("40010100 400200 400304c0a800fe 800403000000", "180ac802"),
     );
     assert_eq!(a.session.statistics().updates_treated_as_withdraw, 1);
-    assert_eq!(a.session.statistics().prefixes_withdrawn, 1);
+    assert_eq!(a.session.statistics().prefixes_withdrawn(), 1);
     assert_eq!(a.session.state(), State::Established);
     // RFC 7606 section 5.2: an attribute error in an UPDATE without prefixes cannot be treated as a withdrawal.
     a.receive(connection, update_with("800403000000", ""));
@@ -502,7 +502,7 @@ fn stream_split_anywhere_reads_the_same() {
         a.receive(dialled, &stream[border..]);
         assert_eq!(a.session.state(), State::Established);
         assert_eq!(
-            a.session.statistics().prefixes_announced,
+            a.session.statistics().prefixes_announced(),
             1,
             "split at {border}"
         );

@@ -123,6 +123,7 @@ impl Setup {
             .next_hop_ipv4(self.ours_ipv4())
             .next_hop_ipv6(self.ours_ipv6())
             .families(self.families.iter().copied())
+            .unwrap()
             .export(ExportPolicy::all());
         if self.md5 {
             config = config.md5_key(key(KEY));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgp_session::{Session, Staleness, State};
-use bgp_wire::{Family, Nlri, PathId};
+use bgp_wire::{DestinationBuf, Family, PathId};
 use ipnet::IpNet;
 
 use crate::speaker::Peer;
@@ -167,7 +167,10 @@ fn expected(table: &crate::plan::Table, session: &Session) -> RouteVersions {
 /// Returns the routes that a peer holds, or an error if one is stale or lacks its version.
 fn held(peer: &Peer) -> Result<RouteVersions, String> {
     let mut held = RouteVersions::new();
-    for (Nlri { prefix, path_id }, route) in peer.adj_rib_in.routes() {
+    for (nlri, route) in peer.adj_rib_in.routes() {
+        let DestinationBuf::Prefix(prefix) = nlri.destination else {
+            return Err(format!("{nlri} is not unicast"));
+        };
         if route.staleness != Staleness::Fresh {
             return Err(format!("{prefix} is {:?}", route.staleness));
         }
@@ -176,7 +179,7 @@ fn held(peer: &Peer) -> Result<RouteVersions, String> {
             .large_communities
             .first()
             .ok_or_else(|| format!("{prefix} has lost its community"))?;
-        held.insert((prefix, path_id), community.local1);
+        held.insert((prefix, nlri.path_id), community.local1);
     }
     Ok(held)
 }

@@ -111,7 +111,9 @@ fn config(random: &mut Rng, common: &SharedSettings, address: IpAddr, asn: Asn) 
         config = config.delay_open(seconds(random, 1, 20));
     }
     if random.u8(0..4) == 0 {
-        config = config.families([Family::IPV4_UNICAST]);
+        config = config
+            .families([Family::IPV4_UNICAST])
+            .expect("it is served");
     }
     if common.restarts {
         let restart = RestartConfig::new()

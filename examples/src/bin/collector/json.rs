@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use bgp_session::{DownReason, ReceivedRoute, SessionEvent, SessionId, Staleness};
-use bgp_wire::{FamilySet, Nlri};
+use bgp_wire::{AnyNlriBuf, Family, FamilySet};
 use serde_json::{Map, Value, json};
 
 /// Appends one line with the neighbor's address.
@@ -48,20 +48,20 @@ pub(crate) fn event(event: &SessionEvent) -> Option<Value> {
     })
 }
 
-pub(crate) fn announced(nlri: Nlri, route: &ReceivedRoute) -> Value {
+pub(crate) fn announced(nlri: &AnyNlriBuf, route: &ReceivedRoute) -> Value {
     let mut fields = route_fields(nlri, route);
     fields.insert("event".into(), "announce".into());
     fields.into()
 }
 
-pub(crate) fn withdrawn(nlri: Nlri) -> Value {
+pub(crate) fn withdrawn(nlri: &AnyNlriBuf) -> Value {
     let mut fields = nlri_fields(nlri);
     fields.insert("event".into(), "withdraw".into());
     fields.into()
 }
 
 /// Returns one route of a dump.
-pub(crate) fn held(peer: &IpAddr, nlri: Nlri, route: &ReceivedRoute) -> Value {
+pub(crate) fn held(peer: &IpAddr, nlri: &AnyNlriBuf, route: &ReceivedRoute) -> Value {
     let mut fields = route_fields(nlri, route);
     fields.insert("peer".into(), json!(peer));
     fields.into()
@@ -92,9 +92,13 @@ fn down(session: SessionId, reason: &DownReason, retained: &FamilySet) -> Value 
     fields
 }
 
-fn nlri_fields(nlri: Nlri) -> Map<String, Value> {
+/// Returns the destination, the path identifier if the route has one, and the family unless the prefix tells it.
+fn nlri_fields(nlri: &AnyNlriBuf) -> Map<String, Value> {
     let mut fields = Map::new();
-    fields.insert("prefix".into(), json!(nlri.prefix));
+    fields.insert("prefix".into(), nlri.destination.to_string().into());
+    if !matches!(nlri.family, Family::IPV4_UNICAST | Family::IPV6_UNICAST) {
+        fields.insert("family".into(), json!(nlri.family));
+    }
     if let Some(path_id) = nlri.path_id {
         fields.insert("path_id".into(), json!(path_id));
     }
@@ -102,7 +106,7 @@ fn nlri_fields(nlri: Nlri) -> Map<String, Value> {
 }
 
 /// Returns the next hop and the attributes that the route has.
-fn route_fields(nlri: Nlri, route: &ReceivedRoute) -> Map<String, Value> {
+fn route_fields(nlri: &AnyNlriBuf, route: &ReceivedRoute) -> Map<String, Value> {
     let mut fields = nlri_fields(nlri);
     fields.insert("next_hop".into(), json!(route.next_hop));
     if route.staleness != Staleness::Fresh {

@@ -56,7 +56,7 @@ impl Tables {
             table
                 .routes
                 .routes()
-                .map(move |(nlri, route)| json::held(peer, nlri, route))
+                .map(move |(nlri, route)| json::held(peer, &nlri, route))
         });
         json::print_dump(&routes.collect::<Vec<_>>(), out);
     }
