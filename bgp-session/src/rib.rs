@@ -10,6 +10,7 @@ mod by_path;
 mod cursor;
 mod export;
 mod intern;
+mod key;
 mod log;
 mod next_hop;
 mod route;

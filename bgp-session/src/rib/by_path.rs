@@ -1,6 +1,7 @@
 //! Grouping a window of changes by path: what is to be written together is put together.
 
-use super::log::{Change, Key, LogKey};
+use super::key::{Key, LogKey};
+use super::log::Change;
 
 /// Withdrawals come first, then every path's routes, by its number; within each the order stays. All paths have numbers below
 /// `limit`.

@@ -3,13 +3,11 @@
 //! What changes is a path: a destination with its path identifier (RFC 7911). Paths of one destination are neighbours in the
 //! index, so that a consumer without path identifiers is told of the one with the lowest.
 
-use std::hash::{BuildHasher, Hash};
-
 use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::intern::PathKey;
+use super::key::{Key, LogKey};
 use super::route::DEFAULT_PATH;
 
 /// Changes in order, each path at its newest one.
@@ -29,13 +27,6 @@ pub(crate) struct Log<D> {
     unused: usize,
     /// No compaction before so many are unused: keeps its cost per change constant.
     compact_at: usize,
-}
-
-/// One path to a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key<D> {
-    pub(crate) destination: D,
-    pub(crate) path_id: PathId,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -403,65 +394,6 @@ impl<D: LogKey> Log<D> {
 fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
     entries.get(usize::try_from(position).ok()?)
 }
-
-/// What a log names its routes by.
-///
-/// `Eq` and `hash_with` are about what names a route: of two routes with equal keys the later one replaces the earlier.
-pub(crate) trait LogKey: Clone + Eq {
-    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64;
-
-    /// Returns `true` if equal keys are also the same in what does not name the route, like labels.
-    fn is_same_value(&self, _: &Self) -> bool {
-        true
-    }
-
-    /// Copies a key. The derived `clone` goes field by field, which is slow for prefixes.
-    fn copy(key: &Key<Self>) -> Key<Self> {
-        key.clone()
-    }
-}
-
-impl LogKey for Ipv4Net {
-    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
-        let host_bits = u32::from(32 - self.prefix_len());
-        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
-        let number = u64::from(number) | u64::from(self.prefix_len()) << u32::BITS;
-        hash_in_blocks(hasher, number / BLOCK, number % BLOCK)
-    }
-
-    fn copy(key: &Key<Self>) -> Key<Self> {
-        *key
-    }
-}
-
-impl LogKey for Ipv6Net {
-    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
-        let host_bits = u32::from(128 - self.prefix_len());
-        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
-        let place = u64::try_from(number % u128::from(BLOCK)).unwrap_or(0);
-        let block = (number / u128::from(BLOCK), self.prefix_len());
-        hash_in_blocks(hasher, block, place)
-    }
-
-    fn copy(key: &Key<Self>) -> Key<Self> {
-        *key
-    }
-}
-
-/// A hash by which neighbours are neighbours in the index, too: they are announced together, and a table that is larger than
-/// the processor's memory is not looked at in another place for each of them.
-///
-/// `block` is of the prefixes that differ in the last bits only, `place` which of them this is.
-fn hash_in_blocks(hasher: &DefaultHashBuilder, block: impl Hash, place: u64) -> u64 {
-    // The index goes by the lower bits, and tells apart what it finds there by the upper ones.
-    (hasher.hash_one(block) & !(BLOCK - 1)) ^ place ^ place << TAG
-}
-
-/// How many neighbours are kept together; a power of two.
-const BLOCK: u64 = 16;
-
-/// Where the upper bits begin that the index looks at.
-const TAG: u32 = u64::BITS - 7;
 
 /// The path is withdrawn.
 const TOMBSTONE: u32 = u32::MAX - 1;

@@ -12,7 +12,8 @@ use hashbrown::DefaultHashBuilder;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::intern::PathKey;
-use super::log::{ConsumerId, Key, Log, LogKey, Set};
+use super::key::{Key, LogKey};
+use super::log::{ConsumerId, Log, Set};
 use crate::destination::{Destination, DestinationKey, prefix_of};
 use crate::identity::NlriKey;
 

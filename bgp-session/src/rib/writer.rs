@@ -7,7 +7,8 @@ use bgp_wire::{
 use bytes::BytesMut;
 
 use super::export::Export;
-use super::log::{Change, Key};
+use super::key::Key;
+use super::log::Change;
 use super::route::Path;
 use super::table::FamilyKey;
 use super::window::Window;
