@@ -15,7 +15,7 @@ pub(crate) struct Key<D> {
 
 /// The name of a destination in a log.
 ///
-/// `Eq` and `hash_with` are about what names a route: of two routes with equal keys the later one replaces the earlier.
+/// `Eq` and `hash_with` compare what names a route: of two routes with equal keys the later one replaces the earlier.
 pub(crate) trait LogKey: Clone + Eq {
     fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64;
 
@@ -57,17 +57,17 @@ impl LogKey for Ipv6Net {
     }
 }
 
-/// A hash by which neighbours are neighbours in the index, too: they are announced together, and a table that is larger than
-/// the processor's memory is not looked at in another place for each of them.
+/// Returns a hash that keeps neighbouring prefixes together in the index. They are announced together, so that a table larger
+/// than the processor's cache is read in one place.
 ///
-/// `block` is of the prefixes that differ in the last bits only, `place` which of them this is.
+/// `block` is equal for all prefixes that differ in the last bits only; `place` is the position among them.
 fn hash_in_blocks(hasher: &DefaultHashBuilder, block: impl Hash, place: u64) -> u64 {
-    // The index goes by the lower bits, and tells apart what it finds there by the upper ones.
+    // The index places an item by the lower bits and compares the upper ones first.
     (hasher.hash_one(block) & !(BLOCK - 1)) ^ place ^ place << TAG
 }
 
-/// How many neighbours are kept together; a power of two.
+/// The number of neighbours that are kept together; a power of two.
 const BLOCK: u64 = 16;
 
-/// Where the upper bits begin that the index looks at.
+/// The position of the upper bits that the index compares.
 const TAG: u32 = u64::BITS - 7;

@@ -1,7 +1,7 @@
 //! The compacted log of one family.
 //!
-//! What changes is a path: a destination with its path identifier (RFC 7911). Paths of one destination are neighbours in the
-//! index, so that a consumer without path identifiers is told of the one with the lowest.
+//! An entry is a path: a destination with its path identifier (RFC 7911). Paths of one destination are neighbours in the
+//! index, so that a consumer without path identifiers can be given the one with the lowest.
 
 use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -21,11 +21,11 @@ pub(crate) struct Log<D> {
     hasher: DefaultHashBuilder,
     consumers: Vec<Option<Consumer>>,
     announced: usize,
-    /// Positions in use, not dead ones, of paths with an identifier of their own: where there are none, a destination is a path.
+    /// Live positions of paths with an identifier of their own. If there are none, every destination has one path at most.
     identified: usize,
     /// Positions that compaction may free: dead ones and tombstones.
     unused: usize,
-    /// No compaction before so many are unused: keeps its cost per change constant.
+    /// Compact when this many are unused, which keeps the cost per change constant.
     compact_at: usize,
 }
 
@@ -40,13 +40,13 @@ struct Entry<D> {
 struct Consumer {
     /// The next position to read.
     offset: usize,
-    /// Withdrawals before this position are of no concern: the consumer came later.
+    /// Withdrawals before this position are skipped: the consumer joined later.
     joined: usize,
-    /// It is told of every path, not of the best of each destination.
+    /// It reads every path, not only the best one of each destination.
     every_path: bool,
 }
 
-/// What [`Log::set`] did.
+/// The result of [`Log::set`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Set {
     /// The attributes that the path had.
@@ -159,7 +159,7 @@ impl<D: LogKey> Log<D> {
             .filter_map(|entry| Some((&entry.key, PathKey::from_number(entry.state)?)))
     }
 
-    /// How many paths are announced.
+    /// The number of announced paths.
     pub(crate) fn len(&self) -> usize {
         self.announced
     }
@@ -185,7 +185,7 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// The consumer reads no more.
+    /// Removes a consumer.
     pub(crate) fn leave(&mut self, consumer: ConsumerId) {
         if let Some(slot) = self.consumers.get_mut(consumer.0) {
             *slot = None;
@@ -202,7 +202,7 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Whether the consumer has read everything.
+    /// Returns `true` if the consumer has read everything.
     pub(crate) fn is_at_end(&self, consumer: ConsumerId) -> bool {
         self.consumer(consumer)
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
@@ -292,7 +292,7 @@ impl<D: LogKey> Log<D> {
         if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
             self.compact();
         }
-        // Positions are 32 bits wide: four thousand million changes between compactions do not happen.
+        // Positions have 32 bits. There are never 4 thousand million changes between two compactions.
         let Ok(position) = u32::try_from(self.entries.len()) else {
             return;
         };
@@ -374,7 +374,7 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Puts a position into the index, where its path has none.
+    /// Adds a position to the index, which has none for the path.
     fn insert(&mut self, hash: u64, position: u32) {
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, position, |known| {
@@ -398,7 +398,7 @@ fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
 /// The path is withdrawn.
 const TOMBSTONE: u32 = u32::MAX - 1;
 
-/// A newer change of the path stands further on.
+/// The path has a newer position.
 const DEAD: u32 = u32::MAX;
 
 /// Do not compact below this many unused entries.
