@@ -21,8 +21,8 @@ use crate::routes::{has_others, other_withdrawn};
 use store::{OtherStore, Store};
 use unicast::UnicastStore;
 
-/// What one peer has announced of every negotiated family, kept by the events of its session, all of which it has to be told
-/// in their order.
+/// The routes of every negotiated family that one peer has announced. It follows the events of the peer's session and must be
+/// given all of them in their order.
 ///
 /// ```
 /// use bgp_session::{AdjRibIn, RouteChange, SessionEvent};
@@ -60,32 +60,32 @@ pub struct ReceivedRoute {
     pub attributes: Arc<AttributeSet>,
     /// Its next hop.
     pub next_hop: NextHop,
-    /// Whether the peer still stands by it. Where it has told of another's stale route, its attributes have LLGR_STALE, too.
+    /// Whether the peer still stands by it. Another speaker's stale route is fresh here and has the community LLGR_STALE.
     pub staleness: Staleness,
 }
 
-/// Whether a peer stands by a route.
+/// How certain it is that a peer still stands by a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Staleness {
-    /// It does.
+    /// The session is up, and the peer has announced the route in it.
     Fresh,
-    /// It restarts, and has not said so since.
+    /// The peer has restarted and has not announced the route since.
     Stale,
-    /// It has been away for long: any other route is better (RFC 9494 section 4.2).
+    /// The peer has been away for long, so that any other route is better (RFC 9494 section 4.2).
     LongLived,
 }
 
-/// What has changed. Of a received route its NLRI tells the family, too.
+/// A change of the table. The NLRI tells the family of the route.
 #[derive(Clone, Copy, Debug)]
 pub enum RouteChange<'a> {
-    /// A route is new, or other than it was.
+    /// A route is new or has changed.
     Announced(&'a AnyNlriBuf, &'a ReceivedRoute),
-    /// A route is gone.
+    /// A route has been removed.
     Withdrawn(&'a AnyNlriBuf),
 }
 
 impl AdjRibIn {
-    /// Nothing.
+    /// An empty table.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -138,10 +138,9 @@ impl AdjRibIn {
         self.len() == 0
     }
 
-    /// Changes the table by what has happened, and says each change.
+    /// Applies an event to the table and calls `change` with each change.
     ///
-    /// A session that delivers no updates has nothing to say here (see
-    /// [`PeerConfig::deliver_updates`](crate::PeerConfig::deliver_updates)).
+    /// The session must deliver updates (see [`PeerConfig::deliver_updates`](crate::PeerConfig::deliver_updates)).
     pub fn apply(&mut self, event: &SessionEvent, mut change: impl FnMut(RouteChange<'_>)) {
         match event {
             SessionEvent::Up { negotiated, .. } => {

@@ -1,4 +1,4 @@
-//! `Destination`: what a route of any family leads to.
+//! `Destination`: the NLRI of a route to originate, of any family.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::identity::NlriKey;
 
-/// What a route leads to, of any family that can be originated: those in [`Family::PARSED`].
+/// The part of a route that names where it leads, of any family that can be originated: those in [`Family::PARSED`].
 ///
 /// A value that exists can be sent to every peer that has negotiated the family.
 ///
@@ -129,7 +129,7 @@ impl Destination {
         }
     }
 
-    /// What names the destination.
+    /// The key that names the destination.
     pub(crate) fn key(&self) -> DestinationKey {
         match &self.0 {
             Kind::Unicast(prefix) => DestinationKey::Unicast(*prefix),

@@ -1,4 +1,4 @@
-//! What names a route within its family: of two routes that are named alike the later one replaces the earlier.
+//! The identity of a route within its family: of two routes with the same identity the later one replaces the earlier.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;

@@ -61,9 +61,9 @@ pub struct Statistics {
     pub received: MessageCounts,
     /// Messages given to the driver.
     pub sent: MessageCounts,
-    /// How often the session was Established.
+    /// The number of times that the session was Established.
     pub established: u64,
-    /// How often its state changed.
+    /// The number of state changes.
     pub transitions: u64,
     /// ConnectRetryCounter (RFC 4271 section 8.1.1).
     pub connect_retries: u64,
@@ -71,9 +71,9 @@ pub struct Statistics {
     pub updates_with_discard: u64,
     /// UPDATEs that were treated as withdrawals (RFC 7606).
     pub updates_treated_as_withdraw: u64,
-    /// Since when the session is Established, or was when it last was.
+    /// When the session last became Established.
     pub last_established: Option<Instant>,
-    /// The AS number that the peer's last OPEN said, accepted or not.
+    /// The AS number in the peer's last OPEN, accepted or not.
     pub peer_as: Option<Asn>,
     /// Its BGP Identifier.
     pub peer_router_id: Option<RouterId>,
@@ -85,7 +85,7 @@ pub struct Statistics {
     families: [FamilyCounts; Family::PARSED.len()],
 }
 
-/// What was received of one family.
+/// Counters of the received routes of one family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FamilyCounts {
     /// Routes announced by the peer.
@@ -127,7 +127,7 @@ impl Statistics {
         self.families.iter().map(|counts| counts.withdrawn).sum()
     }
 
-    /// What was received of a family.
+    /// The counters of a family.
     #[must_use]
     pub fn family(&self, family: Family) -> FamilyCounts {
         let mut families = self.families();
@@ -136,7 +136,7 @@ impl Statistics {
             .map_or_else(FamilyCounts::default, |(_, counts)| counts)
     }
 
-    /// What was received of each family.
+    /// The counters of each family, in the order of [`Family::PARSED`].
     pub fn families(&self) -> impl Iterator<Item = (Family, FamilyCounts)> {
         Family::PARSED.into_iter().zip(self.families)
     }

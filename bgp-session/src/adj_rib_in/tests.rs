@@ -1,4 +1,4 @@
-//! What events make of the table, in every family.
+//! Events and the table that they lead to, in every family.
 
 use std::sync::Arc;
 

@@ -1,11 +1,12 @@
-//! Grouping a window of changes by path: what is to be written together is put together.
+//! Groups a window of changes by path, so that routes with the same attributes share messages.
 
-use super::log::{Change, Key, LogKey};
+use super::key::{Key, LogKey};
+use super::log::Change;
 
-/// Withdrawals come first, then every path's routes, by its number; within each the order stays. All paths have numbers below
+/// Sorts withdrawals first, then the routes of each path by its number; the sort is stable. All paths have numbers below
 /// `limit`.
 ///
-/// Paths are numbered from 0, so that counting does for all but the largest numbers what sorting would take far longer for.
+/// Paths are numbered from 0, so that a counting sort serves all but the largest numbers, and far faster.
 pub(super) fn group<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, limit: usize) {
     if window.is_sorted_by_key(|(_, change)| rank(change)) {
         return;
@@ -28,7 +29,7 @@ fn rank(change: &Change) -> usize {
 }
 
 fn count<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
-    // How many changes each rank has; then where the next of each goes.
+    // The number of changes of each rank; then the place of the next one of each.
     let mut places = vec![0; highest + 1];
     for (_, change) in window.iter() {
         if let Some(count) = places.get_mut(rank(change)) {

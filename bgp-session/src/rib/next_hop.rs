@@ -15,8 +15,7 @@ struct Addresses {
     ipv6: Option<IpAddr>,
 }
 
-/// What decides about the next hops of the routes that one peer is sent: those of the policy are used before those of a route,
-/// and the speaker's own after them.
+/// The sources of next hops for the routes that one peer is sent: first the policy, then the route, then the speaker itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NextHops {
     policy: Addresses,

@@ -65,15 +65,15 @@ struct Peer {
     table: Table,
     announcements: usize,
     marks: Vec<String>,
-    /// What has changed since it was sent.
+    /// Routes that have changed since they were sent.
     changed: BTreeSet<RouteKey>,
-    /// What changes while it pulls.
+    /// Routes that change while it pulls.
     concurrent: BTreeSet<RouteKey>,
     /// The families of which it is sent everything, as it has just come up, or has asked for it, or its policy is another.
     passing: BTreeSet<Family>,
 }
 
-/// What names a route, with its path identifier.
+/// The name of a route, with its path identifier.
 type RouteKey = (Family, NlriKey<AnyNlriBuf>);
 
 /// LOCAL_PREF, and the route with its labels.
@@ -146,7 +146,7 @@ impl Peer {
         Some(*preference)
     }
 
-    /// What the peer should hold of this table.
+    /// The routes of this table that the peer should hold.
     fn share(&self, model: &BTreeMap<(u8, u32), u32>) -> Table {
         let mut table = Table::new();
         for ((number, path_id), preference) in model.iter().rev() {
@@ -321,7 +321,7 @@ fn next_hop(update: &UpdateBuf) -> NextHop {
     next_hop.map_or(NextHop::Absent, |(_, next_hop)| *next_hop)
 }
 
-/// What one peer is sent for one route, as attributes and next hop.
+/// The attributes and the next hop that one peer is sent for one route.
 fn sent(route: &Route, config: &PeerConfig, negotiated: &Negotiated, draining: bool) -> String {
     let mut rib = Rib::new();
     rib.announce(route);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::by_path;
 use super::intern::{Interner, PathKey};
-use super::log::{Change, ConsumerId, Key, Log, LogKey};
+use super::key::{Key, LogKey};
+use super::log::{Change, ConsumerId, Log};
 use super::route::Path;
 
 /// Changes that one consumer has taken from a log, with the paths that they name.

@@ -1,4 +1,4 @@
-//! How many prefixes a peer may announce (RFC 4271 section 6.7, RFC 4486 section 4).
+//! `PrefixLimit`: the number of prefixes that a peer may announce (RFC 4271 section 6.7, RFC 4486 section 4).
 
 use std::collections::HashMap;
 
@@ -66,7 +66,7 @@ impl PrefixLimit {
         None
     }
 
-    /// The peer names everything in a family anew.
+    /// The peer begins to announce everything in a family once more.
     pub(super) fn refresh_begins(&mut self, family: Family) {
         if let Some(limited) = self.of(family) {
             limited
@@ -77,7 +77,7 @@ impl PrefixLimit {
         }
     }
 
-    /// It has: what it has not named is gone.
+    /// The peer has announced everything once more: routes that it has not named are gone.
     pub(super) fn refresh_ends(&mut self, family: Family) {
         if let Some(limited) = self.of(family) {
             limited.unicast.retain(|_, named| *named);

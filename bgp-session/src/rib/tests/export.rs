@@ -1,4 +1,4 @@
-//! What becomes of a route on its way to one peer.
+//! How a route changes on its way to one peer.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How a table and its readers work together, step by step.
+//! A table and its readers, step by step.
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn pull_encodes_paths_as_they_were_when_the_table_was_unlocked() {
 }
 
 #[test]
-fn withdrawals_reach_who_has_the_route_and_nobody_else() {
+fn withdrawals_reach_only_peers_that_have_the_route() {
     let mut rib = Rib::new();
     let mut early = Peer::default();
     early.up(&mut rib);
@@ -167,7 +167,7 @@ fn ten_thousand_host_routes_take_thirteen_messages() {
     assert_eq!(messages(&octets), 13 + 2, "and two End-of-RIB markers");
 }
 
-/// What waits for a slow peer is bounded even where every route has long attributes of its own.
+/// The output for a slow peer is bounded even if every route has long attributes of its own.
 #[test]
 fn long_attributes_are_pulled_a_few_at_a_time() {
     let mut rib = Rib::new();
