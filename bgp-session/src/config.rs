@@ -3,6 +3,7 @@
 mod change;
 mod export;
 mod families;
+mod getters;
 mod restart;
 mod transport;
 
@@ -34,8 +35,8 @@ pub struct LocalConfig {
 /// use bgp_session::PeerConfig;
 /// use bgp_wire::{Asn, HoldTime};
 /// let router = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512))
-///     .hold_time(HoldTime::new(30).expect("legal"))
-///     .description("pfSense");
+///     .with_hold_time(HoldTime::new(30).expect("legal"))
+///     .with_description("pfSense");
 /// assert_eq!(router.port(), 179);
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
@@ -49,46 +50,46 @@ pub struct LocalConfig {
 /// let seconds = Duration::from_secs;
 /// let peer = PeerConfig::new("10.0.0.1".parse()?, Asn::new(64513))
 ///     // Who we are, and what we offer.
-///     .local_as(Asn::new(64999))
-///     .router_id("192.0.2.1".parse()?)
-///     .hold_time(HoldTime::new(30).ok_or("a hold time")?)
-///     .families([Family::IPV4_UNICAST, Family::IPV6_UNICAST])?
-///     .add_path(true)
-///     .extended_message(true)
-///     .extended_next_hop(true)
-///     .role(Role::CUSTOMER)
-///     .require_role(true)
-///     .graceful_restart(RestartConfig::new())
+///     .with_local_as(Asn::new(64999))
+///     .with_router_id("192.0.2.1".parse()?)
+///     .with_hold_time(HoldTime::new(30).ok_or("a hold time")?)
+///     .with_families([Family::IPV4_UNICAST, Family::IPV6_UNICAST])?
+///     .with_add_path(true)
+///     .with_extended_message(true)
+///     .with_extended_next_hop(true)
+///     .with_role(Role::CUSTOMER)
+///     .with_require_role(true)
+///     .with_graceful_restart(RestartConfig::new())
 ///     // When things happen.
-///     .passive(false)
-///     .keepalive_time(seconds(5))
-///     .connect_retry(seconds(10))
-///     .delay_open(seconds(1))
-///     .idle_hold(seconds(1), seconds(60))
-///     .send_hold_time(seconds(300))
+///     .with_passive(false)
+///     .with_keepalive_time(seconds(5))
+///     .with_connect_retry(seconds(10))
+///     .with_delay_open(seconds(1))
+///     .with_idle_hold(seconds(1), seconds(60))
+///     .with_send_hold_time(seconds(300))
 ///     // What is sent.
-///     .export(ExportPolicy::all())
-///     .next_hop_ipv4([192, 0, 2, 1].into())
-///     .next_hop_ipv6("2001:db8::1".parse()?)
+///     .with_export(ExportPolicy::all())
+///     .with_next_hop_ipv4([192, 0, 2, 1].into())
+///     .with_next_hop_ipv6("2001:db8::1".parse()?)
 ///     // What is received.
-///     .deliver_updates(true)
-///     .enforce_first_as(true)
-///     .maximum_prefixes(Family::IPV4_UNICAST, 1000)
+///     .with_deliver_updates(true)
+///     .with_enforce_first_as(true)
+///     .with_maximum_prefixes(Family::IPV4_UNICAST, 1000)
 ///     // How it is reached.
-///     .dial_port(1790)
-///     .source_address("10.0.0.2".parse()?)
-///     .source_port(1791)
-///     .device("eth0")
-///     .ttl_security(1)
-///     .user_timeout(seconds(60))
-///     .dscp(48)
-///     .md5_key(Md5Key::new("a secret").ok_or("a key")?)
-///     .description("the upstream");
+///     .with_port(1790)
+///     .with_source_address("10.0.0.2".parse()?)
+///     .with_source_port(1791)
+///     .with_device("eth0")
+///     .with_ttl_security(1)
+///     .with_user_timeout(seconds(60))
+///     .with_dscp(48)
+///     .with_md5_key(Md5Key::new("a secret").ok_or("a key")?)
+///     .with_description("the upstream");
 /// // The same for another one; without MD5, and as far away as it may be.
-/// let other = peer.clone().with_address("10.0.0.9".parse()?).ttl(64);
+/// let other = peer.clone().with_address("10.0.0.9".parse()?).with_ttl(64);
 /// let key = AoKey::new(1, 1, AoAlgorithm::HmacSha1, "another secret").ok_or("a key")?;
-/// let signed = PeerConfig::new("10.0.0.5".parse()?, Asn::new(64513)).ao_key(key);
-/// assert_eq!((other.remote_as(), other.description_text()), (peer.remote_as(), "the upstream"));
+/// let signed = PeerConfig::new("10.0.0.5".parse()?, Asn::new(64513)).with_ao_key(key);
+/// assert_eq!((other.remote_as(), other.description()), (peer.remote_as(), "the upstream"));
 /// # let _ = signed;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -162,56 +163,56 @@ impl PeerConfig {
 
     /// Our AS number towards this peer, where it is not the speaker's.
     #[must_use]
-    pub fn local_as(mut self, asn: Asn) -> Self {
+    pub fn with_local_as(mut self, asn: Asn) -> Self {
         self.local_as = Some(asn);
         self
     }
 
     /// Our BGP Identifier towards this peer, where it is not the speaker's.
     #[must_use]
-    pub fn router_id(mut self, router_id: RouterId) -> Self {
+    pub fn with_router_id(mut self, router_id: RouterId) -> Self {
         self.router_id = Some(router_id);
         self
     }
 
     /// Waits for the peer to connect and never dials it.
     #[must_use]
-    pub fn passive(mut self, passive: bool) -> Self {
+    pub fn with_passive(mut self, passive: bool) -> Self {
         self.passive = passive;
         self
     }
 
     /// The hold time to propose.
     #[must_use]
-    pub fn hold_time(mut self, hold_time: HoldTime) -> Self {
+    pub fn with_hold_time(mut self, hold_time: HoldTime) -> Self {
         self.hold_time = hold_time;
         self
     }
 
     /// The time between KEEPALIVEs, if it is less than a third of the negotiated hold time.
     #[must_use]
-    pub fn keepalive_time(mut self, interval: Duration) -> Self {
+    pub fn with_keepalive_time(mut self, interval: Duration) -> Self {
         self.keepalive_time = Some(interval.max(Duration::from_secs(1)));
         self
     }
 
     /// How long a TCP connection may take to come up (ConnectRetryTime); 1 s to a day.
     #[must_use]
-    pub fn connect_retry(mut self, time: Duration) -> Self {
+    pub fn with_connect_retry(mut self, time: Duration) -> Self {
         self.connect_retry = time.clamp(Duration::from_secs(1), DAY);
         self
     }
 
     /// How long to wait for the peer's OPEN before sending ours (DelayOpenTime); at most a day.
     #[must_use]
-    pub fn delay_open(mut self, time: Duration) -> Self {
+    pub fn with_delay_open(mut self, time: Duration) -> Self {
         self.delay_open = Some(time.min(DAY));
         self
     }
 
     /// How long to wait after the first failure, and how long at the most after many in a row; 10 ms to a day.
     #[must_use]
-    pub fn idle_hold(mut self, first: Duration, most: Duration) -> Self {
+    pub fn with_idle_hold(mut self, first: Duration, most: Duration) -> Self {
         self.idle_hold = first.clamp(Duration::from_millis(10), DAY);
         self.idle_hold_maximum = most.clamp(self.idle_hold, DAY);
         self
@@ -220,7 +221,7 @@ impl PeerConfig {
     /// The next hop of IPv4 routes that have none of their own, in place of the local address of the session. Other families
     /// use it as [`Route::next_hop`](crate::Route::next_hop) describes.
     #[must_use]
-    pub fn next_hop_ipv4(mut self, address: Ipv4Addr) -> Self {
+    pub fn with_next_hop_ipv4(mut self, address: Ipv4Addr) -> Self {
         self.next_hop_ipv4 = Some(address);
         self
     }
@@ -228,14 +229,14 @@ impl PeerConfig {
     /// The next hop of IPv6 routes that have none of their own, in place of the local address of the session. Other families
     /// use it as [`Route::next_hop`](crate::Route::next_hop) describes.
     #[must_use]
-    pub fn next_hop_ipv6(mut self, address: Ipv6Addr) -> Self {
+    pub fn with_next_hop_ipv6(mut self, address: Ipv6Addr) -> Self {
         self.next_hop_ipv6 = Some(address);
         self
     }
 
     /// Offers messages of up to 65535 octets (RFC 8654), and sends them to a peer that offers them too.
     #[must_use]
-    pub fn extended_message(mut self, offer: bool) -> Self {
+    pub fn with_extended_message(mut self, offer: bool) -> Self {
         self.extended_message = offer;
         self
     }
@@ -243,7 +244,7 @@ impl PeerConfig {
     /// Whether routes of an external peer that do not begin with its AS count as withdrawn (RFC 4271 section 6.3). On
     /// unless changed; a route server does not put itself there.
     #[must_use]
-    pub fn enforce_first_as(mut self, enforce: bool) -> Self {
+    pub fn with_enforce_first_as(mut self, enforce: bool) -> Self {
         self.enforce_first_as = enforce;
         self
     }
@@ -251,7 +252,7 @@ impl PeerConfig {
     /// Hands every received UPDATE to the application. Otherwise they are checked, counted and dropped. What of an external
     /// peer's routes is accepted (RFC 8212) is the application's to say: nothing is accepted by itself.
     #[must_use]
-    pub fn deliver_updates(mut self, deliver: bool) -> Self {
+    pub fn with_deliver_updates(mut self, deliver: bool) -> Self {
         self.deliver_updates = deliver;
         self
     }
@@ -259,7 +260,7 @@ impl PeerConfig {
     /// Offers path identifiers (RFC 7911), and sends a peer that understands them every path of a prefix. Other peers are
     /// sent the one with the lowest identifier.
     #[must_use]
-    pub fn add_path(mut self, send: bool) -> Self {
+    pub fn with_add_path(mut self, send: bool) -> Self {
         self.add_path = send;
         self
     }
@@ -267,7 +268,7 @@ impl PeerConfig {
     /// Offers to take IPv4 routes with IPv6 next hops, and sends such to a peer that takes them, where there is no IPv4
     /// address to give (RFC 8950).
     #[must_use]
-    pub fn extended_next_hop(mut self, offer: bool) -> Self {
+    pub fn with_extended_next_hop(mut self, offer: bool) -> Self {
         self.extended_next_hop = offer;
         self
     }
@@ -275,21 +276,21 @@ impl PeerConfig {
     /// What we are to an external peer (RFC 9234): routes that were leaked are withdrawn on the way in, and on the way out
     /// marked with OTC or held back. Of no effect on an internal peer.
     #[must_use]
-    pub fn role(mut self, ours: Role) -> Self {
+    pub fn with_role(mut self, ours: Role) -> Self {
         self.role = Some(ours);
         self
     }
 
     /// Refuses an external peer that does not say what it is (RFC 9234 section 4.2).
     #[must_use]
-    pub fn require_role(mut self, require: bool) -> Self {
+    pub fn with_require_role(mut self, require: bool) -> Self {
         self.require_role = require;
         self
     }
 
     /// Asks the peer to keep our routes while we restart, and offers to keep its routes while it does (RFC 4724).
     #[must_use]
-    pub fn graceful_restart(mut self, restart: RestartConfig) -> Self {
+    pub fn with_graceful_restart(mut self, restart: RestartConfig) -> Self {
         self.restart = Some(restart);
         self
     }
@@ -297,7 +298,7 @@ impl PeerConfig {
     /// How long the peer may take nothing of what is sent (RFC 9687), 1 s to a day; eight minutes or twice the hold time,
     /// whichever is more, unless given.
     #[must_use]
-    pub fn send_hold_time(mut self, time: Duration) -> Self {
+    pub fn with_send_hold_time(mut self, time: Duration) -> Self {
         self.send_hold_time = Some(time.clamp(Duration::from_secs(1), DAY));
         self
     }
@@ -305,14 +306,14 @@ impl PeerConfig {
     /// What of the table the peer is sent, and what is changed on the way. Without a policy an internal peer is sent
     /// everything and an external one nothing (RFC 8212).
     #[must_use]
-    pub fn export(mut self, policy: ExportPolicy) -> Self {
+    pub fn with_export(mut self, policy: ExportPolicy) -> Self {
         self.export = Some(policy);
         self
     }
 
     /// What people call this peer.
     #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
+    pub fn with_description(mut self, text: impl Into<String>) -> Self {
         self.description = text.into();
         self
     }
@@ -322,24 +323,6 @@ impl PeerConfig {
     pub fn with_address(mut self, address: IpAddr) -> Self {
         self.address = address.to_canonical();
         self
-    }
-
-    /// The peer's address.
-    #[must_use]
-    pub fn address(&self) -> IpAddr {
-        self.address
-    }
-
-    /// The peer's AS number.
-    #[must_use]
-    pub fn remote_as(&self) -> Asn {
-        self.remote_as
-    }
-
-    /// What people call this peer; empty if nothing.
-    #[must_use]
-    pub fn description_text(&self) -> &str {
-        &self.description
     }
 
     /// How long the peer may take nothing of what is sent, with this negotiated hold time.

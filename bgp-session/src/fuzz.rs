@@ -64,26 +64,28 @@ fn config(selector: u8, more: u8) -> PeerConfig {
     let peer = Asn::new(if bit(1) { 64512 } else { 64513 });
     let address = IpAddr::from([192, 168, 0, 254]);
     let mut config = PeerConfig::new(address, peer)
-        .passive(bit(2))
-        .add_path(bit(4))
-        .extended_message(bit(8))
-        .extended_next_hop(bit(16))
-        .deliver_updates(true)
-        .export(ExportPolicy::all())
+        .with_passive(bit(2))
+        .with_add_path(bit(4))
+        .with_extended_message(bit(8))
+        .with_extended_next_hop(bit(16))
+        .with_deliver_updates(true)
+        .with_export(ExportPolicy::all())
         // The minimum makes HoldTimer expire in few steps.
-        .hold_time(HoldTime::new(if bit(32) { 3 } else { 90 }).expect("3 s and 90 s are valid"));
+        .with_hold_time(
+            HoldTime::new(if bit(32) { 3 } else { 90 }).expect("3 s and 90 s are valid"),
+        );
     if bit(64) {
-        config = config.graceful_restart(RestartConfig::new().long_lived(60));
+        config = config.with_graceful_restart(RestartConfig::new().with_long_lived(60));
     }
     if bit(128) {
-        config = config.delay_open(Duration::from_secs(5));
+        config = config.with_delay_open(Duration::from_secs(5));
     }
     // Low, so that a short input can exceed it.
     if more & 1 != 0 {
-        config = config.maximum_prefixes(Family::IPV4_UNICAST, 3);
+        config = config.with_maximum_prefixes(Family::IPV4_UNICAST, 3);
     }
     if more & 2 != 0 {
-        config = config.role(Role::CUSTOMER);
+        config = config.with_role(Role::CUSTOMER);
     }
     config
 }

@@ -53,7 +53,7 @@ pub struct Replaced {
 /// assert_eq!(rib.routes().count(), 1);
 ///
 /// // A table as a whole, changed by what is different.
-/// let second = Route::new("192.168.10.2/32".parse()?).path_id(bgp_wire::PathId(2));
+/// let second = Route::new("192.168.10.2/32".parse()?).with_path_id(bgp_wire::PathId(2));
 /// let version = rib.version();
 /// let replaced = rib.replace([&route, &second]);
 /// assert_eq!(replaced, bgp_session::Replaced { announced: 1, withdrawn: 0 });

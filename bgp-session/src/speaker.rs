@@ -91,7 +91,7 @@ use shared::{Shared, lock};
 /// let PeerStatus { state, up_to_date, .. } = router.status();
 /// println!("{state}, {up_to_date}");
 /// router.reset("for the new key");
-/// let update: PeerUpdate = speaker.update_peer(config.passive(true))?;
+/// let update: PeerUpdate = speaker.update_peer(config.with_passive(true))?;
 /// if !update.resets() {
 ///     update.apply()?;
 /// }
@@ -100,7 +100,7 @@ use shared::{Shared, lock};
 /// let template = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
 /// speaker.add_dynamic_peers("10.1.0.0/16".parse()?, template, 10)?;
 /// let [known] = &speaker.dynamic_peers()[..] else { return Ok(()) };
-/// let template = known.template.clone().passive(true);
+/// let template = known.template.clone().with_passive(true);
 /// speaker.update_dynamic_peers(known.prefix, template, 2 * known.present)?;
 /// speaker.remove_dynamic_peers("10.1.0.0/16".parse()?).await;
 /// for peer in speaker.peers() {

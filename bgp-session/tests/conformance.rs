@@ -40,9 +40,9 @@ impl Fixture {
         };
         let peer_as = Asn::new(if case.internal { 65000 } else { 65001 });
         let config = PeerConfig::new("10.99.1.2".parse().unwrap(), peer_as)
-            .passive(true)
-            .extended_message(true)
-            .deliver_updates(true);
+            .with_passive(true)
+            .with_extended_message(true)
+            .with_deliver_updates(true);
         let mut session = Session::new(local, config, now, 1);
         session.start(now);
         let connection = session

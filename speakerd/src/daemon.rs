@@ -179,27 +179,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn peer_config(peer: &Peer) -> PeerConfig {
     let mut config = PeerConfig::new(peer.address, peer.remote_as)
-        .local_as(peer.local_as)
-        .dial_port(peer.port)
-        .passive(peer.passive)
-        .hold_time(peer.hold_time)
+        .with_local_as(peer.local_as)
+        .with_port(peer.port)
+        .with_passive(peer.passive)
+        .with_hold_time(peer.hold_time)
         // What may be announced is what the pools allow: nothing else gets into the table.
-        .export(ExportPolicy::all())
-        .description(peer.description.clone().unwrap_or_default());
+        .with_export(ExportPolicy::all())
+        .with_description(peer.description.clone().unwrap_or_default());
     if let Some(address) = peer.source_address {
-        config = config.source_address(address);
+        config = config.with_source_address(address);
     }
     if let Some(router_id) = peer.router_id {
-        config = config.router_id(router_id);
+        config = config.with_router_id(router_id);
     }
     if let Some(interval) = peer.keepalive_time {
-        config = config.keepalive_time(interval);
+        config = config.with_keepalive_time(interval);
     }
     if let Some(address) = peer.next_hop_ipv4 {
-        config = config.next_hop_ipv4(address);
+        config = config.with_next_hop_ipv4(address);
     }
     if let Some(address) = peer.next_hop_ipv6 {
-        config = config.next_hop_ipv6(address);
+        config = config.with_next_hop_ipv6(address);
     }
     // The configuration has judged its length.
     if let Some(key) = peer
@@ -207,7 +207,7 @@ fn peer_config(peer: &Peer) -> PeerConfig {
         .as_ref()
         .and_then(|password| Md5Key::new(password.reveal()))
     {
-        config = config.md5_key(key);
+        config = config.with_md5_key(key);
     }
     config
 }

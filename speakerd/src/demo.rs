@@ -188,8 +188,8 @@ impl Router {
             .with_listener(SocketAddr::new(loopback, 0));
         let speaker = builder.spawn().await.map_err(failed)?;
         let peer = PeerConfig::new(loopback, config.local_as)
-            .passive(true)
-            .deliver_updates(true);
+            .with_passive(true)
+            .with_deliver_updates(true);
         let events = speaker.events();
         speaker
             .add_peer(peer)

@@ -80,7 +80,8 @@ fn session(buffers: Vec<BytesMut>, session: &mut Session, now: Instant) -> usize
 pub(crate) fn rows() -> Result<Vec<Row>, String> {
     let messages = data::stream("updates-2019.as4.xz").ok_or("updates-2019 is not here")?;
     let now = Instant::now();
-    let mut delivering = established::session(established::config().deliver_updates(true), now, 1);
+    let mut delivering =
+        established::session(established::config().with_deliver_updates(true), now, 1);
     let mut counting = established::session(established::config(), now, 1);
     let context = delivering.negotiated().expect("Established").context;
     let mut rounds = [const { Vec::new() }; 4];

@@ -32,7 +32,8 @@ impl Kind {
     fn some(self, start: u32) -> Vec<Route> {
         let route = |number: u32| {
             let address = Ipv4Addr::from(0x0a00_0000 + number);
-            Route::new(Ipv4Net::new_assert(address, 32).into()).multi_exit_disc(number % self.sets)
+            Route::new(Ipv4Net::new_assert(address, 32).into())
+                .with_multi_exit_disc(number % self.sets)
         };
         (start..start + SOME).map(route).collect()
     }

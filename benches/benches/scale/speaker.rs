@@ -21,8 +21,8 @@ pub(crate) const ROLE: &str = "speaker";
 pub(crate) fn route(number: u32) -> Route {
     let prefix = Ipv4Net::new_assert(Ipv4Addr::from(0x0a00_0000 + number), 32);
     Route::new(prefix.into())
-        .local_pref(0)
-        .origin(Origin::INCOMPLETE)
+        .with_local_pref(0)
+        .with_origin(Origin::INCOMPLETE)
 }
 
 /// The address of one of many neighbors.
@@ -55,9 +55,9 @@ async fn speak(listens: bool, routes: u32, peers: u32) {
         let some: Vec<_> = (start..routes.min(start + 1000)).map(route).collect();
         speaker.announce_all(&some);
     }
-    let peer = |address: IpAddr| PeerConfig::new(address, local.asn).passive(listens);
+    let peer = |address: IpAddr| PeerConfig::new(address, local.asn).with_passive(listens);
     if peers == 1 {
-        let router = peer(ROUTER.parse().expect("an address")).source_address(address);
+        let router = peer(ROUTER.parse().expect("an address")).with_source_address(address);
         speaker.add_peer(router).expect("a peer");
     }
     println!("ready");

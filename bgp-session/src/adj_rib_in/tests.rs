@@ -321,7 +321,7 @@ fn lookup_finds_every_path_of_the_longest_prefix() {
 /// RFC 9234 section 5: only unicast routes get OTC.
 #[test]
 fn other_families_get_no_otc() {
-    let context = Context::new(PeerKind::External).peer_role(Role::PROVIDER, Asn::new(64513));
+    let context = Context::new(PeerKind::External).with_peer_role(Role::PROVIDER, Asn::new(64513));
     let negotiated = Negotiated {
         local_as: Asn::new(64512),
         peer_as: Asn::new(64513),

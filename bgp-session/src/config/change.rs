@@ -37,7 +37,7 @@ impl PeerConfig {
     /// use bgp_session::PeerConfig;
     /// use bgp_wire::{Asn, HoldTime};
     /// let old = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
-    /// let new = old.clone().hold_time(HoldTime::new(30).expect("legal")).role(bgp_wire::Role::CUSTOMER);
+    /// let new = old.clone().with_hold_time(HoldTime::new(30).expect("legal")).with_role(bgp_wire::Role::CUSTOMER);
     /// let change = old.change(&new);
     /// assert_eq!((change.later, change.resets), (vec!["hold_time"], vec!["role"]));
     /// assert_eq!(old.change(&old), bgp_session::PeerChange::default());

@@ -68,12 +68,12 @@ impl PrefixRange {
 /// ```
 /// use bgp_session::{ExportPolicy, PrefixRange};
 /// let policy = ExportPolicy::only([PrefixRange::inside_of("192.168.10.0/24".parse()?)])
-///     .local_pref(200)
-///     .multi_exit_disc(50)
-///     .prepend(2)
-///     .next_hop("192.168.0.112".parse()?)
-///     .community("64512:100".parse()?)
-///     .large_community("64512:1:2".parse()?);
+///     .with_local_pref(200)
+///     .with_multi_exit_disc(50)
+///     .with_prepend(2)
+///     .with_next_hop("192.168.0.112".parse()?)
+///     .with_community("64512:100".parse()?)
+///     .with_large_community("64512:1:2".parse()?);
 /// assert!(policy.allows("192.168.10.1/32".parse()?));
 /// // 10.0.0.0/8 ge 24 le 32 of a prefix list.
 /// let hosts = PrefixRange::lengths("10.0.0.0/8".parse()?, 24, 32);
@@ -145,28 +145,28 @@ impl ExportPolicy {
 
     /// Adds a community to every route.
     #[must_use]
-    pub fn community(mut self, community: Community) -> Self {
+    pub fn with_community(mut self, community: Community) -> Self {
         self.communities.push(community);
         self
     }
 
     /// Adds a large community to every route.
     #[must_use]
-    pub fn large_community(mut self, community: LargeCommunity) -> Self {
+    pub fn with_large_community(mut self, community: LargeCommunity) -> Self {
         self.large_communities.push(community);
         self
     }
 
     /// MULTI_EXIT_DISC of every route, in place of its own.
     #[must_use]
-    pub fn multi_exit_disc(mut self, discriminator: u32) -> Self {
+    pub fn with_multi_exit_disc(mut self, discriminator: u32) -> Self {
         self.multi_exit_disc = Some(discriminator);
         self
     }
 
     /// LOCAL_PREF of every route, in place of its own, for internal peers.
     #[must_use]
-    pub fn local_pref(mut self, preference: u32) -> Self {
+    pub fn with_local_pref(mut self, preference: u32) -> Self {
         self.local_pref = Some(preference);
         self
     }
@@ -174,14 +174,14 @@ impl ExportPolicy {
     /// Puts our AS in front of the path so many times more than has to be. Of no effect on an internal peer, which would take
     /// it for a loop.
     #[must_use]
-    pub fn prepend(mut self, times: u8) -> Self {
+    pub fn with_prepend(mut self, times: u8) -> Self {
         self.prepend = times;
         self
     }
 
     /// The next hop of every route of the address's family, in place of its own.
     #[must_use]
-    pub fn next_hop(mut self, address: IpAddr) -> Self {
+    pub fn with_next_hop(mut self, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => self.next_hop_ipv4 = Some(address),
             IpAddr::V6(address) => self.next_hop_ipv6 = Some(address),

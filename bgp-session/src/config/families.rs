@@ -37,8 +37,8 @@ impl PeerConfig {
     /// use bgp_wire::{Asn, Family};
     /// let peer = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
     /// let link_state: Family = "16388/71".parse()?;
-    /// assert_eq!(peer.clone().families([link_state]), Err(FamiliesError::Unsupported(link_state)));
-    /// let peer = peer.families([Family::IPV4_UNICAST, Family::IPV4_FLOWSPEC])?;
+    /// assert_eq!(peer.clone().with_families([link_state]), Err(FamiliesError::Unsupported(link_state)));
+    /// let peer = peer.with_families([Family::IPV4_UNICAST, Family::IPV4_FLOWSPEC])?;
     /// # let _ = peer;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -46,7 +46,7 @@ impl PeerConfig {
     /// # Errors
     ///
     /// No family is given, or one whose routes can be neither originated nor received.
-    pub fn families(
+    pub fn with_families(
         mut self,
         families: impl IntoIterator<Item = Family>,
     ) -> Result<Self, FamiliesError> {
@@ -73,12 +73,12 @@ impl PeerConfig {
     /// use bgp_session::PeerConfig;
     /// use bgp_wire::{Asn, Family};
     /// let peer = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
-    /// let peer = peer.maximum_prefixes(Family::IPV4_UNICAST, 1000).maximum_prefixes(Family::IPV4_VPN, 1000);
+    /// let peer = peer.with_maximum_prefixes(Family::IPV4_UNICAST, 1000).with_maximum_prefixes(Family::IPV4_VPN, 1000);
     /// assert_eq!(peer.unused_limits().collect::<Vec<_>>(), [Family::IPV4_VPN]);
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
     #[must_use]
-    pub fn maximum_prefixes(mut self, family: Family, limit: u32) -> Self {
+    pub fn with_maximum_prefixes(mut self, family: Family, limit: u32) -> Self {
         self.maximum_prefixes.retain(|(known, _)| *known != family);
         self.maximum_prefixes.push((family, limit));
         self
@@ -112,20 +112,20 @@ mod tests {
                 FamiliesError::Unsupported(unknown),
             ),
         ] {
-            assert_eq!(config().families(families), Err(expected));
+            assert_eq!(config().with_families(families), Err(expected));
         }
-        let all = config().families(Family::PARSED).unwrap();
+        let all = config().with_families(Family::PARSED).unwrap();
         assert_eq!(all.families, Family::PARSED.into_iter().collect());
     }
 
     #[test]
     fn limits_of_families_that_are_not_offered_are_reported() {
         let config = config()
-            .maximum_prefixes(Family::IPV4_UNICAST, 1)
-            .maximum_prefixes(Family::IPV4_VPN, 1);
+            .with_maximum_prefixes(Family::IPV4_UNICAST, 1)
+            .with_maximum_prefixes(Family::IPV4_VPN, 1);
         let unused: Vec<_> = config.unused_limits().collect();
         assert_eq!(unused, [Family::IPV4_VPN]);
-        let config = config.families([Family::IPV4_VPN]).unwrap();
+        let config = config.with_families([Family::IPV4_VPN]).unwrap();
         let unused: Vec<_> = config.unused_limits().collect();
         assert_eq!(unused, [Family::IPV4_UNICAST]);
     }

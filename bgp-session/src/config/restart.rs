@@ -9,11 +9,11 @@ use super::DAY;
 /// ```
 /// use bgp_session::RestartConfig;
 /// let restart = RestartConfig::new()
-///     .restart_time(300)
-///     .notification(true)
-///     .forwarding(true)
-///     .long_lived(24 * 60 * 60)
-///     .stale_time(std::time::Duration::from_secs(600));
+///     .with_restart_time(300)
+///     .with_notification(true)
+///     .with_forwarding(true)
+///     .with_long_lived(24 * 60 * 60)
+///     .with_stale_time(std::time::Duration::from_secs(600));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartConfig {
@@ -47,7 +47,7 @@ impl RestartConfig {
     /// Sets the time in seconds for which the peer keeps our routes (RFC 4724 section 3). At most 4,095, to which
     /// larger values are clamped; 120 by default.
     #[must_use]
-    pub const fn restart_time(mut self, seconds: u16) -> Self {
+    pub const fn with_restart_time(mut self, seconds: u16) -> Self {
         // The field has 12 bits. `min` is not const.
         self.restart_time = if seconds > 4095 { 4095 } else { seconds };
         self
@@ -55,7 +55,7 @@ impl RestartConfig {
 
     /// Sets whether routes are also kept after a NOTIFICATION that is no Hard Reset (RFC 8538). `true` by default.
     #[must_use]
-    pub const fn notification(mut self, keep: bool) -> Self {
+    pub const fn with_notification(mut self, keep: bool) -> Self {
         self.notification = keep;
         self
     }
@@ -63,7 +63,7 @@ impl RestartConfig {
     /// Sets the F bit: whether our routes stay reachable while we restart (RFC 4724 section 3). `true` by default,
     /// because this program announces and other ones forward.
     #[must_use]
-    pub const fn forwarding(mut self, preserved: bool) -> Self {
+    pub const fn with_forwarding(mut self, preserved: bool) -> Self {
         self.forwarding = preserved;
         self
     }
@@ -71,7 +71,7 @@ impl RestartConfig {
     /// Enables long-lived graceful restart: keeps stale routes, least preferred, for these seconds after the restart
     /// time (RFC 9494). At most 16,777,215, to which larger values are clamped.
     #[must_use]
-    pub const fn long_lived(mut self, seconds: u32) -> Self {
+    pub const fn with_long_lived(mut self, seconds: u32) -> Self {
         // The field has 24 bits (RFC 9494 section 3.1).
         self.long_lived = Some(if seconds > 0xff_ffff {
             0xff_ffff
@@ -84,7 +84,7 @@ impl RestartConfig {
     /// Sets the time in which a returned peer must send its routes again before stale ones are removed (RFC 4724
     /// section 4.2). At most a day, to which larger values are clamped; 360 s by default.
     #[must_use]
-    pub const fn stale_time(mut self, time: Duration) -> Self {
+    pub const fn with_stale_time(mut self, time: Duration) -> Self {
         // `Duration` is not comparable in a const function.
         self.stale_time = if time.as_secs() < DAY.as_secs() {
             time

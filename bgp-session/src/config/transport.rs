@@ -140,28 +140,28 @@ impl Default for TransportConfig {
 impl PeerConfig {
     /// Sets the port to dial; 179 by default.
     #[must_use]
-    pub fn dial_port(mut self, port: u16) -> Self {
+    pub fn with_port(mut self, port: u16) -> Self {
         self.transport.port = port;
         self
     }
 
     /// Sets the local address to dial from; the system chooses it by default.
     #[must_use]
-    pub fn source_address(mut self, address: IpAddr) -> Self {
+    pub fn with_source_address(mut self, address: IpAddr) -> Self {
         self.transport.source_address = Some(address);
         self
     }
 
     /// Sets the local port to dial from; the system chooses it by default.
     #[must_use]
-    pub fn source_port(mut self, port: u16) -> Self {
+    pub fn with_source_port(mut self, port: u16) -> Self {
         self.transport.source_port = Some(port);
         self
     }
 
     /// Sets the network device or VRF to dial through (SO_BINDTODEVICE).
     #[must_use]
-    pub fn device(mut self, name: impl Into<String>) -> Self {
+    pub fn with_device(mut self, name: impl Into<String>) -> Self {
         self.transport.device = Some(name.into());
         self
     }
@@ -171,7 +171,7 @@ impl PeerConfig {
     /// By default it is 255 with [`PeerConfig::ttl_security`], and otherwise the system's: the peer may be any number
     /// of hops away.
     #[must_use]
-    pub fn ttl(mut self, ttl: u8) -> Self {
+    pub fn with_ttl(mut self, ttl: u8) -> Self {
         // Linux refuses an IP_TTL of 0.
         self.transport.ttl = Some(ttl.max(1));
         self
@@ -182,7 +182,7 @@ impl PeerConfig {
     ///
     /// A more distant host cannot send packets as the peer.
     #[must_use]
-    pub fn ttl_security(mut self, hops: u8) -> Self {
+    pub fn with_ttl_security(mut self, hops: u8) -> Self {
         self.transport.hops = Some(hops.max(1));
         self
     }
@@ -190,7 +190,7 @@ impl PeerConfig {
     /// Signs every segment with this key and discards segments that are not signed (RFC 2385). Adding the peer fails if
     /// it also has a key for TCP-AO.
     #[must_use]
-    pub fn md5_key(mut self, key: Md5Key) -> Self {
+    pub fn with_md5_key(mut self, key: Md5Key) -> Self {
         self.transport.md5_key = Some(key);
         self
     }
@@ -198,7 +198,7 @@ impl PeerConfig {
     /// Authenticates every segment with this key (RFC 5925). Adding the peer fails if the kernel does not support
     /// TCP-AO.
     #[must_use]
-    pub fn ao_key(mut self, key: AoKey) -> Self {
+    pub fn with_ao_key(mut self, key: AoKey) -> Self {
         self.transport.ao_key = Some(key);
         self
     }
@@ -206,7 +206,7 @@ impl PeerConfig {
     /// Sets the time for which sent octets may stay unacknowledged before the kernel ends the connection
     /// (TCP_USER_TIMEOUT).
     #[must_use]
-    pub fn user_timeout(mut self, time: Duration) -> Self {
+    pub fn with_user_timeout(mut self, time: Duration) -> Self {
         self.transport.user_timeout = Some(time);
         self
     }
@@ -214,16 +214,10 @@ impl PeerConfig {
     /// Sets the Differentiated Services codepoint of sent packets: 0 to 63, to which larger values are clamped. CS6
     /// (network control) by default.
     #[must_use]
-    pub fn dscp(mut self, codepoint: u8) -> Self {
+    pub fn with_dscp(mut self, codepoint: u8) -> Self {
         // The field has 6 bits (RFC 2474 section 3).
         self.transport.dscp = codepoint.min(63);
         self
-    }
-
-    /// Returns the port to dial.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.transport.port
     }
 }
 

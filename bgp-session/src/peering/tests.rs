@@ -243,8 +243,9 @@ fn slow_peer_is_sent_only_the_newest_state() {
     // The driver writes nothing meanwhile: 99 changes of each route wait in the table.
     for preference in 1..100 {
         dialogue.change(|rib| {
-            (0..10_000)
-                .for_each(|number| assert!(rib.announce(&route(number).local_pref(preference))));
+            (0..10_000).for_each(|number| {
+                assert!(rib.announce(&route(number).with_local_pref(preference)))
+            });
         });
     }
     dialogue.write_all();
@@ -286,10 +287,10 @@ fn new_policy_withdraws_and_announces_what_it_changes() {
     dialogue.take();
     // Two of the four routes are in this prefix.
     let lower = PrefixRange::inside_of("10.0.0.0/31".parse().unwrap());
-    let policy = ExportPolicy::only([lower]).local_pref(7);
+    let policy = ExportPolicy::only([lower]).with_local_pref(7);
     dialogue
         .peering
-        .update(dialogue.now, config().export(policy));
+        .update(dialogue.now, config().with_export(policy));
     dialogue.drain();
     let changed = Taken {
         announced: 2,

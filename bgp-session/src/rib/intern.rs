@@ -151,7 +151,7 @@ mod tests {
         let mut interner = Interner::default();
         let path = |preference| {
             Route::new("10.0.0.0/8".parse().unwrap())
-                .local_pref(preference)
+                .with_local_pref(preference)
                 .path
         };
         let first = interner.intern(&path(1));

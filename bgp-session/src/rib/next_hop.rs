@@ -128,7 +128,7 @@ mod tests {
     fn path(next_hops: &[&str]) -> Path {
         let route = Route::new("192.0.2.0/24".parse().unwrap());
         let route = next_hops.iter().fold(route, |route, address| {
-            route.next_hop(address.parse().unwrap())
+            route.with_next_hop(address.parse().unwrap())
         });
         route.path
     }

@@ -15,18 +15,18 @@ use crate::destination::Destination;
 /// ```
 /// use bgp_session::Route;
 /// use bgp_wire::Origin;
-/// let route = Route::new("192.168.10.1/32".parse()?).local_pref(0).origin(Origin::INCOMPLETE);
+/// let route = Route::new("192.168.10.1/32".parse()?).with_local_pref(0).with_origin(Origin::INCOMPLETE);
 /// assert_eq!(route.attributes().local_pref, Some(0));
 ///
 /// // Everything that it may carry, or all at once.
 /// let rich = Route::new("192.168.10.1/32".parse()?)
-///     .multi_exit_disc(50)
-///     .community("64512:100".parse()?)
-///     .large_community("64512:1:2".parse()?)
-///     .next_hop("192.168.0.112".parse()?);
+///     .with_multi_exit_disc(50)
+///     .with_community("64512:100".parse()?)
+///     .with_large_community("64512:1:2".parse()?)
+///     .with_next_hop("192.168.0.112".parse()?);
 /// let same = Route::to(rich.destination())
 ///     .with_attributes(rich.attributes().clone())
-///     .next_hop(rich.explicit_next_hop().ok_or("a next hop")?);
+///     .with_next_hop(rich.next_hop().ok_or("a next hop")?);
 /// assert_eq!(rich, same);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -86,35 +86,35 @@ impl Route {
 
     /// ORIGIN.
     #[must_use]
-    pub fn origin(mut self, origin: Origin) -> Self {
+    pub fn with_origin(mut self, origin: Origin) -> Self {
         self.path.attributes.origin = origin;
         self
     }
 
     /// LOCAL_PREF, for internal peers.
     #[must_use]
-    pub fn local_pref(mut self, preference: u32) -> Self {
+    pub fn with_local_pref(mut self, preference: u32) -> Self {
         self.path.attributes.local_pref = Some(preference);
         self
     }
 
     /// MULTI_EXIT_DISC.
     #[must_use]
-    pub fn multi_exit_disc(mut self, discriminator: u32) -> Self {
+    pub fn with_multi_exit_disc(mut self, discriminator: u32) -> Self {
         self.path.attributes.multi_exit_disc = Some(discriminator);
         self
     }
 
     /// One more community.
     #[must_use]
-    pub fn community(mut self, community: Community) -> Self {
+    pub fn with_community(mut self, community: Community) -> Self {
         self.path.attributes.communities.push(community);
         self
     }
 
     /// One more large community.
     #[must_use]
-    pub fn large_community(mut self, community: LargeCommunity) -> Self {
+    pub fn with_large_community(mut self, community: LargeCommunity) -> Self {
         self.path.attributes.large_communities.push(community);
         self
     }
@@ -158,7 +158,7 @@ impl Route {
     /// The identifier among several paths to the destination (RFC 7911); 1 unless given. A peer without ADD-PATH is sent the
     /// path with the lowest identifier.
     #[must_use]
-    pub fn path_id(mut self, path_id: PathId) -> Self {
+    pub fn with_path_id(mut self, path_id: PathId) -> Self {
         self.path_id = path_id;
         self
     }
@@ -169,7 +169,7 @@ impl Route {
     /// address. Labelled and VPN routes of IPv6 also use the IPv4 address, as an IPv4-mapped one (RFC 4659 section 3.2.1.2).
     /// EVPN routes and route targets use either, flow specifications none.
     #[must_use]
-    pub fn next_hop(mut self, address: IpAddr) -> Self {
+    pub fn with_next_hop(mut self, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => self.path.next_hop_ipv4 = Some(address),
             IpAddr::V6(address) => self.path.next_hop_ipv6 = Some(address),
@@ -203,7 +203,7 @@ impl Route {
 
     /// The next hop that was given, the IPv4 one first.
     #[must_use]
-    pub fn explicit_next_hop(&self) -> Option<IpAddr> {
+    pub fn next_hop(&self) -> Option<IpAddr> {
         let ipv4 = self.path.next_hop_ipv4.map(Into::into);
         ipv4.or_else(|| self.path.next_hop_ipv6.map(Into::into))
     }

@@ -48,8 +48,8 @@ fn negotiated(peer: PeerKind) -> Negotiated {
 
 fn config() -> PeerConfig {
     PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512))
-        .next_hop_ipv6("2001:db8::111".parse().unwrap())
-        .export(ExportPolicy::all())
+        .with_next_hop_ipv6("2001:db8::111".parse().unwrap())
+        .with_export(ExportPolicy::all())
 }
 
 /// The receiving end: what it holds, and what it was told.
@@ -285,7 +285,7 @@ const OTHER_TEXTS: [(Family, &str); 8] = [
 const FIRST_OTHER: u8 = 200;
 
 fn route(number: u8, preference: u32) -> Route {
-    Route::to(destination(number, preference)).local_pref(preference)
+    Route::to(destination(number, preference)).with_local_pref(preference)
 }
 
 /// Policies by number.
@@ -297,7 +297,7 @@ fn policy(number: u8) -> PeerConfig {
             .map(|text| PrefixRange::inside_of(text.parse().unwrap()));
         ExportPolicy::only(ranges.collect::<Vec<_>>())
     };
-    config().export(match number {
+    config().with_export(match number {
         0 => ExportPolicy::all(),
         1 => ranges(&halves[..1]),
         2 => ranges(&halves[1..]),

@@ -112,8 +112,8 @@ impl Pair {
         router
             .add_peer(
                 PeerConfig::new(NODE, AS)
-                    .passive(true)
-                    .deliver_updates(true),
+                    .with_passive(true)
+                    .with_deliver_updates(true),
             )
             .unwrap();
         let fuse = Arc::new(AtomicU32::new(panics));
@@ -277,7 +277,7 @@ async fn commands_are_not_lost_in_the_wait() {
     pair.panic().await;
     let peer = pair.peer();
     peer.drain(true);
-    let config = PeerConfig::new(ROUTER, AS).hold_time(HoldTime::new(30).unwrap());
+    let config = PeerConfig::new(ROUTER, AS).with_hold_time(HoldTime::new(30).unwrap());
     pair.node.update_peer(config).unwrap().apply().unwrap();
     // A flush does not wait for a session that is not up.
     timeout(Duration::from_millis(100), pair.node.flush())
@@ -285,7 +285,7 @@ async fn commands_are_not_lost_in_the_wait() {
         .unwrap();
     let mut received = pair.router.events();
     let route = Route::new("192.168.10.1/32".parse::<IpNet>().unwrap());
-    pair.node.announce(&route.local_pref(100));
+    pair.node.announce(&route.with_local_pref(100));
     let status = pair.up(1).await;
     assert_eq!(status.negotiated.unwrap().hold_time.seconds(), 30);
     pair.node.flush().await;
@@ -312,8 +312,8 @@ async fn update_that_panics_counts_after_the_restart() {
     let pair = Pair::new(0).await;
     pair.up(1).await;
     let config = PeerConfig::new(ROUTER, AS)
-        .description("new")
-        .md5_key(Md5Key::new("secret").unwrap());
+        .with_description("new")
+        .with_md5_key(Md5Key::new("secret").unwrap());
     pair.node.update_peer(config).unwrap().apply().unwrap();
     let peer = pair.peer();
     let failed = peer.wait_for(|status| status.failures == 1);

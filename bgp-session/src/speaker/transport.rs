@@ -233,9 +233,13 @@ mod tests {
             let peer = PeerConfig::new(address.parse().unwrap(), Asn::new(64512));
             let timeout = Duration::from_secs(7);
             for (config, ttl, dscp) in [
-                (peer.clone().ttl(3), Some(3), 48),
-                (peer.clone().ttl_security(2).dscp(46), Some(255), 46),
-                (peer.user_timeout(timeout), None, 48),
+                (peer.clone().with_ttl(3), Some(3), 48),
+                (
+                    peer.clone().with_ttl_security(2).with_dscp(46),
+                    Some(255),
+                    46,
+                ),
+                (peer.with_user_timeout(timeout), None, 48),
             ] {
                 let socket = socket(config.address).unwrap();
                 let options = SockRef::from(&socket);

@@ -16,7 +16,7 @@ use bgp_wire::{
 use ipnet::IpNet;
 
 fn external() -> PeerConfig {
-    PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513)).deliver_updates(true)
+    PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513)).with_deliver_updates(true)
 }
 
 fn both_families() -> FamilySet {
@@ -77,7 +77,7 @@ fn peer_rejecting_capabilities_gets_plain_open() {
 /// RFC 6793 section 9: an AS number that needs four octets is AS_TRANS in the two-octet field of an OPEN.
 #[test]
 fn plain_open_of_large_as_contains_as_trans() {
-    let mut a = Script::new(external().local_as(Asn::new(70000)));
+    let mut a = Script::new(external().with_local_as(Asn::new(70000)));
     a.start();
     let first = a.expect_dial();
     a.connected(first);
@@ -107,7 +107,7 @@ fn add_path_is_negotiated_per_direction() {
             family,
             directions: theirs,
         });
-        let mut a = Script::new(config().add_path(ours));
+        let mut a = Script::new(config().with_add_path(ours));
         a.establish(open_with(
             64512,
             &[CapabilityBuf::AddPath(families.collect())],
@@ -138,7 +138,7 @@ fn extended_next_hop_is_sent_only_if_peer_accepts_it() {
             next_hop: Afi::IPV6,
         };
         let capabilities = theirs.then(|| CapabilityBuf::ExtendedNextHop(vec![entry]));
-        let mut a = Script::new(config().extended_next_hop(ours));
+        let mut a = Script::new(config().with_extended_next_hop(ours));
         a.establish(open_with(64512, capabilities.as_slice()));
         let negotiated = a.session.negotiated().unwrap();
         assert_eq!(negotiated.context.extended_next_hop(), receives);
@@ -181,21 +181,21 @@ fn session_with_mismatched_roles_is_refused() {
             } else {
                 &refused
             };
-            let seen = outcome(external().role(ours), &[CapabilityBuf::Role(theirs)]);
+            let seen = outcome(external().with_role(ours), &[CapabilityBuf::Role(theirs)]);
             assert_eq!(seen, *expected, "{ours} {theirs}");
         }
     }
-    assert_eq!(outcome(external().role(Role::PEER), &[]), accepted);
+    assert_eq!(outcome(external().with_role(Role::PEER), &[]), accepted);
     assert_eq!(
         outcome(external(), &[CapabilityBuf::Role(Role::PEER)]),
         accepted
     );
-    let strict = external().role(Role::PEER).require_role(true);
+    let strict = external().with_role(Role::PEER).with_require_role(true);
     assert_eq!(outcome(strict, &[]), refused);
     let twice = [Role::PEER, Role::CUSTOMER].map(CapabilityBuf::Role);
     assert_eq!(outcome(external(), &twice), refused);
     // RFC 9234 section 4.1: roles describe a session between two ASes, so an internal session ignores them.
-    let mut a = Script::new(config().role(Role::PEER).require_role(true));
+    let mut a = Script::new(config().with_role(Role::PEER).with_require_role(true));
     a.establish(open_with(64512, &[CapabilityBuf::Role(Role::CUSTOMER)]));
     let open = a.open.take().unwrap();
     assert!(
@@ -218,7 +218,7 @@ fn route_leaked_by_customer_is_withdrawn() {
         (Role::CUSTOMER, false),
         (Role::PEER, false),
     ] {
-        let mut a = Script::new(external().role(role));
+        let mut a = Script::new(external().with_role(role));
         let connection = a.establish(open_with(64513, &[]));
         a.receive(connection, &leak);
         let update = a.events.iter().find_map(|event| match event {
@@ -241,7 +241,7 @@ fn route_from_provider_or_peer_gets_otc() {
         (Role::PROVIDER, Role::CUSTOMER, false),
         (Role::ROUTE_SERVER, Role::ROUTE_SERVER_CLIENT, false),
     ] {
-        let mut a = Script::new(external().role(ours));
+        let mut a = Script::new(external().with_role(ours));
         let connection = a.establish(open_with(64513, &[CapabilityBuf::Role(theirs)]));
         let announced = updates(PeerKind::External, |update| {
             update.announce("10.0.0.0/8".parse::<IpNet>().unwrap());
@@ -266,7 +266,7 @@ fn prefix_above_limit_ends_session() {
             }
         })
     };
-    let limited = config().maximum_prefixes(Family::IPV4_UNICAST, 2);
+    let limited = config().with_maximum_prefixes(Family::IPV4_UNICAST, 2);
     let mut a = Script::new(limited);
     let capabilities = [
         CapabilityBuf::RouteRefresh,
@@ -319,7 +319,7 @@ fn prefix_above_limit_ends_session() {
 /// RFC 9687 section 3: a session ends if the peer accepts no data during the send hold time.
 #[test]
 fn peer_reading_nothing_is_dropped_after_send_hold_time() {
-    let limited = config().send_hold_time(Duration::from_secs(100));
+    let limited = config().with_send_hold_time(Duration::from_secs(100));
     // The peer keeps sending, so the hold timer never ends the session.
     let keep_alive = |a: &mut Script, seconds: u64| {
         for _ in 0..seconds {

@@ -162,8 +162,8 @@ fn refresh(family: Family, subtype: RefreshSubtype) -> BytesMut {
 #[test]
 fn prefixes_of_every_family_are_limited() {
     for (family, next_hop, [first, second, relabeled, third]) in CASES {
-        let limited = config().families(Family::PARSED).unwrap();
-        let mut a = Script::new(limited.maximum_prefixes(family, 2));
+        let limited = config().with_families(Family::PARSED).unwrap();
+        let mut a = Script::new(limited.with_maximum_prefixes(family, 2));
         let connection = a.establish(open_with(64512, &offers()));
         let announce = |texts: &[&str]| announce(family, next_hop, texts);
         a.receive(connection, announce(&[first, second]));
@@ -193,8 +193,8 @@ fn prefixes_of_every_family_are_limited() {
 
 #[test]
 fn a_limit_counts_no_routes_of_other_families() {
-    let limited = config().families(Family::PARSED).unwrap();
-    let mut a = Script::new(limited.maximum_prefixes(Family::IPV4_VPN, 0));
+    let limited = config().with_families(Family::PARSED).unwrap();
+    let mut a = Script::new(limited.with_maximum_prefixes(Family::IPV4_VPN, 0));
     let connection = a.establish(open_with(64512, &offers()));
     for (family, next_hop, texts) in CASES {
         if family != Family::IPV4_VPN {
@@ -215,7 +215,7 @@ fn a_limit_counts_no_routes_of_other_families() {
 
 #[test]
 fn routes_and_end_of_rib_are_counted_by_family() {
-    let mut a = Script::new(config().families(Family::PARSED).unwrap());
+    let mut a = Script::new(config().with_families(Family::PARSED).unwrap());
     let connection = a.establish(open_with(64512, &offers()));
     for (position, (family, next_hop, [first, second, ..])) in CASES.into_iter().enumerate() {
         for _ in 0..position {
@@ -249,7 +249,7 @@ fn routes_and_end_of_rib_are_counted_by_family() {
 /// A peer asks for the routes of one of several families.
 #[test]
 fn refresh_of_one_family_is_answered_for_that_family() {
-    let mut a = Script::new(config().families(Family::PARSED).unwrap());
+    let mut a = Script::new(config().with_families(Family::PARSED).unwrap());
     let connection = a.establish(open_with(64512, &offers()));
     let mut rib = Rib::new();
     for (family, _, [first, second, ..]) in CASES {
@@ -276,10 +276,10 @@ fn refresh_of_one_family_is_answered_for_that_family() {
     let mut seen = Vec::new();
     while let Some(frame) = Frame::split(&mut octets, MessageLimit::Standard).unwrap() {
         match frame.decode(&context()).unwrap() {
-            bgp_wire::SentMessage::RouteRefresh(refresh) => {
+            bgp_wire::Message::RouteRefresh(refresh) => {
                 seen.push(format!("{} {}", refresh.subtype, refresh.family));
             }
-            bgp_wire::SentMessage::Update(update) => {
+            bgp_wire::Message::Update(update) => {
                 let checked = update.check().unwrap();
                 seen.extend(checked.announced_routes().map(|route| route.to_string()));
             }

@@ -32,8 +32,10 @@ fn sent(a: &Script, routes: &[Route]) -> Vec<Frame> {
 #[test]
 fn path_for_two_octet_peer_contains_as4_path() {
     let external = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
-    let external = external.local_as(Asn::new(4_200_000_001));
-    let external = external.export(ExportPolicy::all()).deliver_updates(true);
+    let external = external.with_local_as(Asn::new(4_200_000_001));
+    let external = external
+        .with_export(ExportPolicy::all())
+        .with_deliver_updates(true);
     let mut a = Script::new(external);
     // The OPEN of an old speaker: its only capability is a family.
     let connection = a.establish(raw_open("04 fc01 005a c0a800fe 08 02 06 01 04 0001 00 01"));
@@ -81,7 +83,7 @@ fn extended_messages_are_sent_only_if_both_offer_them() {
         (true, false, 4096),
         (false, true, 4096),
     ] {
-        let mut a = Script::new(config().extended_message(ours));
+        let mut a = Script::new(config().with_extended_message(ours));
         let capabilities = [CapabilityBuf::ExtendedMessage];
         a.establish(open_with(64512, if theirs { &capabilities } else { &[] }));
         let frames = sent(&a, &routes);
@@ -110,7 +112,7 @@ fn open_with_extended_parameters_is_accepted() {
 fn path_without_peer_as_is_rejected_if_configured() {
     for enforce in [true, false] {
         let external = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
-        let mut a = Script::new(external.enforce_first_as(enforce));
+        let mut a = Script::new(external.with_enforce_first_as(enforce));
         let connection = a.establish(open(64513, 90));
         let attributes = "400101 00  400206 0201 0000fc09  400304 c0a800fe";
         a.receive(connection, update_with(attributes, "20 0a010001"));
@@ -122,7 +124,7 @@ fn path_without_peer_as_is_rejected_if_configured() {
 
 #[test]
 fn configured_keepalive_time_sets_keepalive_interval() {
-    let mut a = Script::new(config().keepalive_time(Duration::from_secs(4)));
+    let mut a = Script::new(config().with_keepalive_time(Duration::from_secs(4)));
     let connection = a.establish(open(64512, 90));
     let negotiated = a.session.negotiated().unwrap();
     assert_eq!(negotiated.hold_time, HoldTime::DEFAULT);
@@ -137,7 +139,7 @@ fn configured_keepalive_time_sets_keepalive_interval() {
 #[test]
 fn router_id_of_peer_replaces_router_id_of_speaker() {
     let router_id = RouterId::new(9, 9, 9, 9).unwrap();
-    let mut a = Script::new(config().router_id(router_id));
+    let mut a = Script::new(config().with_router_id(router_id));
     a.establish(open(64512, 90));
     assert_eq!(a.open.unwrap().router_id, router_id);
 }

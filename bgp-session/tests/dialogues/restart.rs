@@ -22,8 +22,8 @@ const BOTH: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
 /// Returns a configuration that retains the routes of a restarting peer for up to 60 s after its return.
 fn helper() -> PeerConfig {
     config()
-        .deliver_updates(true)
-        .graceful_restart(RestartConfig::new().stale_time(Duration::from_secs(60)))
+        .with_deliver_updates(true)
+        .with_graceful_restart(RestartConfig::new().with_stale_time(Duration::from_secs(60)))
 }
 
 /// Returns a peer's graceful restart capability with a restart time of 10 s.
@@ -280,7 +280,7 @@ fn stale_routes_do_not_survive_second_restart() {
 #[test]
 fn routes_are_removed_if_restart_was_not_negotiated() {
     for (config, capabilities) in [
-        (config().deliver_updates(true), vec![forwarding_kept()]),
+        (config().with_deliver_updates(true), vec![forwarding_kept()]),
         (helper(), vec![]),
         (helper(), vec![restart(false, false, &[])]),
     ] {
@@ -415,7 +415,7 @@ fn long_lived_stale_routes_expire_after_long_lived_stale_time() {
         forwarding: true,
         stale_time: seconds,
     };
-    let config = helper().graceful_restart(RestartConfig::new().long_lived(3600));
+    let config = helper().with_graceful_restart(RestartConfig::new().with_long_lived(3600));
     let capabilities = [
         forwarding_kept(),
         CapabilityBuf::LongLivedGracefulRestart(vec![family(BOTH[0], 1000), family(BOTH[1], 0)]),
@@ -464,7 +464,7 @@ fn further_restart_does_not_extend_long_lived_stale_time() {
         };
         CapabilityBuf::LongLivedGracefulRestart(vec![entry])
     };
-    let config = helper().graceful_restart(RestartConfig::new().long_lived(3600));
+    let config = helper().with_graceful_restart(RestartConfig::new().with_long_lived(3600));
     let away = |a: &mut Script, seconds| {
         a.closed(a.connection());
         a.advance(Duration::from_secs(seconds));

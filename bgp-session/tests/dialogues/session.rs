@@ -33,7 +33,7 @@ fn dialled_connection_reaches_established() {
 
 #[test]
 fn accepted_connection_reaches_established() {
-    let mut a = Script::new(config().passive(true));
+    let mut a = Script::new(config().with_passive(true));
     a.start();
     assert_eq!(a.session.state(), State::Active);
     let accepted = a.accept().expect("the session accepts");
@@ -49,7 +49,7 @@ fn accepted_connection_reaches_established() {
 
 #[test]
 fn passive_session_never_dials() {
-    let mut a = Script::new(config().passive(true));
+    let mut a = Script::new(config().with_passive(true));
     a.start();
     a.advance(Duration::from_secs(3600));
     a.expect_nothing();
@@ -59,7 +59,7 @@ fn passive_session_never_dials() {
 /// RFC 4271 section 8.1.1, DelayOpen: our OPEN waits for the peer's OPEN or for the timer.
 #[test]
 fn delayed_open_follows_peer_open_or_timer() {
-    let mut a = Script::new(config().delay_open(Duration::from_secs(5)));
+    let mut a = Script::new(config().with_delay_open(Duration::from_secs(5)));
     a.start();
     let dialled = a.expect_dial();
     a.connected(dialled);
@@ -69,7 +69,7 @@ fn delayed_open_follows_peer_open_or_timer() {
     a.expect(dialled, SentMessage::Keepalive);
     assert_eq!(a.session.state(), State::OpenConfirm);
 
-    let mut b = Script::new(config().delay_open(Duration::from_secs(5)));
+    let mut b = Script::new(config().with_delay_open(Duration::from_secs(5)));
     b.start();
     let dialled = b.expect_dial();
     b.connected(dialled);
@@ -519,7 +519,7 @@ fn stream_split_anywhere_reads_the_same() {
 
 #[test]
 fn hanging_dial_is_abandoned_after_connect_retry_time() {
-    let mut a = Script::new(config().connect_retry(Duration::from_secs(30)));
+    let mut a = Script::new(config().with_connect_retry(Duration::from_secs(30)));
     a.start();
     let first = a.expect_dial();
     a.advance(Duration::from_secs(30));
@@ -629,11 +629,12 @@ fn sent_refreshes_do_not_replace_keepalives() {
 #[test]
 fn negotiation_uses_open_that_was_sent() {
     let hold_time = |seconds| HoldTime::new(seconds).unwrap();
-    let mut a = Script::new(config().hold_time(hold_time(30)));
+    let mut a = Script::new(config().with_hold_time(hold_time(30)));
     a.start();
     let dialled = a.expect_dial();
     a.connected(dialled);
-    a.session.update(a.now, config().hold_time(hold_time(60)));
+    a.session
+        .update(a.now, config().with_hold_time(hold_time(60)));
     a.poll_outputs();
     a.receive(dialled, open(64512, 90));
     a.receive(dialled, keepalive());

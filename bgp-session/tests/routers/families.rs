@@ -59,10 +59,10 @@ impl Announced {
             route = route.with_extended_community(text.parse().unwrap());
         }
         if let Some(community) = self.community {
-            route = route.community(community);
+            route = route.with_community(community);
         }
         match self.next_hop {
-            Some(address) => route.next_hop(address),
+            Some(address) => route.with_next_hop(address),
             None => route,
         }
     }

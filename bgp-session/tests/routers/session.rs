@@ -35,7 +35,7 @@ pub(crate) fn routes(kind: &'static Kind, setup: &Setup) {
 pub(crate) fn md5(kind: &'static Kind, setup: &Setup) {
     routes(kind, setup);
     let other = setup.elsewhere(1);
-    let config = other.peer().md5_key(key("another-key"));
+    let config = other.peer().with_md5_key(key("another-key"));
     refused(kind, &other, config, |peer| !is_established(peer));
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn gtsm(kind: &'static Kind, setup: &Setup) {
     if setup.gtsm == Gtsm::Both {
         let far = setup.elsewhere(2);
         // The router's own messages arrive, so that there may be a session for us.
-        refused(kind, &far, off(far).peer().ttl(254), |_| true);
+        refused(kind, &far, off(far).peer().with_ttl(254), |_| true);
     }
 }
 

@@ -116,23 +116,23 @@ impl Setup {
     /// The router, as we know it.
     pub(crate) fn peer(&self) -> PeerConfig {
         let mut config = PeerConfig::new(self.theirs(), Asn::new(self.their_as()))
-            .source_address(self.ours())
-            .passive(self.dialling == Dialling::It)
-            .connect_retry(Duration::from_secs(2))
-            .idle_hold(Duration::from_millis(100), Duration::from_secs(1))
-            .next_hop_ipv4(self.ours_ipv4())
-            .next_hop_ipv6(self.ours_ipv6())
-            .families(self.families.iter().copied())
+            .with_source_address(self.ours())
+            .with_passive(self.dialling == Dialling::It)
+            .with_connect_retry(Duration::from_secs(2))
+            .with_idle_hold(Duration::from_millis(100), Duration::from_secs(1))
+            .with_next_hop_ipv4(self.ours_ipv4())
+            .with_next_hop_ipv6(self.ours_ipv6())
+            .with_families(self.families.iter().copied())
             .unwrap()
-            .export(ExportPolicy::all());
+            .with_export(ExportPolicy::all());
         if self.md5 {
-            config = config.md5_key(key(KEY));
+            config = config.with_md5_key(key(KEY));
         }
         if self.gtsm != Gtsm::Off {
-            config = config.ttl_security(1);
+            config = config.with_ttl_security(1);
         }
         if self.restart {
-            config = config.graceful_restart(RestartConfig::new().restart_time(60));
+            config = config.with_graceful_restart(RestartConfig::new().with_restart_time(60));
         }
         config
     }

@@ -202,9 +202,9 @@ impl World {
         let config = self.speaker(side.host).peers[&side.peer].config.clone();
         let policy = plan::policy(&mut self.random);
         let config = match self.random.u8(0..3) {
-            0 => config.hold_time(HoldTime::new(self.random.u16(3..=180)).unwrap()),
-            1 => config.export(policy).add_path(self.random.bool()),
-            _ => config.export(policy),
+            0 => config.with_hold_time(HoldTime::new(self.random.u16(3..=180)).unwrap()),
+            1 => config.with_export(policy).with_add_path(self.random.bool()),
+            _ => config.with_export(policy),
         };
         self.reconfigure(side, config);
     }
@@ -215,7 +215,7 @@ impl World {
 /// It does not ask `ExportPolicy`, because it checks `ExportPolicy`.
 pub(crate) fn exports(config: &PeerConfig, prefix: IpNet) -> bool {
     // The policy has no getter that tells its two random forms apart; equality does.
-    let everything = config.clone().export(ExportPolicy::all()) == *config;
+    let everything = config.clone().with_export(ExportPolicy::all()) == *config;
     let lower = match prefix {
         IpNet::V4(prefix) => prefix.addr().octets()[2] < 128,
         IpNet::V6(prefix) => prefix.addr().segments()[3] < 0x8000,

@@ -27,7 +27,7 @@ pub(crate) fn hosts(random: &mut Rng) -> Vec<Host> {
             let common = SharedSettings::new(random, other >= speakers);
             let mut connect = |host: usize, peer: usize, passive: bool| {
                 let (address, asn, _) = identities[peer];
-                let config = config(random, &common, address, asn).passive(passive);
+                let config = config(random, &common, address, asn).with_passive(passive);
                 let Some(Host {
                     program: Program::Speaker(speaker),
                     ..
@@ -98,36 +98,36 @@ fn config(random: &mut Rng, common: &SharedSettings, address: IpAddr, asn: Asn) 
     let seconds =
         |random: &mut Rng, minimum, maximum| Duration::from_secs(random.u64(minimum..=maximum));
     let mut config = PeerConfig::new(address, asn)
-        .hold_time(hold_time(random))
-        .connect_retry(seconds(random, 5, 60))
-        .idle_hold(seconds(random, 1, 5), seconds(random, 10, 120))
-        .send_hold_time(seconds(random, 60, 480))
-        .next_hop_ipv6("2001:db8::1".parse().unwrap())
-        .deliver_updates(true)
-        .add_path(common.add_path || random.bool())
-        .extended_message(common.extended_message || random.bool())
-        .export(policy(random));
+        .with_hold_time(hold_time(random))
+        .with_connect_retry(seconds(random, 5, 60))
+        .with_idle_hold(seconds(random, 1, 5), seconds(random, 10, 120))
+        .with_send_hold_time(seconds(random, 60, 480))
+        .with_next_hop_ipv6("2001:db8::1".parse().unwrap())
+        .with_deliver_updates(true)
+        .with_add_path(common.add_path || random.bool())
+        .with_extended_message(common.extended_message || random.bool())
+        .with_export(policy(random));
     if random.u8(0..4) == 0 {
-        config = config.delay_open(seconds(random, 1, 20));
+        config = config.with_delay_open(seconds(random, 1, 20));
     }
     if random.u8(0..4) == 0 {
         config = config
-            .families([Family::IPV4_UNICAST])
+            .with_families([Family::IPV4_UNICAST])
             .expect("it is served");
     }
     if common.restarts {
         let restart = RestartConfig::new()
-            .restart_time(random.u16(20..=MAX_RESTART_TIME))
-            .notification(random.bool())
-            .stale_time(seconds(random, 30, MAX_STALE_TIME));
-        config = config.graceful_restart(if random.bool() {
-            restart.long_lived(random.u32(30..=MAX_LONG_LIVED_STALE_TIME))
+            .with_restart_time(random.u16(20..=MAX_RESTART_TIME))
+            .with_notification(random.bool())
+            .with_stale_time(seconds(random, 30, MAX_STALE_TIME));
+        config = config.with_graceful_restart(if random.bool() {
+            restart.with_long_lived(random.u32(30..=MAX_LONG_LIVED_STALE_TIME))
         } else {
             restart
         });
     }
     if common.is_adversary && random.bool() {
-        config = config.maximum_prefixes(Family::IPV4_UNICAST, 20);
+        config = config.with_maximum_prefixes(Family::IPV4_UNICAST, 20);
     }
     config
 }

@@ -516,8 +516,8 @@ impl World {
 /// Returns a route whose large community contains its version and its path identifier.
 pub(crate) fn route(prefix: IpNet, path_id: u32, version: u32) -> Route {
     Route::new(prefix)
-        .path_id(PathId(path_id))
-        .large_community(LargeCommunity {
+        .with_path_id(PathId(path_id))
+        .with_large_community(LargeCommunity {
             global: 64512,
             local1: version,
             local2: path_id,

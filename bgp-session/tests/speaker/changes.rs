@@ -39,7 +39,7 @@ async fn policies_change_without_a_reset() {
     let (router, node) = router_and_node().await;
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
     let routes = ["10.0.0.1/32", "10.0.0.2/32", "11.0.0.1/32"];
-    let routes = routes.map(|prefix| Route::new(prefix.parse().unwrap()).local_pref(1));
+    let routes = routes.map(|prefix| Route::new(prefix.parse().unwrap()).with_local_pref(1));
     assert_eq!(node.announce_all(&routes), 3);
     changes(&mut events, &mut table, "+11.0.0.1/32").await;
     let peer = node.peer(address(ROUTER)).unwrap();
@@ -47,9 +47,9 @@ async fn policies_change_without_a_reset() {
     let policy = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())]);
     let community: Community = "64512:7".parse().unwrap();
     let config = dialled(NODE, &router)
-        .next_hop_ipv4([192, 168, 0, 111].into())
-        .connect_retry(Duration::from_secs(30))
-        .export(policy.community(community));
+        .with_next_hop_ipv4([192, 168, 0, 111].into())
+        .with_connect_retry(Duration::from_secs(30))
+        .with_export(policy.with_community(community));
     let update = node.update_peer(config).unwrap();
     assert_eq!(update.change().live, ["export"]);
     assert!(update.change().later.is_empty() && !update.resets());
@@ -71,9 +71,9 @@ async fn changes_that_need_a_reset_say_so_first() {
     let mut events = router.events();
     let peer = node.peer(address(ROUTER)).unwrap();
     let config = dialled(NODE, &router)
-        .next_hop_ipv4([192, 168, 0, 111].into())
-        .hold_time(HoldTime::new(30).unwrap())
-        .role(Role::CUSTOMER);
+        .with_next_hop_ipv4([192, 168, 0, 111].into())
+        .with_hold_time(HoldTime::new(30).unwrap())
+        .with_role(Role::CUSTOMER);
     let update = node.update_peer(config).unwrap();
     assert!(update.resets());
     let change = update.change().clone();
@@ -103,7 +103,7 @@ async fn changes_that_need_a_reset_say_so_first() {
 async fn draining() {
     let (router, node) = router_and_node().await;
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
-    node.announce(&Route::new("10.0.0.1/32".parse().unwrap()).local_pref(100));
+    node.announce(&Route::new("10.0.0.1/32".parse().unwrap()).with_local_pref(100));
     changes(&mut events, &mut table, "+10.0.0.1/32 100").await;
     node.drain(true);
     let drained = changes(&mut events, &mut table, "+10.0.0.1/32").await;
@@ -121,15 +121,15 @@ async fn events_that_are_not_missed() {
     let (sender, mut events) = mpsc::channel(1);
     let router = delivering(sender).await;
     router
-        .add_peer(passive(NODE).deliver_updates(true))
+        .add_peer(passive(NODE).with_deliver_updates(true))
         .unwrap();
     let node = listening("192.168.0.111", NODE).await;
-    let config = dialled(NODE, &router).next_hop_ipv4([192, 168, 0, 111].into());
+    let config = dialled(NODE, &router).with_next_hop_ipv4([192, 168, 0, 111].into());
     let peer = node.add_peer(config).unwrap();
     // Each with attributes of its own: as many messages.
     let route = |number: u32| {
         let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
-        Route::new(prefix.into()).local_pref(number)
+        Route::new(prefix.into()).with_local_pref(number)
     };
     let routes: Vec<_> = (0..100_000).map(route).collect();
     node.replace(&routes);
@@ -162,15 +162,15 @@ async fn events_of_several_peers_that_are_not_missed() {
     for number in 1..=3 {
         let (own, id) = (format!("127.5.0.{number}"), format!("1.1.1.{number}"));
         router
-            .add_peer(passive(&own).deliver_updates(true))
+            .add_peer(passive(&own).with_deliver_updates(true))
             .unwrap();
         let node = listening(&id, &own).await;
         let route = |preference: u32| {
             let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + preference).into(), 32).unwrap();
-            Route::new(prefix.into()).local_pref(preference)
+            Route::new(prefix.into()).with_local_pref(preference)
         };
         node.replace(&(0..2000).map(route).collect::<Vec<_>>());
-        let config = dialled(&own, &router).next_hop_ipv4([192, 168, 0, 111].into());
+        let config = dialled(&own, &router).with_next_hop_ipv4([192, 168, 0, 111].into());
         node.add_peer(config).unwrap();
         nodes.push(node);
     }
@@ -192,8 +192,8 @@ async fn a_restart_over_which_routes_are_kept() {
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
     let builder = || Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap());
     let config = dialled(NODE, &router)
-        .next_hop_ipv4([192, 168, 0, 111].into())
-        .graceful_restart(restart);
+        .with_next_hop_ipv4([192, 168, 0, 111].into())
+        .with_graceful_restart(restart);
     let routes = ["10.0.0.1/32", "10.0.0.2/32"].map(|it| Route::new(it.parse().unwrap()));
 
     let node = builder().spawn().await.unwrap();
@@ -228,8 +228,9 @@ async fn a_restart_over_which_routes_are_kept() {
     let other = listening("192.168.0.253", "127.0.0.3").await;
     other.add_peer(passive_with(restart)).unwrap();
     let mut events = other.events();
-    let config = dialled(NODE, &other).next_hop_ipv4([192, 168, 0, 111].into());
-    node.add_peer(config.graceful_restart(restart)).unwrap();
+    let config = dialled(NODE, &other).with_next_hop_ipv4([192, 168, 0, 111].into());
+    node.add_peer(config.with_graceful_restart(restart))
+        .unwrap();
     let restarted = async {
         loop {
             let event = next_session_event(&mut events).await.unwrap();
@@ -243,6 +244,6 @@ async fn a_restart_over_which_routes_are_kept() {
 
 fn passive_with(restart: RestartConfig) -> PeerConfig {
     passive(NODE)
-        .deliver_updates(true)
-        .graceful_restart(restart)
+        .with_deliver_updates(true)
+        .with_graceful_restart(restart)
 }

@@ -11,7 +11,8 @@ use crate::{
 #[tokio::test]
 async fn dynamic_peers_come_and_go() {
     let router = listening("192.168.0.254", ROUTER).await;
-    let template = PeerConfig::new(address("127.1.0.0"), Asn::new(64512)).deliver_updates(true);
+    let template =
+        PeerConfig::new(address("127.1.0.0"), Asn::new(64512)).with_deliver_updates(true);
     let prefix = "127.1.0.0/16".parse().unwrap();
     router
         .add_dynamic_peers(prefix, template.clone(), 3)
@@ -65,20 +66,20 @@ async fn router_and_dynamic_peer(
         .unwrap();
     let speaker = listening("192.168.0.111", NODE).await;
     let port = router.listeners()[0].port();
-    let peer = speaker.add_peer(node.dial_port(port)).unwrap();
+    let peer = speaker.add_peer(node.with_port(port)).unwrap();
     assert_eq!(up_or_not(&peer).await, Ok(()));
     (router, speaker, peer)
 }
 
 fn node() -> PeerConfig {
-    PeerConfig::new(address(ROUTER), Asn::new(64512)).source_address(address(NODE))
+    PeerConfig::new(address(ROUTER), Asn::new(64512)).with_source_address(address(NODE))
 }
 
 #[tokio::test]
 async fn updated_template_resets_present_peers() {
     let template = passive("127.0.0.0");
     let (router, _node, peer) = router_and_dynamic_peer(&template, node()).await;
-    let updated = template.role(Role::PEER);
+    let updated = template.with_role(Role::PEER);
     let change = router.update_dynamic_peers(prefix(), updated, 5).unwrap();
     assert_eq!(change.resets, ["role"]);
     let again = peer.wait_for(|status| status.statistics.established == 2);
@@ -93,7 +94,7 @@ async fn updated_template_resets_present_peers() {
 #[tokio::test]
 async fn updated_key_of_template_holds_for_present_and_new_connections() {
     let template = passive("127.0.0.0");
-    let signed = |config: &PeerConfig, text: &str| config.clone().md5_key(key(text));
+    let signed = |config: &PeerConfig, text: &str| config.clone().with_md5_key(key(text));
     let (old, new) = (signed(&template, "old"), signed(&template, "new"));
     let (router, _node, peer) = router_and_dynamic_peer(&old, signed(&node(), "old")).await;
     let since = peer.status().established_since;

@@ -92,8 +92,8 @@ async fn update_takes_effect_behind_a_full_queue() {
     let (router, node) = router_and_node().await;
     let peer = node.peer(address(ROUTER)).unwrap();
     let config = dialled(NODE, &router)
-        .next_hop_ipv4([192, 168, 0, 111].into())
-        .hold_time(HoldTime::new(30).unwrap());
+        .with_next_hop_ipv4([192, 168, 0, 111].into())
+        .with_hold_time(HoldTime::new(30).unwrap());
     fill_queue(&peer);
     let update = node.update_peer(config.clone()).unwrap();
     update.apply().unwrap();

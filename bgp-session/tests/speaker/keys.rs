@@ -25,17 +25,21 @@ async fn opens_unsigned(from: &str, router: &Speaker) -> bool {
 /// Returns whether a node at `NODE` establishes a session with `router` if it signs with this key.
 async fn comes_up_with(router: &Speaker, text: &str) -> Result<(), String> {
     let node = listening("192.168.0.111", NODE).await;
-    let peer = node.add_peer(dialled(NODE, router).md5_key(key(text)));
+    let peer = node.add_peer(dialled(NODE, router).with_md5_key(key(text)));
     up_or_not(&peer.unwrap()).await
 }
 
 #[tokio::test]
 async fn key_of_added_peer_survives_removal_of_predecessor() {
     let router = listening("192.168.0.254", ROUTER).await;
-    router.add_peer(passive(NODE).md5_key(key("old"))).unwrap();
+    router
+        .add_peer(passive(NODE).with_md5_key(key("old")))
+        .unwrap();
     let mut removal = pin!(router.remove_peer(address(NODE)));
     assert!(poll_once(removal.as_mut()).await.is_pending());
-    router.add_peer(passive(NODE).md5_key(key("new"))).unwrap();
+    router
+        .add_peer(passive(NODE).with_md5_key(key("new")))
+        .unwrap();
     assert!(within(removal).await);
     assert!(!opens_unsigned(NODE, &router).await);
     assert_eq!(comes_up_with(&router, "new").await, Ok(()));
@@ -44,7 +48,9 @@ async fn key_of_added_peer_survives_removal_of_predecessor() {
 #[tokio::test]
 async fn key_of_removed_peer_is_deleted_if_removal_is_not_awaited() {
     let router = listening("192.168.0.254", ROUTER).await;
-    router.add_peer(passive(NODE).md5_key(key("old"))).unwrap();
+    router
+        .add_peer(passive(NODE).with_md5_key(key("old")))
+        .unwrap();
     {
         let mut removal = pin!(router.remove_peer(address(NODE)));
         assert!(poll_once(removal.as_mut()).await.is_pending());
@@ -58,9 +64,11 @@ async fn key_of_removed_peer_is_deleted_if_removal_is_not_awaited() {
 async fn removed_peer_leaves_key_of_its_prefix() {
     let router = listening("192.168.0.254", ROUTER).await;
     let prefix = "127.0.0.1/32".parse().unwrap();
-    let template = passive(NODE).md5_key(key("prefix"));
+    let template = passive(NODE).with_md5_key(key("prefix"));
     router.add_dynamic_peers(prefix, template, 1).unwrap();
-    router.add_peer(passive(NODE).md5_key(key("own"))).unwrap();
+    router
+        .add_peer(passive(NODE).with_md5_key(key("own")))
+        .unwrap();
     assert!(within(router.remove_peer(address(NODE))).await);
     assert!(!opens_unsigned(NODE, &router).await);
     assert_eq!(comes_up_with(&router, "prefix").await, Ok(()));
@@ -70,8 +78,10 @@ async fn removed_peer_leaves_key_of_its_prefix() {
 async fn removed_prefix_leaves_key_of_peer() {
     let router = listening("192.168.0.254", ROUTER).await;
     let prefix = "127.0.0.1/32".parse().unwrap();
-    router.add_peer(passive(NODE).md5_key(key("own"))).unwrap();
-    let template = passive(NODE).md5_key(key("prefix"));
+    router
+        .add_peer(passive(NODE).with_md5_key(key("own")))
+        .unwrap();
+    let template = passive(NODE).with_md5_key(key("prefix"));
     router.add_dynamic_peers(prefix, template, 1).unwrap();
     assert!(within(router.remove_dynamic_peers(prefix)).await);
     assert!(!opens_unsigned(NODE, &router).await);
@@ -90,11 +100,11 @@ async fn refused_peer_leaves_no_key() {
         .unwrap();
     let full = (0..u16::MAX).find_map(|number| {
         let prefix = format!("2001:db8:{number:x}::/48").parse().unwrap();
-        let template = passive("2001:db8::").md5_key(key("secret"));
+        let template = passive("2001:db8::").with_md5_key(key("secret"));
         router.add_dynamic_peers(prefix, template, 1).err()
     });
     assert!(matches!(full, Some(AddPeerError::Key(_))));
-    let refused = router.add_peer(passive(NODE).md5_key(key("secret")));
+    let refused = router.add_peer(passive(NODE).with_md5_key(key("secret")));
     assert!(matches!(refused, Err(AddPeerError::Key(_))));
     let connected = connect_unsigned(NODE, router.listeners()[0]).await;
     assert!(connected.is_some(), "the kernel drops what is not signed");
@@ -103,24 +113,26 @@ async fn refused_peer_leaves_no_key() {
 #[tokio::test]
 async fn key_of_gone_dynamic_peer_is_that_of_its_prefix() {
     let router = listening("192.168.0.254", ROUTER).await;
-    let template = passive("127.0.0.0").md5_key(key("prefix"));
+    let template = passive("127.0.0.0").with_md5_key(key("prefix"));
     let prefix = "127.0.0.0/8".parse().unwrap();
     router
         .add_dynamic_peers(prefix, template.clone(), 1)
         .unwrap();
     let node = listening("192.168.0.111", NODE).await;
     let config = dialled(NODE, &router);
-    let peer = node.add_peer(config.clone().md5_key(key("prefix")));
+    let peer = node.add_peer(config.clone().with_md5_key(key("prefix")));
     assert_eq!(up_or_not(&peer.unwrap()).await, Ok(()));
-    let own = template.with_address(address(NODE)).md5_key(key("own"));
+    let own = template
+        .with_address(address(NODE))
+        .with_md5_key(key("own"));
     router.update_peer(own).unwrap().apply().unwrap();
-    let own = config.clone().md5_key(key("own"));
+    let own = config.clone().with_md5_key(key("own"));
     node.update_peer(own).unwrap().apply().unwrap();
     assert!(within(node.remove_peer(address(ROUTER))).await);
     while !router.peers().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let peer = node.add_peer(config.md5_key(key("prefix"))).unwrap();
+    let peer = node.add_peer(config.with_md5_key(key("prefix"))).unwrap();
     assert_eq!(up_or_not(&peer).await, Ok(()));
 }
 
@@ -139,7 +151,7 @@ async fn unsigned_connection_that_waits_is_not_sent_an_open() {
     // It blocks: the router, on the same thread, accepts nothing before the peer is there.
     socket.connect(&router.listeners()[0].into()).unwrap();
     router
-        .add_peer(passive(NODE).md5_key(key("secret")))
+        .add_peer(passive(NODE).with_md5_key(key("secret")))
         .unwrap();
     socket.set_nonblocking(true).unwrap();
     let mut stream = TcpStream::from_std(socket.into()).unwrap();

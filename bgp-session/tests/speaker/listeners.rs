@@ -24,8 +24,10 @@ fn any_port(text: &str) -> SocketAddr {
 async fn added_listener_has_keys_of_present_peers() {
     for own in [ROUTER, "::"] {
         let router = router().await;
-        router.add_peer(passive(NODE).md5_key(key("own"))).unwrap();
-        let template = passive("127.3.0.0").md5_key(key("prefix"));
+        router
+            .add_peer(passive(NODE).with_md5_key(key("own")))
+            .unwrap();
+        let template = passive("127.3.0.0").with_md5_key(key("prefix"));
         let prefix = "127.3.0.0/16".parse().unwrap();
         router.add_dynamic_peers(prefix, template, 10).unwrap();
         let bound = router.add_listener(any_port(own), None).unwrap();
@@ -37,9 +39,9 @@ async fn added_listener_has_keys_of_present_peers() {
         for (from, text) in [(NODE, "own"), ("127.3.0.1", "prefix")] {
             let node = listening("192.168.0.111", from).await;
             let config = PeerConfig::new(listener.ip(), Asn::new(64512))
-                .dial_port(listener.port())
-                .source_address(address(from))
-                .md5_key(key(text));
+                .with_port(listener.port())
+                .with_source_address(address(from))
+                .with_md5_key(key(text));
             let peer = node.add_peer(config).unwrap();
             assert_eq!(up_or_not(&peer).await, Ok(()), "{own} {from}");
         }

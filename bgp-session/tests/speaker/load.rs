@@ -11,7 +11,7 @@ use crate::{address, delivering, dialled, listening, passive, receive_session_ev
 
 fn route(number: u32, version: u32) -> Route {
     let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
-    Route::new(prefix.into()).multi_exit_disc(version)
+    Route::new(prefix.into()).with_multi_exit_disc(version)
 }
 
 /// Ten thousand routes that are withdrawn and announced again, over and over: at rest the peer holds what is announced.
@@ -20,10 +20,10 @@ async fn routes_that_flap() {
     let (sender, mut events) = mpsc::channel(1);
     let router = delivering(sender).await;
     router
-        .add_peer(passive("127.0.0.1").deliver_updates(true))
+        .add_peer(passive("127.0.0.1").with_deliver_updates(true))
         .unwrap();
     let node = listening("192.168.0.111", "127.0.0.1").await;
-    let config = dialled("127.0.0.1", &router).next_hop_ipv4([192, 168, 0, 111].into());
+    let config = dialled("127.0.0.1", &router).with_next_hop_ipv4([192, 168, 0, 111].into());
     let peer = node.add_peer(config).unwrap();
     let last = route(20_000, 0).destination().to_nlri(None);
     let table = tokio::spawn(async move {
@@ -85,9 +85,9 @@ async fn a_hundred_sessions_are_reset() {
     let peers: Vec<_> = (1..=100)
         .map(|number| {
             let config = PeerConfig::new(address(&format!("127.4.0.{number}")), Asn::new(64512))
-                .dial_port(port)
-                .source_address(address(&format!("127.3.0.{number}")))
-                .next_hop_ipv4([192, 168, 0, 111].into());
+                .with_port(port)
+                .with_source_address(address(&format!("127.3.0.{number}")))
+                .with_next_hop_ipv4([192, 168, 0, 111].into());
             node.add_peer(config).unwrap()
         })
         .collect();

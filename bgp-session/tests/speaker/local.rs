@@ -26,7 +26,7 @@ async fn new_router_id_resets_sessions_without_their_own() {
         let seen = router.add_peer(passive(NODE)).unwrap();
         let config = dialled(NODE, &router);
         let config = match own_id {
-            Some(own_id) => config.router_id(own_id),
+            Some(own_id) => config.with_router_id(own_id),
             None => config,
         };
         let peer = node.add_peer(config).unwrap();
@@ -80,7 +80,7 @@ async fn equal_local_configuration_resets_nothing() {
     let peer = node.peer(address(ROUTER)).unwrap();
     let since = peer.status().established_since;
     node.set_local(node.local());
-    node.add_peer(PeerConfig::new(address("127.0.0.9"), Asn::new(64512)).passive(true))
+    node.add_peer(PeerConfig::new(address("127.0.0.9"), Asn::new(64512)).with_passive(true))
         .unwrap();
     peer.refresh(bgp_wire::Family::IPV4_UNICAST);
     let refreshed = async {

@@ -33,7 +33,7 @@ fn address(text: &str) -> IpAddr {
 
 /// An iBGP peer that is waited for, not dialled.
 fn passive(from: &str) -> PeerConfig {
-    PeerConfig::new(address(from), Asn::new(64512)).passive(true)
+    PeerConfig::new(address(from), Asn::new(64512)).with_passive(true)
 }
 
 /// A passive router that keeps what it is told, and a node that announces to it.
@@ -44,7 +44,7 @@ async fn router_and_node() -> (Speaker, Speaker) {
         .await
         .unwrap();
     router
-        .add_peer(passive(NODE).deliver_updates(true))
+        .add_peer(passive(NODE).with_deliver_updates(true))
         .unwrap();
     let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
         .spawn()
@@ -53,9 +53,9 @@ async fn router_and_node() -> (Speaker, Speaker) {
     let port = router.listeners()[0].port();
     // A loopback address is no legal next hop (RFC 4271 section 6.3).
     let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
-        .dial_port(port)
-        .source_address(address(NODE))
-        .next_hop_ipv4([192, 168, 0, 111].into());
+        .with_port(port)
+        .with_source_address(address(NODE))
+        .with_next_hop_ipv4([192, 168, 0, 111].into());
     let peer = node.add_peer(config).unwrap();
     within(peer.wait_for(|status| status.state == State::Established))
         .await
@@ -107,9 +107,9 @@ async fn delivering(events: mpsc::Sender<SpeakerEvent>) -> Speaker {
 fn dialled(from: &str, to: &Speaker) -> PeerConfig {
     let listener = to.listeners()[0];
     PeerConfig::new(listener.ip(), Asn::new(64512))
-        .dial_port(listener.port())
-        .source_address(address(from))
-        .connect_retry(Duration::from_secs(1))
+        .with_port(listener.port())
+        .with_source_address(address(from))
+        .with_connect_retry(Duration::from_secs(1))
 }
 
 /// The status in which the session is up, or cannot come up.

@@ -17,8 +17,8 @@ async fn announces_withdraws_and_refreshes() {
     let (router, node) = router_and_node().await;
     let mut events = router.events();
     let route = Route::new("192.168.10.1/32".parse().unwrap())
-        .local_pref(0)
-        .origin(Origin::INCOMPLETE);
+        .with_local_pref(0)
+        .with_origin(Origin::INCOMPLETE);
     assert!(node.announce(&route));
     within(node.flush()).await;
     let update = within(next_update(&mut events)).await;
@@ -74,7 +74,7 @@ async fn many_routes_arrive_and_come_back_with_the_session() {
         .await
         .unwrap();
     router
-        .add_peer(passive(NODE).deliver_updates(true))
+        .add_peer(passive(NODE).with_deliver_updates(true))
         .unwrap();
     assert_eq!(within(count_announced(&mut events, 20_000)).await, 20_000);
     within(node.shutdown(Shutdown::administrative(""))).await;
@@ -148,9 +148,9 @@ async fn refusals_say_what_does_not_fit() {
         let router = listening(router_id, &own).await;
         router.add_peer(passive("127.0.0.1")).unwrap();
         let port = router.listeners()[0].port();
-        let config = PeerConfig::new(address(&own), Asn::new(asn)).dial_port(port);
+        let config = PeerConfig::new(address(&own), Asn::new(asn)).with_port(port);
         let peer = node
-            .add_peer(config.source_address(address("127.0.0.1")))
+            .add_peer(config.with_source_address(address("127.0.0.1")))
             .unwrap();
         let local = |error: &String| error.starts_with("we sent");
         let status = peer.wait_for(|status| status.last_error.as_ref().is_some_and(local));
@@ -169,7 +169,7 @@ async fn peers_that_cannot_be_reached_are_said() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let config = PeerConfig::new(refused.ip(), Asn::new(64512)).dial_port(refused.port());
+    let config = PeerConfig::new(refused.ip(), Asn::new(64512)).with_port(refused.port());
     let peer = node.add_peer(config.clone()).unwrap();
     assert!(node.add_peer(config).is_err(), "one peer an address");
     let status = within(peer.wait_for(|status| status.last_error.is_some()))
@@ -246,8 +246,8 @@ async fn simultaneous_opens_leave_one_session() {
         let config = |from: &str, to: &Speaker| {
             let listener = to.listeners()[0];
             PeerConfig::new(listener.ip(), Asn::new(64512))
-                .dial_port(listener.port())
-                .source_address(address(from))
+                .with_port(listener.port())
+                .with_source_address(address(from))
         };
         let peer = one.add_peer(config(NODE, &other)).unwrap();
         other.add_peer(config(ROUTER, &one)).unwrap();
@@ -255,7 +255,7 @@ async fn simultaneous_opens_leave_one_session() {
             .await
             .unwrap();
         one.announce(
-            &Route::new("192.168.10.1/32".parse().unwrap()).next_hop(address("192.168.0.111")),
+            &Route::new("192.168.10.1/32".parse().unwrap()).with_next_hop(address("192.168.0.111")),
         );
         within(one.flush()).await;
         let up = peer.status();

@@ -28,7 +28,7 @@ async fn md5_keys() {
         let router = listening("192.168.0.254", ROUTER).await;
         let node = listening("192.168.0.111", NODE).await;
         let with = |config: PeerConfig, text: Option<&str>| match text {
-            Some(text) => config.md5_key(key(text)),
+            Some(text) => config.with_md5_key(key(text)),
             None => config,
         };
         router.add_peer(with(passive(NODE), theirs)).unwrap();
@@ -50,15 +50,15 @@ async fn md5_keys() {
 async fn md5_keys_of_mapped_addresses_and_networks() {
     let router = listening("192.168.0.254", "::").await;
     let node = listening("192.168.0.111", NODE).await;
-    let template = passive("127.0.0.0").md5_key(key("secret"));
+    let template = passive("127.0.0.0").with_md5_key(key("secret"));
     let prefix = "127.0.0.0/8".parse().unwrap();
     router.add_dynamic_peers(prefix, template, 10).unwrap();
     let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
-        .dial_port(router.listeners()[0].port())
-        .source_address(address(NODE))
-        .connect_retry(Duration::from_secs(1));
+        .with_port(router.listeners()[0].port())
+        .with_source_address(address(NODE))
+        .with_connect_retry(Duration::from_secs(1));
     let peer = node
-        .add_peer(config.clone().md5_key(key("secret")))
+        .add_peer(config.clone().with_md5_key(key("secret")))
         .unwrap();
     assert_eq!(up_or_not(&peer).await, Ok(()));
     assert!(node.remove_peer(address(ROUTER)).await);
@@ -75,13 +75,19 @@ async fn md5_keys_of_mapped_addresses_and_networks() {
 async fn md5_keys_that_change() {
     let router = listening("192.168.0.254", ROUTER).await;
     let node = listening("192.168.0.111", NODE).await;
-    router.add_peer(passive(NODE).md5_key(key("old"))).unwrap();
-    let config = dialled(NODE, &router).next_hop_ipv4([192, 168, 0, 111].into());
-    let peer = node.add_peer(config.clone().md5_key(key("old"))).unwrap();
+    router
+        .add_peer(passive(NODE).with_md5_key(key("old")))
+        .unwrap();
+    let config = dialled(NODE, &router).with_next_hop_ipv4([192, 168, 0, 111].into());
+    let peer = node
+        .add_peer(config.clone().with_md5_key(key("old")))
+        .unwrap();
     assert_eq!(up_or_not(&peer).await, Ok(()));
     let since = peer.status().established_since;
     for (speaker, config) in [(&router, passive(NODE)), (&node, config)] {
-        let update = speaker.update_peer(config.md5_key(key("new"))).unwrap();
+        let update = speaker
+            .update_peer(config.with_md5_key(key("new")))
+            .unwrap();
         assert_eq!(update.change().live, ["md5_key"]);
         assert!(!update.resets());
         update.apply().unwrap();
@@ -97,12 +103,12 @@ async fn hops() {
     for (theirs, up) in [(true, true), (false, false)] {
         let router = listening("192.168.0.254", ROUTER).await;
         let node = listening("192.168.0.111", NODE).await;
-        router.add_peer(passive(NODE).ttl_security(1)).unwrap();
+        router.add_peer(passive(NODE).with_ttl_security(1)).unwrap();
         let config = dialled(NODE, &router);
         let config = if theirs {
-            config.ttl_security(1)
+            config.with_ttl_security(1)
         } else {
-            config.ttl(254)
+            config.with_ttl(254)
         };
         let peer = node.add_peer(config).unwrap();
         let expected = if up { Ok(()) } else { Err(LATE.to_owned()) };
@@ -115,7 +121,7 @@ async fn tcp_ao_is_had_or_refused_and_never_left_out() {
     let node = listening("192.168.0.111", NODE).await;
     let ao = AoKey::new(1, 2, AoAlgorithm::HmacSha1, "secret").unwrap();
     assert_eq!(format!("{ao:?}"), "AoKey(1, 2, HmacSha1, ***)");
-    let config = passive(ROUTER).ao_key(ao);
+    let config = passive(ROUTER).with_ao_key(ao);
     match node.add_peer(config.clone()) {
         Ok(_) => assert!(node.remove_peer(address(ROUTER)).await),
         Err(AddPeerError::Key(KeyError::NoTcpAo(peer))) => {
@@ -123,7 +129,7 @@ async fn tcp_ao_is_had_or_refused_and_never_left_out() {
         }
         Err(other) => panic!("{other}"),
     }
-    let both = node.add_peer(config.md5_key(key("secret")));
+    let both = node.add_peer(config.with_md5_key(key("secret")));
     assert_eq!(
         both.unwrap_err().to_string(),
         "127.0.0.2/32 has an MD5 key and a TCP-AO key; remove one"
@@ -161,14 +167,14 @@ async fn source_ports_and_devices() {
         .local_addr()
         .unwrap();
     let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
-        .dial_port(listener.local_addr().unwrap().port())
-        .source_address(address(NODE))
-        .source_port(free.port())
-        .device("lo");
+        .with_port(listener.local_addr().unwrap().port())
+        .with_source_address(address(NODE))
+        .with_source_port(free.port())
+        .with_device("lo");
     node.add_peer(config).unwrap();
     let (_, remote) = within(listener.accept()).await.unwrap();
     assert_eq!(remote, free);
-    let unknown = PeerConfig::new(address("127.0.0.3"), Asn::new(64512)).device("nowhere");
+    let unknown = PeerConfig::new(address("127.0.0.3"), Asn::new(64512)).with_device("nowhere");
     let peer = node.add_peer(unknown).unwrap();
     let error = up_or_not(&peer).await.unwrap_err();
     assert!(error.contains("cannot dial through nowhere"), "{error}");
@@ -202,15 +208,15 @@ async fn a_peer_that_takes_nothing() {
     let routes: Vec<_> = (0..600_000_u32)
         .map(|number| {
             let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
-            Route::new(prefix.into()).next_hop([192, 168, 0, 111].into())
+            Route::new(prefix.into()).with_next_hop([192, 168, 0, 111].into())
         })
         .collect();
     node.replace(&routes);
-    let lazy = passive("127.0.0.9").send_hold_time(Duration::from_secs(2));
+    let lazy = passive("127.0.0.9").with_send_hold_time(Duration::from_secs(2));
     let lazy = node.add_peer(lazy).unwrap();
     let router = listening("192.168.0.254", ROUTER).await;
     router
-        .add_peer(passive(NODE).deliver_updates(true))
+        .add_peer(passive(NODE).with_deliver_updates(true))
         .unwrap();
     let mut events = router.events();
     let other = node.add_peer(dialled(NODE, &router)).unwrap();

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .spawn()
         .await?;
     // RFC 8212: an external peer gets no routes without an export policy. An internal peer needs none.
-    let router = PeerConfig::new(router.parse()?, asn.parse()?).export(ExportPolicy::all());
+    let router = PeerConfig::new(router.parse()?, asn.parse()?).with_export(ExportPolicy::all());
     let router = speaker.add_peer(router)?;
     speaker.announce(&Route::new(prefix.parse()?));
     router

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (asn, router_id) = (asn.parse()?, router_id.parse()?);
     let mut rib = Rib::new();
     rib.announce(&Route::new(prefix.parse()?));
-    let config = PeerConfig::new(router.ip(), asn).export(ExportPolicy::all());
+    let config = PeerConfig::new(router.ip(), asn).with_export(ExportPolicy::all());
     let local = LocalConfig { asn, router_id };
     let mut peering = Peering::new(Session::new(local, config, Instant::now(), 0));
     let mut connection = None;

@@ -306,7 +306,7 @@ impl Desired {
         }
         let route = Route::new(announce.prefix.network()).with_attributes(attributes);
         match announce.next_hop {
-            Some(address) => route.next_hop(address),
+            Some(address) => route.with_next_hop(address),
             None => route,
         }
     }
@@ -336,7 +336,7 @@ fn route_info(prefix: IpNet, route: &Route, source: RouteSource) -> RouteInfo {
         .map(|community: LargeCommunity| community.into());
     RouteInfo {
         prefix: prefix.into(),
-        next_hop: route.explicit_next_hop(),
+        next_hop: route.next_hop(),
         origin: Some(attributes.origin),
         local_pref: attributes.local_pref,
         med: attributes.multi_exit_disc,
@@ -352,7 +352,7 @@ fn check_route(prefix: IpNet, route: &Route) -> Result<(), ControlError> {
         IpNet::V4(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         IpNet::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
     };
-    let next_hop = route.explicit_next_hop().unwrap_or(example);
+    let next_hop = route.next_hop().unwrap_or(example);
     if next_hop.is_ipv4() != example.is_ipv4() {
         return unusable(format!(
             "next hop {next_hop} and prefix {prefix} are of different families"

@@ -45,22 +45,22 @@ fn what_cannot_be_sent_is_withdrawn_and_said() {
 #[test]
 fn policies_change_what_is_sent() {
     let route = route(2, 7)
-        .multi_exit_disc(1)
-        .community("64512:1".parse().unwrap())
-        .next_hop("192.0.2.9".parse().unwrap());
+        .with_multi_exit_disc(1)
+        .with_community("64512:1".parse().unwrap())
+        .with_next_hop("192.0.2.9".parse().unwrap());
     let policy = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())])
-        .local_pref(200)
-        .multi_exit_disc(50)
-        .community("64512:2".parse().unwrap())
-        .large_community("1:2:3".parse().unwrap())
-        .prepend(2)
-        .next_hop("192.0.2.1".parse().unwrap());
+        .with_local_pref(200)
+        .with_multi_exit_disc(50)
+        .with_community("64512:2".parse().unwrap())
+        .with_large_community("1:2:3".parse().unwrap())
+        .with_prepend(2)
+        .with_next_hop("192.0.2.1".parse().unwrap());
     let plain = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
     let (internal, external) = (
         negotiated(PeerKind::Internal),
         negotiated(PeerKind::External),
     );
-    let rich = plain.clone().export(policy);
+    let rich = plain.clone().with_export(policy);
     let draining = "origin IGP local-preference 0 community [ 64512:1 graceful-shutdown ]";
     for (config, negotiated, drain, expected) in [
         (
@@ -114,7 +114,7 @@ fn policies_hold_back() {
     let other = Route::new("172.16.0.0/12".parse().unwrap());
     let internal = negotiated(PeerKind::Internal);
     assert_eq!(
-        sent(&other, &config().export(only), &internal, false),
+        sent(&other, &config().with_export(only), &internal, false),
         "nothing"
     );
 }
@@ -122,7 +122,7 @@ fn policies_hold_back() {
 /// RFC 9494 section 4.3: a last resort is for peers that know what to make of it.
 #[test]
 fn a_last_resort_is_for_who_knows_it() {
-    let last_resort = route(2, 7).community(Community::LLGR_STALE);
+    let last_resort = route(2, 7).with_community(Community::LLGR_STALE);
     let plain = negotiated(PeerKind::Internal);
     assert_eq!(sent(&last_resort, &config(), &plain, false), "nothing");
     let restart = crate::PeerRestart {
@@ -159,7 +159,7 @@ fn roles_mark_and_hold() {
         (Role::CUSTOMER, Some(""), None),
         (Role::ROUTE_SERVER_CLIENT, Some(""), None),
     ] {
-        let config = config().role(role);
+        let config = config().with_role(role);
         for (route, otc) in [(&route(2, 7), plain), (&with_otc, marked)] {
             let sent = sent(route, &config, &external, false);
             let seen = (sent != "nothing").then(|| sent.split(" otc ").nth(1).unwrap_or_default());
@@ -183,9 +183,9 @@ fn extended_next_hops() {
         sent.split(": ").next().unwrap().to_owned()
     };
     let plain = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
-    let ours = plain.clone().next_hop_ipv4([192, 0, 2, 1].into());
-    let own = route(2, 7).next_hop("2001:db8::7".parse().unwrap());
-    let both = own.clone().next_hop([192, 0, 2, 7].into());
+    let ours = plain.clone().with_next_hop_ipv4([192, 0, 2, 1].into());
+    let own = route(2, 7).with_next_hop("2001:db8::7".parse().unwrap());
+    let both = own.clone().with_next_hop([192, 0, 2, 7].into());
     for (route, config, takes, expected) in [
         (&route(2, 7), &plain, true, "10.0.2.0/24 via 2001:db8::111"),
         (&route(2, 7), &plain, false, "nothing"),

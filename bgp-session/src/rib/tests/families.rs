@@ -57,7 +57,7 @@ fn another_label_replaces_the_route() {
     let mut rib = Rib::new();
     let mut peer = peer_of_every_family(&mut rib);
     for number in [FIRST_OTHER, FIRST_OTHER + 1, FIRST_OTHER + 5] {
-        let route = |label| Route::to(destination(number, label)).local_pref(7);
+        let route = |label| Route::to(destination(number, label)).with_local_pref(7);
         assert!(rib.announce(&route(1)));
         assert!(!rib.announce(&route(1)));
         peer.change(number, 1);
@@ -231,7 +231,7 @@ fn a_route_that_is_too_long_keeps_back_no_other() {
     for text in ["destination 10.0.0.2/32", &long, "destination 10.0.0.3/32"] {
         let mut route = Route::to(Destination::parse(Family::IPV4_FLOWSPEC, text).unwrap());
         for value in 0..300 {
-            route = route.community(Community(value));
+            route = route.with_community(Community(value));
         }
         rib.announce(&route);
         sent.push(route_key(&route.destination().to_nlri(None)));
@@ -273,7 +273,7 @@ fn roles_leave_other_families_alone() {
             "origin igp as-path [ 64512 ] otc 1",
         ),
     ] {
-        let sent = sent(route, &config().role(role), &negotiated, false);
+        let sent = sent(route, &config().with_role(role), &negotiated, false);
         assert_eq!(
             sent,
             format!("{vpn} via 192.168.0.111: {expected}"),

@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn path(number: u8, path_id: u32, preference: u32) -> Route {
-    route(number, preference).path_id(PathId(path_id))
+    route(number, preference).with_path_id(PathId(path_id))
 }
 
 proptest! {

@@ -157,8 +157,8 @@ fn ten_thousand_host_routes_take_thirteen_messages() {
         let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
         rib.announce(
             &Route::new(prefix.into())
-                .local_pref(0)
-                .origin(Origin::INCOMPLETE),
+                .with_local_pref(0)
+                .with_origin(Origin::INCOMPLETE),
         );
     }
     let mut adj_rib_out = AdjRibOut::new(&mut rib, &config(), &negotiated(PeerKind::Internal));
@@ -175,7 +175,7 @@ fn long_attributes_are_pulled_a_few_at_a_time() {
         let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
         let mut route = Route::new(prefix.into());
         for value in 0..900 {
-            route = route.community(Community(number * 1000 + value));
+            route = route.with_community(Community(number * 1000 + value));
         }
         rib.announce(&route);
     }

@@ -34,7 +34,7 @@ impl Report {
         let (status, receiver) = watch::channel(PeerStatus {
             address: peer,
             remote_as: config.remote_as(),
-            description: config.description_text().to_owned(),
+            description: config.description().to_owned(),
             state: session.state(),
             negotiated: None,
             established_since: None,
@@ -60,9 +60,7 @@ impl Report {
     pub(super) fn configure(&self, config: &PeerConfig) {
         self.status.send_modify(|status| {
             status.remote_as = config.remote_as();
-            config
-                .description_text()
-                .clone_into(&mut status.description);
+            config.description().clone_into(&mut status.description);
         });
     }
 

@@ -77,7 +77,7 @@ impl Registry {
         let present = present.filter(|(_, entry)| entry.prefix == Some(prefix));
         let mut addresses = Vec::new();
         for (address, entry) in present {
-            entry.config = template.clone().passive(true).with_address(*address);
+            entry.config = template.clone().with_passive(true).with_address(*address);
             let config = Box::new(entry.config.clone());
             entry.peer.send(Command::Update(config));
             addresses.push(*address);
@@ -127,7 +127,11 @@ impl Registry {
             return Err(Refusal::LimitReached(known.prefix));
         }
         known.present += 1;
-        let config = known.template.clone().passive(true).with_address(address);
+        let config = known
+            .template
+            .clone()
+            .with_passive(true)
+            .with_address(address);
         let prefix = known.prefix;
         self.start(state, config, Some(prefix));
         Ok(())

@@ -35,13 +35,15 @@ impl Arguments {
     pub(crate) fn template(&self, prefix: IpNet, asn: Asn) -> PeerConfig {
         // The address stands for the whole prefix; `add_dynamic_peers` replaces it with each neighbor's own.
         let config = PeerConfig::new(prefix.addr(), asn)
-            .hold_time(self.hold)
-            .extended_message(true)
-            .deliver_updates(true)
+            .with_hold_time(self.hold)
+            .with_extended_message(true)
+            .with_deliver_updates(true)
             // A collector announces nothing, not even by mistake.
-            .export(ExportPolicy::only([]));
+            .with_export(ExportPolicy::only([]));
         match self.gr {
-            Some(seconds) => config.graceful_restart(RestartConfig::new().restart_time(seconds)),
+            Some(seconds) => {
+                config.with_graceful_restart(RestartConfig::new().with_restart_time(seconds))
+            }
             None => config,
         }
     }

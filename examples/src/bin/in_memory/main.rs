@@ -50,8 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Events before the first call of `events` are lost, so subscribe before the session can come up.
     let mut events = receiver.events();
     let config = PeerConfig::new(node, asn)
-        .passive(true)
-        .deliver_updates(true);
+        .with_passive(true)
+        .with_deliver_updates(true);
     receiver.add_peer(config)?;
 
     let sender = Speaker::builder(asn, "192.168.0.111".parse()?)
