@@ -147,6 +147,7 @@ impl<'a> Attribute<'a> {
 /// The four octets of a value that was checked to have so many.
 #[inline(always)]
 pub(crate) fn word(value: &[u8]) -> u32 {
+    debug_assert!(value.len() >= 4, "the length rule ran");
     value
         .first_chunk()
         .map_or(0, |octets| u32::from_be_bytes(*octets))

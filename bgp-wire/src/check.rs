@@ -205,6 +205,7 @@ impl<'a> Checked<'a> {
     #[inline(never)]
     fn check_by_rules(&mut self, position: u16, new: bool) {
         let Some(raw) = self.update.raw_attributes().at(position) else {
+            debug_assert!(false, "no attribute starts at {position}");
             return;
         };
         let context = self.update.context();
@@ -295,7 +296,9 @@ impl<'a> Checked<'a> {
 
     #[inline]
     fn word(&self, code: AttributeCode) -> Option<[u8; 4]> {
-        self.value(code)?.first_chunk().copied()
+        let value = self.value(code)?;
+        debug_assert_eq!(value.len(), 4, "the length rule ran");
+        value.first_chunk().copied()
     }
 
     /// Whether the message announces any route.

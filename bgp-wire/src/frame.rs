@@ -59,6 +59,7 @@ impl Frame {
     /// The type of the message.
     #[must_use]
     pub fn message_type(&self) -> MessageType {
+        debug_assert!(self.0.len() >= Self::HEADER_LENGTH, "check_header ran");
         MessageType(self.0.get(18).copied().unwrap_or_default())
     }
 
@@ -72,6 +73,7 @@ impl Frame {
     /// The part behind the header.
     #[must_use]
     pub fn body(&self) -> &[u8] {
+        debug_assert!(self.0.len() >= Self::HEADER_LENGTH, "check_header ran");
         self.0.get(Self::HEADER_LENGTH..).unwrap_or_default()
     }
 

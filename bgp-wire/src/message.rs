@@ -59,6 +59,7 @@ impl<'a> Message<'a> {
     /// `message` is a whole message whose header was checked.
     #[inline(always)]
     fn decode_body(message: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
+        debug_assert!(message.len() >= Frame::HEADER_LENGTH, "check_header ran");
         let message_type = MessageType(message.get(18).copied().unwrap_or_default());
         match message_type {
             MessageType::UPDATE => Update::decode(message, context).map(Self::Update),
@@ -151,7 +152,9 @@ pub(crate) fn write_message(
 
 /// Overwrites two octets that were already written.
 pub(crate) fn patch_u16(out: &mut BytesMut, at: usize, value: u16) {
-    if let Some(field) = out.get_mut(at..at + 2) {
+    let field = out.get_mut(at..at + 2);
+    debug_assert!(field.is_some(), "octet {at} was not written");
+    if let Some(field) = field {
         field.copy_from_slice(&value.to_be_bytes());
     }
 }

@@ -19,6 +19,7 @@ impl Aggregator {
     /// `value` was checked to have six octets or eight.
     #[inline(always)]
     pub(crate) fn from_checked(value: &[u8]) -> Self {
+        debug_assert!(matches!(value.len(), 6 | 8), "the length rule ran");
         let (asn, address) = match *value {
             [a, b, c, d, ref address @ ..] if value.len() == 8 => ([a, b, c, d], address),
             [a, b, ref address @ ..] => ([0, 0, a, b], address),

@@ -181,7 +181,9 @@ pub(super) fn write<'a>(
 ) {
     for SegmentBuf { segment_type, asns } in segments {
         for part in asns.chunks(255) {
-            out.put(&[segment_type.0, u8::try_from(part.len()).unwrap_or(u8::MAX)]);
+            let count = u8::try_from(part.len());
+            debug_assert!(count.is_ok(), "a part has at most 255 AS numbers");
+            out.put(&[segment_type.0, count.unwrap_or(u8::MAX)]);
             for asn in part {
                 if four_octet_as {
                     out.put(&asn.number().to_be_bytes());

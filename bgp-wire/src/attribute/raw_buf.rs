@@ -21,9 +21,13 @@ pub struct RawAttributeBuf {
 
 impl RawAttributeBuf {
     /// An attribute with the Optional and Transitive bits of its code.
+    #[expect(
+        clippy::expect_used,
+        reason = "the constructors pass constant codes, and tests call each of them"
+    )]
     pub(super) fn new(code: AttributeCode, value: Vec<u8>) -> Self {
         Self {
-            flags: AttributeFlags(flags(code).unwrap_or_default()),
+            flags: AttributeFlags(flags(code).expect("the code has a rule")),
             code,
             value,
         }

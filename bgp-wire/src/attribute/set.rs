@@ -143,13 +143,11 @@ impl RawAttributeBuf {
     pub fn attr_set(origin_as: Asn, attributes: &AttributeSet) -> Result<Self, EncodeError> {
         let context = Context::new(PeerKind::Internal);
         attributes.check(&context)?;
-        let length = 4 + attributes.encoded_length(&context, None);
-        two_octets("an ATTR_SET", length)?;
-        let mut value = vec![0; length];
-        if let Some((first, rest)) = value.split_first_chunk_mut() {
-            *first = origin_as.number().to_be_bytes();
-            attributes.write(&context, None, rest);
-        }
+        let length = attributes.encoded_length(&context, None);
+        two_octets("an ATTR_SET", 4 + length)?;
+        let mut octets = vec![0; length];
+        attributes.write(&context, None, &mut octets);
+        let value = [&origin_as.number().to_be_bytes()[..], &octets].concat();
         Ok(Self::new(AttributeCode::ATTR_SET, value))
     }
 }

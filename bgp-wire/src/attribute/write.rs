@@ -226,8 +226,7 @@ impl Writer<'_, '_> {
     #[inline(always)]
     fn put_four_octets(&mut self, code: AttributeCode, [a, b, c, d]: [u8; 4]) {
         self.put_unknown_before(code);
-        let flags = flags(code).unwrap_or_default();
-        self.out.put(&[flags, code.0, 4, a, b, c, d]);
+        self.out.put(&[known_flags(code), code.0, 4, a, b, c, d]);
     }
 
     #[inline(always)]
@@ -239,7 +238,7 @@ impl Writer<'_, '_> {
     #[inline(always)]
     fn put_header(&mut self, code: AttributeCode, length: usize) {
         self.put_unknown_before(code);
-        put_header(self.out, flags(code).unwrap_or_default(), code, length);
+        put_header(self.out, known_flags(code), code, length);
     }
 
     #[inline(always)]
@@ -307,13 +306,23 @@ fn put_raw<'o>(unknown: &RawAttributeBuf, mut out: Slice<'o>) -> Slice<'o> {
     out
 }
 
+/// The flags of an attribute that has a field in [`AttributeSet`].
+#[inline(always)]
+fn known_flags(code: AttributeCode) -> u8 {
+    let flags = flags(code);
+    debug_assert!(flags.is_some(), "{code} has a rule");
+    flags.unwrap_or_default()
+}
+
 /// Writes flags, code and length, in two octets exactly where one is too short.
 #[inline(always)]
 fn put_header(out: &mut Slice<'_>, flags: u8, code: AttributeCode, length: usize) {
     if let Ok(length) = u8::try_from(length) {
         out.put(&[flags, code.0, length]);
     } else {
-        let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+        let length = u16::try_from(length);
+        debug_assert!(length.is_ok(), "the message fits its limit");
+        let [high, low] = length.unwrap_or(u16::MAX).to_be_bytes();
         out.put(&[flags | AttributeFlags::EXTENDED_LENGTH, code.0, high, low]);
     }
 }

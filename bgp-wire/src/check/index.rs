@@ -90,6 +90,7 @@ impl Seen {
     #[inline(always)]
     pub(super) fn insert(&mut self, code: AttributeCode) -> bool {
         let Some(word) = self.0.get_mut(usize::from(code.0 >> 6)) else {
+            debug_assert!(false, "four words have a bit for every code");
             return false;
         };
         let bit = 1 << (code.0 & 63);

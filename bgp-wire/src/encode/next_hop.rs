@@ -68,13 +68,16 @@ impl NextHopField {
     fn push(&mut self, vpn: bool, address: &[u8]) {
         self.length += if vpn { 8 } else { 0 };
         let field = self.octets.as_flattened_mut();
-        if let Some(slot) = field.get_mut(self.length..self.length + address.len()) {
+        let slot = field.get_mut(self.length..self.length + address.len());
+        debug_assert!(slot.is_some(), "48 octets hold the longest next hop");
+        if let Some(slot) = slot {
             slot.copy_from_slice(address);
         }
         self.length += address.len();
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
+        debug_assert!(self.length <= 48, "48 octets hold the longest next hop");
         self.octets
             .as_flattened()
             .get(..self.length)

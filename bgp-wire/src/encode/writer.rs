@@ -120,6 +120,7 @@ impl<'a> UpdateWriter<'a> {
         let room = expected.map_or(max_room, |expected| expected.min(max_room));
         out.resize(start + before + room + after, 0);
         let message = out.get_mut(start..).unwrap_or_default();
+        debug_assert_eq!(message.len(), before + room + after, "resized above");
         let field = message.get_mut(before..before + room).unwrap_or_default();
         let used = self.write_routes(next, routes, field)?;
         let written = field.get(..used).unwrap_or_default();
@@ -163,7 +164,9 @@ impl<'a> UpdateWriter<'a> {
             RouteField::MpReach(_, next_hop) => {
                 let code = AttributeCode::MP_REACH_NLRI;
                 self.put_multiprotocol(code, used + next_hop.len() + 2, attributes, out);
-                out.put(&[u8::try_from(next_hop.len()).unwrap_or(u8::MAX)]);
+                let length = u8::try_from(next_hop.len());
+                debug_assert!(length.is_ok(), "a next hop has at most 48 octets");
+                out.put(&[length.unwrap_or(u8::MAX)]);
                 out.put(next_hop);
                 out.put(&[0]);
             }
@@ -232,5 +235,6 @@ impl<'a> UpdateWriter<'a> {
 /// A length that a message of at most 65535 octets has.
 #[inline(always)]
 fn two_octets(length: usize) -> [u8; 2] {
+    debug_assert!(length <= 65535, "the message fits its limit");
     crate::error::position(length).to_be_bytes()
 }

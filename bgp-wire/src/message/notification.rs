@@ -110,17 +110,11 @@ impl NotificationBuf {
     /// carries none.
     #[must_use]
     pub fn with_text(reason: Reason, text: &str) -> Self {
-        let mut data = Vec::new();
-        let end = text.floor_char_boundary(255);
-        let text = text.get(..end).unwrap_or_default();
-        if let (true, false, Ok(length)) = (
-            reason.carries_text(),
-            text.is_empty(),
-            u8::try_from(text.len()),
-        ) {
-            data.push(length);
-            data.extend(text.as_bytes());
-        }
+        let data = if reason.carries_text() && !text.is_empty() {
+            shutdown_data(text)
+        } else {
+            Vec::new()
+        };
         Self { reason, data }
     }
 
@@ -210,6 +204,17 @@ impl NotificationBuf {
         .shutdown_communication()
         .map(String::from)
     }
+}
+
+/// The Data field of a shutdown communication: its length in one octet, and at most 255 octets of it.
+#[expect(
+    clippy::expect_used,
+    reason = "the text is cut to the length first, and tests cut one"
+)]
+fn shutdown_data(text: &str) -> Vec<u8> {
+    let (text, _) = text.split_at(text.floor_char_boundary(255));
+    let length = u8::try_from(text.len()).expect("cut to 255 octets");
+    [&[length], text.as_bytes()].concat()
 }
 
 impl From<Notification<'_>> for NotificationBuf {

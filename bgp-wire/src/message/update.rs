@@ -22,6 +22,7 @@ impl<'a> Update<'a> {
     /// `message` is a whole message whose header was checked.
     #[inline(always)]
     pub(super) fn decode(message: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
+        debug_assert!(message.len() >= Frame::HEADER_LENGTH, "check_header ran");
         let body = message.get(Frame::HEADER_LENGTH..).unwrap_or_default();
         // RFC 7606 section 3 (b).
         let overrun = |start| DecodeError::new(Reason::MALFORMED_ATTRIBUTE_LIST, start, start + 2);
@@ -78,6 +79,7 @@ impl<'a> Update<'a> {
     pub fn raw_attributes(&self) -> RawAttributes<'a> {
         let start = usize::from(self.attributes);
         let octets = self.message.get(start..self.nlri_start());
+        debug_assert!(octets.is_some(), "decode found both sections");
         RawAttributes::new(octets.unwrap_or_default(), self.nlri)
     }
 

@@ -36,7 +36,11 @@ impl<'a, T: CapabilityEntry> CapabilityEntries<'a, T> {
 
     /// The items.
     pub fn iter(self) -> impl Iterator<Item = T> + use<'a, T> {
-        self.octets.chunks_exact(T::OCTETS).filter_map(T::decode)
+        self.octets.chunks_exact(T::OCTETS).filter_map(|octets| {
+            let entry = T::decode(octets);
+            debug_assert!(entry.is_some(), "every whole entry decodes");
+            entry
+        })
     }
 }
 
