@@ -70,7 +70,7 @@ impl<'a> AsPath<'a> {
             four_octet_as,
         } = *self;
         core::iter::from_fn(
-            // Without the attribute the closure is called for each segment, and most paths have one.
+            // Without the attribute the compiler may keep the closure as a call for each segment.
             #[inline(always)]
             move || {
                 // A checked path has no incomplete segment: this fails only at the end.
