@@ -87,8 +87,9 @@ impl<'a> AsPath<'a> {
         self.segments().flat_map(|segment| segment.asns())
     }
 
-    /// Returns `true` if all segments have an allowed type and are complete and not empty, and no AS number is 0
-    /// (RFC 7606 section 7.2, RFC 7607 section 2).
+    /// Returns `true` if the path is well-formed (RFC 7606 section 7.2, RFC 7607 section 2).
+    ///
+    /// Every segment must be complete, not empty and of an allowed type, without AS 0.
     #[inline]
     pub(super) fn is_well_formed(&self, allowed: AllowedSegments) -> bool {
         let mut rest = self.value;

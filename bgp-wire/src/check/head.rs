@@ -71,7 +71,7 @@ fn is_short_path(raw: &RawAttribute<'_>, message: &[u8], context: &Context) -> b
     if raw.value.is_empty() {
         return context.peer_kind != PeerKind::Confederation;
     }
-    // Always eight numbers, even those behind the path, so that no branch depends on the length of the path. A message
+    // Always eight numbers, even those after the path, so that no branch depends on the length of the path. A message
     // that ends earlier takes the slow path.
     let start = usize::from(raw.start) + raw.header_length() + 2;
     let octets = message

@@ -232,8 +232,7 @@ impl<'a> Iterator for Capabilities<'a> {
     type Item = Capability<'a>;
 
     fn next(&mut self) -> Option<Capability<'a>> {
-        // RFC 5492 section 4: there may be several Capabilities parameters, and older speakers send one for each
-        // capability.
+        // RFC 5492 section 4: there may be several Capabilities parameters, and FRR sends one for each capability.
         while self.current.is_empty() {
             let (rest, (parameter_type, value)) = self.parameters.split().ok()?;
             self.parameters = rest;

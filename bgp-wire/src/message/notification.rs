@@ -84,7 +84,7 @@ impl<'a> Notification<'a> {
         if !self.reason.carries_text() {
             return None;
         }
-        // Octets after the text are ignored, because only the text is of use after the end of the session.
+        // Octets after the text are ignored, because only the text matters after the end of the session.
         let (_, text) = length_value_u8(self.data).ok()?;
         core::str::from_utf8(text)
             .ok()
@@ -293,6 +293,7 @@ mod tests {
             .unwrap();
         assert_eq!(NotificationBuf::from(inside), shutdown);
         assert_eq!(hard.text().as_deref(), Some("bye"));
+        // A Hard Reset inside a Hard Reset: its text is not looked for.
         assert_eq!(hard.into_hard_reset().text(), None);
 
         let unexpected = NotificationBuf::unexpected_message(
