@@ -158,7 +158,7 @@ impl AsPathBuf {
     }
 }
 
-/// Returns the number of octets that [`write`] writes.
+/// Returns the number of octets that [`write()`] writes.
 pub(super) fn encoded_length<'a>(
     segments: impl Iterator<Item = &'a SegmentBuf>,
     four_octet_as: bool,
