@@ -1,4 +1,4 @@
-//! The five messages, as views that borrow from a [`Frame`](crate::Frame).
+//! The five messages, as views that borrow from a [`Frame`].
 
 mod capability;
 mod notification;

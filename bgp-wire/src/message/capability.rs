@@ -108,6 +108,7 @@ impl<'a> Capability<'a> {
             CapabilityCode::GRACEFUL_RESTART => {
                 GracefulRestart::decode(value).map(Self::GracefulRestart)
             }
+            // An OPEN with another length never gets here: `Parameters::check` refuses it.
             CapabilityCode::FOUR_OCTET_AS => value
                 .as_array()
                 .map(|asn| Self::FourOctetAs(Asn::new(u32::from_be_bytes(*asn)))),
