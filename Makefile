@@ -5,21 +5,21 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: ## every test; installs the routers that they need, where it may
+test: ## run every test; as root on Debian, install the routers that they need
 	@.ci/test
 
-lint: ## formatting, clippy and documentation, with warnings as errors
+lint: ## check formatting, clippy and documentation, with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-features --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
 
-check: lint test ## both
+check: lint test ## run lint and test
 
-bench: ## the benchmarks
+bench: ## run the benchmarks
 	cargo bench -p benches
 
 FUZZ_SECONDS ?= 60
-fuzz: ## every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuzz
+fuzz: ## run every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuzz
 	for target in $$(cargo fuzz list); do \
 		mkdir -p target/fuzz/$$target; \
 		cargo fuzz run -s none $$target target/fuzz/$$target fuzz/corpus/$$target -- \
@@ -27,8 +27,8 @@ fuzz: ## every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuzz
 	done
 
 SIMULATION_SECONDS ?= 60
-sim: ## the simulator of sessions for SIMULATION_SECONDS, or one SIMULATION_SEED with a trace
+sim: ## simulate sessions for SIMULATION_SECONDS, or replay one SIMULATION_SEED with a trace
 	SIMULATION_SECONDS=$(SIMULATION_SECONDS) cargo test --release -p bgp-session --test simulation
 
-mutations: ## breaks the library in several places, each of which the simulator has to find
+mutations: ## break the library in one place after the other; the simulator must find each fault
 	@.ci/mutations

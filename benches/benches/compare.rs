@@ -18,14 +18,14 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use benches::contender::bgpkit::{Bgpkit, BgpkitEncoder};
-use benches::contender::hand::Hand;
-use benches::contender::netgauze::{Netgauze, NetgauzeEncoder};
-use benches::contender::ours::{OurEncoder, OurEncoderBuilding, Ours};
-use benches::contender::routecore::{Routecore, RoutecoreEncoder};
-use benches::contender::zettabgp::{Zettabgp, ZettabgpEncoder};
+use benches::codecs::bgpkit::{Bgpkit, BgpkitEncoder};
+use benches::codecs::hand::Hand;
+use benches::codecs::netgauze::{Netgauze, NetgauzeEncoder};
+use benches::codecs::ours::{OurBuildingEncoder, OurEncoder, Ours};
+use benches::codecs::routecore::{Routecore, RoutecoreEncoder};
+use benches::codecs::zettabgp::{Zettabgp, ZettabgpEncoder};
 use benches::data::{self, VALUES};
-use benches::{Contender, Encoder};
+use benches::{Decoder, Encoder};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -137,7 +137,7 @@ fn encodes() -> [Encode; 3] {
 
 /// The messages in which all contenders see the same: those with an AS_SET are not among them, for routecore.
 fn agreed(messages: Vec<Bytes>) -> Vec<Bytes> {
-    fn sums<C: Contender>(messages: &[Bytes]) -> Vec<Option<u64>> {
+    fn sums<C: Decoder>(messages: &[Bytes]) -> Vec<Option<u64>> {
         let mut contender = C::new();
         messages
             .iter()
@@ -211,7 +211,7 @@ impl Bench {
             .push(median / units);
     }
 
-    fn walk<C: Contender>(&mut self, decode: &Decode, round: usize) {
+    fn walk<C: Decoder>(&mut self, decode: &Decode, round: usize) {
         if decode.without == Some(C::NAME) {
             return;
         }
@@ -240,7 +240,7 @@ impl Bench {
         let (mut encoder, mut ours) = (E::new(&VALUES), OurEncoder::new(&VALUES));
         match &encode.prefixes {
             Prefixes::Ipv4(prefixes) => {
-                let expected = sum(ours.ipv4(&VALUES, prefixes)).wrapping_add(E::DIFFERS_IPV4);
+                let expected = sum(ours.ipv4(&VALUES, prefixes)).wrapping_add(E::SUM_OFFSET_IPV4);
                 assert_eq!(
                     sum(encoder.ipv4(&VALUES, prefixes)),
                     expected,
@@ -252,7 +252,7 @@ impl Bench {
                 });
             }
             Prefixes::Ipv6(prefixes) => {
-                let expected = sum(ours.ipv6(&VALUES, prefixes)).wrapping_add(E::DIFFERS_IPV6);
+                let expected = sum(ours.ipv6(&VALUES, prefixes)).wrapping_add(E::SUM_OFFSET_IPV6);
                 assert_eq!(
                     sum(encoder.ipv6(&VALUES, prefixes)),
                     expected,
@@ -343,7 +343,7 @@ fn main() {
         }
         for encode in &encodes {
             bench.encode::<OurEncoder>(encode, round);
-            bench.encode::<OurEncoderBuilding>(encode, round);
+            bench.encode::<OurBuildingEncoder>(encode, round);
             bench.encode::<RoutecoreEncoder>(encode, round);
             bench.encode::<NetgauzeEncoder>(encode, round);
             bench.encode::<BgpkitEncoder>(encode, round);

@@ -1,4 +1,4 @@
-//! What is decoded and encoded: messages made here, and real streams from beside the project where they are found.
+//! The messages to decode and the values to encode: generated ones, and recorded streams if their files exist.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::Command;
 use bytes::{BufMut, Bytes, BytesMut};
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// Attribute values, as plain numbers.
+/// Attribute values as plain numbers, which every codec converts to its own types.
 #[derive(Clone, Copy, Debug)]
 pub struct Values {
     /// ORIGIN.
     pub origin: u8,
-    /// One AS_SEQUENCE.
+    /// The AS numbers of one AS_SEQUENCE.
     pub as_path: [u32; 4],
     /// NEXT_HOP.
     pub next_hop_ipv4: Ipv4Addr,
@@ -20,11 +20,11 @@ pub struct Values {
     pub next_hop_ipv6: Ipv6Addr,
     /// LOCAL_PREF.
     pub local_pref: u32,
-    /// COMMUNITIES, ascending: zettabgp sorts them.
+    /// COMMUNITIES, in ascending order because zettabgp sorts them.
     pub communities: [u32; 2],
 }
 
-/// The values of all messages made here: with NEXT_HOP their attributes have 50 octets.
+/// The values of all generated messages. With NEXT_HOP their attributes have 50 octets.
 pub const VALUES: Values = Values {
     origin: 0,
     as_path: [64512, 4_200_000_000, 65536, 3356],
@@ -34,7 +34,7 @@ pub const VALUES: Values = Values {
     communities: [0xfc00_0001, 0xfc00_0002],
 };
 
-/// Prefixes of alternating /24 and /32.
+/// Returns prefixes with the lengths 24 and 32 in turn.
 #[must_use]
 pub fn ipv4_prefixes(count: usize) -> Vec<Ipv4Net> {
     let lengths = [24, 32].into_iter().cycle();
@@ -45,7 +45,7 @@ pub fn ipv4_prefixes(count: usize) -> Vec<Ipv4Net> {
     (0..).zip(lengths).map(prefix).take(count).collect()
 }
 
-/// Prefixes of /32, /40, /48, /48 and /64, again and again.
+/// Returns prefixes with the lengths 32, 40, 48, 48 and 64 in turn.
 #[must_use]
 pub fn ipv6_prefixes(count: usize) -> Vec<Ipv6Net> {
     let lengths = [32, 40, 48, 48, 64].into_iter().cycle();
@@ -56,7 +56,7 @@ pub fn ipv6_prefixes(count: usize) -> Vec<Ipv6Net> {
     (0..).zip(lengths).map(prefix).take(count).collect()
 }
 
-/// A message of IPv4 prefixes.
+/// Returns a message that announces IPv4 prefixes.
 #[must_use]
 pub fn ipv4_message(prefixes: &[Ipv4Net]) -> Bytes {
     let mut nlri = Vec::new();
@@ -69,7 +69,7 @@ pub fn ipv4_message(prefixes: &[Ipv4Net]) -> Bytes {
     message(&attributes, &nlri)
 }
 
-/// A message of IPv6 prefixes, MP_REACH_NLRI last.
+/// Returns a message that announces IPv6 prefixes, with MP_REACH_NLRI as the last attribute.
 #[must_use]
 pub fn ipv6_message(prefixes: &[Ipv6Net]) -> Bytes {
     let mut value = vec![0, 2, 1, 16];
@@ -85,27 +85,28 @@ pub fn ipv6_message(prefixes: &[Ipv6Net]) -> Bytes {
     message(&attributes, &[])
 }
 
-/// Messages of 4,096 octets whose prefixes have any length, each as likely as the other. Several, so that no processor
-/// learns them by heart.
+/// Returns messages of 4,096 octets with prefixes of random lengths, all equally likely.
 ///
-/// bgpkit cannot read them: it takes a length of 0 for the start of a path identifier.
+/// 64 messages are more than a branch predictor learns. bgpkit rejects them: it takes a length of 0 for the start of a
+/// path identifier.
 #[must_use]
 pub fn random_messages() -> Vec<Bytes> {
     let mut state: u64 = 1;
     let mut random = || {
-        // Knuth's MMIX generator; the low bits are poor.
+        // Knuth's MMIX generator. Its low bits have short periods, so the high ones are used.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         let [a, b, c, d, ..] = state.to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
     };
-    // netgauze has no multicast addresses.
+    // netgauze rejects multicast addresses; a clear first bit excludes them.
     let address = |bits: u32| (bits >> 1).into();
     let prefixes = |random: &mut dyn FnMut() -> u32| {
         let mut room: usize = 4096 - 73;
         let mut prefixes = Vec::new();
         while room > 0 {
+            // The last prefixes fill the message to exactly 4,096 octets.
             let length = match u8::try_from(random() % 33).expect("it fits") {
                 length if room >= 10 => length,
                 _ if room > 5 => 0,
@@ -121,7 +122,7 @@ pub fn random_messages() -> Vec<Bytes> {
         .collect()
 }
 
-/// Small messages of kinds that the measured ones do not have.
+/// Returns messages with attributes and fields that the measured messages lack.
 #[must_use]
 pub fn odd_messages() -> Vec<Bytes> {
     let withdrawal = message_withdrawing(&[24, 10, 0, 1, 32, 10, 0, 2, 1, 0]);
@@ -136,6 +137,7 @@ pub fn odd_messages() -> Vec<Bytes> {
     put_attribute(0xc0, 32, &words(&[65551, 1, 2, 65551, 3, 4]), &mut rich);
     put_attribute(0xc0, 35, &words(&[65551]), &mut rich);
     let mut long = attributes(true);
+    // 400 octets need the extended length.
     let many: Vec<u32> = (0..100).map(|number| 0xfc00_0000 + number).collect();
     put_attribute(0xc0, 8, &words(&many), &mut long);
     let mut unreach = Vec::new();
@@ -157,7 +159,7 @@ pub fn odd_messages() -> Vec<Bytes> {
     .into()
 }
 
-/// ORIGIN, AS_PATH, NEXT_HOP if it is wanted, and LOCAL_PREF.
+/// Returns ORIGIN, AS_PATH, NEXT_HOP if `next_hop` is set, and LOCAL_PREF.
 fn attributes(next_hop: bool) -> Vec<u8> {
     let mut attributes = Vec::new();
     put_attribute(0x40, 1, &[VALUES.origin], &mut attributes);
@@ -212,15 +214,16 @@ fn put_message(withdrawn: &[u8], attributes: &[u8], nlri: &[u8]) -> Bytes {
     out.freeze()
 }
 
-/// The messages of a real stream: each behind its length, of four octets, little endian. `None`, and a word about it,
-/// where the stream is not there.
+/// Returns the messages of a recorded stream, or `None` with a message on standard error if its file or `xz` is missing.
+///
+/// In the file each message follows its length, a little-endian number of four octets.
 #[must_use]
 pub fn stream(name: &str) -> Option<Vec<Bytes>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../shared/data")
         .join(name);
     if !file.exists() {
-        eprintln!("LEFT OUT: {name}: {} is not here", file.display());
+        eprintln!("LEFT OUT: {name}: {} is missing", file.display());
         return None;
     }
     let Ok(output) = Command::new("xz").arg("-dc").arg(&file).output() else {

@@ -1,11 +1,16 @@
-//! `bgp-wire` beside other BGP codecs: the same octets, the same work.
+//! `bgp-wire` beside other BGP codecs: the same octets and the same work.
 //!
-//! Every codec is a [`Contender`]: it walks a message, touching every attribute and every prefix, and says what it saw
-//! as a sum. `benches/compare.rs` measures that only where all sums are equal; `tests/differential.rs` compares them on
-//! real streams. The sum adds every attribute's type code, the value of ORIGIN, the type of every AS segment and its AS
-//! numbers, NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF, both fields of AGGREGATOR, the words of every community and large
-//! community, the number of extended communities, the next hop of MP_REACH_NLRI, and length and address of every
-//! prefix.
+//! Every codec is a [`Decoder`]: it walks a message, reads every attribute and every prefix, and returns a sum of the
+//! values. `benches/compare.rs` measures a workload only if all sums are equal. `tests/differential.rs` compares the sums of
+//! real streams.
+//!
+//! The sum adds every attribute's type code and these values:
+//!
+//! - ORIGIN, NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF, and both fields of AGGREGATOR;
+//! - the type of every AS segment and its AS numbers;
+//! - the words of every community and large community, and the number of extended communities;
+//! - the next hop of MP_REACH_NLRI;
+//! - the length and the address of every prefix.
 
 #![expect(
     clippy::expect_used,
@@ -14,11 +19,11 @@
 )]
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "of other crates only the variants that occur matter: the sums show it"
+    reason = "other crates have variants that the messages do not contain, as equal sums show"
 )]
 
-pub mod contender;
+pub mod codecs;
 pub mod data;
 pub mod sum;
 
-pub use contender::{Contender, Encoder};
+pub use codecs::{Decoder, Encoder};

@@ -1,28 +1,33 @@
-//! Five codecs and a walk by hand see the same in the same octets.
+//! Five codecs and a handwritten walk read the same values from the same messages.
 
 #![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use benches::Contender;
-use benches::contender::bgpkit::Bgpkit;
-use benches::contender::hand::Hand;
-use benches::contender::netgauze::Netgauze;
-use benches::contender::ours::Ours;
-use benches::contender::routecore::Routecore;
-use benches::contender::zettabgp::Zettabgp;
+use benches::Decoder;
+use benches::codecs::bgpkit::Bgpkit;
+use benches::codecs::hand::Hand;
+use benches::codecs::netgauze::Netgauze;
+use benches::codecs::ours::Ours;
+use benches::codecs::routecore::Routecore;
+use benches::codecs::zettabgp::Zettabgp;
 use benches::data;
 use bytes::Bytes;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-fn walk<C: Contender>(messages: &[Bytes]) -> (&'static str, Vec<Option<u64>>) {
-    let mut contender = C::new();
-    let sums = messages.iter().map(|message| contender.walk(message));
-    (C::NAME, sums.collect())
+fn walk<C: Decoder>(messages: &[Bytes]) -> (&'static str, Vec<Option<u64>>) {
+    let mut decoder = C::new();
+    (
+        C::NAME,
+        messages
+            .iter()
+            .map(|message| decoder.walk(message))
+            .collect(),
+    )
 }
 
-/// The sums of every contender, ours first.
+/// Returns the sums of every decoder, ours first.
 fn walk_all(messages: &[Bytes]) -> [(&'static str, Vec<Option<u64>>); 6] {
     [
         walk::<Ours>(messages),
@@ -34,22 +39,22 @@ fn walk_all(messages: &[Bytes]) -> [(&'static str, Vec<Option<u64>>); 6] {
     ]
 }
 
-/// The prefixes that one codec saw in a message, sorted: the order of sections and attributes is the message's.
-fn text<C: Contender>(message: &Bytes) -> Vec<String> {
-    let mut prefixes = C::new().prefixes(message).expect("legal");
+/// Returns the prefixes that one codec reads, sorted, because codecs read the sections of a message in different orders.
+fn sorted_prefixes<C: Decoder>(message: &Bytes) -> Vec<String> {
+    let mut prefixes = C::new().prefixes(message).expect("a valid message");
     prefixes.sort();
     prefixes
 }
 
 fn same_prefixes(message: &Bytes) {
-    let ours = text::<Ours>(message);
-    assert_eq!(text::<Routecore>(message), ours, "{message:x}");
-    assert_eq!(text::<Netgauze>(message), ours, "{message:x}");
-    assert_eq!(text::<Bgpkit>(message), ours, "{message:x}");
-    assert_eq!(text::<Zettabgp>(message), ours, "{message:x}");
+    let ours = sorted_prefixes::<Ours>(message);
+    assert_eq!(sorted_prefixes::<Routecore>(message), ours, "{message:x}");
+    assert_eq!(sorted_prefixes::<Netgauze>(message), ours, "{message:x}");
+    assert_eq!(sorted_prefixes::<Bgpkit>(message), ours, "{message:x}");
+    assert_eq!(sorted_prefixes::<Zettabgp>(message), ours, "{message:x}");
 }
 
-fn made_messages() {
+fn generated_messages() {
     let messages = data::odd_messages();
     let [(_, ours), others @ ..] = walk_all(&messages);
     for (name, sums) in others {
@@ -61,7 +66,7 @@ fn made_messages() {
     messages.iter().for_each(same_prefixes);
 }
 
-/// Prefixes of any length, 0 among them, which bgpkit cannot read.
+/// Compares messages with prefixes of any length. bgpkit rejects a length of 0.
 fn random_messages() {
     let messages = data::random_messages();
     let [(_, ours), others @ ..] = walk_all(&messages);
@@ -71,23 +76,25 @@ fn random_messages() {
     }
 }
 
-/// How many of the messages of a stream a contender sees otherwise than our codec, and why that is not our fault.
+/// Returns the number of messages of a stream on which a codec may differ from ours.
 fn tolerated(name: &str) -> usize {
     match name {
-        // 39 messages with an AS_SET, of which it does not say that they are sets.
+        // 39 messages with an AS_SET: this codec hides the type of a segment.
         "routecore" => 39,
         _ => 0,
     }
 }
 
-/// A stream of 2007: AS numbers of two octets.
+/// Compares a stream from 2007 with AS numbers of two octets.
 fn two_octet_as_numbers(mut messages: Vec<Bytes>) {
-    fn walk<C: Contender>(messages: &[Bytes]) -> Vec<Option<u64>> {
-        let mut contender = C::two_octet_as().expect("asked");
-        let sums = messages.iter().map(|message| contender.walk(message));
-        sums.collect()
+    fn walk<C: Decoder>(messages: &[Bytes]) -> Vec<Option<u64>> {
+        let mut decoder = C::two_octet_as().expect("a compared codec");
+        messages
+            .iter()
+            .map(|message| decoder.walk(message))
+            .collect()
     }
-    // The octets of an MP attribute of IPv4 multicast, of which the sums know nothing.
+    // The sums do not cover the multiprotocol attributes of IPv4 multicast, so such messages are left out.
     let multicast = |message: &Bytes| {
         let mut windows = message.windows(6);
         windows.any(|octets| matches!(octets, [0x90, 14 | 15, 0, _, 0, 1]))
@@ -97,7 +104,7 @@ fn two_octet_as_numbers(mut messages: Vec<Bytes>) {
     let ours = walk::<Ours>(&messages);
     assert!(ours.iter().all(Option::is_some));
     for (name, sums, tolerated) in [
-        // Messages with an AS_SET, of which it does not say that it is one.
+        // Messages with an AS_SET: this codec hides the type of a segment.
         ("routecore", walk::<Routecore>(&messages), 38),
         ("netgauze", walk::<Netgauze>(&messages), 0),
         ("zettabgp", walk::<Zettabgp>(&messages), 0),
@@ -107,7 +114,7 @@ fn two_octet_as_numbers(mut messages: Vec<Bytes>) {
     }
 }
 
-/// One withdrawal of 36,894 octets (RFC 8654).
+/// Compares one withdrawal of 36,894 octets (RFC 8654).
 fn an_extended_message(messages: &[Bytes]) {
     let [(_, ours), others @ ..] = walk_all(messages);
     assert!(ours.iter().all(Option::is_some));
@@ -120,37 +127,38 @@ fn real_stream(messages: &[Bytes]) {
     let [(_, ours), others @ ..] = walk_all(messages);
     assert!(ours.iter().all(Option::is_some));
     let mut differing = BTreeMap::new();
-    for (contender, sums) in others {
+    for (decoder, sums) in others {
         let count = sums.iter().zip(&ours).filter(|(one, other)| one != other);
-        differing.insert(contender, count.count());
+        differing.insert(decoder, count.count());
     }
-    eprintln!("{differing:?}");
-    for (contender, count) in differing {
-        assert!(count <= tolerated(contender), "{contender}: {count}");
+    eprintln!("messages that differ from bgp-wire: {differing:?}");
+    for (decoder, count) in differing {
+        assert!(count <= tolerated(decoder), "{decoder}: {count}");
     }
+    // Text is slow to compare, so only a sample of the messages is.
     messages.iter().step_by(97).for_each(same_prefixes);
 }
 
 fn main() -> ExitCode {
-    let made = |name, run: fn()| {
+    let generated = |name, run: fn()| {
         Trial::test(name, move || {
             run();
             Ok(())
         })
     };
-    let stream = |name, most, run: fn(Vec<Bytes>)| {
+    let stream = |name, count, run: fn(Vec<Bytes>)| {
         Trial::ignorable_test(name, move || {
             let Some(messages) = data::stream(name) else {
-                return Ok(Completion::ignored_with("it or xz is not here"));
+                return Ok(Completion::ignored_with("the file or xz is missing"));
             };
-            assert_eq!(messages.len(), most);
+            assert_eq!(messages.len(), count);
             run(messages);
             Ok(Completion::Completed)
         })
     };
     let trials = vec![
-        made("made messages", made_messages),
-        made("random messages", random_messages),
+        generated("generated messages", generated_messages),
+        generated("random messages", random_messages),
         stream("updates-2007.as2.xz", 23_394, two_octet_as_numbers),
         stream("updates-2019.as4.xz", 54_107, |it| real_stream(&it)),
         stream("packed-2019.as4.xz", 150, |it| real_stream(&it)),

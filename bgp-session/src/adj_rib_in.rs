@@ -1,16 +1,28 @@
 //! `AdjRibIn`: what one peer has announced, for applications that keep routes; stale ones over a restart of the peer
 //! (RFC 4271 section 3.2, RFC 4724 section 4.2, RFC 9494).
 
-use std::collections::BTreeMap;
+mod store;
+mod unicast;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgp_wire::{Asn, AttributeSet, Community, Family, FamilySet, NextHop, Nlri, PathId, Role};
-use ipnet::IpNet;
+use bgp_wire::{
+    AnyNlriBuf, Asn, AttributeSet, Checked, Community, Family, FamilySet, NextHop, Nlri, Role,
+    UpdateBuf,
+};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::destination::is_unicast;
 use crate::negotiate::Negotiated;
 use crate::output::{ReceivedUpdate, SessionEvent};
+use crate::routes::{has_others, other_withdrawn};
+use store::{OtherStore, Store};
+use unicast::UnicastStore;
 
-/// What one peer has announced, kept by the events of its session, all of which it has to be told in their order.
+/// The routes of every negotiated family that one peer has announced. It follows the events of the peer's session and must be
+/// given all of them in their order.
 ///
 /// ```
 /// use bgp_session::{AdjRibIn, RouteChange, SessionEvent};
@@ -21,21 +33,24 @@ use crate::output::{ReceivedUpdate, SessionEvent};
 ///         RouteChange::Withdrawn(nlri) => println!("{nlri} is gone"),
 ///     });
 /// }
+///
+/// /// Where the peer would send this address.
+/// fn trace(table: &AdjRibIn, address: std::net::IpAddr) {
+///     for (nlri, route) in table.lookup(address) {
+///         println!("{nlri} via {}", route.next_hop);
+///     }
+///     for (family, count) in table.counts() {
+///         println!("{count} routes of {family}");
+///     }
+/// }
 /// ```
 #[derive(Debug, Default)]
 pub struct AdjRibIn {
-    routes: BTreeMap<Key, Held>,
-    /// What OTC routes get that have none (RFC 9234 section 5).
+    ipv4: UnicastStore<Ipv4Net>,
+    ipv6: UnicastStore<Ipv6Net>,
+    others: BTreeMap<Family, OtherStore>,
+    /// The OTC that unicast routes without one get (RFC 9234 section 5).
     only_to_customer: Option<Asn>,
-}
-
-type Key = (IpNet, Option<PathId>);
-
-#[derive(Debug)]
-struct Held {
-    route: ReceivedRoute,
-    /// A refresh is under way that has not named it yet (RFC 7313 section 4).
-    unconfirmed: bool,
 }
 
 /// A route that a peer has announced.
@@ -45,66 +60,87 @@ pub struct ReceivedRoute {
     pub attributes: Arc<AttributeSet>,
     /// Its next hop.
     pub next_hop: NextHop,
-    /// Whether the peer still stands by it. Where it has told of another's stale route, its attributes have LLGR_STALE, too.
+    /// Whether the peer still stands by it. Another speaker's stale route is fresh here and has the community LLGR_STALE.
     pub staleness: Staleness,
 }
 
-/// Whether a peer stands by a route.
+/// How certain it is that a peer still stands by a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Staleness {
-    /// It does.
+    /// The session is up, and the peer has announced the route in it.
     Fresh,
-    /// It restarts, and has not said so since.
+    /// The peer has restarted and has not announced the route since.
     Stale,
-    /// It has been away for long: any other route is better (RFC 9494 section 4.2).
+    /// The peer has been away for long, so that any other route is better (RFC 9494 section 4.2).
     LongLived,
 }
 
-/// What has changed.
+/// A change of the table. The NLRI tells the family of the route.
 #[derive(Clone, Copy, Debug)]
 pub enum RouteChange<'a> {
-    /// A route is new, or other than it was.
-    Announced(Nlri, &'a ReceivedRoute),
-    /// A route is gone.
-    Withdrawn(Nlri),
+    /// A route is new or has changed.
+    Announced(&'a AnyNlriBuf, &'a ReceivedRoute),
+    /// A route has been removed.
+    Withdrawn(&'a AnyNlriBuf),
 }
 
 impl AdjRibIn {
-    /// Nothing.
+    /// An empty table.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Every route, by prefix.
-    pub fn routes(&self) -> impl Iterator<Item = (Nlri, &ReceivedRoute)> {
-        let routes = self.routes.iter();
-        routes.map(|(key, held)| (nlri(*key), &held.route))
+    /// Every route, family by family, those of IPv4 and IPv6 unicast first and by prefix.
+    pub fn routes(&self) -> impl Iterator<Item = (AnyNlriBuf, &ReceivedRoute)> {
+        let routes = self.stores().flat_map(|(_, store)| store.iter());
+        routes.map(|(nlri, held)| (nlri, &held.route))
     }
 
-    /// The route to exactly this prefix, by this path.
+    /// The route that this NLRI names, by its path identifier and without regard to labels.
     #[must_use]
-    pub fn route(&self, nlri: Nlri) -> Option<&ReceivedRoute> {
-        let held = self.routes.get(&(nlri.prefix, nlri.path_id))?;
+    pub fn route(&self, nlri: &AnyNlriBuf) -> Option<&ReceivedRoute> {
+        let held = self.store(nlri.family)?.get(nlri)?;
         Some(&held.route)
     }
 
-    /// How many routes there are.
+    /// The unicast routes to the longest prefix that holds this address, by ascending path identifier; none if no prefix does.
+    pub fn lookup(&self, address: IpAddr) -> impl Iterator<Item = (Nlri, &ReceivedRoute)> {
+        let (ipv4, ipv6) = match IpNet::from(address) {
+            IpNet::V4(host) => (Some(self.ipv4.lookup(host)), None),
+            IpNet::V6(host) => (None, Some(self.ipv6.lookup(host))),
+        };
+        let ipv4 = ipv4.into_iter().flatten();
+        ipv4.chain(ipv6.into_iter().flatten())
+    }
+
+    /// The number of routes of each family that has some.
+    pub fn counts(&self) -> impl Iterator<Item = (Family, usize)> {
+        let counts = self.stores().map(|(family, store)| (family, store.len()));
+        counts.filter(|(_, count)| *count > 0)
+    }
+
+    /// The number of routes of a family.
+    #[must_use]
+    pub fn count(&self, family: Family) -> usize {
+        self.store(family).map_or(0, Store::len)
+    }
+
+    /// The number of routes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.routes.len()
+        self.stores().map(|(_, store)| store.len()).sum()
     }
 
-    /// Whether there is no route.
+    /// Returns `true` if there is no route.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.routes.is_empty()
+        self.len() == 0
     }
 
-    /// Changes the table by what has happened, and says each change.
+    /// Applies an event to the table and calls `change` with each change.
     ///
-    /// A session that delivers no updates has nothing to say here (see
-    /// [`PeerConfig::deliver_updates`](crate::PeerConfig::deliver_updates)).
+    /// The session must deliver updates (see [`PeerConfig::deliver_updates`](crate::PeerConfig::deliver_updates)).
     pub fn apply(&mut self, event: &SessionEvent, mut change: impl FnMut(RouteChange<'_>)) {
         match event {
             SessionEvent::Up { negotiated, .. } => {
@@ -114,14 +150,16 @@ impl AdjRibIn {
             SessionEvent::Down { retained, .. } => self.keep(*retained, &mut change),
             SessionEvent::StaleRoutesGone(families) => self.forget(*families, &mut change),
             SessionEvent::StaleRoutesLongLived(families) => self.outlive(*families, &mut change),
-            SessionEvent::RefreshBegins(refreshed) => {
-                let routes = self.routes.iter_mut();
-                let of_family = routes.filter(|(key, _)| family(key) == *refreshed);
-                of_family.for_each(|(_, held)| held.unconfirmed = true);
+            SessionEvent::RefreshBegins(family) => {
+                let store = self.store_mut(*family);
+                store.for_each_mut(&mut |_, held| held.unconfirmed = true);
             }
-            SessionEvent::RefreshEnds(refreshed) => self.remove(&mut change, |key, held| {
-                family(key) == *refreshed && held.unconfirmed
-            }),
+            SessionEvent::RefreshEnds(family) => {
+                let store = self.store_mut(*family);
+                store.remove_where(&|held| held.unconfirmed, &mut |nlri| {
+                    change(RouteChange::Withdrawn(nlri));
+                });
+            }
             SessionEvent::StateChanged { .. }
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
@@ -134,103 +172,174 @@ impl AdjRibIn {
         // The session has made this check before.
         let Ok(checked) = update.check() else { return };
         for withdrawn in checked.withdrawn() {
-            if self
-                .routes
-                .remove(&(withdrawn.prefix, withdrawn.path_id))
-                .is_some()
-            {
-                change(RouteChange::Withdrawn(withdrawn));
-            }
+            self.withdraw(&withdrawn.into(), change);
+        }
+        for withdrawn in other_withdrawn(&checked) {
+            self.withdraw(&withdrawn.into(), change);
         }
         let mut announced = checked.announced_with_next_hops().peekable();
-        if announced.peek().is_none() {
-            return;
+        if announced.peek().is_some() {
+            let mut attributes = AttributeSet::from(&checked);
+            attributes.only_to_customer = attributes.only_to_customer.or(self.only_to_customer);
+            let attributes = Arc::new(attributes);
+            for (next_hop, nlri) in announced {
+                self.announce(&nlri.into(), next_hop, &attributes, change);
+            }
         }
-        let mut attributes = AttributeSet::from(&checked);
-        attributes.only_to_customer = attributes.only_to_customer.or(self.only_to_customer);
-        let attributes = Arc::new(attributes);
-        for (next_hop, announced) in announced {
-            let route = ReceivedRoute {
-                attributes: Arc::clone(&attributes),
-                next_hop,
-                staleness: Staleness::Fresh,
-            };
-            change(RouteChange::Announced(announced, &route));
-            let held = Held {
-                route,
-                unconfirmed: false,
-            };
-            self.routes
-                .insert((announced.prefix, announced.path_id), held);
+        if has_others(&checked) {
+            self.announce_others(&checked, change);
+        }
+    }
+
+    fn withdraw(&mut self, nlri: &AnyNlriBuf, change: &mut impl FnMut(RouteChange<'_>)) {
+        if let Some(known) = self.store_mut(nlri.family).remove(nlri) {
+            change(RouteChange::Withdrawn(&known));
+        }
+    }
+
+    fn announce(
+        &mut self,
+        nlri: &AnyNlriBuf,
+        next_hop: NextHop,
+        attributes: &Arc<AttributeSet>,
+        change: &mut impl FnMut(RouteChange<'_>),
+    ) {
+        let route = ReceivedRoute {
+            attributes: Arc::clone(attributes),
+            next_hop,
+            staleness: Staleness::Fresh,
+        };
+        change(RouteChange::Announced(nlri, &route));
+        self.store_mut(nlri.family).insert(nlri, route.into());
+    }
+
+    /// Adds the routes that are not of unicast, all of which have one next hop: that of MP_REACH_NLRI.
+    fn announce_others(&mut self, checked: &Checked<'_>, change: &mut impl FnMut(RouteChange<'_>)) {
+        let update = UpdateBuf::from(checked);
+        let attributes = Arc::new(update.attributes);
+        for nlri in &update.announced {
+            if is_unicast(nlri.family) {
+                continue;
+            }
+            let mut next_hops = update.next_hops.iter();
+            let next_hop = next_hops.find(|(family, _)| *family == nlri.family);
+            let next_hop = next_hop.map_or(NextHop::Absent, |(_, next_hop)| *next_hop);
+            self.announce(nlri, next_hop, &attributes, change);
         }
     }
 
     /// The session is down. RFC 4724 section 4.2: what was stale before is gone; RFC 9494 section 4.2: a last resort stays.
     fn keep(&mut self, retained: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
-        self.remove(change, |key, held| {
-            !retained.contains(family(key)) || held.route.staleness == Staleness::Stale
-        });
-        for (key, Held { route, unconfirmed }) in &mut self.routes {
-            *unconfirmed = false;
-            if route.staleness == Staleness::Fresh {
-                route.staleness = Staleness::Stale;
-                change(RouteChange::Announced(nlri(*key), route));
-            }
+        for (family, store) in self.stores_mut() {
+            let kept = retained.contains(family);
+            store.remove_where(
+                &|held| !kept || held.route.staleness == Staleness::Stale,
+                &mut |nlri| change(RouteChange::Withdrawn(nlri)),
+            );
+        }
+        for (_, store) in self.stores_mut() {
+            store.for_each_mut(&mut |nlri, held| {
+                held.unconfirmed = false;
+                if held.route.staleness == Staleness::Fresh {
+                    held.route.staleness = Staleness::Stale;
+                    change(RouteChange::Announced(nlri, &held.route));
+                }
+            });
         }
     }
 
     fn forget(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
-        self.remove(change, |key, held| {
-            families.contains(family(key)) && held.route.staleness != Staleness::Fresh
-        });
+        for family in families.iter() {
+            self.store_mut(family).remove_where(
+                &|held| held.route.staleness != Staleness::Fresh,
+                &mut |nlri| change(RouteChange::Withdrawn(nlri)),
+            );
+        }
     }
 
     /// RFC 9494 section 4.2.
     fn outlive(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
-        let stale = |key: &Key, route: &ReceivedRoute| {
-            families.contains(family(key)) && route.staleness == Staleness::Stale
+        let stale = |route: &ReceivedRoute| route.staleness == Staleness::Stale;
+        let unwanted = |route: &ReceivedRoute| {
+            let communities = &route.attributes.communities;
+            stale(route) && communities.contains(&Community::NO_LLGR)
         };
-        self.remove(change, |key, Held { route, .. }| {
-            let unwanted = route.attributes.communities.contains(&Community::NO_LLGR);
-            unwanted && stale(key, route)
-        });
-        for (key, Held { route, .. }) in &mut self.routes {
-            if stale(key, route) {
-                route.staleness = Staleness::LongLived;
-                let communities = &mut Arc::make_mut(&mut route.attributes).communities;
-                if !communities.contains(&Community::LLGR_STALE) {
-                    communities.push(Community::LLGR_STALE);
+        let mut marked = Marked::default();
+        for family in families.iter() {
+            let store = self.store_mut(family);
+            store.remove_where(&|held| unwanted(&held.route), &mut |nlri| {
+                change(RouteChange::Withdrawn(nlri));
+            });
+            store.for_each_mut(&mut |nlri, held| {
+                if stale(&held.route) {
+                    held.route.staleness = Staleness::LongLived;
+                    marked.mark(&mut held.route.attributes);
+                    change(RouteChange::Announced(nlri, &held.route));
                 }
-                change(RouteChange::Announced(nlri(*key), route));
-            }
+            });
         }
     }
 
-    fn remove(
-        &mut self,
-        change: &mut impl FnMut(RouteChange<'_>),
-        gone: impl Fn(&Key, &Held) -> bool,
-    ) {
-        let gone = self.routes.extract_if(.., |key, held| gone(key, held));
-        for (key, _) in gone {
-            change(RouteChange::Withdrawn(nlri(key)));
+    fn store(&self, family: Family) -> Option<&dyn Store> {
+        Some(match family {
+            Family::IPV4_UNICAST => &self.ipv4,
+            Family::IPV6_UNICAST => &self.ipv6,
+            _ => self.others.get(&family)?,
+        })
+    }
+
+    fn store_mut(&mut self, family: Family) -> &mut dyn Store {
+        match family {
+            Family::IPV4_UNICAST => &mut self.ipv4,
+            Family::IPV6_UNICAST => &mut self.ipv6,
+            _ => self.others.entry(family).or_default(),
         }
+    }
+
+    fn stores(&self) -> impl Iterator<Item = (Family, &dyn Store)> {
+        let unicast: [(Family, &dyn Store); 2] = [
+            (Family::IPV4_UNICAST, &self.ipv4),
+            (Family::IPV6_UNICAST, &self.ipv6),
+        ];
+        let others = self.others.iter();
+        unicast.into_iter().chain(others.map(|(family, store)| {
+            let store: &dyn Store = store;
+            (*family, store)
+        }))
+    }
+
+    fn stores_mut(&mut self) -> impl Iterator<Item = (Family, &mut dyn Store)> {
+        let unicast: [(Family, &mut dyn Store); 2] = [
+            (Family::IPV4_UNICAST, &mut self.ipv4),
+            (Family::IPV6_UNICAST, &mut self.ipv6),
+        ];
+        let others = self.others.iter_mut();
+        unicast.into_iter().chain(others.map(|(family, store)| {
+            let store: &mut dyn Store = store;
+            (*family, store)
+        }))
     }
 }
 
-fn nlri((prefix, path_id): Key) -> Nlri {
-    Nlri { path_id, prefix }
-}
+/// Attribute sets that have got LLGR_STALE, by the address of those without, so that routes go on sharing them.
+#[derive(Default)]
+struct Marked(HashMap<*const AttributeSet, [Arc<AttributeSet>; 2]>);
 
-fn family((prefix, _): &Key) -> Family {
-    family_of(*prefix)
-}
-
-/// The family of unicast routes to a prefix.
-pub(crate) fn family_of(prefix: IpNet) -> Family {
-    match prefix {
-        IpNet::V4(_) => Family::IPV4_UNICAST,
-        IpNet::V6(_) => Family::IPV6_UNICAST,
+impl Marked {
+    /// Adds LLGR_STALE (RFC 9494 section 4.2).
+    fn mark(&mut self, attributes: &mut Arc<AttributeSet>) {
+        let communities = &attributes.communities;
+        if communities.contains(&Community::LLGR_STALE) {
+            return;
+        }
+        let known = self.0.entry(Arc::as_ptr(attributes));
+        let [_, marked] = known.or_insert_with(|| {
+            let mut marked = AttributeSet::clone(attributes);
+            marked.communities.push(Community::LLGR_STALE);
+            // The old set is kept: as long as it is there, its address means no other one.
+            [Arc::clone(attributes), Arc::new(marked)]
+        });
+        *attributes = Arc::clone(marked);
     }
 }
 
@@ -240,3 +349,6 @@ fn only_to_customer(negotiated: &Negotiated) -> Option<Asn> {
     let marks = matches!(role, Role::PROVIDER | Role::PEER | Role::ROUTE_SERVER);
     marks.then_some(negotiated.peer_as)
 }
+
+#[cfg(test)]
+mod tests;

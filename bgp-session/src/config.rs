@@ -2,11 +2,13 @@
 
 mod change;
 mod export;
+mod families;
 mod restart;
 mod transport;
 
 pub use change::PeerChange;
 pub use export::{ExportPolicy, PrefixRange};
+pub use families::FamiliesError;
 pub use restart::RestartConfig;
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
@@ -50,7 +52,7 @@ pub struct LocalConfig {
 ///     .local_as(Asn::new(64999))
 ///     .router_id("192.0.2.1".parse()?)
 ///     .hold_time(HoldTime::new(30).ok_or("a hold time")?)
-///     .families([Family::IPV4_UNICAST, Family::IPV6_UNICAST])
+///     .families([Family::IPV4_UNICAST, Family::IPV6_UNICAST])?
 ///     .add_path(true)
 ///     .extended_message(true)
 ///     .extended_next_hop(true)
@@ -215,26 +217,16 @@ impl PeerConfig {
         self
     }
 
-    /// The families to offer; IPv4 unicast where none is given.
-    #[must_use]
-    pub fn families(mut self, families: impl IntoIterator<Item = Family>) -> Self {
-        let families: FamilySet = families.into_iter().collect();
-        self.families = if families.is_empty() {
-            families.with(Family::IPV4_UNICAST)
-        } else {
-            families
-        };
-        self
-    }
-
-    /// The next hop of IPv4 routes that have none of their own, in place of the local address of the session.
+    /// The next hop of IPv4 routes that have none of their own, in place of the local address of the session. Other families
+    /// use it as [`Route::next_hop`](crate::Route::next_hop) describes.
     #[must_use]
     pub fn next_hop_ipv4(mut self, address: Ipv4Addr) -> Self {
         self.next_hop_ipv4 = Some(address);
         self
     }
 
-    /// The next hop of IPv6 routes that have none of their own, in place of the local address of the session.
+    /// The next hop of IPv6 routes that have none of their own, in place of the local address of the session. Other families
+    /// use it as [`Route::next_hop`](crate::Route::next_hop) describes.
     #[must_use]
     pub fn next_hop_ipv6(mut self, address: Ipv6Addr) -> Self {
         self.next_hop_ipv6 = Some(address);
@@ -307,15 +299,6 @@ impl PeerConfig {
     #[must_use]
     pub fn send_hold_time(mut self, time: Duration) -> Self {
         self.send_hold_time = Some(time.clamp(Duration::from_secs(1), DAY));
-        self
-    }
-
-    /// Ends the session when the peer announces more than so many prefixes of a family (RFC 4486 section 4). To know how
-    /// many there are costs memory for each of them.
-    #[must_use]
-    pub fn maximum_prefixes(mut self, family: Family, most: u32) -> Self {
-        self.maximum_prefixes.retain(|(known, _)| *known != family);
-        self.maximum_prefixes.push((family, most));
         self
     }
 

@@ -1,4 +1,4 @@
-//! `Destination`: what a route of any family leads to.
+//! `Destination`: the NLRI of a route to originate, of any family.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,12 +14,12 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::identity::NlriKey;
 
-/// What a route leads to, of any family that can be originated: those in [`Family::PARSED`].
+/// The part of a route that names where it leads, of any family that can be originated: those in [`Family::PARSED`].
 ///
 /// A value that exists can be sent to every peer that has negotiated the family.
 ///
 /// ```
-/// use bgp_session::Destination;
+/// use bgp_session::{Destination, DestinationError};
 /// use bgp_wire::Family;
 /// use ipnet::IpNet;
 ///
@@ -27,7 +27,10 @@ use crate::identity::NlriKey;
 /// assert_eq!(host.family(), Family::IPV4_UNICAST);
 /// let rule = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.0.2.1/32 protocol =udp")?;
 /// assert_eq!(rule.prefix(), Some("192.0.2.1/32".parse()?));
-/// assert!(Destination::parse(Family::IPV4_VPN, "10.0.0.0/8").is_err(), "no route distinguisher");
+/// assert_eq!(rule.to_nlri(None).to_string(), rule.to_string());
+///
+/// let without_distinguisher = Destination::parse(Family::IPV4_VPN, "10.0.0.0/8");
+/// assert!(matches!(without_distinguisher, Err(DestinationError::Text(_))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,7 +129,7 @@ impl Destination {
         }
     }
 
-    /// What names the destination.
+    /// The key that names the destination.
     pub(crate) fn key(&self) -> DestinationKey {
         match &self.0 {
             Kind::Unicast(prefix) => DestinationKey::Unicast(*prefix),

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use bgp_wire::{Asn, MessageType, Reason, RouterId, Treatment};
+use bgp_wire::{Asn, Checked, Family, MessageType, Reason, RouterId, Treatment, UnicastRoutes};
+use ipnet::IpNet;
 
 use crate::output::DownReason;
+use crate::routes::{other_announced, other_withdrawn};
 
 /// Messages of each type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +45,12 @@ impl MessageCounts {
 /// Counters of one session since it was made.
 ///
 /// ```
-/// use bgp_session::{MessageCounts, Statistics};
+/// use bgp_session::{FamilyCounts, MessageCounts, Statistics};
 /// fn print(statistics: &Statistics) {
+///     println!("{} announced, {} withdrawn", statistics.prefixes_announced(), statistics.prefixes_withdrawn());
+///     for (family, FamilyCounts { announced, withdrawn, .. }) in statistics.families() {
+///         println!("{family}: {announced} announced, {withdrawn} withdrawn");
+///     }
 ///     let MessageCounts { update, keepalive, .. } = statistics.received;
 ///     println!("{update} UPDATEs, {keepalive} KEEPALIVEs, {} in all", statistics.received.total());
 /// }
@@ -55,23 +61,19 @@ pub struct Statistics {
     pub received: MessageCounts,
     /// Messages given to the driver.
     pub sent: MessageCounts,
-    /// How often the session was Established.
+    /// The number of times that the session was Established.
     pub established: u64,
-    /// How often its state changed.
+    /// The number of state changes.
     pub transitions: u64,
     /// ConnectRetryCounter (RFC 4271 section 8.1.1).
     pub connect_retries: u64,
-    /// Prefixes announced by the peer.
-    pub prefixes_announced: u64,
-    /// Prefixes withdrawn by the peer, or treated as withdrawn.
-    pub prefixes_withdrawn: u64,
     /// UPDATEs of which an attribute was discarded (RFC 7606).
     pub updates_with_discard: u64,
     /// UPDATEs that were treated as withdrawals (RFC 7606).
     pub updates_treated_as_withdraw: u64,
-    /// Since when the session is Established, or was when it last was.
+    /// When the session last became Established.
     pub last_established: Option<Instant>,
-    /// The AS number that the peer's last OPEN said, accepted or not.
+    /// The AS number in the peer's last OPEN, accepted or not.
     pub peer_as: Option<Asn>,
     /// Its BGP Identifier.
     pub peer_router_id: Option<RouterId>,
@@ -79,6 +81,19 @@ pub struct Statistics {
     pub created: Instant,
     /// Why the last connection ended: NOTIFICATION code and whether it was ours.
     pub last_reason: Option<(Reason, bool)>,
+    /// In the order of [`Family::PARSED`].
+    families: [FamilyCounts; Family::PARSED.len()],
+}
+
+/// Counters of the received routes of one family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FamilyCounts {
+    /// Routes announced by the peer.
+    pub announced: u64,
+    /// Routes withdrawn by the peer, or treated as withdrawn.
+    pub withdrawn: u64,
+    /// End-of-RIB markers (RFC 4724 section 2).
+    pub end_of_rib: u64,
 }
 
 impl Statistics {
@@ -89,8 +104,6 @@ impl Statistics {
             established: 0,
             transitions: 0,
             connect_retries: 0,
-            prefixes_announced: 0,
-            prefixes_withdrawn: 0,
             updates_with_discard: 0,
             updates_treated_as_withdraw: 0,
             last_established: None,
@@ -98,7 +111,34 @@ impl Statistics {
             peer_router_id: None,
             created: now,
             last_reason: None,
+            families: Default::default(),
         }
+    }
+
+    /// Routes of all families that the peer has announced.
+    #[must_use]
+    pub fn prefixes_announced(&self) -> u64 {
+        self.families.iter().map(|counts| counts.announced).sum()
+    }
+
+    /// Routes of all families that the peer has withdrawn, or that were treated as withdrawn.
+    #[must_use]
+    pub fn prefixes_withdrawn(&self) -> u64 {
+        self.families.iter().map(|counts| counts.withdrawn).sum()
+    }
+
+    /// The counters of a family.
+    #[must_use]
+    pub fn family(&self, family: Family) -> FamilyCounts {
+        let mut families = self.families();
+        families
+            .find(|(known, _)| *known == family)
+            .map_or_else(FamilyCounts::default, |(_, counts)| counts)
+    }
+
+    /// The counters of each family, in the order of [`Family::PARSED`].
+    pub fn families(&self) -> impl Iterator<Item = (Family, FamilyCounts)> {
+        Family::PARSED.into_iter().zip(self.families)
     }
 
     /// Counts every message of a run of whole messages.
@@ -124,10 +164,32 @@ impl Statistics {
         };
     }
 
-    pub(crate) fn count_prefixes(&mut self, announced: usize, withdrawn: usize) {
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        self.prefixes_announced += count(announced);
-        self.prefixes_withdrawn += count(withdrawn);
+    /// Counts the routes of an UPDATE.
+    pub(crate) fn count_routes(&mut self, checked: &Checked<'_>) {
+        let [ipv4, ipv6, ..] = &mut self.families;
+        let [announced_ipv4, announced_ipv6] = unicast(checked.announced());
+        ipv4.announced += announced_ipv4;
+        ipv6.announced += announced_ipv6;
+        let [withdrawn_ipv4, withdrawn_ipv6] = unicast(checked.withdrawn());
+        ipv4.withdrawn += withdrawn_ipv4;
+        ipv6.withdrawn += withdrawn_ipv6;
+        for route in other_announced(checked) {
+            self.count(route.family, |counts| &mut counts.announced);
+        }
+        for route in other_withdrawn(checked) {
+            self.count(route.family, |counts| &mut counts.withdrawn);
+        }
+    }
+
+    pub(crate) fn count_end_of_rib(&mut self, family: Family) {
+        self.count(family, |counts| &mut counts.end_of_rib);
+    }
+
+    fn count(&mut self, family: Family, counter: impl FnOnce(&mut FamilyCounts) -> &mut u64) {
+        let place = Family::PARSED.iter().position(|known| *known == family);
+        if let Some(counts) = place.and_then(|place| self.families.get_mut(place)) {
+            *counter(counts) += 1;
+        }
     }
 
     pub(crate) fn count_fault(&mut self, treatment: Treatment) {
@@ -137,4 +199,12 @@ impl Statistics {
             Treatment::Reset => {}
         }
     }
+}
+
+/// The number of IPv4 and of IPv6 routes.
+fn unicast(routes: UnicastRoutes<'_>) -> [u64; 2] {
+    routes.fold([0; 2], |[ipv4, ipv6], nlri| match nlri.prefix {
+        IpNet::V4(_) => [ipv4 + 1, ipv6],
+        IpNet::V6(_) => [ipv4, ipv6 + 1],
+    })
 }

@@ -1,7 +1,6 @@
-//! Every conformance case against a session: what hostile and odd messages are answered with, strictly.
+//! Every conformance case against a session: the exact answers to hostile and unusual messages.
 //!
-//! The table is bgp-wire's (`bgp-wire/tests/conformance/cases.txt`, which says how to read it); here it is played whole,
-//! with a clock that runs only when a case waits.
+//! The cases and their format are in `bgp-wire/tests/conformance/cases.txt`. The clock advances only when a case waits.
 
 #![cfg(test)]
 
@@ -19,7 +18,7 @@ mod table;
 
 use table::{Case, Expected, Phase, Step, cases};
 
-/// The speaker under test, and what its peer sees.
+/// The session under test, and its behaviour as its peer sees it.
 struct Fixture {
     session: Session,
     now: Instant,
@@ -48,7 +47,7 @@ impl Fixture {
         session.start(now);
         let connection = session
             .accept(now, "10.99.0.1".parse().unwrap())
-            .expect("wanted");
+            .expect("the session accepts");
         let mut fixture = Self {
             session,
             now,
@@ -59,31 +58,32 @@ impl Fixture {
             closed: false,
             table: BTreeSet::new(),
         };
-        fixture.drain();
+        fixture.poll_outputs();
         fixture
     }
 
-    fn receives(&mut self, octets: &[u8]) {
+    fn receive(&mut self, octets: &[u8]) {
         self.buffer.extend_from_slice(octets);
         self.session
             .handle_bytes(self.now, self.connection, &mut self.buffer);
-        self.drain();
+        self.poll_outputs();
     }
 
-    fn passes(&mut self, time: Duration) {
+    /// Advances the clock and serves every deadline on the way.
+    fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= end) {
             self.now = deadline;
             self.session.handle_timeout(deadline);
-            self.drain();
+            self.poll_outputs();
         }
         self.now = end;
     }
 
-    fn drain(&mut self) {
+    fn poll_outputs(&mut self) {
         loop {
             match self.session.poll_output() {
-                Output::Transmit(_, octets) => self.sent(octets.into()),
+                Output::Transmit(_, octets) => self.note_sent(octets.into()),
                 Output::Close(connection) => self.closed |= connection == self.connection,
                 Output::Event(SessionEvent::Update(update)) => {
                     let checked = update.check().unwrap();
@@ -103,7 +103,8 @@ impl Fixture {
         }
     }
 
-    fn sent(&mut self, mut octets: BytesMut) {
+    /// Notes the NOTIFICATION among the messages that the session sent.
+    fn note_sent(&mut self, mut octets: BytesMut) {
         while let Some(frame) = Frame::split(&mut octets, MessageLimit::Extended).unwrap() {
             if let Ok(Message::Notification(sent)) = frame.decode(&Context::new(PeerKind::External))
             {
@@ -116,50 +117,53 @@ impl Fixture {
         }
     }
 
+    /// Brings the session to the case's phase and plays the case.
     fn play(&mut self, case: &Case) {
         if case.phase >= Phase::OpenConfirm {
-            self.receives(&case.open);
+            self.receive(&case.open);
         }
         if case.phase >= Phase::Established {
-            self.receives(&KEEPALIVE);
+            self.receive(&KEEPALIVE);
             assert_eq!(self.session.state(), State::Established, "{}", case.id);
         }
-        self.receives(&case.first);
+        self.receive(&case.first);
         for step in &case.steps {
             match step {
-                Step::Send(octets) => self.receives(octets),
-                Step::Wait(time) => self.passes(*time),
+                Step::Send(octets) => self.receive(octets),
+                Step::Wait(time) => self.advance(*time),
                 Step::Close => {
                     self.session.handle_closed(self.now, self.connection);
-                    self.drain();
+                    self.poll_outputs();
                 }
                 Step::Reconnect => {
                     self.session.handle_closed(self.now, self.connection);
-                    self.drain();
+                    self.poll_outputs();
                     self.buffer.clear();
                     self.connection = self
                         .session
                         .accept(self.now, "10.99.0.1".parse().unwrap())
-                        .expect("wanted");
+                        .expect("the session accepts");
                     self.closed = false;
-                    self.drain();
-                    self.receives(&case.open);
-                    self.receives(&KEEPALIVE);
+                    self.poll_outputs();
+                    self.receive(&case.open);
+                    self.receive(&KEEPALIVE);
                 }
             }
         }
+        // A valid UPDATE behind the case shows that the session still works.
         if !self.closed {
-            self.receives(&case.sentinel);
+            self.receive(&case.sentinel);
         }
     }
 
-    /// What the peer sees at the end.
+    /// Returns the outcome as the peer sees it.
     fn outcome(&self, case: &Case) -> Expected {
         let announced = |message: &[u8]| -> BTreeSet<IpNet> {
             let Ok(frame) = Frame::from_bytes(message.to_vec().into(), MessageLimit::Extended)
             else {
                 return BTreeSet::new();
             };
+            // Capability 65 with a length of 4 in the OPEN: AS numbers have four octets (RFC 6793).
             let four_octets = case.open.windows(6).any(|window| window[..2] == [65, 4]);
             let context = Context::new(case.kind()).with_four_octet_as(four_octets);
             let Ok(Message::Update(update)) = frame.decode(&context) else {
@@ -175,7 +179,7 @@ impl Fixture {
         if let Some((code, subcode, data)) = &self.notification {
             assert!(
                 self.closed,
-                "{}: a NOTIFICATION is followed by a close",
+                "{}: connection open after a NOTIFICATION",
                 case.id
             );
             return Expected::Notification(*code, *subcode, Some(data.clone()));
@@ -189,7 +193,7 @@ impl Fixture {
         }
         assert!(
             sentinel.is_subset(&self.table),
-            "{}: the session goes on",
+            "{}: route of the sentinel missing",
             case.id
         );
         if first.is_subset(&self.table) {
@@ -200,22 +204,22 @@ impl Fixture {
     }
 }
 
-fn verdict(case: &Case) -> Result<(), Failed> {
+fn check(case: &Case) -> Result<(), Failed> {
     let mut fixture = Fixture::new(case);
     fixture.play(case);
     let outcome = fixture.outcome(case);
     if case.expected.is_met_by(&outcome) {
         Ok(())
     } else {
-        Err(format!("{} expected, {outcome} seen", case.expected).into())
+        Err(format!("expected {}, got {outcome}", case.expected).into())
     }
 }
 
-/// One test a case, by its id.
+/// Runs each case as a test with the case's id as its name.
 fn main() {
     let trials = cases().into_iter().map(|case| {
         let name = format!("{} {}", case.id, case.title);
-        Trial::test(name, move || verdict(&case))
+        Trial::test(name, move || check(&case))
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

@@ -1,4 +1,4 @@
-//! The table of the state machine, whole, as a reviewed snapshot.
+//! The state machine against a reviewed snapshot of its whole table and against the cells of RFC 4271 section 8.2.2.
 
 #![cfg(test)]
 
@@ -6,9 +6,9 @@ use std::fmt::Write;
 
 use bgp_session::fsm::{Action, Conditions, Event, State, step};
 
-/// Every state and event under every condition that changes a row.
+/// The snapshot has a row for each state and event, and one more for each condition that changes the transition.
 #[test]
-fn table() {
+fn transition_table_matches_snapshot() {
     let mut text = String::new();
     for state in State::ALL {
         writeln!(text, "{state}").unwrap();
@@ -39,6 +39,7 @@ fn table() {
                     },
                 ),
             ];
+            // A variant that changes nothing would only repeat a row.
             let mut previous = step(state, event, plain);
             for (name, conditions) in variants {
                 let transition = step(state, event, conditions);
@@ -73,6 +74,7 @@ fn write_row(
     writeln!(text, "  {}", row.trim_end()).unwrap();
 }
 
+/// Formats an action, with the code and subcode of a NOTIFICATION as routers print them.
 fn action(action: &Action) -> String {
     if let Action::Notify(reason) = action {
         format!("Notify {}/{}", reason.code, reason.subcode)
@@ -81,7 +83,7 @@ fn action(action: &Action) -> String {
     }
 }
 
-/// An event by its number in RFC 4271 section 8.1, with what it says of the session.
+/// Returns the event with a number of RFC 4271 section 8.1, and the conditions that this number implies.
 fn event(number: u8) -> (Event, Conditions) {
     let plain = Conditions::default();
     let passive = Conditions {
@@ -93,6 +95,7 @@ fn event(number: u8) -> (Event, Conditions) {
         delay_open_running: true,
         ..plain
     };
+    // The RFC numbers one event by the session's configuration: events 1, 3 and 6 have passive twins 4, 5 and 7.
     match number {
         4 => (Event::ManualStart, passive),
         5 | 7 => (Event::AutomaticStart, passive),
@@ -106,8 +109,9 @@ fn event(number: u8) -> (Event, Conditions) {
     }
 }
 
-/// The state that follows and the NOTIFICATION that is sent, for events 1 to 28: read off RFC 4271 section 8.2.2, RFC 6608
-/// for the codes of unexpected messages, and ARCHITECTURE.md for where we differ. `!` is the NOTIFICATION of the event.
+/// The next state and the NOTIFICATION for events 1 to 28, by state. `!` is the NOTIFICATION that the event carries.
+///
+/// Sources: RFC 4271 section 8.2.2, RFC 6608 for the codes of unexpected messages, and ARCHITECTURE.md for deviations.
 #[rustfmt::skip]
 const CELLS: [(State, [&str; 28]); 6] = [
     (State::Idle, [
@@ -128,7 +132,7 @@ const CELLS: [(State, [&str; 28]); 6] = [
     (State::OpenSent, [
         "OpenSent", "Idle !", "OpenSent", "OpenSent", "OpenSent", "OpenSent", "OpenSent", "Idle !", "Idle 5/0", "Idle 4/0",
         "Idle 5/0", "Idle 5/0", "Idle 5/0", "OpenSent", "OpenSent", "OpenSent", "OpenSent", "Active", "OpenConfirm",
-        // The DelayOpenTimer, which event 20 asks for, has stopped: it is event 19.
+        // Event 20 needs a running DelayOpenTimer, which has stopped in OpenSent, so the OPEN is event 19.
         "OpenConfirm",
         "Idle !", "Idle !", "Idle 6/7", "Idle", "Idle", "Idle 5/1", "Idle 5/1", "Idle 5/1",
     ]),
@@ -145,7 +149,7 @@ const CELLS: [(State, [&str; 28]); 6] = [
 ];
 
 #[test]
-fn every_cell_of_the_rfc() {
+fn transitions_match_rfc_4271() {
     for (state, cells) in CELLS {
         for (number, expected) in (1..).zip(cells) {
             let (event, conditions) = event(number);

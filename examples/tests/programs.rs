@@ -1,4 +1,4 @@
-//! Runs the programs that need no router, as their users would.
+//! Runs the example programs that need no router, as a user does.
 
 #![cfg(test)]
 
@@ -11,16 +11,18 @@ use speakerd_testkit::ChildGuard;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// What MetalLB announces first, whole.
+/// A whole UPDATE, as MetalLB sends it: 192.168.10.1/32 with LOCAL_PREF 0.
 const UPDATE: &str = "ffffffffffffffffffffffffffffffff0031020000001540010102400200400304c0a8006f400504000000\
                       0020c0a80a01";
 
 fn octets(hex: &str) -> Vec<u8> {
-    let pairs = hex.as_bytes().chunks(2);
-    let octet = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    pairs.map(octet).collect()
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
+/// Runs a program to its end and returns its standard output.
 fn output(program: &str, arguments: &[&str], input: &[u8]) -> Result<String, Box<dyn Error>> {
     let mut child = Command::new(program)
         .args(arguments)
@@ -38,12 +40,13 @@ fn output(program: &str, arguments: &[&str], input: &[u8]) -> Result<String, Box
 }
 
 #[test]
-fn decode() -> Outcome {
+fn decode_points_at_invalid_octets() -> Outcome {
     let text = output(env!("CARGO_BIN_EXE_decode"), &[UPDATE], b"")?;
     assert!(
         text.contains("   44..49      announced  192.168.10.1/32\n"),
         "{text}"
     );
+    // An ORIGIN of 7 is undefined, which RFC 7606 section 7.1 treats as a withdrawal.
     let bad = UPDATE.replace("40010102", "40010107");
     let text = output(env!("CARGO_BIN_EXE_decode"), &[&bad], b"")?;
     assert!(
@@ -55,9 +58,9 @@ fn decode() -> Outcome {
 }
 
 #[test]
-fn mrt() -> Outcome {
+fn mrt_prints_routes_of_update_records() -> Outcome {
     let message = octets(UPDATE);
-    // BGP4MP, BGP4MP_MESSAGE_AS4, and the same with microseconds, and a record of another type between them.
+    // Record type 16 is BGP4MP and 17 is BGP4MP_ET, with microseconds; subtype 4 is BGP4MP_MESSAGE_AS4.
     let record = |kind: u16, microseconds: &[u8]| {
         let peers = octets(
             "0000fde90000fde8 0000 0001 0a630102 0a630001"
@@ -75,16 +78,17 @@ fn mrt() -> Outcome {
         ]
         .concat()
     };
+    // A record of another type (13, TABLE_DUMP_V2) must be skipped by its length.
     let other = [&[0, 0, 0, 5, 0, 13, 0, 1, 0, 0, 0, 2][..], &[7, 7]].concat();
     let file = [record(16, &[]), other, record(17, &[0, 0, 0, 9])].concat();
     let text = output(env!("CARGO_BIN_EXE_mrt"), &[], &file)?;
-    // An empty AS path.
+    // The line ends with the AS path, which is empty here.
     assert_eq!(text, "5 + ipv4 unicast 192.168.10.1/32 \n".repeat(2));
     Ok(())
 }
 
 #[test]
-fn flowspec() -> Outcome {
+fn flowspec_update_decodes_to_same_rule() -> Outcome {
     let rule = "64512 destination 192.0.2.1/32 protocol =udp source-port =53";
     let arguments: Vec<_> = rule.split(' ').collect();
     let hex = output(env!("CARGO_BIN_EXE_flowspec"), &arguments, b"")?;
@@ -101,7 +105,7 @@ fn flowspec() -> Outcome {
 }
 
 #[test]
-fn tap() -> Outcome {
+fn tap_forwards_and_prints_both_directions() -> Outcome {
     let speaker = TcpListener::bind("127.0.0.1:0")?;
     let address = speaker.local_addr()?.to_string();
     let mut tap = Command::new(env!("CARGO_BIN_EXE_tap"));
@@ -115,15 +119,15 @@ fn tap() -> Outcome {
     let mut caller = TcpStream::connect(listening)?;
     let (mut called, _) = speaker.accept()?;
     caller.write_all(&octets(UPDATE))?;
-    let mut passed = [0; 49];
-    called.read_exact(&mut passed)?;
-    assert_eq!(passed[..], octets(UPDATE));
+    let mut forwarded = [0; 49];
+    called.read_exact(&mut forwarded)?;
+    assert_eq!(forwarded[..], octets(UPDATE));
     called.write_all(&bgp_wire::KEEPALIVE)?;
-    let mut passed = [0; 19];
-    caller.read_exact(&mut passed)?;
-    let said: Vec<_> = lines.by_ref().take(3).collect::<Result<_, _>>()?;
+    let mut forwarded = [0; 19];
+    caller.read_exact(&mut forwarded)?;
+    let printed: Vec<_> = lines.by_ref().take(3).collect::<Result<_, _>>()?;
     assert_eq!(
-        said,
+        printed,
         [
             "> UPDATE of 49 octets",
             "  + ipv4 unicast 192.168.10.1/32",
@@ -134,7 +138,7 @@ fn tap() -> Outcome {
 }
 
 #[test]
-fn in_memory() -> Outcome {
+fn in_memory_speakers_exchange_route() -> Outcome {
     let text = output(env!("CARGO_BIN_EXE_in_memory"), &[], b"")?;
     assert_eq!(text, "192.168.0.111 announces 192.168.10.1/32\n");
     Ok(())

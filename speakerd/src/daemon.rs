@@ -271,7 +271,7 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
             .map(|since| Instant::now().saturating_duration_since(since).as_secs()),
         messages_received: status.statistics.received.total(),
         messages_sent: status.statistics.sent.total(),
-        prefixes_received: status.statistics.prefixes_announced,
+        prefixes_received: status.statistics.prefixes_announced(),
         prefixes_sent: status
             .up_to_date
             .then(|| prefixes.saturating_sub(status.skipped.routes)),

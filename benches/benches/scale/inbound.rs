@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use benches::contender::ours::Ours;
-use benches::{Contender, data};
+use benches::codecs::ours::Ours;
+use benches::{Decoder, data};
 use bgp_session::{Output, Session};
 use bgp_wire::{Context, Message};
 use bytes::{Bytes, BytesMut};

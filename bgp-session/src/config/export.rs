@@ -1,4 +1,4 @@
-//! `ExportPolicy`: what of the table one peer is sent, and what is changed on the way.
+//! `ExportPolicy`: the routes that one peer is sent, and the changes that are made to them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -45,7 +45,7 @@ impl PrefixRange {
         }
     }
 
-    /// What is inside of this prefix and has so many bits: `ge` and `le` of a prefix list.
+    /// The prefixes inside of this one whose lengths are in this range: `ge` and `le` of a prefix list.
     #[must_use]
     pub fn lengths(prefix: IpNet, shortest: u8, longest: u8) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl PrefixRange {
         }
     }
 
-    /// Whether a prefix is one of them.
+    /// Returns `true` if the prefix is in the range.
     #[must_use]
     pub fn contains(&self, prefix: IpNet) -> bool {
         (self.shortest..=self.longest).contains(&prefix.prefix_len())
@@ -63,7 +63,7 @@ impl PrefixRange {
     }
 }
 
-/// What of the table one peer is sent, and what is changed on the way.
+/// The routes of the table that one peer is sent, and the changes that are made to them.
 ///
 /// ```
 /// use bgp_session::{ExportPolicy, PrefixRange};
@@ -75,7 +75,7 @@ impl PrefixRange {
 ///     .community("64512:100".parse()?)
 ///     .large_community("64512:1:2".parse()?);
 /// assert!(policy.allows("192.168.10.1/32".parse()?));
-/// // As a prefix list would say: 10.0.0.0/8 ge 24 le 32.
+/// // 10.0.0.0/8 ge 24 le 32 of a prefix list.
 /// let hosts = PrefixRange::lengths("10.0.0.0/8".parse()?, 24, 32);
 /// assert!(!ExportPolicy::only([hosts]).allows("10.0.0.0/16".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -208,7 +208,7 @@ impl ExportPolicy {
         self.families.contains(family) || prefix.is_some_and(listed)
     }
 
-    /// Whether routes to every prefix are sent.
+    /// Returns `true` if every route is sent.
     pub(crate) fn allows_all(&self) -> bool {
         self.only.is_none()
     }

@@ -14,9 +14,9 @@ use super::{Rib, RibAccess};
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 
-/// What one peer has been sent of the table. Made when the session comes up, given back when it goes down.
+/// The part of the table that one peer has been sent. Made when the session comes up, closed when it goes down.
 ///
-/// One that is dropped without [`AdjRibOut::close`] keeps withdrawals in the table for ever.
+/// Dropping it without [`AdjRibOut::close`] keeps withdrawals in the table for ever.
 ///
 /// ```
 /// use bgp_session::{AdjRibOut, Negotiated, PeerConfig, Rib};
@@ -51,7 +51,7 @@ pub struct AdjRibOut {
 }
 
 impl AdjRibOut {
-    /// A peer that has been sent nothing yet, in every negotiated family.
+    /// Returns the state of a peer that has been sent nothing yet, in every negotiated family.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
         let paths = negotiated.sends.add_path();
@@ -67,15 +67,15 @@ impl AdjRibOut {
         }
     }
 
-    /// The session is down: the table keeps nothing for this peer any more.
+    /// Gives up the peer's place in the table when the session is down.
     pub fn close(self, rib: &mut Rib) {
         for cursor in self.cursors {
             cursor.close(&mut rib.table);
         }
     }
 
-    /// The peer wants the routes of `family` once more (RFC 2918). Requests that come while one is answered are
-    /// answered by one more pass together.
+    /// Sends the routes of `family` once more (RFC 2918). Requests that arrive while one is being answered share one further
+    /// answer.
     pub fn refresh(&mut self, family: Family) {
         let mut cursors = self.cursors.iter_mut();
         if let Some(cursor) = cursors.find(|cursor| cursor.family() == family) {
@@ -84,16 +84,16 @@ impl AdjRibOut {
         }
     }
 
-    /// Export policy and next hops are those of `config` from here on: what that changes is sent again, what it forbids is
-    /// withdrawn. What was negotiated is the session's.
+    /// Uses the export policy and the next hops of `config` from now on. Routes that change are sent again, routes that are no
+    /// longer allowed are withdrawn. `negotiated` is that of the session.
     pub fn set_policy(&mut self, config: &PeerConfig, negotiated: &Negotiated) {
         if let Some(before) = self.export.change(config, negotiated) {
             self.readvertise(Some(&before));
         }
     }
 
-    /// Asks the peer to prefer the routes of others, as the session is about to end, or no longer (RFC 8326): external
-    /// peers by the community GRACEFUL_SHUTDOWN, internal ones by LOCAL_PREF 0, too.
+    /// Asks the peer to prefer the routes of others because the session is about to end, or takes that back (RFC 8326).
+    /// External peers are sent the community GRACEFUL_SHUTDOWN, internal ones also LOCAL_PREF 0.
     pub fn set_draining(&mut self, draining: bool) {
         if self.export.set_draining(draining) {
             self.readvertise(None);
@@ -138,7 +138,7 @@ impl AdjRibOut {
         self.version
     }
 
-    /// What the peer was not sent.
+    /// The routes that the peer was not sent.
     #[must_use]
     pub fn skipped(&self) -> Skipped {
         self.skipped

@@ -1,17 +1,22 @@
-//! Grouping a window of changes by path: what is to be written together is put together.
+//! Groups a window of changes by path, so that routes with the same attributes share messages.
 
-use super::log::{Change, Key};
+use super::key::{Key, LogKey};
+use super::log::Change;
 
-/// Withdrawals come first, then every path's routes, by its number; within each the order stays.
+/// Sorts withdrawals first, then the routes of each path by its number; the sort is stable. All paths have numbers below
+/// `limit`.
 ///
-/// Paths are numbered from 0, so that counting does for all but the largest numbers what sorting would take far longer for.
-pub(super) fn group<D: Clone>(window: &mut Vec<(Key<D>, Change)>) {
+/// Paths are numbered from 0, so that a counting sort serves all but the largest numbers, and far faster.
+pub(super) fn group<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, limit: usize) {
     if window.is_sorted_by_key(|(_, change)| rank(change)) {
         return;
     }
-    let highest = window.iter().map(|(_, change)| rank(change)).max();
-    match highest {
-        Some(highest) if highest <= window.len() * 2 => count(window, highest),
+    let few = window.len() * 2;
+    let ranks = || window.iter().map(|(_, change)| rank(change));
+    // The largest number in the window is worth looking for only if counting does not pay anyway.
+    let highest = Some(limit).filter(|limit| *limit <= few);
+    match highest.or_else(|| ranks().max()) {
+        Some(highest) if highest <= few => count(window, highest),
         _ => window.sort_by_key(|(_, change)| rank(change)),
     }
 }
@@ -23,8 +28,8 @@ fn rank(change: &Change) -> usize {
     }
 }
 
-fn count<D: Clone>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
-    // How many changes each rank has; then where the next of each goes.
+fn count<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
+    // The number of changes of each rank; then the place of the next one of each.
     let mut places = vec![0; highest + 1];
     for (_, change) in window.iter() {
         if let Some(count) = places.get_mut(rank(change)) {
@@ -40,7 +45,7 @@ fn count<D: Clone>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
         if let Some(place) = places.get_mut(rank(&item.1))
             && let Some(slot) = grouped.get_mut(*place)
         {
-            slot.clone_from(item);
+            *slot = (D::copy(&item.0), item.1);
             *place += 1;
         }
     }
@@ -71,7 +76,7 @@ mod tests {
                 .collect();
             let mut sorted = window.clone();
             sorted.sort_by_key(|(_, change)| rank(change));
-            group(&mut window);
+            group(&mut window, usize::try_from(paths).unwrap());
             assert_eq!(window, sorted, "{paths} paths");
         }
     }

@@ -16,21 +16,21 @@ pub(super) struct Cursor {
     consumer: ConsumerId,
     /// End-of-RIB is due once the first pass is over.
     initial: bool,
-    /// The pass that is under way from the beginning, after the first.
+    /// The pass after the first that is under way.
     pass: Option<Pass>,
     wanted: Wanted,
 }
 
-/// One more time through the table.
+/// A further pass through the table.
 #[derive(Debug)]
 struct Pass {
-    /// It answers a ROUTE-REFRESH: it stands between BoRR and EoRR.
+    /// It answers a ROUTE-REFRESH, so that it goes between BoRR and EoRR.
     refresh: bool,
     /// The policy by which the peer was sent its routes, if it is another one now.
     before: Option<ExportPolicy>,
 }
 
-/// What the next pass is to be.
+/// The next pass.
 #[derive(Debug, Default)]
 struct Wanted {
     refresh: bool,
@@ -38,7 +38,7 @@ struct Wanted {
     before: Option<ExportPolicy>,
 }
 
-/// What one look at the table found.
+/// The result of one look at the table.
 enum Taken {
     /// There is more to send than the output has room for.
     Nothing,
@@ -66,12 +66,12 @@ impl Cursor {
         self.family
     }
 
-    /// Wants one more pass, as the answer to a ROUTE-REFRESH.
+    /// Requests a pass that answers a ROUTE-REFRESH.
     pub(super) fn refresh(&mut self) {
         self.wanted.refresh = true;
     }
 
-    /// Wants one more pass, as what is sent has changed. `before` is the policy of what was sent until now.
+    /// Requests a pass because what is sent has changed. `before` is the policy of the routes sent until now.
     pub(super) fn readvertise(&mut self, before: Option<&ExportPolicy>) {
         self.wanted.readvertise = true;
         // Of several changes at once the peer knows only the policy before the first.
@@ -149,7 +149,7 @@ impl Cursor {
         }
     }
 
-    /// Makes what is wanted the next pass. Returns whether it answers a ROUTE-REFRESH, or `None` if no pass is wanted.
+    /// Begins the requested pass. Returns whether it answers a ROUTE-REFRESH, or `None` if no pass is wanted.
     fn next_pass(&mut self, writer: &Writer<'_>) -> Option<bool> {
         // RFC 7313 section 4: no BoRR before End-of-RIB.
         let early = self.initial && writer.export.enhanced_route_refresh;

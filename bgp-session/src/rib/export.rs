@@ -1,5 +1,5 @@
-//! What one peer needs done to every route: filters, attributes, next hops (RFC 4271 section 5.1, RFC 8212, RFC 8326,
-//! RFC 8950, RFC 9234, RFC 9494).
+//! `Export`: how a route changes on its way to one peer, but for its next hop (RFC 4271 section 5.1, RFC 8212, RFC 8326,
+//! RFC 9234, RFC 9494).
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::config::{ExportPolicy, PeerConfig};
 use crate::destination::is_unicast;
 use crate::negotiate::Negotiated;
 
-/// What a peer needs done to every route.
+/// The changes that one peer needs made to every route.
 #[derive(Debug)]
 pub(super) struct Export {
     pub(super) context: Context,
@@ -21,17 +21,17 @@ pub(super) struct Export {
     pub(super) next_hops: NextHops,
     local_as: Asn,
     leaks: Option<Leaks>,
-    /// The families in which the peer knows what to make of a route that is a last resort (RFC 9494).
+    /// The families in which the peer supports long-lived stale routes (RFC 9494).
     long_lived: FamilySet,
     draining: bool,
 }
 
-/// What RFC 9234 section 5 asks for towards this peer.
+/// The measures against leaks towards this peer (RFC 9234 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Leaks {
-    /// Routes without OTC get it.
+    /// Add OTC to routes without it.
     mark: bool,
-    /// Routes with OTC are not for this peer.
+    /// Do not send routes with OTC.
     hold: bool,
 }
 
@@ -51,8 +51,8 @@ impl Export {
         }
     }
 
-    /// Puts the policy and the next hops of another configuration in place of the present ones; the policy that was, if
-    /// anything has changed.
+    /// Uses the policy and the next hops of another configuration. Returns the policy before, or `None` if nothing has
+    /// changed.
     pub(super) fn change(
         &mut self,
         config: &PeerConfig,
@@ -65,7 +65,7 @@ impl Export {
         (!same).then_some(before.policy)
     }
 
-    /// Whether routes are to be given up by whoever has others (RFC 8326); whether that is new.
+    /// Asks the peer to prefer the routes of others (RFC 8326), or no longer. Returns `true` if that is a change.
     pub(super) fn set_draining(&mut self, draining: bool) -> bool {
         std::mem::replace(&mut self.draining, draining) != draining
     }
@@ -74,7 +74,7 @@ impl Export {
         &self.policy
     }
 
-    /// The attributes with which a route of this path is sent; `None` if it is not for this peer.
+    /// Returns the attributes with which a route of this path is sent, or `None` if the peer may not have it.
     pub(super) fn attributes<'a>(
         &self,
         family: Family,
@@ -134,7 +134,7 @@ fn long_lived(negotiated: &Negotiated) -> FamilySet {
     families.map(|(family, _)| *family).collect()
 }
 
-/// RFC 8212: what an external peer is sent has to be said.
+/// RFC 8212: an external peer is sent nothing without a policy.
 fn policy(config: &PeerConfig, external: bool) -> ExportPolicy {
     let default = || {
         if external {
@@ -146,7 +146,7 @@ fn policy(config: &PeerConfig, external: bool) -> ExportPolicy {
     config.export.clone().unwrap_or_else(default)
 }
 
-/// RFC 8326 section 4.1: external peers know the community, internal ones look at LOCAL_PREF.
+/// RFC 8326 section 4.1: external peers act on the community, internal ones on LOCAL_PREF.
 fn drain(attributes: &mut AttributeSet) {
     if !attributes
         .communities
@@ -158,7 +158,7 @@ fn drain(attributes: &mut AttributeSet) {
 }
 
 impl Leaks {
-    /// By what we are to the peer.
+    /// The measures by our role towards the peer.
     fn towards(role: Role) -> Self {
         Self {
             mark: [Role::PROVIDER, Role::PEER, Role::ROUTE_SERVER].contains(&role),

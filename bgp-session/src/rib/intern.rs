@@ -1,4 +1,4 @@
-//! Interned paths: a million routes that carry the same hold it once.
+//! Interned paths: routes with the same attributes share them.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) struct Interner {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_path: HashTable<u32>,
-    /// About how many octets the longest attributes take that there have been.
+    /// The approximate length in octets of the longest attributes so far.
     longest: usize,
     hasher: DefaultHashBuilder,
 }
@@ -48,7 +48,7 @@ struct Slot {
 }
 
 impl Interner {
-    /// The key of `path`, with one more reference to it.
+    /// Returns the key of `path` and adds a reference to it.
     pub(crate) fn intern(&mut self, path: &Path) -> PathKey {
         let hash = self.hash(path);
         let slots = &self.slots;
@@ -82,12 +82,12 @@ impl Interner {
         PathKey(number)
     }
 
-    /// About how many octets the attributes of a path take at the most.
+    /// The approximate number of octets that the attributes of one path take at most.
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// Gives up one reference; the last one frees the path.
+    /// Drops one reference; the last one frees the path.
     pub(crate) fn release(&mut self, key: PathKey) {
         let Some(slot) = slot_mut(&mut self.slots, key.0) else {
             return;
@@ -122,7 +122,7 @@ fn slot_mut(slots: &mut [Slot], number: u32) -> Option<&mut Slot> {
     slots.get_mut(usize::try_from(number).ok()?)
 }
 
-/// About how many octets the attributes of a path take in a message.
+/// Returns the approximate number of octets that the attributes of a path take in a message.
 fn octets(path: &Path) -> usize {
     let attributes = &path.attributes;
     let segments = attributes.as_path.segments.iter();
@@ -138,7 +138,7 @@ fn octets(path: &Path) -> usize {
         + unknown.map(|raw| raw.value.len()).sum::<usize>()
 }
 
-/// What every message has: header, lengths, short attributes.
+/// The part that every message has: header, lengths, short attributes.
 const FIXED: usize = 60;
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! The compacted log of one family.
 //!
-//! What changes is a path: a destination with its path identifier (RFC 7911). Paths of one destination are neighbours in the
-//! index, so that a consumer without path identifiers is told of the one with the lowest.
-
-use std::hash::{BuildHasher, Hash};
+//! An entry is a path: a destination with its path identifier (RFC 7911). Paths of one destination are neighbours in the
+//! index, so that a consumer without path identifiers can be given the one with the lowest.
 
 use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::intern::PathKey;
+use super::key::{Key, LogKey};
 use super::route::DEFAULT_PATH;
 
 /// Changes in order, each path at its newest one.
@@ -23,19 +21,12 @@ pub(crate) struct Log<D> {
     hasher: DefaultHashBuilder,
     consumers: Vec<Option<Consumer>>,
     announced: usize,
-    /// Positions in use, not dead ones, of paths with an identifier of their own: where there are none, a destination is a path.
+    /// Live positions of paths with an identifier of their own. If there are none, every destination has one path at most.
     identified: usize,
     /// Positions that compaction may free: dead ones and tombstones.
     unused: usize,
-    /// No compaction before so many are unused: keeps its cost per change constant.
+    /// Compact when this many are unused, which keeps the cost per change constant.
     compact_at: usize,
-}
-
-/// One path to a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key<D> {
-    pub(crate) destination: D,
-    pub(crate) path_id: PathId,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,13 +40,13 @@ struct Entry<D> {
 struct Consumer {
     /// The next position to read.
     offset: usize,
-    /// Withdrawals before this position are of no concern: the consumer came later.
+    /// Withdrawals before this position are skipped: the consumer joined later.
     joined: usize,
-    /// It is told of every path, not of the best of each destination.
+    /// It reads every path, not only the best one of each destination.
     every_path: bool,
 }
 
-/// What [`Log::set`] did.
+/// The result of [`Log::set`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Set {
     /// The attributes that the path had.
@@ -72,6 +63,19 @@ pub(crate) struct ConsumerId(usize);
 pub(crate) enum Change {
     Announced(PathKey),
     Withdrawn,
+}
+
+impl<D> Entry<D> {
+    /// Returns what a consumer is told of the entry at this position, if anything.
+    #[inline]
+    fn change(&self, position: usize, consumer: Consumer) -> Option<Change> {
+        match self.state {
+            DEAD => None,
+            TOMBSTONE if position < consumer.joined => None,
+            TOMBSTONE => Some(Change::Withdrawn),
+            path => PathKey::from_number(path).map(Change::Announced),
+        }
+    }
 }
 
 impl<D> Default for Log<D> {
@@ -168,7 +172,7 @@ impl<D: LogKey> Log<D> {
             .filter_map(|entry| Some((&entry.key, PathKey::from_number(entry.state)?)))
     }
 
-    /// How many paths are announced.
+    /// The number of announced paths.
     pub(crate) fn len(&self) -> usize {
         self.announced
     }
@@ -194,7 +198,7 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// The consumer reads no more.
+    /// Removes a consumer.
     pub(crate) fn leave(&mut self, consumer: ConsumerId) {
         if let Some(slot) = self.consumers.get_mut(consumer.0) {
             *slot = None;
@@ -211,13 +215,14 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Whether the consumer has read everything.
+    /// Returns `true` if the consumer has read everything.
     pub(crate) fn is_at_end(&self, consumer: ConsumerId) -> bool {
         self.consumer(consumer)
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
     }
 
-    /// Moves at most `limit` changes that the consumer has not read into `window`.
+    /// Appends the changes at the next `limit` positions that the consumer has not read to `window`: fewer than `limit`
+    /// changes, or none, if some of the positions are dead.
     pub(crate) fn read(
         &mut self,
         consumer: ConsumerId,
@@ -227,30 +232,24 @@ impl<D: LogKey> Log<D> {
         let Some(slot) = self.consumer(consumer).copied() else {
             return;
         };
-        let best_only = !slot.every_path && self.identified > 0;
-        let mut position = slot.offset;
-        let unread = self.entries.len().saturating_sub(position);
-        window.reserve(unread.min(limit.saturating_sub(window.len())));
-        for entry in self.entries.get(slot.offset..).unwrap_or_default() {
-            if window.len() >= limit {
-                break;
-            }
-            let change = match entry.state {
-                DEAD => None,
-                TOMBSTONE if position < slot.joined => None,
-                TOMBSTONE => Some(Change::Withdrawn),
-                path => PathKey::from_number(path).map(Change::Announced),
-            };
-            if best_only {
-                let best = || self.best_change(&entry.key.destination, position, slot.joined);
-                window.extend(change.and_then(|_| best()));
-            } else {
-                window.extend(change.map(|change| (entry.key.clone(), change)));
-            }
-            position += 1;
+        let start = slot.offset.min(self.entries.len());
+        let end = self.entries.len().min(start.saturating_add(limit));
+        let unread = self.entries.get(start..end).unwrap_or_default();
+        window.reserve(unread.len());
+        let changes = unread
+            .iter()
+            .zip(start..)
+            .filter_map(|(entry, position)| Some((entry, position, entry.change(position, slot)?)));
+        // A destination has one path unless a path identifier was given, so that most tables need no search for the best.
+        if slot.every_path || self.identified == 0 {
+            window.extend(changes.map(|(entry, _, change)| (D::copy(&entry.key), change)));
+        } else {
+            window.extend(changes.filter_map(|(entry, position, _)| {
+                self.best_change(&entry.key.destination, position, slot.joined)
+            }));
         }
         if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
-            slot.offset = position;
+            slot.offset = end;
         }
     }
 
@@ -301,7 +300,7 @@ impl<D: LogKey> Log<D> {
         if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
             self.compact();
         }
-        // Positions are 32 bits wide: four thousand million changes between compactions do not happen.
+        // Positions have 32 bits. There are never 4 thousand million changes between two compactions.
         let Ok(position) = u32::try_from(self.entries.len()) else {
             return;
         };
@@ -383,7 +382,7 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Puts a position into the index, where its path has none.
+    /// Adds a position to the index, which has none for the path.
     fn insert(&mut self, hash: u64, position: u32) {
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, position, |known| {
@@ -404,56 +403,10 @@ fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
     entries.get(usize::try_from(position).ok()?)
 }
 
-/// What a log names its routes by.
-///
-/// `Eq` and `hash_with` are about what names a route: of two routes with equal keys the later one replaces the earlier.
-pub(crate) trait LogKey: Clone + Eq {
-    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64;
-
-    /// Returns `true` if equal keys are also the same in what does not name the route, like labels.
-    fn is_same_value(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl LogKey for Ipv4Net {
-    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
-        let host_bits = u32::from(32 - self.prefix_len());
-        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
-        let number = u64::from(number) | u64::from(self.prefix_len()) << u32::BITS;
-        hash_in_blocks(hasher, number / BLOCK, number % BLOCK)
-    }
-}
-
-impl LogKey for Ipv6Net {
-    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
-        let host_bits = u32::from(128 - self.prefix_len());
-        let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
-        let place = u64::try_from(number % u128::from(BLOCK)).unwrap_or(0);
-        let block = (number / u128::from(BLOCK), self.prefix_len());
-        hash_in_blocks(hasher, block, place)
-    }
-}
-
-/// A hash by which neighbours are neighbours in the index, too: they are announced together, and a table that is larger than
-/// the processor's memory is not looked at in another place for each of them.
-///
-/// `block` is of the prefixes that differ in the last bits only, `place` which of them this is.
-fn hash_in_blocks(hasher: &DefaultHashBuilder, block: impl Hash, place: u64) -> u64 {
-    // The index goes by the lower bits, and tells apart what it finds there by the upper ones.
-    (hasher.hash_one(block) & !(BLOCK - 1)) ^ place ^ place << TAG
-}
-
-/// How many neighbours are kept together; a power of two.
-const BLOCK: u64 = 16;
-
-/// Where the upper bits begin that the index looks at.
-const TAG: u32 = u64::BITS - 7;
-
 /// The path is withdrawn.
 const TOMBSTONE: u32 = u32::MAX - 1;
 
-/// A newer change of the path stands further on.
+/// The path has a newer position.
 const DEAD: u32 = u32::MAX;
 
 /// Do not compact below this many unused entries.

@@ -37,7 +37,7 @@ pub struct Route {
     pub(super) path: Path,
 }
 
-/// What a route carries besides its destination; shared by all routes that carry the same.
+/// The attributes and next hops of a route; shared by all routes that have the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Path {
     pub(crate) attributes: AttributeSet,
@@ -155,8 +155,8 @@ impl Route {
         self
     }
 
-    /// Which of several paths to its destination this is (RFC 7911); 1 unless given. A peer without ADD-PATH is sent the path with
-    /// the lowest identifier.
+    /// The identifier among several paths to the destination (RFC 7911); 1 unless given. A peer without ADD-PATH is sent the
+    /// path with the lowest identifier.
     #[must_use]
     pub fn path_id(mut self, path_id: PathId) -> Self {
         self.path_id = path_id;
@@ -189,7 +189,7 @@ impl Route {
         self.destination.prefix()
     }
 
-    /// The destination and which of its paths this is: what the table tells routes apart by.
+    /// The destination and its path identifier, which together name the route.
     #[must_use]
     pub fn nlri(&self) -> AnyNlriBuf {
         self.destination.to_nlri(Some(self.path_id))
@@ -201,7 +201,7 @@ impl Route {
         &self.path.attributes
     }
 
-    /// The next hop that was given.
+    /// The next hop that was given, the IPv4 one first.
     #[must_use]
     pub fn explicit_next_hop(&self) -> Option<IpAddr> {
         let ipv4 = self.path.next_hop_ipv4.map(Into::into);

@@ -12,7 +12,8 @@ use hashbrown::DefaultHashBuilder;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::intern::PathKey;
-use super::log::{ConsumerId, Key, Log, LogKey, Set};
+use super::key::{Key, LogKey};
+use super::log::{ConsumerId, Log, Set};
 use crate::destination::{Destination, DestinationKey, prefix_of};
 use crate::identity::NlriKey;
 
@@ -102,7 +103,7 @@ impl Table {
         )
     }
 
-    /// The consumer reads no more.
+    /// Removes a consumer.
     pub(super) fn leave(&mut self, family: Family, consumer: ConsumerId) {
         for_family(
             family,
@@ -141,7 +142,7 @@ fn other((key, path): (&Key<OtherKey>, PathKey)) -> Entry {
 
 /// The keys of the log of a family.
 pub(super) trait FamilyKey: LogKey {
-    /// What the encoders take.
+    /// The form in which the encoders take a key.
     type Item<'a>: EncodeNlri
     where
         Self: 'a;
@@ -216,14 +217,14 @@ impl FamilyKey for OtherKey {
     }
 }
 
-/// What is done with the log of a family, whatever its keys are.
+/// An action on the log of a family, generic over its keys.
 pub(super) trait ForKeys {
     type Output;
 
     fn run<D: FamilyKey>(self) -> Self::Output;
 }
 
-/// Does something with the keys of this family.
+/// Runs `action` with the key type of this family.
 pub(super) fn for_family<A: ForKeys>(family: Family, action: A) -> A::Output {
     match family {
         Family::IPV4_UNICAST => action.run::<Ipv4Net>(),

@@ -7,7 +7,8 @@ use bgp_wire::{
 use bytes::BytesMut;
 
 use super::export::Export;
-use super::log::{Change, Key};
+use super::key::Key;
+use super::log::Change;
 use super::route::Path;
 use super::table::FamilyKey;
 use super::window::Window;
@@ -16,9 +17,9 @@ use crate::config::ExportPolicy;
 /// Routes that a peer is not sent because they cannot be encoded for it. They are withdrawn instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// How often a route was passed over.
+    /// The number of times that a route was skipped.
     pub routes: u64,
-    /// Why the last one was.
+    /// The reason of the last time.
     pub error: Option<EncodeError>,
 }
 
@@ -26,7 +27,7 @@ pub struct Skipped {
 pub(super) struct Writer<'a> {
     pub(super) export: &'a Export,
     pub(super) out: &'a mut BytesMut,
-    /// About how many octets the output may hold.
+    /// The approximate number of octets that the output may hold.
     pub(super) budget: usize,
     pub(super) skipped: &'a mut Skipped,
 }
@@ -38,7 +39,7 @@ impl Writer<'_> {
 
     /// Writes a window.
     ///
-    /// What is not for the peer is passed over, unless the peer may have it by a policy of `before`: then it is withdrawn.
+    /// Routes that the policy forbids are skipped. If a policy of `before` allowed them, they are withdrawn.
     pub(super) fn write<D: FamilyKey>(
         &mut self,
         family: Family,
@@ -57,6 +58,7 @@ impl Writer<'_> {
                 true
             });
         }
+        window.group();
         let identified = self.export.context.add_path().contains(family);
         for (path, group) in window.groups() {
             self.write_group(family, identified, path, group);

@@ -1,11 +1,12 @@
-//! What the capabilities of both sides come to, as dialogues: the OPEN without any (RFC 5492), ADD-PATH (RFC 7911), extended
-//! next hops (RFC 8950), roles (RFC 9234); and what else ends a session by itself: too many prefixes (RFC 4486), a peer that
-//! takes nothing (RFC 9687).
+//! Dialogues about capabilities and about limits that end a session.
+//!
+//! Capabilities: an OPEN without any (RFC 5492), ADD-PATH (RFC 7911), extended next hops (RFC 8950) and roles (RFC 9234).
+//! Limits: the maximum number of prefixes (RFC 4486) and the send hold time (RFC 9687).
 
 use std::time::Duration;
 
 use crate::script::{
-    Message, Script, config, keepalive, notification, open_with, raw_open, refresh, updates,
+    Script, SentMessage, config, keepalive, notification, open_with, raw_open, refresh, updates,
 };
 use bgp_session::{AdjRibIn, DownReason, PeerConfig, SessionEvent, State};
 use bgp_wire::{
@@ -18,90 +19,91 @@ fn external() -> PeerConfig {
     PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513)).deliver_updates(true)
 }
 
-fn both() -> FamilySet {
+fn both_families() -> FamilySet {
     [Family::IPV4_UNICAST, Family::IPV6_UNICAST]
         .into_iter()
         .collect()
 }
 
-/// RFC 5492 section 3: who does not know capabilities is sent an OPEN without.
+/// RFC 5492 section 3: a peer that does not support capabilities is offered a session without them.
 #[test]
-fn an_open_without_capabilities_for_who_refuses_them() {
+fn peer_rejecting_capabilities_gets_plain_open() {
     let refusal = NotificationBuf {
         reason: Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
         data: vec![],
     };
     let mut a = Script::new(config());
     a.start();
-    let first = a.expects_dial();
+    let first = a.expect_dial();
     a.connected(first);
     assert!(!a.open.take().unwrap().capabilities.is_empty());
-    // Its own OPEN is sent as soon as it is connected.
-    a.receives(first, raw_open("04 fc00 005a c0a800fe 00"));
-    a.receives(first, notification(&refusal));
-    a.passes_until_due();
-    let second = a.expects_dial();
+    // The peer sends its OPEN when TCP connects, before it has read ours and rejects it.
+    a.receive(first, raw_open("04 fc00 005a c0a800fe 00"));
+    a.receive(first, notification(&refusal));
+    a.advance_to_deadline();
+    let second = a.expect_dial();
     a.connected(second);
     assert_eq!(a.open.take().unwrap().capabilities, []);
-    // An old speaker's OPEN.
-    a.receives(second, raw_open("04 fc00 005a c0a800fe 00"));
-    a.receives(second, keepalive());
+    // The OPEN of a speaker from before RFC 5492: no optional parameters.
+    a.receive(second, raw_open("04 fc00 005a c0a800fe 00"));
+    a.receive(second, keepalive());
     assert_eq!(a.session.state(), State::Established);
     let negotiated = a.session.negotiated().unwrap();
     assert!(!negotiated.context.four_octet_as());
     assert!(!negotiated.route_refresh);
     let families: Vec<_> = negotiated.families().iter().collect();
     assert_eq!(families, [Family::IPV4_UNICAST]);
-    // It may know them after its next start.
+    // The peer may support capabilities after a restart; we offer them again.
     a.closed(second);
-    let third = a.accepts().expect("wanted");
+    let third = a.accept().expect("the session accepts");
     assert!(!a.open.take().unwrap().capabilities.is_empty());
-    // If it refuses OPENs of both kinds, they take turns.
-    a.receives(third, notification(&refusal));
+    // A peer that rejects both kinds of OPEN is offered them alternately.
+    a.receive(third, notification(&refusal));
     let fourth = loop {
-        a.passes_until_due();
+        a.advance_to_deadline();
         if let Some(dialled) = a.try_dial() {
             break dialled;
         }
     };
     a.connected(fourth);
     assert_eq!(a.open.take().unwrap().capabilities, []);
-    a.receives(fourth, notification(&refusal));
-    a.passes_until_due();
-    let fifth = a.expects_dial();
+    a.receive(fourth, notification(&refusal));
+    a.advance_to_deadline();
+    let fifth = a.expect_dial();
     a.connected(fifth);
     assert!(!a.open.take().unwrap().capabilities.is_empty());
 }
 
-/// An AS of four octets is AS_TRANS to who knows no capabilities (RFC 6793 section 4.2.2).
+/// RFC 6793 section 9: an AS number that needs four octets is AS_TRANS in the two-octet field of an OPEN.
 #[test]
-fn an_open_without_capabilities_of_a_large_as() {
+fn plain_open_of_large_as_contains_as_trans() {
     let mut a = Script::new(external().local_as(Asn::new(70000)));
     a.start();
-    let first = a.expects_dial();
+    let first = a.expect_dial();
     a.connected(first);
     let refusal = NotificationBuf {
         reason: Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
         data: vec![],
     };
-    a.receives(first, notification(&refusal));
-    a.passes_until_due();
-    let second = a.expects_dial();
+    a.receive(first, notification(&refusal));
+    a.advance_to_deadline();
+    let second = a.expect_dial();
     a.connected(second);
     assert_eq!(a.open.take().unwrap().asn, Asn::TRANS);
 }
 
-/// RFC 7911 section 4: each direction by itself.
+/// RFC 7911 section 4: the two sides negotiate each direction separately.
 #[test]
-fn add_path() {
+fn add_path_is_negotiated_per_direction() {
+    // The third column is the peer's Send/Receive field: 1 receives, 2 sends, 3 does both; 0 is not defined.
     for (ours, theirs, receives, sends) in [
-        (true, 3, both(), both()),
-        (true, 1, FamilySet::EMPTY, both()),
-        (true, 2, both(), FamilySet::EMPTY),
+        (true, 3, both_families(), both_families()),
+        (true, 1, FamilySet::EMPTY, both_families()),
+        (true, 2, both_families(), FamilySet::EMPTY),
         (true, 0, FamilySet::EMPTY, FamilySet::EMPTY),
         (false, 3, FamilySet::EMPTY, FamilySet::EMPTY),
     ] {
-        let families = both().iter().map(|family| AddPathFamily {
+        let families = both_families().iter().map(|family| AddPathFamily {
             family,
             directions: theirs,
         });
@@ -114,17 +116,17 @@ fn add_path() {
         assert_eq!(negotiated.context.add_path(), receives, "{ours} {theirs}");
         assert_eq!(negotiated.sends.add_path(), sends, "{ours} {theirs}");
         let open = a.open.take().unwrap();
-        let said = open
+        let offered = open
             .capabilities
             .iter()
             .any(|it| matches!(it, CapabilityBuf::AddPath(_)));
-        assert_eq!(said, ours);
+        assert_eq!(offered, ours);
     }
 }
 
-/// RFC 8950 section 4: the capability says what its sender takes.
+/// RFC 8950 section 4: the capability lists the next hops that its sender accepts.
 #[test]
-fn extended_next_hops() {
+fn extended_next_hop_is_sent_only_if_peer_accepts_it() {
     let ipv4 = FamilySet::EMPTY.with(Family::IPV4_UNICAST);
     for (ours, theirs, receives, sends) in [
         (true, true, ipv4, ipv4),
@@ -144,9 +146,9 @@ fn extended_next_hops() {
     }
 }
 
-/// RFC 9234 section 4.2.
+/// RFC 9234 section 4.2: only five pairs of roles are allowed.
 #[test]
-fn roles_that_fit_and_do_not() {
+fn session_with_mismatched_roles_is_refused() {
     let roles = [
         Role::PROVIDER,
         Role::CUSTOMER,
@@ -164,14 +166,14 @@ fn roles_that_fit_and_do_not() {
     let outcome = |config: PeerConfig, capabilities: &[CapabilityBuf]| {
         let mut a = Script::new(config);
         a.start();
-        let dialled = a.expects_dial();
+        let dialled = a.expect_dial();
         a.connected(dialled);
-        a.expects(dialled, Message::Open);
-        a.receives(dialled, open_with(64513, capabilities));
+        a.expect(dialled, SentMessage::Open);
+        a.receive(dialled, open_with(64513, capabilities));
         a.take_messages(dialled)
     };
-    let refused = vec![Message::Notification(Reason::ROLE_MISMATCH, vec![])];
-    let accepted = vec![Message::Keepalive];
+    let refused = vec![SentMessage::Notification(Reason::ROLE_MISMATCH, vec![])];
+    let accepted = vec![SentMessage::Keepalive];
     for ours in roles {
         for theirs in roles {
             let expected = if fitting.contains(&(ours, theirs)) {
@@ -192,7 +194,7 @@ fn roles_that_fit_and_do_not() {
     assert_eq!(outcome(strict, &[]), refused);
     let twice = [Role::PEER, Role::CUSTOMER].map(CapabilityBuf::Role);
     assert_eq!(outcome(external(), &twice), refused);
-    // Roles are between ASes.
+    // RFC 9234 section 4.1: roles describe a session between two ASes, so an internal session ignores them.
     let mut a = Script::new(config().role(Role::PEER).require_role(true));
     a.establish(open_with(64512, &[CapabilityBuf::Role(Role::CUSTOMER)]));
     let open = a.open.take().unwrap();
@@ -204,9 +206,9 @@ fn roles_that_fit_and_do_not() {
     );
 }
 
-/// RFC 9234 section 5: a route that a customer leaks is withdrawn.
+/// RFC 9234 section 5: a route with OTC from a customer is a leak and counts as withdrawn.
 #[test]
-fn leaked_routes() {
+fn route_leaked_by_customer_is_withdrawn() {
     let leak = updates(PeerKind::External, |update| {
         update.attributes.only_to_customer = Some(Asn::new(64513));
         update.announce("10.0.0.0/8".parse::<IpNet>().unwrap());
@@ -218,7 +220,7 @@ fn leaked_routes() {
     ] {
         let mut a = Script::new(external().role(role));
         let connection = a.establish(open_with(64513, &[]));
-        a.receives(connection, &leak);
+        a.receive(connection, &leak);
         let update = a.events.iter().find_map(|event| match event {
             SessionEvent::Update(update) => Some(update.clone()),
             _ => None,
@@ -229,9 +231,9 @@ fn leaked_routes() {
     }
 }
 
-/// RFC 9234 section 5: what comes from above or beside is marked on the way in.
+/// RFC 9234 section 5: a route from a provider, peer or route server gets OTC on ingress.
 #[test]
-fn routes_that_get_otc() {
+fn route_from_provider_or_peer_gets_otc() {
     for (ours, theirs, marked) in [
         (Role::CUSTOMER, Role::PROVIDER, true),
         (Role::PEER, Role::PEER, true),
@@ -244,7 +246,7 @@ fn routes_that_get_otc() {
         let announced = updates(PeerKind::External, |update| {
             update.announce("10.0.0.0/8".parse::<IpNet>().unwrap());
         });
-        a.receives(connection, announced);
+        a.receive(connection, announced);
         let mut table = AdjRibIn::new();
         for event in a.take_events() {
             table.apply(&event, |_| {});
@@ -256,7 +258,7 @@ fn routes_that_get_otc() {
 }
 
 #[test]
-fn too_many_prefixes() {
+fn prefix_above_limit_ends_session() {
     let announce = |prefixes: &[&str]| {
         updates(PeerKind::Internal, |update| {
             for prefix in prefixes {
@@ -271,97 +273,103 @@ fn too_many_prefixes() {
         CapabilityBuf::EnhancedRouteRefresh,
     ];
     let connection = a.establish(open_with(64512, &capabilities));
-    a.receives(connection, announce(&["10.0.0.0/8", "11.0.0.0/8"]));
-    a.receives(connection, announce(&["10.0.0.0/8", "11.0.0.0/8"]));
+    a.receive(connection, announce(&["10.0.0.0/8", "11.0.0.0/8"]));
+    a.receive(connection, announce(&["10.0.0.0/8", "11.0.0.0/8"]));
     assert_eq!(
         a.session.state(),
         State::Established,
-        "the same ones once more"
+        "repeated announcements count once"
     );
     let withdraw = updates(PeerKind::Internal, |update| {
         update.withdraw("10.0.0.0/8".parse::<IpNet>().unwrap());
     });
-    a.receives(connection, withdraw);
-    a.receives(connection, announce(&["12.0.0.0/8"]));
+    a.receive(connection, withdraw);
+    a.receive(connection, announce(&["12.0.0.0/8"]));
     assert_eq!(
         a.session.state(),
         State::Established,
-        "another in its place"
+        "a withdrawal makes room for another prefix"
     );
-    // What a refresh does not name is gone (RFC 7313 section 4).
-    a.receives(connection, refresh(RefreshSubtype::BEGIN));
-    a.receives(connection, announce(&["11.0.0.0/8"]));
-    a.receives(connection, refresh(RefreshSubtype::END));
-    a.receives(connection, announce(&["12.1.0.0/16"]));
-    assert_eq!(a.session.state(), State::Established, "12.0.0.0/8 is gone");
+    // RFC 7313 section 4: a route that the refresh does not contain is removed, and no longer counts.
+    a.receive(connection, refresh(RefreshSubtype::BEGIN));
+    a.receive(connection, announce(&["11.0.0.0/8"]));
+    a.receive(connection, refresh(RefreshSubtype::END));
+    a.receive(connection, announce(&["12.1.0.0/16"]));
+    assert_eq!(
+        a.session.state(),
+        State::Established,
+        "12.0.0.0/8 still counts"
+    );
     a.take_messages(connection);
-    a.receives(connection, announce(&["13.0.0.0/8"]));
+    a.receive(connection, announce(&["13.0.0.0/8"]));
+    // RFC 4486 section 4: AFI, SAFI and the limit in four octets.
     let data = vec![0, 1, 1, 0, 0, 0, 2];
-    a.expects(
+    a.expect(
         connection,
-        Message::Notification(Reason::MAXIMUM_PREFIXES_REACHED, data),
+        SentMessage::Notification(Reason::MAXIMUM_PREFIXES_REACHED, data),
     );
-    assert!(matches!(a.down(), Some(DownReason::Local(_))));
-    // It would happen again at once: the next attempt is as far away as can be.
-    a.passes(Duration::from_secs(89));
+    assert!(matches!(a.down_reason(), Some(DownReason::Local(_))));
+    // A retry fails the same way until an operator raises the limit: the wait is the maximum, 90 to 120 s.
+    a.advance(Duration::from_secs(89));
     assert_eq!(a.try_dial(), None);
-    a.passes(Duration::from_secs(31));
+    a.advance(Duration::from_secs(31));
     assert!(a.try_dial().is_some());
 }
 
-/// RFC 9687.
+/// RFC 9687 section 3: a session ends if the peer accepts no data during the send hold time.
 #[test]
-fn a_peer_that_takes_nothing() {
-    let config = config().send_hold_time(Duration::from_secs(100));
-    let alive = |a: &mut Script, seconds: u64| {
+fn peer_reading_nothing_is_dropped_after_send_hold_time() {
+    let limited = config().send_hold_time(Duration::from_secs(100));
+    // The peer keeps sending, so the hold timer never ends the session.
+    let keep_alive = |a: &mut Script, seconds: u64| {
         for _ in 0..seconds {
-            a.passes(Duration::from_secs(1));
+            a.advance(Duration::from_secs(1));
             let connection = a.session.connection_id();
             connection
                 .iter()
-                .for_each(|connection| a.receives(*connection, keepalive()));
+                .for_each(|connection| a.receive(*connection, keepalive()));
         }
     };
-    let mut a = Script::new(config);
+    let mut a = Script::new(limited);
     let connection = a.establish(open_with(64512, &[]));
-    a.written(connection, 10, 0);
-    alive(&mut a, 300);
+    a.write(connection, 10, 0);
+    keep_alive(&mut a, 300);
     assert_eq!(
         a.session.state(),
         State::Established,
-        "nothing is left to send"
+        "the timer runs although the queue is empty"
     );
-    a.written(connection, 10, 1000);
-    alive(&mut a, 99);
-    a.written(connection, 1, 999);
-    alive(&mut a, 99);
+    a.write(connection, 10, 1000);
+    keep_alive(&mut a, 99);
+    a.write(connection, 1, 999);
+    keep_alive(&mut a, 99);
     assert_eq!(
         a.session.state(),
         State::Established,
-        "it has taken one octet"
+        "one octet must restart the timer"
     );
-    a.written(connection, 0, 999);
+    a.write(connection, 0, 999);
     a.take_messages(connection);
-    alive(&mut a, 1);
+    keep_alive(&mut a, 1);
     assert_eq!(a.session.state(), State::Idle);
     let messages = a.take_messages(connection);
     assert_eq!(
         messages,
-        [Message::Notification(
+        [SentMessage::Notification(
             Reason::SEND_HOLD_TIMER_EXPIRED,
             vec![]
         )]
     );
-    // Eight minutes unless something else is said.
-    let mut b = Script::new(crate::script::config());
+    // RFC 9687 section 6: the default is eight minutes if the hold time is short.
+    let mut b = Script::new(config());
     let connection = b.establish(open_with(64512, &[]));
-    b.written(connection, 0, 1);
-    alive(&mut b, 240);
-    // That another connection takes octets says nothing of this one.
-    let other = b.accepts().expect("a second connection");
-    b.written(other, 29, 0);
-    alive(&mut b, 239);
+    b.write(connection, 0, 1);
+    keep_alive(&mut b, 240);
+    // Progress on another connection must not stop the timer of this one.
+    let other = b.accept().expect("a second connection");
+    b.write(other, 29, 0);
+    keep_alive(&mut b, 239);
     assert_eq!(b.session.state(), State::Established);
-    alive(&mut b, 1);
+    keep_alive(&mut b, 1);
     assert_eq!(b.session.state(), State::Idle);
 }

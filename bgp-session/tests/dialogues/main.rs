@@ -1,12 +1,13 @@
-//! Sessions as dialogues: what the peer does, and what the session answers.
+//! Dialogues between a scripted peer and a session: each test plays the peer and checks every answer.
 
 #![cfg(test)]
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "a test asks for one kind of event"
+    reason = "each test looks for one kind of event"
 )]
 
 mod capabilities;
+mod families;
 mod old_peers;
 mod restart;
 mod script;

@@ -1,5 +1,6 @@
-//! Peers that know less than we do, or more: two octets of AS number (RFC 6793), long messages (RFC 8654), long OPENs (RFC 9072),
-//! and settings that change what is accepted.
+//! Dialogues with peers that support fewer extensions than we do, or more, and settings that change what is accepted.
+//!
+//! The extensions: four-octet AS numbers (RFC 6793), extended messages (RFC 8654) and extended OPENs (RFC 9072).
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use bgp_wire::{
 };
 use bytes::BytesMut;
 
-/// What a table of these routes is to the peer of an Established session.
+/// Returns the messages by which the peer of an Established session learns a table of these routes.
 fn sent(a: &Script, routes: &[Route]) -> Vec<Frame> {
     let mut rib = Rib::new();
     routes.iter().for_each(|route| {
@@ -27,14 +28,14 @@ fn sent(a: &Script, routes: &[Route]) -> Vec<Frame> {
     frames
 }
 
-/// RFC 6793 sections 4.2.2 and 4.2.3: AS_TRANS stands in AS_PATH, and the whole path in AS4_PATH.
+/// RFC 6793 sections 4.2.2 and 4.2.3: AS_PATH contains AS_TRANS, and AS4_PATH the AS numbers of four octets.
 #[test]
-fn two_octets_of_as_number() {
+fn path_for_two_octet_peer_contains_as4_path() {
     let external = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
     let external = external.local_as(Asn::new(4_200_000_001));
     let external = external.export(ExportPolicy::all()).deliver_updates(true);
     let mut a = Script::new(external);
-    // An old speaker's OPEN, with the one capability of a family.
+    // The OPEN of an old speaker: its only capability is a family.
     let connection = a.establish(raw_open("04 fc01 005a c0a800fe 08 02 06 01 04 0001 00 01"));
     assert!(!a.session.negotiated().unwrap().context.four_octet_as());
     let frames = sent(&a, &[Route::new("10.0.0.0/8".parse().unwrap())]);
@@ -50,10 +51,10 @@ fn two_octets_of_as_number() {
         .collect();
     assert_eq!(values, [hex("02 01 5ba0"), hex("02 01 fa56ea01")]);
 
-    // Its path, of which another AS has four octets.
+    // A path from the peer whose second AS number needs four octets.
     let attributes =
         "400101 00  400206 0202 fc01 5ba0  400304 c0a800fe  c0110a 0202 0000fc01 fa56ea09";
-    a.receives(connection, update_with(attributes, "20 0a010001"));
+    a.receive(connection, update_with(attributes, "20 0a010001"));
     let mut table = AdjRibIn::new();
     for event in a.take_events() {
         assert!(!matches!(event, SessionEvent::UpdateFault(_)), "{event:?}");
@@ -63,18 +64,19 @@ fn two_octets_of_as_number() {
     assert_eq!(
         route.attributes.as_path.to_string(),
         "64513 4200000009",
-        "merged"
+        "AS4_PATH is merged into AS_PATH"
     );
 }
 
-/// RFC 8654: long messages are sent where both offer them.
+/// RFC 8654 section 4: a speaker sends extended messages only if both sides support them.
 #[test]
-fn long_messages() {
+fn extended_messages_are_sent_only_if_both_offer_them() {
     let routes: Vec<_> = (0..5000_u32)
         .map(|number| ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap())
         .map(|prefix| Route::new(prefix.into()))
         .collect();
-    for (ours, theirs, longest) in [
+    // 5,000 host routes of five octets each, behind the attributes, fit into one message of 25,044 octets.
+    for (ours, theirs, limit) in [
         (true, true, 25_044),
         (true, false, 4096),
         (false, true, 4096),
@@ -83,19 +85,19 @@ fn long_messages() {
         let capabilities = [CapabilityBuf::ExtendedMessage];
         a.establish(open_with(64512, if theirs { &capabilities } else { &[] }));
         let frames = sent(&a, &routes);
-        let most = frames.iter().map(|frame| frame.octets().len()).max();
+        let maximum = frames.iter().map(|frame| frame.octets().len()).max();
         assert!(
-            most.is_some_and(|most| most <= longest && most > longest - 100),
-            "{most:?}"
+            maximum.is_some_and(|maximum| maximum <= limit && maximum > limit - 100),
+            "{maximum:?}"
         );
     }
 }
 
-/// RFC 9072: an OPEN whose optional parameters have a long length.
+/// RFC 9072 section 2: the length of the optional parameters may have two octets.
 #[test]
-fn a_long_open() {
+fn open_with_extended_parameters_is_accepted() {
     let mut a = Script::new(config());
-    // 255, 255, the length in two octets; one parameter with a length in two octets.
+    // 255 and 255 mark the extended form; the two lengths behind them have two octets each.
     a.establish(raw_open(
         "04 fc00 005a c0a800fe ff ff 0009 02 0006 01 04 0001 00 01",
     ));
@@ -103,15 +105,15 @@ fn a_long_open() {
     assert_eq!(families, [bgp_wire::Family::IPV4_UNICAST]);
 }
 
-/// RFC 4271 section 6.3: whether a path has to begin with the peer's AS.
+/// RFC 4271 section 6.3: a speaker may reject a path that does not begin with the peer's AS.
 #[test]
-fn the_first_as_of_a_path() {
+fn path_without_peer_as_is_rejected_if_configured() {
     for enforce in [true, false] {
         let external = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
         let mut a = Script::new(external.enforce_first_as(enforce));
         let connection = a.establish(open(64513, 90));
         let attributes = "400101 00  400206 0201 0000fc09  400304 c0a800fe";
-        a.receives(connection, update_with(attributes, "20 0a010001"));
+        a.receive(connection, update_with(attributes, "20 0a010001"));
         let mut events = a.take_events().into_iter();
         let fault = events.any(|event| matches!(event, SessionEvent::UpdateFault(_)));
         assert_eq!(fault, enforce);
@@ -119,39 +121,39 @@ fn the_first_as_of_a_path() {
 }
 
 #[test]
-fn keepalives_as_often_as_configured() {
+fn configured_keepalive_time_sets_keepalive_interval() {
     let mut a = Script::new(config().keepalive_time(Duration::from_secs(4)));
     let connection = a.establish(open(64512, 90));
     let negotiated = a.session.negotiated().unwrap();
     assert_eq!(negotiated.hold_time, HoldTime::DEFAULT);
     assert_eq!(negotiated.keepalive, Duration::from_secs(4));
     a.take_messages(connection);
-    a.passes(Duration::from_secs(40));
-    // With jitter, each comes after three to four seconds.
+    a.advance(Duration::from_secs(40));
+    // RFC 4271 section 10: jitter shortens each interval to between 75 and 100 %, here 3 to 4 s.
     let sent = a.take_messages(connection).len();
     assert!((10..=13).contains(&sent), "{sent}");
 }
 
 #[test]
-fn another_identifier_for_one_peer() {
+fn router_id_of_peer_replaces_router_id_of_speaker() {
     let router_id = RouterId::new(9, 9, 9, 9).unwrap();
     let mut a = Script::new(config().router_id(router_id));
     a.establish(open(64512, 90));
     assert_eq!(a.open.unwrap().router_id, router_id);
 }
 
-/// Until the peer has confirmed our OPEN it is not waited for for ever, whatever hold time it wants.
+/// A hold time of zero takes effect in Established only: a peer that never confirms our OPEN is dropped after 4 minutes.
 #[test]
-fn a_peer_that_does_not_confirm() {
+fn peer_not_confirming_open_is_dropped_despite_hold_time_zero() {
     let mut a = Script::new(config());
-    a.confirm(open(64512, 0));
-    a.passes(Duration::from_secs(239));
+    a.reach_open_confirm(open(64512, 0));
+    a.advance(Duration::from_secs(239));
     assert_eq!(a.session.state(), State::OpenConfirm);
-    a.passes(Duration::from_secs(1));
+    a.advance(Duration::from_secs(1));
     assert_eq!(a.session.state(), State::Idle);
     let mut b = Script::new(config());
-    let connection = b.confirm(open(64512, 0));
-    b.receives(connection, keepalive());
-    b.passes(Duration::from_secs(100_000));
+    let connection = b.reach_open_confirm(open(64512, 0));
+    b.receive(connection, keepalive());
+    b.advance(Duration::from_secs(100_000));
     assert_eq!(b.session.state(), State::Established);
 }

@@ -1,9 +1,11 @@
-//! Graceful restart as dialogues, from both ends (RFC 4724, RFC 8538, RFC 9494), and what is kept of a peer's routes.
+//! Dialogues about graceful restart (RFC 4724, RFC 8538, RFC 9494): our own restarts, and retained routes of a peer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::script::{Message, Script, config, keepalive, notification, open_with, updates};
+use crate::script::{
+    Script, SentMessage, config, keepalive, notification, open_with, refresh, updates,
+};
 use bgp_session::{
     AdjRibIn, DownReason, PeerConfig, RestartConfig, RouteChange, SessionEvent, Shutdown,
     Staleness, State,
@@ -17,13 +19,14 @@ use ipnet::IpNet;
 
 const BOTH: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
 
+/// Returns a configuration that retains the routes of a restarting peer for up to 60 s after its return.
 fn helper() -> PeerConfig {
     config()
         .deliver_updates(true)
         .graceful_restart(RestartConfig::new().stale_time(Duration::from_secs(60)))
 }
 
-/// The capability of a peer.
+/// Returns a peer's graceful restart capability with a restart time of 10 s.
 fn restart(restarted: bool, notification: bool, families: &[(Family, bool)]) -> CapabilityBuf {
     let families = families
         .iter()
@@ -39,15 +42,16 @@ fn restart(restarted: bool, notification: bool, families: &[(Family, bool)]) -> 
     }
 }
 
-fn kept() -> CapabilityBuf {
+/// Returns the capability of a peer that restarted and kept its forwarding state for both families.
+fn forwarding_kept() -> CapabilityBuf {
     restart(true, false, &[(BOTH[0], true), (BOTH[1], true)])
 }
 
-/// Everything that the table of an application says, as the events come.
+/// An application's table: the routes of an `AdjRibIn`, and a copy kept from its changes.
 #[derive(Default)]
 struct Table {
     adj_rib_in: AdjRibIn,
-    routes: BTreeMap<IpNet, Staleness>,
+    routes: BTreeMap<String, Staleness>,
 }
 
 impl Table {
@@ -56,25 +60,28 @@ impl Table {
             let routes = &mut self.routes;
             self.adj_rib_in.apply(&event, |change| match change {
                 RouteChange::Announced(nlri, route) => {
-                    routes.insert(nlri.prefix, route.staleness);
+                    routes.insert(nlri.to_string(), route.staleness);
                 }
                 RouteChange::Withdrawn(nlri) => {
-                    routes.remove(&nlri.prefix);
+                    routes.remove(&nlri.to_string());
                 }
             });
         }
-        let same = self.adj_rib_in.routes();
-        let same: BTreeMap<_, _> = same
-            .map(|(nlri, route)| (nlri.prefix, route.staleness))
+        // The reported changes must add up to the table itself.
+        let held: BTreeMap<_, _> = self
+            .adj_rib_in
+            .routes()
+            .map(|(nlri, route)| (nlri.to_string(), route.staleness))
             .collect();
-        assert_eq!(same, self.routes);
+        assert_eq!(held, self.routes);
     }
 
     fn staleness(&self, prefix: &str) -> Option<Staleness> {
-        self.routes.get(&prefix.parse().unwrap()).copied()
+        self.routes.get(prefix).copied()
     }
 }
 
+/// Returns the UPDATEs by which the peer announces prefixes of both families.
 fn announce(prefixes: &[&str]) -> Vec<u8> {
     updates(PeerKind::Internal, |update| {
         for prefix in prefixes {
@@ -91,36 +98,37 @@ fn end_of_rib(family: Family) -> Vec<u8> {
     octets.to_vec()
 }
 
-/// A session with two routes of a peer that restarts as `capability` says, and the table of an application.
+/// Returns a session with two routes from a peer with these capabilities, and the table of an application.
 fn with_routes(config: PeerConfig, capabilities: &[CapabilityBuf]) -> (Script, Table) {
     let mut a = Script::new(config);
     let connection = a.establish(open_with(64512, capabilities));
-    a.receives(connection, announce(&["10.0.0.0/8", "2001:db8::/32"]));
+    a.receive(connection, announce(&["10.0.0.0/8", "2001:db8::/32"]));
     let mut table = Table::default();
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::Fresh));
     (a, table)
 }
 
-/// The peer comes back by itself.
-fn back(a: &mut Script, capabilities: &[CapabilityBuf]) -> bgp_session::ConnectionId {
-    let connection = a.accepts().expect("wanted");
-    a.receives(connection, open_with(64512, capabilities));
-    a.receives(connection, keepalive());
+/// Lets the peer connect again and brings its session up.
+fn reconnect(a: &mut Script, capabilities: &[CapabilityBuf]) -> bgp_session::ConnectionId {
+    let connection = a.accept().expect("the session accepts");
+    a.receive(connection, open_with(64512, capabilities));
+    a.receive(connection, keepalive());
     assert_eq!(a.session.state(), State::Established);
     connection
 }
 
+/// Returns the families whose routes the last end of a session left in place.
 fn retained(a: &Script) -> FamilySet {
     let down = a.events.iter().rev().find_map(|event| match event {
         SessionEvent::Down { retained, .. } => Some(*retained),
         _ => None,
     });
-    down.expect("down")
+    down.expect("a session has ended")
 }
 
 #[test]
-fn what_our_open_says() {
+fn open_after_restart_has_r_bit_until_session_is_up() {
     let mut a = Script::new(helper());
     a.establish(open_with(64512, &[]));
     let families = BOTH.map(|family| GracefulRestartFamily {
@@ -140,14 +148,14 @@ fn what_our_open_says() {
             .capabilities
             .contains(&expected(false))
     );
-    // The R bit, until the time for the restart is over.
+    // RFC 4724 section 4.1: the R bit is for the first session after a restart. A peer waits 120 s for that session.
     let mut late = Script::new(helper());
     late.session = late.session.restarted();
-    late.passes(Duration::from_secs(121));
+    late.advance(Duration::from_secs(121));
     late.establish(open_with(64512, &[]));
     let capabilities = late.open.unwrap().capabilities;
     assert!(capabilities.contains(&expected(false)));
-    // Or a session has come up.
+    // A session that comes up in time has the bit; the session after it does not.
     let mut b = Script::new(helper());
     b.session = b.session.restarted();
     let connection = b.establish(open_with(64512, &[]));
@@ -159,8 +167,8 @@ fn what_our_open_says() {
             .contains(&expected(true))
     );
     b.closed(connection);
-    let again = b.accepts().expect("wanted");
-    b.expects(again, Message::Open);
+    let again = b.accept().expect("the session accepts");
+    b.expect(again, SentMessage::Open);
     assert!(
         b.open
             .clone()
@@ -171,74 +179,75 @@ fn what_our_open_says() {
 }
 
 #[test]
-fn routes_are_kept_until_the_peer_has_sent_them_anew() {
-    let (mut a, mut table) = with_routes(helper(), &[kept()]);
+fn retained_routes_are_stale_until_end_of_rib() {
+    let (mut a, mut table) = with_routes(helper(), &[forwarding_kept()]);
     a.closed(a.connection());
     assert_eq!(retained(&a), BOTH.into_iter().collect());
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::Stale));
-    a.passes(Duration::from_secs(5));
-    let connection = back(&mut a, &[kept()]);
+    a.advance(Duration::from_secs(5));
+    let connection = reconnect(&mut a, &[forwarding_kept()]);
     table.follow(&mut a);
     assert_eq!(
         table.staleness("10.0.0.0/8"),
         Some(Staleness::Stale),
-        "forwarding goes on"
+        "the peer's forwarding state is intact"
     );
-    a.receives(connection, announce(&["10.0.0.0/8"]));
-    a.receives(connection, end_of_rib(Family::IPV4_UNICAST));
+    a.receive(connection, announce(&["10.0.0.0/8"]));
+    a.receive(connection, end_of_rib(Family::IPV4_UNICAST));
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::Fresh));
     assert_eq!(
         table.staleness("2001:db8::/32"),
         Some(Staleness::Stale),
-        "the other family"
+        "End-of-RIB is per family"
     );
-    a.receives(connection, end_of_rib(Family::IPV6_UNICAST));
+    a.receive(connection, end_of_rib(Family::IPV6_UNICAST));
     table.follow(&mut a);
     assert_eq!(
         table.staleness("2001:db8::/32"),
         None,
-        "it was not sent anew"
+        "a stale route that is not sent again ends with End-of-RIB"
     );
 }
 
 #[test]
-fn who_does_not_come_back_in_time_is_forgotten() {
-    let (mut a, mut table) = with_routes(helper(), &[kept()]);
+fn stale_routes_expire_after_restart_time() {
+    let (mut a, mut table) = with_routes(helper(), &[forwarding_kept()]);
     a.closed(a.connection());
-    a.passes(Duration::from_millis(9999));
+    a.advance(Duration::from_millis(9999));
     table.follow(&mut a);
     assert_eq!(table.routes.len(), 2);
     assert!(a.session.retains_routes());
-    a.passes(Duration::from_millis(1));
+    a.advance(Duration::from_millis(1));
     table.follow(&mut a);
     assert_eq!(table.routes.len(), 0);
     assert!(!a.session.retains_routes());
 }
 
 #[test]
-fn who_is_back_and_sends_nothing_is_forgotten_in_time() {
-    let (mut a, mut table) = with_routes(helper(), &[kept()]);
+fn stale_routes_expire_after_stale_time_without_end_of_rib() {
+    let (mut a, mut table) = with_routes(helper(), &[forwarding_kept()]);
     a.closed(a.connection());
-    let connection = back(&mut a, &[kept()]);
+    let connection = reconnect(&mut a, &[forwarding_kept()]);
+    // The configured stale time is 60 s; KEEPALIVEs stop the hold timer from ending the session first.
     for _ in 0..59 {
-        a.passes(Duration::from_secs(1));
-        a.receives(connection, keepalive());
+        a.advance(Duration::from_secs(1));
+        a.receive(connection, keepalive());
     }
     table.follow(&mut a);
     assert_eq!(table.routes.len(), 2);
-    a.passes(Duration::from_secs(1));
+    a.advance(Duration::from_secs(1));
     table.follow(&mut a);
     assert_eq!(table.routes.len(), 0);
 }
 
-/// RFC 4724 section 4.2: what the new OPEN says of each family.
+/// RFC 4724 section 4.2: routes of a family without the F bit in the new OPEN are removed at once.
 #[test]
-fn who_has_not_forwarded_is_forgotten_at_once() {
+fn routes_without_forwarding_state_are_removed_on_reconnect() {
     let (ipv4, ipv6) = (BOTH[0], BOTH[1]);
     for (capabilities, left) in [
-        (vec![kept()], 2),
+        (vec![forwarding_kept()], 2),
         (
             vec![restart(true, false, &[(ipv4, true), (ipv6, false)])],
             1,
@@ -247,21 +256,21 @@ fn who_has_not_forwarded_is_forgotten_at_once() {
         (vec![restart(true, false, &[])], 0),
         (vec![], 0),
     ] {
-        let (mut a, mut table) = with_routes(helper(), &[kept()]);
+        let (mut a, mut table) = with_routes(helper(), &[forwarding_kept()]);
         a.closed(a.connection());
-        back(&mut a, &capabilities);
+        reconnect(&mut a, &capabilities);
         table.follow(&mut a);
         assert_eq!(table.routes.len(), left, "{capabilities:?}");
     }
 }
 
-/// RFC 4724 section 4.2: what was stale when the next failure came is gone.
+/// RFC 4724 section 4.2: routes that are still stale at the next failure are removed.
 #[test]
-fn twice_in_a_row() {
-    let (mut a, mut table) = with_routes(helper(), &[kept()]);
+fn stale_routes_do_not_survive_second_restart() {
+    let (mut a, mut table) = with_routes(helper(), &[forwarding_kept()]);
     a.closed(a.connection());
-    let connection = back(&mut a, &[kept()]);
-    a.receives(connection, announce(&["10.0.0.0/8"]));
+    let connection = reconnect(&mut a, &[forwarding_kept()]);
+    a.receive(connection, announce(&["10.0.0.0/8"]));
     a.closed(connection);
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::Stale));
@@ -269,9 +278,9 @@ fn twice_in_a_row() {
 }
 
 #[test]
-fn nothing_is_kept_that_was_not_agreed_on() {
+fn routes_are_removed_if_restart_was_not_negotiated() {
     for (config, capabilities) in [
-        (config().deliver_updates(true), vec![kept()]),
+        (config().deliver_updates(true), vec![forwarding_kept()]),
         (helper(), vec![]),
         (helper(), vec![restart(false, false, &[])]),
     ] {
@@ -283,9 +292,9 @@ fn nothing_is_kept_that_was_not_agreed_on() {
     }
 }
 
-/// RFC 8538: with the N bit of both a NOTIFICATION is no reason to forget, unless it is a Hard Reset.
+/// RFC 8538 section 4: if both sides set the N bit, routes survive a NOTIFICATION unless it is a Hard Reset.
 #[test]
-fn notifications() {
+fn routes_survive_notification_if_both_set_n_bit() {
     let reset = NotificationBuf::with_text(Reason::ADMINISTRATIVE_RESET, "");
     for (n_bit, sent, kept) in [
         (false, reset.clone(), 0),
@@ -294,25 +303,25 @@ fn notifications() {
     ] {
         let capability = restart(false, n_bit, &[(BOTH[0], true), (BOTH[1], true)]);
         let (mut a, mut table) = with_routes(helper(), &[capability]);
-        a.receives(a.connection(), notification(&sent));
+        a.receive(a.connection(), notification(&sent));
         table.follow(&mut a);
         assert_eq!(table.routes.len(), kept, "{sent:?}");
     }
-    // The same for the one that we send when the peer has gone silent.
+    // RFC 8538 section 4 treats our own NOTIFICATION for an expired hold timer the same way.
     for (n_bit, kept) in [(false, 0), (true, 2)] {
         let capability = restart(false, n_bit, &[(BOTH[0], true), (BOTH[1], true)]);
         let (mut a, mut table) = with_routes(helper(), &[capability]);
-        a.passes(Duration::from_secs(90));
-        assert!(matches!(a.down(), Some(DownReason::Local(_))));
+        a.advance(Duration::from_secs(90));
+        assert!(matches!(a.down_reason(), Some(DownReason::Local(_))));
         table.follow(&mut a);
         assert_eq!(table.routes.len(), kept);
     }
 }
 
-/// RFC 8538 section 3.1: what is to end a session for good says so to who would keep routes.
+/// RFC 8538 section 3.1: a NOTIFICATION that ends a session for good is a Hard Reset if the peer would retain routes.
 #[test]
-fn hard_resets() {
-    for (n_bit, why, sent) in [
+fn final_shutdown_is_hard_reset_if_peer_retains_routes() {
+    for (n_bit, shutdown, sent) in [
         (
             false,
             Shutdown::administrative("bye"),
@@ -321,6 +330,7 @@ fn hard_resets() {
         (
             true,
             Shutdown::administrative("bye"),
+            // Code 6 and subcode 2 of the original NOTIFICATION precede its data.
             (Reason::HARD_RESET, b"\x06\x02\x03bye".to_vec()),
         ),
         (
@@ -338,64 +348,68 @@ fn hard_resets() {
         let (mut a, mut table) = with_routes(helper(), &[capability]);
         let connection = a.connection();
         a.take_messages(connection);
-        a.stop(&why);
-        a.expects(connection, Message::Notification(sent.0, sent.1));
+        a.stop(&shutdown);
+        a.expect(connection, SentMessage::Notification(sent.0, sent.1));
         table.follow(&mut a);
         assert_eq!(
             table.routes.len(),
             0,
-            "the operator wants no more of the peer"
+            "an operator's stop removes the peer's routes"
         );
     }
 }
 
-/// RFC 4724 section 4.1: no Cease for a restart that was announced.
+/// RFC 4724 section 4.1: a planned restart closes without a NOTIFICATION, because a Cease would remove our routes.
 #[test]
-fn a_planned_restart_is_silent_to_who_keeps_routes() {
-    let (mut a, _) = with_routes(helper(), &[kept()]);
+fn planned_restart_sends_no_notification_if_peer_retains_routes() {
+    let (mut a, _) = with_routes(helper(), &[forwarding_kept()]);
     let connection = a.connection();
     a.take_messages(connection);
     a.stop(&Shutdown::restart());
     assert_eq!(a.take_messages(connection), []);
-    a.expects_close(connection);
-    assert_eq!(a.down(), Some(DownReason::Restarting));
+    a.expect_close(connection);
+    assert_eq!(a.down_reason(), Some(DownReason::Restarting));
 
     let (mut b, _) = with_routes(helper(), &[]);
     let connection = b.connection();
     b.take_messages(connection);
     b.stop(&Shutdown::restart());
     let text = b"\x07restart".to_vec();
-    b.expects(
+    b.expect(
         connection,
-        Message::Notification(Reason::ADMINISTRATIVE_RESET, text),
+        SentMessage::Notification(Reason::ADMINISTRATIVE_RESET, text),
     );
 }
 
-/// RFC 4724 section 5: a peer that restarts connects while we still believe in the session before.
+/// RFC 4724 section 5: a peer may restart and connect before we notice the end of its previous session.
 #[test]
-fn a_new_connection_replaces_the_session_of_a_peer_that_restarts() {
-    let (mut a, mut table) = with_routes(helper(), &[kept()]);
+fn connection_from_restarting_peer_replaces_session() {
+    let (mut a, mut table) = with_routes(helper(), &[forwarding_kept()]);
     let old = a.connection();
     a.take_messages(old);
-    let new = back(&mut a, &[kept()]);
+    let new = reconnect(&mut a, &[forwarding_kept()]);
     assert_eq!(a.session.connection_id(), Some(new));
-    assert_eq!(a.take_messages(old), [], "it is told nothing");
-    a.expects_close(old);
+    assert_eq!(
+        a.take_messages(old),
+        [],
+        "the old connection gets no NOTIFICATION"
+    );
+    a.expect_close(old);
     assert_eq!(retained(&a), BOTH.into_iter().collect());
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::Stale));
-    // Somebody who connects and says nothing replaces nobody.
-    let (mut b, _) = with_routes(helper(), &[kept()]);
-    let (old, new) = (b.connection(), b.accepts().expect("wanted"));
-    b.passes(Duration::from_secs(1));
+    // A connection without an OPEN proves nothing: any host can spoof one, so the session stays.
+    let (mut b, _) = with_routes(helper(), &[forwarding_kept()]);
+    let (old, new) = (b.connection(), b.accept().expect("the session accepts"));
+    b.advance(Duration::from_secs(1));
     assert_eq!(b.session.connection_id(), Some(old));
     b.closed(new);
     assert_eq!(b.session.state(), State::Established);
 }
 
-/// RFC 9494: routes that are kept for long as a last resort.
+/// RFC 9494 section 4.2: routes of a peer that does not return become long-lived stale.
 #[test]
-fn long_lived() {
+fn long_lived_stale_routes_expire_after_long_lived_stale_time() {
     let family = |family, seconds| LongLivedRestartFamily {
         family,
         forwarding: true,
@@ -403,38 +417,45 @@ fn long_lived() {
     };
     let config = helper().graceful_restart(RestartConfig::new().long_lived(3600));
     let capabilities = [
-        kept(),
+        forwarding_kept(),
         CapabilityBuf::LongLivedGracefulRestart(vec![family(BOTH[0], 1000), family(BOTH[1], 0)]),
     ];
     let (mut a, mut table) = with_routes(config, &capabilities);
     let ours = CapabilityBuf::LongLivedGracefulRestart(BOTH.map(|it| family(it, 3600)).to_vec());
     assert!(a.open.clone().unwrap().capabilities.contains(&ours));
+    // RFC 9494 section 4.2: the community NO_LLGR excludes a route from long-lived retention.
     let unwanted = updates(PeerKind::Internal, |update| {
         update.attributes.communities.push(Community::NO_LLGR);
         update.announce("11.0.0.0/8".parse::<IpNet>().unwrap());
     });
-    a.receives(a.connection(), unwanted);
+    a.receive(a.connection(), unwanted);
     a.closed(a.connection());
-    a.passes(Duration::from_secs(10));
+    // The ordinary restart time of 10 s comes first.
+    a.advance(Duration::from_secs(10));
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::LongLived));
     assert_eq!(table.staleness("11.0.0.0/8"), None, "NO_LLGR");
     assert_eq!(
         table.staleness("2001:db8::/32"),
         None,
-        "no time for its family"
+        "the peer's stale time for the family is 0"
     );
-    let nlri = bgp_wire::Nlri::new("10.0.0.0/8".parse().unwrap());
-    let communities = &table.adj_rib_in.route(nlri).unwrap().attributes.communities;
+    let nlri = "10.0.0.0/8".parse::<IpNet>().unwrap().into();
+    let communities = &table
+        .adj_rib_in
+        .route(&nlri)
+        .unwrap()
+        .attributes
+        .communities;
     assert!(communities.contains(&Community::LLGR_STALE));
-    a.passes(Duration::from_secs(1000));
+    a.advance(Duration::from_secs(1000));
     table.follow(&mut a);
     assert_eq!(table.routes.len(), 0);
 }
 
-/// RFC 9494 section 4.2: a peer that comes and goes meanwhile neither ends the last resort nor puts it off.
+/// RFC 9494 section 4.2: a further restart neither ends nor extends the long-lived stale time.
 #[test]
-fn long_lived_over_several_restarts() {
+fn further_restart_does_not_extend_long_lived_stale_time() {
     let long_lived = |forwarding| {
         let entry = LongLivedRestartFamily {
             family: BOTH[0],
@@ -446,14 +467,14 @@ fn long_lived_over_several_restarts() {
     let config = helper().graceful_restart(RestartConfig::new().long_lived(3600));
     let away = |a: &mut Script, seconds| {
         a.closed(a.connection());
-        a.passes(Duration::from_secs(seconds));
+        a.advance(Duration::from_secs(seconds));
     };
-    let (mut a, mut table) = with_routes(config.clone(), &[kept(), long_lived(true)]);
+    let (mut a, mut table) = with_routes(config.clone(), &[forwarding_kept(), long_lived(true)]);
     away(&mut a, 400);
-    // It announces one of two routes, and is gone before the end.
-    a.passes(Duration::from_secs(10));
-    back(&mut a, &[kept(), long_lived(true)]);
-    a.receives(a.connection(), announce(&["12.0.0.0/8"]));
+    // The peer announces one more route and fails again before its End-of-RIB.
+    a.advance(Duration::from_secs(10));
+    reconnect(&mut a, &[forwarding_kept(), long_lived(true)]);
+    a.receive(a.connection(), announce(&["12.0.0.0/8"]));
     away(&mut a, 100);
     table.follow(&mut a);
     for prefix in ["10.0.0.0/8", "12.0.0.0/8"] {
@@ -463,50 +484,41 @@ fn long_lived_over_several_restarts() {
             "{prefix}"
         );
     }
-    a.passes(Duration::from_secs(480));
+    a.advance(Duration::from_secs(480));
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::LongLived));
-    a.passes(Duration::from_secs(20));
+    a.advance(Duration::from_secs(20));
     table.follow(&mut a);
-    assert_eq!(table.routes.len(), 0, "1000 s after the first time");
+    assert_eq!(table.routes.len(), 0, "1000 s after the first failure");
 
-    // Its F bit is the one of its capability.
-    let (mut a, mut table) = with_routes(config, &[kept(), long_lived(true)]);
+    // RFC 9494 section 4.2: long-lived retention heeds the F bit of its own capability, not that of graceful restart.
+    let (mut a, mut table) = with_routes(config, &[forwarding_kept(), long_lived(true)]);
     away(&mut a, 100);
-    back(&mut a, &[kept(), long_lived(false)]);
+    reconnect(&mut a, &[forwarding_kept(), long_lived(false)]);
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), None);
 }
 
-/// RFC 7313 section 4: what a refresh does not name is gone.
+/// RFC 7313 section 4: routes that an enhanced refresh does not contain are removed at its end.
 #[test]
-fn refreshes_that_say_where_they_end() {
+fn routes_missing_from_enhanced_refresh_are_removed() {
     let mut a = Script::new(helper());
     let enhanced = [
         CapabilityBuf::RouteRefresh,
         CapabilityBuf::EnhancedRouteRefresh,
     ];
     let connection = a.establish(open_with(64512, &enhanced));
-    a.receives(
+    a.receive(
         connection,
         announce(&["10.0.0.0/8", "11.0.0.0/8", "2001:db8::/32"]),
     );
     let mut table = Table::default();
-    a.receives(
-        connection,
-        crate::script::refresh(bgp_wire::RefreshSubtype::END),
-    );
+    a.receive(connection, refresh(bgp_wire::RefreshSubtype::END));
     table.follow(&mut a);
-    assert_eq!(table.routes.len(), 3, "an end without a beginning");
-    a.receives(
-        connection,
-        crate::script::refresh(bgp_wire::RefreshSubtype::BEGIN),
-    );
-    a.receives(connection, announce(&["10.0.0.0/8"]));
-    a.receives(
-        connection,
-        crate::script::refresh(bgp_wire::RefreshSubtype::END),
-    );
+    assert_eq!(table.routes.len(), 3, "an EoRR without a BoRR is ignored");
+    a.receive(connection, refresh(bgp_wire::RefreshSubtype::BEGIN));
+    a.receive(connection, announce(&["10.0.0.0/8"]));
+    a.receive(connection, refresh(bgp_wire::RefreshSubtype::END));
     table.follow(&mut a);
     assert_eq!(table.staleness("10.0.0.0/8"), Some(Staleness::Fresh));
     assert_eq!(table.staleness("11.0.0.0/8"), None);

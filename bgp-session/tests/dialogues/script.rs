@@ -1,4 +1,6 @@
-//! The peer's side of a dialogue.
+//! The peer's side of a dialogue: feeds a session with input and collects its output.
+//!
+//! The script owns the clock, so a test of a timeout of minutes takes microseconds.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -13,13 +15,13 @@ use bgp_wire::{
 };
 use bytes::BytesMut;
 
-/// A session, a clock, and what came out.
+/// A session, its clock and the outputs that a test has not yet checked.
 pub(crate) struct Script {
     pub(crate) session: Session,
     pub(crate) now: Instant,
     pub(crate) events: Vec<SessionEvent>,
-    sent: VecDeque<(ConnectionId, Message)>,
-    /// The last OPEN that was sent.
+    sent: VecDeque<(ConnectionId, SentMessage)>,
+    /// The last OPEN that the session sent.
     pub(crate) open: Option<OpenBuf>,
     dials: VecDeque<ConnectionId>,
     closed: VecDeque<ConnectionId>,
@@ -27,9 +29,9 @@ pub(crate) struct Script {
     buffers: BTreeMap<ConnectionId, BytesMut>,
 }
 
-/// A message that the session has sent.
+/// A message that the session sent, reduced to the parts that the tests compare.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Message {
+pub(crate) enum SentMessage {
     Open,
     Update,
     Keepalive,
@@ -37,6 +39,7 @@ pub(crate) enum Message {
     RouteRefresh(Family),
 }
 
+/// Returns the configuration of an internal peer.
 pub(crate) fn config() -> PeerConfig {
     PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512))
 }
@@ -62,38 +65,40 @@ impl Script {
         }
     }
 
+    /// Returns a session that a peer with a hold time of 90 s has brought up.
     pub(crate) fn established(config: PeerConfig) -> Self {
         let mut script = Self::new(config);
         script.establish(open(64512, 90));
         script
     }
 
-    /// Takes the events that have come up.
+    /// Returns the events since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<SessionEvent> {
         std::mem::take(&mut self.events)
     }
 
-    /// The transport takes so many octets and leaves others.
-    pub(crate) fn written(&mut self, connection: ConnectionId, taken: usize, left: usize) {
+    /// Reports that the transport took `taken` octets and `left` octets wait in its queue.
+    pub(crate) fn write(&mut self, connection: ConnectionId, taken: usize, left: usize) {
         self.session
             .handle_written(self.now, connection, taken, left);
-        self.drain();
+        self.poll_outputs();
     }
 
-    /// Up to OpenConfirm.
-    pub(crate) fn confirm(&mut self, open: Vec<u8>) -> ConnectionId {
+    /// Brings a dialled connection to OpenConfirm.
+    pub(crate) fn reach_open_confirm(&mut self, open: Vec<u8>) -> ConnectionId {
         self.start();
-        let dialled = self.expects_dial();
+        let dialled = self.expect_dial();
         self.connected(dialled);
-        self.receives(dialled, open);
-        self.expects(dialled, Message::Open);
-        self.expects(dialled, Message::Keepalive);
+        self.receive(dialled, open);
+        self.expect(dialled, SentMessage::Open);
+        self.expect(dialled, SentMessage::Keepalive);
         dialled
     }
 
+    /// Brings a dialled connection to Established.
     pub(crate) fn establish(&mut self, open: Vec<u8>) -> ConnectionId {
-        let connection = self.confirm(open);
-        self.receives(connection, keepalive());
+        let connection = self.reach_open_confirm(open);
+        self.receive(connection, keepalive());
         assert_eq!(self.session.state(), State::Established);
         connection
     }
@@ -104,59 +109,61 @@ impl Script {
 
     pub(crate) fn start(&mut self) {
         self.session.start(self.now);
-        self.drain();
+        self.poll_outputs();
     }
 
     pub(crate) fn stop(&mut self, why: &Shutdown) {
         self.session.stop(self.now, why);
-        self.drain();
+        self.poll_outputs();
     }
 
     pub(crate) fn connected(&mut self, connection: ConnectionId) {
         self.session
             .handle_connected(self.now, connection, "192.168.0.111".parse().unwrap());
-        self.drain();
+        self.poll_outputs();
     }
 
-    pub(crate) fn accepts(&mut self) -> Option<ConnectionId> {
+    pub(crate) fn accept(&mut self) -> Option<ConnectionId> {
         let accepted = self
             .session
             .accept(self.now, "192.168.0.111".parse().unwrap());
-        self.drain();
+        self.poll_outputs();
         accepted
     }
 
     pub(crate) fn closed(&mut self, connection: ConnectionId) {
         self.session.handle_closed(self.now, connection);
-        self.drain();
+        self.poll_outputs();
         self.closed.retain(|closed| *closed != connection);
     }
 
-    /// Gives the session octets on top of what it left of earlier ones.
-    pub(crate) fn receives(&mut self, connection: ConnectionId, octets: impl AsRef<[u8]>) {
+    /// Appends octets to the connection's buffer and hands the buffer to the session.
+    pub(crate) fn receive(&mut self, connection: ConnectionId, octets: impl AsRef<[u8]>) {
+        // The buffer still holds an incomplete message from earlier calls.
         let buffer = self.buffers.entry(connection).or_default();
         buffer.extend_from_slice(octets.as_ref());
         self.session.handle_bytes(self.now, connection, buffer);
-        self.drain();
+        self.poll_outputs();
     }
 
-    /// Time passes, and every deadline in it is met.
-    pub(crate) fn passes(&mut self, time: Duration) {
+    /// Advances the clock by `time` and serves every deadline on the way.
+    pub(crate) fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= end) {
             self.now = deadline;
             self.session.handle_timeout(self.now);
-            self.drain();
+            self.poll_outputs();
         }
         self.now = end;
     }
 
-    pub(crate) fn passes_until_due(&mut self) {
-        let deadline = self.deadline.expect("something is to come");
-        self.passes(deadline - self.now);
+    pub(crate) fn advance_to_deadline(&mut self) {
+        let deadline = self.deadline.expect("a timer is running");
+        self.advance(deadline - self.now);
     }
 
-    pub(crate) fn drain(&mut self) {
+    /// Collects outputs until the session waits for the next deadline.
+    pub(crate) fn poll_outputs(&mut self) {
         loop {
             match self.session.poll_output() {
                 Output::Dial(connection) => self.dials.push_back(connection),
@@ -170,9 +177,10 @@ impl Script {
                         {
                             self.open = Some(open.into());
                         }
-                        self.sent.push_back((connection, name(&frame)));
+                        self.sent.push_back((connection, summarize(&frame)));
                     }
-                    assert!(octets.is_empty(), "whole messages");
+                    // A driver may close the connection between two outputs; a partial message would then be lost.
+                    assert!(octets.is_empty(), "partial message in one output");
                 }
                 Output::Close(connection) => self.closed.push_back(connection),
                 Output::Event(event) => self.events.push(event),
@@ -184,31 +192,32 @@ impl Script {
         }
     }
 
-    pub(crate) fn expects_dial(&mut self) -> ConnectionId {
-        self.dials.pop_front().expect("a dial")
+    pub(crate) fn expect_dial(&mut self) -> ConnectionId {
+        self.dials.pop_front().expect("the session dials")
     }
 
     pub(crate) fn try_dial(&mut self) -> Option<ConnectionId> {
         self.dials.pop_front()
     }
 
-    pub(crate) fn expects(&mut self, connection: ConnectionId, message: Message) {
+    pub(crate) fn expect(&mut self, connection: ConnectionId, message: SentMessage) {
         let position = self.sent.iter().position(|(to, _)| *to == connection);
         let sent = position.and_then(|position| self.sent.remove(position));
         assert_eq!(sent, Some((connection, message)));
     }
 
-    pub(crate) fn expects_close(&mut self, connection: ConnectionId) {
+    pub(crate) fn expect_close(&mut self, connection: ConnectionId) {
         let position = self.closed.iter().position(|closed| *closed == connection);
         assert!(
             position
                 .and_then(|position| self.closed.remove(position))
                 .is_some(),
-            "closed"
+            "connection still open"
         );
     }
 
-    pub(crate) fn expects_nothing(&mut self) {
+    /// Fails if the session sent a message or dialled since the last check.
+    pub(crate) fn expect_nothing(&mut self) {
         assert!(
             self.sent.is_empty() && self.dials.is_empty(),
             "{:?} {:?}",
@@ -217,7 +226,8 @@ impl Script {
         );
     }
 
-    pub(crate) fn take_messages(&mut self, connection: ConnectionId) -> Vec<Message> {
+    /// Returns the messages on one connection since the last check.
+    pub(crate) fn take_messages(&mut self, connection: ConnectionId) -> Vec<SentMessage> {
         let (taken, kept): (VecDeque<_>, _) =
             self.sent.drain(..).partition(|(to, _)| *to == connection);
         self.sent = kept;
@@ -225,8 +235,8 @@ impl Script {
         taken.into_iter().map(|(_, message)| message).collect()
     }
 
-    /// Every state that the session was in.
-    pub(crate) fn states(&self) -> String {
+    /// Returns the states that the session has passed through, for example `Idle>Connect>OpenSent`.
+    pub(crate) fn state_path(&self) -> String {
         let changes = self.events.iter().filter_map(|event| match event {
             SessionEvent::StateChanged { to, .. } => Some(format!(">{to}")),
             _ => None,
@@ -234,7 +244,8 @@ impl Script {
         format!("Idle{}", changes.collect::<String>())
     }
 
-    pub(crate) fn down(&self) -> Option<DownReason> {
+    /// Returns the reason for the end of the last session, or `None` if no session has ended.
+    pub(crate) fn down_reason(&self) -> Option<DownReason> {
         self.events.iter().rev().find_map(|event| match event {
             SessionEvent::Down { reason, .. } => Some(reason.clone()),
             _ => None,
@@ -242,18 +253,19 @@ impl Script {
     }
 }
 
-fn name(frame: &Frame) -> Message {
+fn summarize(frame: &Frame) -> SentMessage {
     match frame.decode(&Context::new(PeerKind::Internal)).unwrap() {
-        bgp_wire::Message::Open(_) => Message::Open,
-        bgp_wire::Message::Update(_) => Message::Update,
-        bgp_wire::Message::Keepalive => Message::Keepalive,
+        bgp_wire::Message::Open(_) => SentMessage::Open,
+        bgp_wire::Message::Update(_) => SentMessage::Update,
+        bgp_wire::Message::Keepalive => SentMessage::Keepalive,
         bgp_wire::Message::Notification(sent) => {
-            Message::Notification(sent.reason(), sent.data().to_vec())
+            SentMessage::Notification(sent.reason(), sent.data().to_vec())
         }
-        bgp_wire::Message::RouteRefresh(refresh) => Message::RouteRefresh(refresh.family),
+        bgp_wire::Message::RouteRefresh(refresh) => SentMessage::RouteRefresh(refresh.family),
     }
 }
 
+/// Returns an OPEN for the two unicast families.
 pub(crate) fn open(asn: u32, hold_time: u16) -> Vec<u8> {
     encode_open(
         asn,
@@ -276,7 +288,7 @@ pub(crate) fn open_with_families(families: &[Family]) -> Vec<u8> {
     encode_open(64512, 90, "192.168.0.254", families)
 }
 
-/// An OPEN with these capabilities, and those for its AS and the two unicast families.
+/// Returns an OPEN with the given capabilities besides those for its AS and the two unicast families.
 pub(crate) fn open_with(asn: u32, capabilities: &[CapabilityBuf]) -> Vec<u8> {
     let base = [
         CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST),
@@ -294,10 +306,11 @@ pub(crate) fn open_with(asn: u32, capabilities: &[CapabilityBuf]) -> Vec<u8> {
     octets.to_vec()
 }
 
-/// UPDATEs of what `fill` puts in, as an internal or external peer sends them.
+/// Returns the UPDATEs for the prefixes that `fill` adds, as a peer of this kind sends them.
 pub(crate) fn updates(peer: PeerKind, fill: impl FnOnce(&mut UpdateBuf)) -> Vec<u8> {
     let mut attributes = AttributeSet::new(Origin::IGP);
     if peer == PeerKind::External {
+        // RFC 4271 section 6.3 permits rejecting a path that does not begin with the peer's AS.
         attributes.as_path = "64513".parse().unwrap();
     }
     let mut update = UpdateBuf::new(attributes);
@@ -327,7 +340,7 @@ fn encode_open(asn: u32, hold_time: u16, router_id: &str, families: &[Family]) -
     octets.to_vec()
 }
 
-/// An OPEN with this body.
+/// Returns an OPEN with a body in hexadecimal digits, for bodies that the encoder refuses to build.
 pub(crate) fn raw_open(body: &str) -> Vec<u8> {
     message(1, &hex(body))
 }
@@ -336,7 +349,7 @@ pub(crate) fn keepalive() -> Vec<u8> {
     KEEPALIVE.to_vec()
 }
 
-/// An UPDATE of one IPv4 prefix.
+/// Returns an UPDATE that announces one IPv4 prefix.
 pub(crate) fn update() -> Vec<u8> {
     let mut update = UpdateBuf::new(AttributeSet::new(Origin::IGP));
     update.set_next_hop(
@@ -351,10 +364,11 @@ pub(crate) fn update() -> Vec<u8> {
     octets.to_vec()
 }
 
-/// An UPDATE with these attributes and prefixes.
+/// Returns an UPDATE with attributes and prefixes in hexadecimal digits, valid or not.
 pub(crate) fn update_with(attributes: &str, nlri: &str) -> Vec<u8> {
     let attributes = hex(attributes);
     let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+    // The two zero octets are the length of the withdrawn routes.
     message(2, &[&[0, 0], &length[..], &attributes, &hex(nlri)].concat())
 }
 
@@ -375,10 +389,12 @@ pub(crate) fn refresh(subtype: RefreshSubtype) -> Vec<u8> {
 }
 
 fn message(message_type: u8, body: &[u8]) -> Vec<u8> {
+    // The length counts the header of 19 octets (RFC 4271 section 4.1).
     let length = u16::try_from(19 + body.len()).unwrap().to_be_bytes();
     [&[0xff; 16], &length[..], &[message_type], body].concat()
 }
 
+/// Returns the octets of hexadecimal digits. Ignores spaces.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .chars()

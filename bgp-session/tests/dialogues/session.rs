@@ -1,133 +1,147 @@
-//! From the start of a session to its end.
+//! Dialogues about the life of a session: establishment, collisions, timers, faults, shutdown and retries.
 
 use std::time::Duration;
 
-use crate::script::{Message, Script, config, keepalive, notification, open, refresh, update};
+use crate::script::{
+    Script, SentMessage, config, keepalive, notification, open, open_with_families, open_with_id,
+    raw_open, refresh, update, update_with,
+};
 use bgp_session::{DownReason, PeerConfig, SessionEvent, Shutdown, State};
 use bgp_wire::{Asn, Family, HoldTime, NotificationBuf, Reason, RefreshSubtype};
 
 #[test]
-fn dials_and_establishes() {
+fn dialled_connection_reaches_established() {
     let mut a = Script::new(config());
     a.start();
-    let dialled = a.expects_dial();
+    let dialled = a.expect_dial();
     a.connected(dialled);
-    a.expects(dialled, Message::Open);
+    a.expect(dialled, SentMessage::Open);
     assert_eq!(a.session.state(), State::OpenSent);
-    a.receives(dialled, open(64512, 90));
-    a.expects(dialled, Message::Keepalive);
+    a.receive(dialled, open(64512, 90));
+    a.expect(dialled, SentMessage::Keepalive);
     assert_eq!(a.session.state(), State::OpenConfirm);
-    a.receives(dialled, keepalive());
+    a.receive(dialled, keepalive());
     assert_eq!(a.session.state(), State::Established);
-    assert_eq!(a.states(), "Idle>Connect>OpenSent>OpenConfirm>Established");
+    assert_eq!(
+        a.state_path(),
+        "Idle>Connect>OpenSent>OpenConfirm>Established"
+    );
     let negotiated = a.session.negotiated().unwrap();
     assert_eq!(negotiated.hold_time, HoldTime::DEFAULT);
     assert!(negotiated.families().contains(Family::IPV6_UNICAST));
 }
 
 #[test]
-fn accepts_and_establishes() {
+fn accepted_connection_reaches_established() {
     let mut a = Script::new(config().passive(true));
     a.start();
     assert_eq!(a.session.state(), State::Active);
-    let accepted = a.accepts().expect("wanted");
-    a.expects(accepted, Message::Open);
-    a.receives(accepted, open(64512, 90));
-    a.receives(accepted, keepalive());
+    let accepted = a.accept().expect("the session accepts");
+    a.expect(accepted, SentMessage::Open);
+    a.receive(accepted, open(64512, 90));
+    a.receive(accepted, keepalive());
     assert_eq!(a.session.state(), State::Established);
-    assert_eq!(a.states(), "Idle>Active>OpenSent>OpenConfirm>Established");
+    assert_eq!(
+        a.state_path(),
+        "Idle>Active>OpenSent>OpenConfirm>Established"
+    );
 }
 
 #[test]
-fn passive_never_dials() {
+fn passive_session_never_dials() {
     let mut a = Script::new(config().passive(true));
     a.start();
-    a.passes(Duration::from_secs(3600));
+    a.advance(Duration::from_secs(3600));
+    a.expect_nothing();
     assert_eq!(a.session.state(), State::Active);
 }
 
+/// RFC 4271 section 8.1.1, DelayOpen: our OPEN waits for the peer's OPEN or for the timer.
 #[test]
-fn waits_for_the_peers_open_first() {
+fn delayed_open_follows_peer_open_or_timer() {
     let mut a = Script::new(config().delay_open(Duration::from_secs(5)));
     a.start();
-    let dialled = a.expects_dial();
+    let dialled = a.expect_dial();
     a.connected(dialled);
-    a.expects_nothing();
-    a.receives(dialled, open(64512, 90));
-    a.expects(dialled, Message::Open);
-    a.expects(dialled, Message::Keepalive);
+    a.expect_nothing();
+    a.receive(dialled, open(64512, 90));
+    a.expect(dialled, SentMessage::Open);
+    a.expect(dialled, SentMessage::Keepalive);
     assert_eq!(a.session.state(), State::OpenConfirm);
 
     let mut b = Script::new(config().delay_open(Duration::from_secs(5)));
     b.start();
-    let dialled = b.expects_dial();
+    let dialled = b.expect_dial();
     b.connected(dialled);
-    b.passes(Duration::from_secs(5));
-    b.expects(dialled, Message::Open);
+    b.advance(Duration::from_secs(5));
+    b.expect(dialled, SentMessage::Open);
     assert_eq!(b.session.state(), State::OpenSent);
 }
 
 #[test]
-fn keeps_alive_and_expires() {
+fn session_without_keepalives_ends_after_hold_time() {
     let mut a = Script::established(config());
     let connection = a.connection();
     let mut keepalives = 0;
     for _ in 0..89 {
-        a.passes(Duration::from_secs(1));
+        a.advance(Duration::from_secs(1));
         keepalives += a
             .take_messages(connection)
             .iter()
-            .filter(|kind| **kind == Message::Keepalive)
+            .filter(|kind| **kind == SentMessage::Keepalive)
             .count();
     }
     assert!(
         (3..=4).contains(&keepalives),
-        "every 22.5 to 30 seconds: {keepalives}"
+        "not one every 22.5 to 30 s: {keepalives}"
     );
-    a.receives(connection, keepalive());
-    a.passes(Duration::from_secs(89));
+    a.receive(connection, keepalive());
+    a.advance(Duration::from_secs(89));
     assert_eq!(a.session.state(), State::Established);
     a.take_messages(connection);
-    a.passes(Duration::from_secs(1));
-    a.expects(
+    a.advance(Duration::from_secs(1));
+    a.expect(
         connection,
-        Message::Notification(Reason::HOLD_TIMER_EXPIRED, vec![]),
+        SentMessage::Notification(Reason::HOLD_TIMER_EXPIRED, vec![]),
     );
-    a.expects_close(connection);
+    a.expect_close(connection);
     let reason = NotificationBuf {
         reason: Reason::HOLD_TIMER_EXPIRED,
         data: vec![],
     };
-    assert_eq!(a.down(), Some(DownReason::Local(reason)));
+    assert_eq!(a.down_reason(), Some(DownReason::Local(reason)));
 }
 
+/// RFC 4271 section 4.4: a hold time of zero turns KEEPALIVEs and the hold timer off.
 #[test]
-fn hold_time_zero_never_expires() {
+fn session_with_hold_time_zero_never_expires() {
     let mut a = Script::new(config());
     let connection = a.establish(open(64512, 0));
-    a.passes(Duration::from_secs(100_000));
+    a.advance(Duration::from_secs(100_000));
     assert_eq!(a.session.state(), State::Established);
     assert_eq!(a.take_messages(connection), []);
 }
 
+/// RFC 4271 section 8.2.2 suggests a hold timer of four minutes in OpenSent.
 #[test]
-fn a_silent_peer_is_given_four_minutes_for_its_open() {
+fn peer_without_open_is_dropped_after_four_minutes() {
     let mut a = Script::new(config());
     a.start();
-    let dialled = a.expects_dial();
+    let dialled = a.expect_dial();
     a.connected(dialled);
-    a.expects(dialled, Message::Open);
-    a.passes(Duration::from_secs(239));
+    a.expect(dialled, SentMessage::Open);
+    a.advance(Duration::from_secs(239));
     assert_eq!(a.session.state(), State::OpenSent);
-    a.passes(Duration::from_secs(1));
-    a.expects(
+    a.advance(Duration::from_secs(1));
+    a.expect(
         dialled,
-        Message::Notification(Reason::HOLD_TIMER_EXPIRED, vec![]),
+        SentMessage::Notification(Reason::HOLD_TIMER_EXPIRED, vec![]),
     );
 }
 
+/// RFC 6608: the subcode depends on the state, and the data is the type of the unexpected message.
 #[test]
-fn unexpected_messages_are_named_by_their_type() {
+fn unexpected_message_is_answered_with_its_type() {
     let unexpected = [
         (keepalive(), 4),
         (update(), 2),
@@ -136,13 +150,13 @@ fn unexpected_messages_are_named_by_their_type() {
     for (octets, message_type) in unexpected {
         let mut a = Script::new(config());
         a.start();
-        let dialled = a.expects_dial();
+        let dialled = a.expect_dial();
         a.connected(dialled);
-        a.expects(dialled, Message::Open);
-        a.receives(dialled, octets);
-        a.expects(
+        a.expect(dialled, SentMessage::Open);
+        a.receive(dialled, octets);
+        a.expect(
             dialled,
-            Message::Notification(Reason::UNEXPECTED_MESSAGE_IN_OPEN_SENT, vec![message_type]),
+            SentMessage::Notification(Reason::UNEXPECTED_MESSAGE_IN_OPEN_SENT, vec![message_type]),
         );
     }
     for (octets, message_type) in [
@@ -151,11 +165,11 @@ fn unexpected_messages_are_named_by_their_type() {
         (refresh(RefreshSubtype::REQUEST), 5),
     ] {
         let mut a = Script::new(config());
-        let connection = a.confirm(open(64512, 90));
-        a.receives(connection, octets);
-        a.expects(
+        let connection = a.reach_open_confirm(open(64512, 90));
+        a.receive(connection, octets);
+        a.expect(
             connection,
-            Message::Notification(
+            SentMessage::Notification(
                 Reason::UNEXPECTED_MESSAGE_IN_OPEN_CONFIRM,
                 vec![message_type],
             ),
@@ -163,45 +177,48 @@ fn unexpected_messages_are_named_by_their_type() {
     }
     let mut a = Script::established(config());
     let connection = a.connection();
-    a.receives(connection, open(64512, 90));
-    a.expects(
+    a.receive(connection, open(64512, 90));
+    a.expect(
         connection,
-        Message::Notification(Reason::UNEXPECTED_MESSAGE_IN_ESTABLISHED, vec![1]),
+        SentMessage::Notification(Reason::UNEXPECTED_MESSAGE_IN_ESTABLISHED, vec![1]),
     );
 }
 
 #[test]
-fn refused_opens() {
+fn unacceptable_open_is_refused_with_reason() {
     let refused = [
         (open(64513, 90), Reason::BAD_PEER_AS, vec![]),
         (
-            crate::script::raw_open("040000005ac0a800fe00"),
+            raw_open("040000005ac0a800fe00"),
             Reason::BAD_PEER_AS,
             vec![],
         ),
         (
-            crate::script::open_with_id(64512, "192.168.0.111"),
+            open_with_id(64512, "192.168.0.111"),
             Reason::BAD_BGP_IDENTIFIER,
             vec![],
         ),
         (
-            crate::script::open_with_families(&[Family::IPV4_MULTICAST]),
+            open_with_families(&[Family::IPV4_MULTICAST]),
             Reason::UNSUPPORTED_CAPABILITY,
+            // RFC 5492 section 5: the data lists the capabilities that cause the error, here our two families.
             vec![1, 4, 0, 1, 0, 1, 1, 4, 0, 2, 0, 1],
         ),
         (
-            crate::script::raw_open("05fc00005ac0a800fe00"),
+            raw_open("05fc00005ac0a800fe00"),
             Reason::UNSUPPORTED_VERSION_NUMBER,
+            // RFC 4271 section 6.2: the data is the highest version that we support.
             vec![0, 4],
         ),
         (
-            crate::script::raw_open("04fc000002c0a800fe00"),
+            // RFC 4271 section 6.2: hold times of 1 and 2 s must be rejected.
+            raw_open("04fc000002c0a800fe00"),
             Reason::UNACCEPTABLE_HOLD_TIME,
             vec![],
         ),
-        // AS_TRANS without the capability that says which AS it stands for.
+        // AS_TRANS without the capability that contains the real AS number.
         (
-            crate::script::raw_open("045ba0005ac0a800fe00"),
+            raw_open("045ba0005ac0a800fe00"),
             Reason::BAD_PEER_AS,
             vec![],
         ),
@@ -209,108 +226,110 @@ fn refused_opens() {
     for (octets, reason, data) in refused {
         let mut a = Script::new(config());
         a.start();
-        let dialled = a.expects_dial();
+        let dialled = a.expect_dial();
         a.connected(dialled);
-        a.expects(dialled, Message::Open);
-        a.receives(dialled, octets);
-        a.expects(dialled, Message::Notification(reason, data));
-        a.expects_close(dialled);
+        a.expect(dialled, SentMessage::Open);
+        a.receive(dialled, octets);
+        a.expect(dialled, SentMessage::Notification(reason, data));
+        a.expect_close(dialled);
     }
 }
 
+/// RFC 6286 section 2.1: BGP identifiers are unique within an AS only.
 #[test]
-fn identifier_equal_to_ours_is_legal_between_two_ases() {
+fn identifier_equal_to_ours_is_accepted_from_external_peer() {
     let config = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
     let mut a = Script::new(config);
-    a.establish(crate::script::open_with_id(64513, "192.168.0.111"));
+    a.establish(open_with_id(64513, "192.168.0.111"));
     assert_eq!(a.session.state(), State::Established);
 }
 
+/// RFC 4760 section 8: a peer without the multiprotocol capability exchanges IPv4 unicast routes only.
 #[test]
-fn an_old_peer_without_capabilities() {
+fn peer_without_capabilities_gets_ipv4_unicast_only() {
     let mut a = Script::new(config());
-    a.establish(crate::script::raw_open("04fc00005ac0a800fe00"));
+    a.establish(raw_open("04fc00005ac0a800fe00"));
     let families: Vec<_> = a.session.negotiated().unwrap().families().iter().collect();
     assert_eq!(families, [Family::IPV4_UNICAST]);
 }
 
 #[test]
-fn header_faults_carry_their_own_code() {
+fn invalid_header_is_answered_with_header_error() {
     let mut a = Script::established(config());
     let connection = a.connection();
-    a.receives(connection, b"GET / HTTP/1.1\r\n\r\n");
-    a.expects(
+    a.receive(connection, b"GET / HTTP/1.1\r\n\r\n");
+    a.expect(
         connection,
-        Message::Notification(Reason::CONNECTION_NOT_SYNCHRONIZED, vec![]),
+        SentMessage::Notification(Reason::CONNECTION_NOT_SYNCHRONIZED, vec![]),
     );
-    a.expects_close(connection);
-    // What comes behind it is not looked at.
-    a.receives(connection, update());
-    a.expects_nothing();
+    a.expect_close(connection);
+    // Input behind the fault is ignored: its message boundaries are unknown.
+    a.receive(connection, update());
+    a.expect_nothing();
 }
 
 #[test]
-fn malformed_updates() {
-    // A MED of three octets in front of a prefix: the route counts as withdrawn, the session lives.
+fn malformed_update_ends_session_only_without_prefixes() {
+    // A MED of three octets: RFC 7606 section 7.4 treats the route as withdrawn, and the session stays up.
     let mut a = Script::established(config());
     let connection = a.connection();
-    a.receives(
+    a.receive(
         connection,
-        crate::script::update_with("40010100 400200 400304c0a800fe 800403000000", "180ac802"),
+        update_with("40010100 400200 400304c0a800fe 800403000000", "180ac802"),
     );
     assert_eq!(a.session.statistics().updates_treated_as_withdraw, 1);
-    assert_eq!(a.session.statistics().prefixes_withdrawn, 1);
+    assert_eq!(a.session.statistics().prefixes_withdrawn(), 1);
     assert_eq!(a.session.state(), State::Established);
-    // Without a prefix there is nothing to withdraw.
-    a.receives(connection, crate::script::update_with("800403000000", ""));
+    // RFC 7606 section 5.2: an attribute error in an UPDATE without prefixes cannot be treated as a withdrawal.
+    a.receive(connection, update_with("800403000000", ""));
     let data = vec![0x80, 4, 3, 0, 0, 0];
-    a.expects(
+    a.expect(
         connection,
-        Message::Notification(Reason::ATTRIBUTE_LENGTH_ERROR, data),
+        SentMessage::Notification(Reason::ATTRIBUTE_LENGTH_ERROR, data),
     );
 }
 
 #[test]
-fn notifications_end_the_session_without_an_answer() {
+fn notification_ends_session_without_answer() {
     let cease = NotificationBuf::with_text(Reason::ADMINISTRATIVE_SHUTDOWN, "maintenance");
     let mut a = Script::established(config());
     let connection = a.connection();
-    a.receives(connection, [notification(&cease), update()].concat());
-    a.expects_close(connection);
-    a.expects_nothing();
+    a.receive(connection, [notification(&cease), update()].concat());
+    a.expect_close(connection);
+    a.expect_nothing();
     assert_eq!(a.session.statistics().received.update, 0);
-    let Some(DownReason::Remote(received)) = a.down() else {
+    let Some(DownReason::Remote(received)) = a.down_reason() else {
         panic!("ended by the peer")
     };
     assert_eq!(received.text().as_deref(), Some("maintenance"));
 }
 
 #[test]
-fn stop_says_why() {
+fn stop_sends_shutdown_text() {
     let mut a = Script::established(config());
     let connection = a.connection();
     a.stop(&Shutdown::administrative("upgrade"));
-    a.expects(
+    a.expect(
         connection,
-        Message::Notification(Reason::ADMINISTRATIVE_SHUTDOWN, b"\x07upgrade".to_vec()),
+        SentMessage::Notification(Reason::ADMINISTRATIVE_SHUTDOWN, b"\x07upgrade".to_vec()),
     );
-    a.expects_close(connection);
-    assert!(matches!(a.down(), Some(DownReason::Stopped(_))));
-    a.passes(Duration::from_secs(3600));
+    a.expect_close(connection);
+    assert!(matches!(a.down_reason(), Some(DownReason::Stopped(_))));
+    a.advance(Duration::from_secs(3600));
     assert_eq!(a.session.state(), State::Idle);
 }
 
 #[test]
-fn failures_are_followed_by_growing_waits() {
+fn repeated_failures_lengthen_wait_to_maximum() {
     let mut a = Script::new(config());
     a.start();
     let mut waits = Vec::new();
     for _ in 0..10 {
-        let dialled = a.expects_dial();
+        let dialled = a.expect_dial();
         let before = a.now;
         a.closed(dialled);
         assert_eq!(a.session.state(), State::Idle);
-        a.passes_until_due();
+        a.advance_to_deadline();
         waits.push(a.now - before);
     }
     assert!(
@@ -322,38 +341,38 @@ fn failures_are_followed_by_growing_waits() {
 }
 
 #[test]
-fn at_most_forty_attempts_an_hour_at_a_peer_that_refuses() {
+fn refusing_peer_gets_at_most_45_attempts_an_hour() {
     let mut a = Script::new(config());
     a.start();
     let start = a.now;
     let mut attempts = 0;
     while a.now - start < Duration::from_secs(3600) {
-        let dialled = a.expects_dial();
+        let dialled = a.expect_dial();
         a.connected(dialled);
-        a.expects(dialled, Message::Open);
-        a.receives(dialled, open(64999, 90));
+        a.expect(dialled, SentMessage::Open);
+        a.receive(dialled, open(64999, 90));
         a.take_messages(dialled);
-        a.expects_close(dialled);
-        a.passes_until_due();
+        a.expect_close(dialled);
+        a.advance_to_deadline();
         attempts += 1;
     }
     assert!(attempts <= 45, "{attempts}");
 }
 
 #[test]
-fn only_a_session_that_stays_up_ends_the_growth() {
+fn wait_is_reset_only_by_lasting_session() {
     let mut a = Script::new(config());
     a.start();
     let wait_after = |a: &mut Script, up: u64| {
-        let dialled = a.expects_dial();
+        let dialled = a.expect_dial();
         a.connected(dialled);
-        a.receives(dialled, open(64512, 0));
-        a.receives(dialled, keepalive());
-        a.passes(Duration::from_secs(up));
+        a.receive(dialled, open(64512, 0));
+        a.receive(dialled, keepalive());
+        a.advance(Duration::from_secs(up));
         a.take_messages(dialled);
         a.closed(dialled);
         let before = a.now;
-        a.passes_until_due();
+        a.advance_to_deadline();
         a.now - before
     };
     let short: Vec<_> = (0..6).map(|_| wait_after(&mut a, 1)).collect();
@@ -362,35 +381,36 @@ fn only_a_session_that_stays_up_ends_the_growth() {
 }
 
 #[test]
-fn a_peer_that_comes_back_is_let_in_at_once() {
+fn returning_peer_is_accepted_in_idle_after_connection_loss() {
     let mut a = Script::established(config());
     let connection = a.connection();
     a.closed(connection);
     assert_eq!(a.session.state(), State::Idle);
     let accepted = a
-        .accepts()
-        .expect("the wait was for want of a connection only");
-    a.expects(accepted, Message::Open);
+        .accept()
+        .expect("Idle only because the connection was lost");
+    a.expect(accepted, SentMessage::Open);
 
-    // After a protocol error the wait is meant.
+    // After a protocol error the damping also applies to the peer's connections.
     let mut b = Script::established(config());
     let connection = b.connection();
-    b.receives(connection, b"garbage");
-    assert_eq!(b.accepts(), None);
+    b.receive(connection, b"garbage");
+    assert_eq!(b.accept(), None);
 }
 
+/// RFC 4271 section 6.8: of two connections, the one dialled by the speaker with the higher identifier is kept.
 #[test]
-fn collision_keeps_the_connection_of_the_higher_identifier() {
-    // Ours is 192.168.0.111. The peer's is higher: the connection that it made is kept.
+fn collision_keeps_connection_of_higher_identifier() {
+    // Our identifier is 192.168.0.111.
     for (identifier, keeps_ours) in [("192.168.0.254", false), ("192.168.0.1", true)] {
         for opens_ours_first in [false, true] {
             let mut a = Script::new(config());
             a.start();
-            let dialled = a.expects_dial();
-            let accepted = a.accepts().expect("both may be there");
+            let dialled = a.expect_dial();
+            let accepted = a.accept().expect("a second connection is accepted");
             a.connected(dialled);
-            a.expects(accepted, Message::Open);
-            a.expects(dialled, Message::Open);
+            a.expect(accepted, SentMessage::Open);
+            a.expect(dialled, SentMessage::Open);
             let (first, second) = if opens_ours_first {
                 (dialled, accepted)
             } else {
@@ -401,157 +421,159 @@ fn collision_keeps_the_connection_of_the_higher_identifier() {
             } else {
                 (accepted, dialled)
             };
-            // The first OPEN names the peer, and decides.
-            a.receives(first, crate::script::open_with_id(64512, identifier));
-            a.expects(
+            // The first OPEN contains the peer's identifier, so the collision is resolved before the second OPEN.
+            a.receive(first, open_with_id(64512, identifier));
+            a.expect(
                 dropped,
-                Message::Notification(Reason::CONNECTION_COLLISION_RESOLUTION, vec![]),
+                SentMessage::Notification(Reason::CONNECTION_COLLISION_RESOLUTION, vec![]),
             );
-            a.expects_close(dropped);
+            a.expect_close(dropped);
             if kept == second {
-                a.receives(second, crate::script::open_with_id(64512, identifier));
+                a.receive(second, open_with_id(64512, identifier));
             }
-            a.expects(kept, Message::Keepalive);
-            a.receives(kept, keepalive());
+            a.expect(kept, SentMessage::Keepalive);
+            a.receive(kept, keepalive());
             assert_eq!(
                 a.session.state(),
                 State::Established,
                 "{identifier} {opens_ours_first}"
             );
             assert_eq!(a.session.connection_id(), Some(kept));
-            assert!(a.accepts().is_some(), "and there is room for the next");
+            assert!(a.accept().is_some(), "the second slot is free again");
         }
     }
 }
 
 #[test]
-fn an_established_session_is_not_replaced() {
+fn second_connection_does_not_replace_established_session() {
     let mut a = Script::established(config());
     let connection = a.connection();
-    let second = a.accepts().expect("it may turn out to be the peer");
-    a.expects(second, Message::Open);
-    assert_eq!(a.accepts(), None, "one at a time");
-    a.receives(second, open(64512, 90));
-    a.expects(
+    let second = a.accept().expect("the peer may have restarted");
+    a.expect(second, SentMessage::Open);
+    assert_eq!(a.accept(), None, "one unproven connection at a time");
+    a.receive(second, open(64512, 90));
+    a.expect(
         second,
-        Message::Notification(Reason::CONNECTION_COLLISION_RESOLUTION, vec![]),
+        SentMessage::Notification(Reason::CONNECTION_COLLISION_RESOLUTION, vec![]),
     );
-    a.expects_close(second);
-    a.receives(connection, update());
+    a.expect_close(second);
+    a.receive(connection, update());
     assert_eq!(a.session.state(), State::Established);
-    // Hostile bytes on another one do not touch it either.
-    let third = a.accepts().expect("there is room again");
-    a.receives(third, vec![0; 100]);
-    a.expects_close(third);
+    // Invalid input on another connection does not end the session either.
+    let third = a.accept().expect("the second slot is free again");
+    a.receive(third, vec![0; 100]);
+    a.expect_close(third);
     assert_eq!(a.session.connection_id(), Some(connection));
 }
 
 #[test]
-fn refresh_both_ways() {
+fn refresh_is_requested_and_reported() {
     let mut a = Script::established(config());
     let connection = a.connection();
-    a.receives(connection, refresh(RefreshSubtype::REQUEST));
+    a.receive(connection, refresh(RefreshSubtype::REQUEST));
     assert!(matches!(
         a.events.last(),
         Some(SessionEvent::Refresh(Family::IPV4_UNICAST))
     ));
     let events = a.events.len();
-    a.receives(connection, refresh(RefreshSubtype(255)));
-    assert_eq!(a.events.len(), events, "ignored");
-    a.receives(connection, refresh(RefreshSubtype::BEGIN));
-    a.receives(connection, refresh(RefreshSubtype::END));
+    // RFC 7313 section 5: a receiver ignores unknown subtypes.
+    a.receive(connection, refresh(RefreshSubtype(255)));
+    assert_eq!(a.events.len(), events, "an unknown subtype is ignored");
+    a.receive(connection, refresh(RefreshSubtype::BEGIN));
+    a.receive(connection, refresh(RefreshSubtype::END));
     assert!(matches!(
         a.events.get(events..),
         Some([SessionEvent::RefreshBegins(_), SessionEvent::RefreshEnds(_)])
     ));
     a.session.refresh(a.now, Family::IPV6_UNICAST).unwrap();
-    a.drain();
-    a.expects(connection, Message::RouteRefresh(Family::IPV6_UNICAST));
+    a.poll_outputs();
+    a.expect(connection, SentMessage::RouteRefresh(Family::IPV6_UNICAST));
 }
 
 #[test]
-fn every_split_of_a_stream_reads_the_same() {
+fn stream_split_anywhere_reads_the_same() {
     let stream = [open(64512, 90), keepalive(), update(), keepalive()].concat();
     for border in 1..stream.len() {
         let mut a = Script::new(config());
         a.start();
-        let dialled = a.expects_dial();
+        let dialled = a.expect_dial();
         a.connected(dialled);
-        a.receives(dialled, &stream[..border]);
-        a.receives(dialled, &stream[border..]);
+        a.receive(dialled, &stream[..border]);
+        a.receive(dialled, &stream[border..]);
         assert_eq!(a.session.state(), State::Established);
         assert_eq!(
-            a.session.statistics().prefixes_announced,
+            a.session.statistics().prefixes_announced(),
             1,
             "split at {border}"
         );
     }
     let mut a = Script::new(config());
     a.start();
-    let dialled = a.expects_dial();
+    let dialled = a.expect_dial();
     a.connected(dialled);
     stream
         .iter()
-        .for_each(|octet| a.receives(dialled, vec![*octet]));
+        .for_each(|octet| a.receive(dialled, vec![*octet]));
     assert_eq!(a.session.statistics().received.total(), 4);
 }
 
 #[test]
-fn a_hanging_dial_is_given_up() {
+fn hanging_dial_is_abandoned_after_connect_retry_time() {
     let mut a = Script::new(config().connect_retry(Duration::from_secs(30)));
     a.start();
-    let first = a.expects_dial();
-    a.passes(Duration::from_secs(30));
-    a.expects_close(first);
-    let second = a.expects_dial();
+    let first = a.expect_dial();
+    a.advance(Duration::from_secs(30));
+    a.expect_close(first);
+    let second = a.expect_dial();
     assert_ne!(first, second);
-    // The first one's success comes too late.
+    // The driver may report the first dial's success after the session has abandoned it.
     a.connected(first);
-    a.expects_nothing();
+    a.expect_nothing();
 }
 
 #[test]
-fn a_silent_stranger_at_the_peers_address_delays_nothing() {
-    // Before the session is up, and after it was lost.
+fn silent_connection_does_not_delay_dial() {
+    // A host with the peer's address connects and sends nothing, first before the session is up.
     let mut a = Script::new(config());
     a.start();
-    let dialled = a.expects_dial();
+    let dialled = a.expect_dial();
     a.closed(dialled);
-    let silent = a.accepts().expect("it may be the peer");
-    a.expects(silent, Message::Open);
-    a.passes(Duration::from_secs(6));
-    let dialled = a.expects_dial();
+    let silent = a.accept().expect("the session accepts");
+    a.expect(silent, SentMessage::Open);
+    a.advance(Duration::from_secs(6));
+    let dialled = a.expect_dial();
     a.connected(dialled);
-    a.expects(dialled, Message::Open);
-    a.receives(dialled, open(64512, 90));
-    a.receives(dialled, keepalive());
+    a.expect(dialled, SentMessage::Open);
+    a.receive(dialled, open(64512, 90));
+    a.receive(dialled, keepalive());
     assert_eq!(a.session.state(), State::Established);
 
+    // The same while the session is up; then the session is lost.
     let mut b = Script::established(config());
     let connection = b.connection();
-    let silent = b.accepts().expect("it may be the peer");
-    b.passes(Duration::from_secs(6));
+    let silent = b.accept().expect("the session accepts");
+    b.advance(Duration::from_secs(6));
     b.closed(connection);
-    b.passes_until_due();
-    b.expects_dial();
-    // Who comes later takes its place; and it is given half a minute only.
-    let second = b.accepts().expect("the silent one goes");
-    b.expects_close(silent);
-    b.passes(Duration::from_secs(30));
-    b.expects_close(second);
+    b.advance_to_deadline();
+    b.expect_dial();
+    // A later connection replaces the silent one, and is itself closed after 30 s without an OPEN.
+    let second = b.accept().expect("the silent connection makes room");
+    b.expect_close(silent);
+    b.advance(Duration::from_secs(30));
+    b.expect_close(second);
 }
 
 #[test]
-fn strangers_that_come_and_go_neither_stop_dialling_nor_lengthen_the_wait() {
+fn short_lived_connections_neither_stop_dialling_nor_lengthen_wait() {
     let mut a = Script::new(config());
     a.start();
     let start = a.now;
     let mut dials = 0;
     while a.now - start < Duration::from_secs(3600) {
-        if let Some(stranger) = a.accepts() {
+        if let Some(stranger) = a.accept() {
             a.closed(stranger);
         }
-        a.passes(Duration::from_secs(30));
+        a.advance(Duration::from_secs(30));
         while let Some(dialled) = a.try_dial() {
             a.closed(dialled);
             dials += 1;
@@ -561,12 +583,12 @@ fn strangers_that_come_and_go_neither_stop_dialling_nor_lengthen_the_wait() {
 }
 
 #[test]
-fn a_dial_that_is_given_up_is_said() {
+fn abandoned_dial_is_reported_as_timed_out() {
     let mut a = Script::new(config());
     a.start();
-    a.expects_dial();
-    a.passes(Duration::from_secs(30));
-    a.expects_dial();
+    a.expect_dial();
+    a.advance(Duration::from_secs(30));
+    a.expect_dial();
     let failed = |event: &SessionEvent| {
         matches!(
             event,
@@ -579,12 +601,13 @@ fn a_dial_that_is_given_up_is_said() {
 }
 
 #[test]
-fn refreshes_alone_do_not_silence_keepalives() {
+fn sent_refreshes_do_not_replace_keepalives() {
+    // RFC 4271 section 6.5: only KEEPALIVE, UPDATE and NOTIFICATION restart the peer's hold timer.
     let mut a = Script::established(config());
     let connection = a.connection();
     let mut keepalives = 0;
     for _ in 0..60 {
-        a.passes(Duration::from_secs(1));
+        a.advance(Duration::from_secs(1));
         let mut octets = bytes::BytesMut::new();
         bgp_wire::RouteRefresh {
             family: Family::IPV4_UNICAST,
@@ -592,42 +615,42 @@ fn refreshes_alone_do_not_silence_keepalives() {
         }
         .encode(&mut octets);
         a.session.send(a.now, octets.freeze()).unwrap();
-        a.drain();
+        a.poll_outputs();
         keepalives += a
             .take_messages(connection)
             .iter()
-            .filter(|kind| **kind == Message::Keepalive)
+            .filter(|kind| **kind == SentMessage::Keepalive)
             .count();
     }
     assert!(keepalives >= 2);
 }
 
-/// What was offered counts, not what is configured by the time that the peer answers.
+/// Negotiation uses the OPEN that was sent, not a configuration that changed before the peer answered.
 #[test]
-fn the_open_that_was_sent_is_negotiated() {
+fn negotiation_uses_open_that_was_sent() {
     let hold_time = |seconds| HoldTime::new(seconds).unwrap();
     let mut a = Script::new(config().hold_time(hold_time(30)));
     a.start();
-    let dialled = a.expects_dial();
+    let dialled = a.expect_dial();
     a.connected(dialled);
     a.session.update(a.now, config().hold_time(hold_time(60)));
-    a.drain();
-    a.receives(dialled, open(64512, 90));
-    a.receives(dialled, keepalive());
+    a.poll_outputs();
+    a.receive(dialled, open(64512, 90));
+    a.receive(dialled, keepalive());
     assert_eq!(a.session.negotiated().unwrap().hold_time, hold_time(30));
 
-    // A refusal of the OPEN with capabilities on one connection changes nothing on another.
+    // A peer that rejects capabilities on one connection does not change the OPEN of another connection.
     let mut b = Script::new(config());
     b.start();
-    let dialled = b.expects_dial();
+    let dialled = b.expect_dial();
     b.connected(dialled);
-    let accepted = b.accepts().expect("a second connection");
+    let accepted = b.accept().expect("a second connection");
     let refused = NotificationBuf {
         reason: Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
         data: Vec::new(),
     };
-    b.receives(accepted, notification(&refused));
-    b.receives(dialled, open(64512, 90));
-    b.receives(dialled, keepalive());
+    b.receive(accepted, notification(&refused));
+    b.receive(dialled, open(64512, 90));
+    b.receive(dialled, keepalive());
     assert!(b.session.negotiated().unwrap().context.four_octet_as());
 }

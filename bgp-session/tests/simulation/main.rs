@@ -1,23 +1,25 @@
-//! A seeded simulator: speakers, and peers that lie, on a network that delays, splits, coalesces, stalls, resets and
-//! partitions, with processes that die and restart. After each step it looks whether what must hold does (`monitor.rs`), and
-//! in every quiet hour whether each Adj-RIB-In agrees with the table that was announced (`agreement.rs`).
+//! A seeded simulation of speakers and adversaries on a faulty network.
 //!
-//! A few seeds are ordinary tests. `make sim` goes on for as long as it is asked to. What fails names its seed, which
-//! `SIMULATION_SEED` plays again with a trace.
+//! The network delays, splits, coalesces and stalls data, resets connections and partitions hosts; programs crash and
+//! restart. `monitor.rs` checks invariants after each step. Each epoch ends without faults; `convergence.rs` then checks that
+//! every Adj-RIB-In equals the table that its peer announces.
+//!
+//! `cargo test` runs a few seeds, `make sim` runs seeds for a given time. A failure prints its seed, and `SIMULATION_SEED`
+//! replays that seed with a trace.
 
 #![cfg(test)]
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "of events and faults only some matter"
+    reason = "only some events and faults matter"
 )]
 #![expect(
     clippy::disallowed_methods,
-    reason = "how long to go on simulating is a matter of wall time; what is simulated knows none"
+    reason = "wall time limits the run of `make sim`; the simulated world has a clock of its own"
 )]
 
-mod agreement;
-mod chaos;
-mod liar;
+mod adversary;
+mod convergence;
+mod faults;
 mod memory;
 mod monitor;
 mod network;
@@ -35,60 +37,64 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Failed, Trial};
 use world::{Report, World};
 
-/// Epochs of a seed: each ends with a quiet time.
+/// Epochs of a seed in `make sim`. Each is about 90 minutes with faults, then a check of convergence.
 const EPOCHS: u32 = 5;
 
-/// Seeds that are ordinary tests.
-const SLICE: u64 = 10;
+/// Seeds that run as ordinary tests, for one epoch each.
+const TEST_SEEDS: u64 = 10;
 
 fn main() -> ExitCode {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>());
     match (number("SIMULATION_SEED"), number("SIMULATION_SECONDS")) {
         (Some(Ok(seed)), _) => replay(seed),
-        (None, Some(Ok(seconds))) => go_on(Duration::from_secs(seconds)),
+        (None, Some(Ok(seconds))) => run_for(Duration::from_secs(seconds)),
         (None, None) => {
             let arguments = Arguments::from_args();
-            let trial = |seed| Trial::test(format!("seed {seed}"), move || slice(seed));
-            libtest_mimic::run(&arguments, (0..SLICE).map(trial).collect()).exit_code()
+            let trial = |seed| Trial::test(format!("seed {seed}"), move || run_test_seed(seed));
+            libtest_mimic::run(&arguments, (0..TEST_SEEDS).map(trial).collect()).exit_code()
         }
         _ => {
-            eprintln!("SIMULATION_SEED and SIMULATION_SECONDS are whole numbers");
+            eprintln!("SIMULATION_SEED or SIMULATION_SECONDS is not a whole number");
             ExitCode::FAILURE
         }
     }
 }
 
-fn slice(seed: u64) -> Result<(), Failed> {
-    match attempt(seed, 1) {
+fn run_test_seed(seed: u64) -> Result<(), Failed> {
+    match run_seed(seed, 1) {
         Ok(_) => Ok(()),
-        Err(why) => Err(why.into()),
+        Err(violation) => Err(violation.into()),
     }
 }
 
-/// One seed; what is wrong, with what happened before it.
-fn attempt(seed: u64, epochs: u32) -> Result<Report, String> {
+/// Runs one seed. Returns the violation with the steps before it, if one is found.
+fn run_seed(seed: u64, epochs: u32) -> Result<Report, String> {
     let run = |traced| {
         let mut world = World::new(seed, traced);
         let outcome = catch_unwind(AssertUnwindSafe(|| world.run(epochs)));
         (outcome, world)
     };
     let (outcome, _) = run(false);
-    let why = match outcome {
+    let violation = match outcome {
         Ok(report) => return Ok(report),
-        Err(panic) => message(&*panic),
+        Err(panic) => panic_message(&*panic),
     };
+    // A trace formats every step, so only the repeated run of a failed seed is traced.
     let (_, world) = run(true);
     Err(format!(
-        "{}\nseed {seed}, at {:.3} s: {why}\nplay it again: SIMULATION_SEED={seed} make sim",
+        "{}\nseed {seed}, at {:.3} s: {violation}\nhelp: replay it with SIMULATION_SEED={seed} make sim",
         world.trace.last(60),
         world.now.as_secs_f64()
     ))
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    text.unwrap_or_else(|| "a panic".to_owned())
+/// Returns the message of a panic. `panic!` carries a `&str` without arguments and a `String` with them.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "panic without a message".to_owned())
 }
 
 fn replay(seed: u64) -> ExitCode {
@@ -100,28 +106,33 @@ fn replay(seed: u64) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(panic) => {
-            println!("seed {seed}: {}", message(&*panic));
+            println!("seed {seed}: {}", panic_message(&*panic));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Seed after seed on every core, from SIMULATION_FIRST on, until the time is over.
-fn go_on(time: Duration) -> ExitCode {
-    let first = std::env::var("SIMULATION_FIRST").ok();
-    let first = first.and_then(|text| text.parse().ok()).unwrap_or(0);
+/// Runs one seed after the other on every core until `time` has passed or a seed fails.
+///
+/// `SIMULATION_FIRST` is the first seed, 0 by default.
+fn run_for(time: Duration) -> ExitCode {
+    let first = std::env::var("SIMULATION_FIRST")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     let (next, failed) = (AtomicU64::new(first), AtomicBool::new(false));
     let end = Instant::now() + time;
+    // A violation is a panic that `run_seed` reports with its trace; the default hook would print it twice more.
     std::panic::set_hook(Box::new(|_| {}));
     let work = || {
         let mut total = Report::default();
         while Instant::now() < end && !failed.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            match attempt(seed, EPOCHS) {
+            match run_seed(seed, EPOCHS) {
                 Ok(report) => total += report,
-                Err(why) => {
+                Err(violation) => {
                     failed.store(true, Ordering::Relaxed);
-                    println!("{why}");
+                    println!("{violation}");
                 }
             }
         }

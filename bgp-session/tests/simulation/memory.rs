@@ -1,4 +1,4 @@
-//! How much memory the thread has allocated and not given back.
+//! A global allocator that counts the octets that the current thread holds.
 #![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -7,25 +7,27 @@ use std::cell::Cell;
 struct Counting;
 
 thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATED: Cell<isize> = const { Cell::new(0) };
 }
 
 fn count(octets: isize) {
-    // A thread that ends gives back what is not looked at any more.
-    HELD.try_with(|held| held.set(held.get() + octets)).ok();
+    // A thread also frees memory while its thread-locals are destroyed; those octets need no count.
+    ALLOCATED
+        .try_with(|held| held.set(held.get() + octets))
+        .ok();
 }
 
-// SAFETY: every call is handed on to the system's allocator as it came.
+// SAFETY: every call passes its arguments unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());
-        // SAFETY: the caller's promises are the system allocator's.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`, which is that of `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-layout.size().cast_signed());
-        // SAFETY: the caller's promises are the system allocator's.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`, which is that of `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -33,6 +35,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-pub(crate) fn held() -> isize {
-    HELD.get()
+/// Returns the octets that this thread has allocated and not freed.
+pub(crate) fn allocated() -> isize {
+    ALLOCATED.get()
 }

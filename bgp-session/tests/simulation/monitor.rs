@@ -1,4 +1,4 @@
-//! What must hold for a session after each step, seen from outside of it.
+//! The invariants of one session, checked after each step from the outside: its messages, its events and its timers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,67 +7,71 @@ use bgp_session::{ConnectionId, DownReason, Negotiated, Session, SessionEvent, S
 use bgp_wire::{Afi, Family, Frame, HoldTime, MessageLimit, MessageType, Reason, Safi};
 use bytes::BytesMut;
 
-use crate::plan::{LONG_LIVED, RESTART_TIME, STALE_TIME};
+use crate::plan::{MAX_LONG_LIVED_STALE_TIME, MAX_RESTART_TIME, MAX_STALE_TIME};
 use crate::transitions;
-use crate::world::At;
+use crate::world::Side;
 
+/// The history of one session that the invariants need. All times are simulated.
 pub(crate) struct Monitor {
     state: State,
-    /// When it came into its state, or began anew in it.
+    /// The time from which the bounds of the state's timers count.
     since: Duration,
     up: Option<(SessionId, ConnectionId)>,
     up_at: Duration,
-    sessions: Option<SessionId>,
-    newest: Option<ConnectionId>,
+    last_session: Option<SessionId>,
+    last_connection: Option<ConnectionId>,
     /// The last connection that the network has ended.
     lost: Option<ConnectionId>,
-    /// The peer of the session restarts gracefully.
-    restarts: bool,
-    connections: BTreeMap<ConnectionId, Connection>,
+    /// The peer of the session has announced graceful restart.
+    peer_restarts: bool,
+    connections: BTreeMap<ConnectionId, MonitoredConnection>,
     down_at: Duration,
 }
 
-/// What has passed over one connection.
+/// The messages and times of one connection.
 #[derive(Default)]
-struct Connection {
+struct MonitoredConnection {
     connected: bool,
     sent_open: Option<HoldTime>,
     received_open: Option<HoldTime>,
     received_keepalive: bool,
-    ended: bool,
-    /// When something was last sent, and received, that is a sign of life.
-    sent: Duration,
-    heard: Duration,
-    /// Since when the transport takes nothing.
+    notified: bool,
+    /// The time of the last message sent that restarts the peer's hold timer.
+    sent_at: Duration,
+    /// The time of the last message received that restarts the hold timer.
+    received_at: Duration,
+    /// The time since which the transport accepts no data.
     blocked: Option<Duration>,
-    /// When the last answer to a ROUTE-REFRESH began, by family.
+    /// The time at which the last answer to a ROUTE-REFRESH began, by family.
     refreshed: BTreeMap<Family, Duration>,
     inbound: BytesMut,
-    /// What is received makes no sense any more.
-    garbled: bool,
+    /// The input has a header fault, so message boundaries are unknown.
+    unparsable: bool,
 }
 
-impl Connection {
-    /// The hold time that both OPENs agree on.
+impl MonitoredConnection {
+    /// Returns the hold time that the two OPENs negotiate, once both are known.
     fn hold_time(&self) -> Option<HoldTime> {
         Some(self.sent_open?.negotiate(self.received_open?))
     }
-}
 
-impl Connection {
-    /// Notes the BoRR that begins the answer to a ROUTE-REFRESH (RFC 7313): at most one a second in each family.
-    fn begins_refresh(&mut self, octets: &[u8], now: Duration) {
+    /// Notes the BoRR that begins the answer to a ROUTE-REFRESH (RFC 7313). Fails if one family gets two within 1 s.
+    fn note_refresh(&mut self, octets: &[u8], now: Duration) {
+        // Subtype 1 is BoRR; 0 is our own request, and 2 the EoRR.
         let [.., afi_high, afi_low, 1, safi] = *octets else {
             return;
         };
         let afi = Afi(u16::from_be_bytes([afi_high, afi_low]));
-        let before = self.refreshed.insert(Family::new(afi, Safi(safi)), now);
-        let pause = before.map(|before| now - before);
+        let pause = self
+            .refreshed
+            .insert(Family::new(afi, Safi(safi)), now)
+            .map(|last| now - last);
         let paced = pause.is_none_or(|pause| pause >= Duration::from_secs(1));
-        assert!(paced, "a refresh is answered {pause:?} after the last one");
+        assert!(paced, "two refreshes within {pause:?}");
     }
 }
 
+/// Returns the hold time of an encoded OPEN: octets 22 and 23, behind the header, version and AS.
 fn hold_time(open: &[u8]) -> Option<HoldTime> {
     let octets = open.get(22..24)?.try_into().ok()?;
     HoldTime::new(u16::from_be_bytes(octets))
@@ -80,96 +84,104 @@ impl Monitor {
             since: Duration::ZERO,
             up: None,
             up_at: Duration::ZERO,
-            sessions: None,
-            newest: None,
+            last_session: None,
+            last_connection: None,
             lost: None,
-            restarts: false,
+            peer_restarts: false,
             connections: BTreeMap::new(),
             down_at: Duration::ZERO,
         }
     }
 
-    pub(crate) fn boots(&mut self, now: Duration) {
+    /// Begins anew: a program that starts has no session and no connections.
+    pub(crate) fn handle_boot(&mut self, now: Duration) {
         *self = Self::new();
         self.since = now;
     }
 
-    /// The operator does something from which times count anew.
-    pub(crate) fn marks(&mut self, now: Duration) {
+    /// Restarts the bounds of the state's timers, which an operator's action may restart.
+    pub(crate) fn restart_bounds(&mut self, now: Duration) {
         self.since = now;
     }
 
-    fn is_new(&mut self, id: ConnectionId) {
-        assert!(Some(id) > self.newest, "{id:?} is used twice");
-        self.newest = Some(id);
+    /// Fails if a connection id was used before. A late report of the driver must never concern a newer connection.
+    fn assert_new(&mut self, id: ConnectionId) {
+        assert!(
+            Some(id) > self.last_connection,
+            "connection id {id:?} reused"
+        );
+        self.last_connection = Some(id);
     }
 
-    pub(crate) fn dials(&mut self, id: ConnectionId, now: Duration) {
-        self.is_new(id);
+    pub(crate) fn handle_dial(&mut self, id: ConnectionId, now: Duration) {
+        self.assert_new(id);
         self.since = now;
-        self.connections.insert(id, Connection::default());
+        self.connections.insert(id, MonitoredConnection::default());
     }
 
-    pub(crate) fn connects(&mut self, id: ConnectionId, now: Duration) {
+    pub(crate) fn handle_connected(&mut self, id: ConnectionId, now: Duration) {
+        // A dial has its id already; an accepted connection gets one only now.
         let known = self.connections.contains_key(&id);
         if !known {
-            self.is_new(id);
+            self.assert_new(id);
         }
         let connection = self.connections.entry(id).or_default();
         connection.connected = true;
         self.since = now;
     }
 
-    pub(crate) fn closes(&mut self, id: ConnectionId) {
+    pub(crate) fn handle_close(&mut self, id: ConnectionId) {
         let closed = self.connections.remove(&id);
-        assert!(closed.is_some(), "{id:?} is closed twice");
+        assert!(closed.is_some(), "connection {id:?} closed twice");
     }
 
-    pub(crate) fn loses(&mut self, id: ConnectionId) {
+    pub(crate) fn handle_lost(&mut self, id: ConnectionId) {
         self.lost = Some(id);
     }
 
-    /// RFC 4271 section 8: which messages are sent when.
-    pub(crate) fn transmits(&mut self, id: ConnectionId, octets: &[u8], now: Duration) {
+    /// Checks that the messages sent are allowed in their state (RFC 4271 section 8.2.2).
+    pub(crate) fn handle_transmit(&mut self, id: ConnectionId, octets: &[u8], now: Duration) {
         let established = self.up.is_some_and(|(_, on)| on == id);
         let connection = self.connections.get_mut(&id).expect("an open connection");
-        assert!(connection.connected, "sent before there is a connection");
+        assert!(connection.connected, "message before TCP is connected");
         let mut octets = BytesMut::from(octets);
         while let Some(frame) =
             Frame::split(&mut octets, MessageLimit::Extended).expect("a message")
         {
-            assert!(!connection.ended, "a NOTIFICATION is the last message");
+            assert!(!connection.notified, "message after a NOTIFICATION");
             let opened = connection.sent_open.is_some();
             match frame.message_type() {
                 MessageType::OPEN => {
-                    assert!(!opened, "a second OPEN");
+                    assert!(!opened, "second OPEN");
                     connection.sent_open = hold_time(frame.octets());
                 }
                 MessageType::KEEPALIVE => {
                     let confirms = opened && connection.received_open.is_some();
-                    assert!(confirms, "a KEEPALIVE before both OPENs");
-                    connection.sent = now;
+                    assert!(confirms, "KEEPALIVE before both OPENs");
+                    connection.sent_at = now;
                 }
                 MessageType::UPDATE => {
-                    assert!(established, "an UPDATE outside of Established");
-                    connection.sent = now;
+                    assert!(established, "UPDATE outside of Established");
+                    connection.sent_at = now;
                 }
                 MessageType::ROUTE_REFRESH => {
-                    assert!(established, "a ROUTE-REFRESH outside of Established");
-                    connection.begins_refresh(frame.octets(), now);
+                    assert!(established, "ROUTE-REFRESH outside of Established");
+                    connection.note_refresh(frame.octets(), now);
                 }
-                MessageType::NOTIFICATION => connection.ended = true,
-                other => panic!("a message of type {other:?}"),
+                MessageType::NOTIFICATION => connection.notified = true,
+                other => panic!("unknown message type {other:?}"),
             }
         }
-        assert!(octets.is_empty(), "half a message");
+        assert!(octets.is_empty(), "partial message in one output");
     }
 
-    pub(crate) fn receives(&mut self, id: ConnectionId, octets: &[u8], now: Duration) {
+    /// Notes the messages received, as far as the input can be split into messages.
+    pub(crate) fn handle_received(&mut self, id: ConnectionId, octets: &[u8], now: Duration) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if connection.garbled {
+        // The session closes such a connection, but more of its data may already be in flight.
+        if connection.unparsable {
             return;
         }
         connection.inbound.extend_from_slice(octets);
@@ -181,14 +193,16 @@ impl Monitor {
                     }
                     MessageType::KEEPALIVE => {
                         connection.received_keepalive = true;
-                        connection.heard = now;
+                        connection.received_at = now;
                     }
-                    MessageType::UPDATE | MessageType::ROUTE_REFRESH => connection.heard = now,
+                    MessageType::UPDATE | MessageType::ROUTE_REFRESH => {
+                        connection.received_at = now
+                    }
                     _ => {}
                 },
                 Ok(None) => return,
                 Err(_) => {
-                    connection.garbled = true;
+                    connection.unparsable = true;
                     connection.inbound.clear();
                     return;
                 }
@@ -196,7 +210,14 @@ impl Monitor {
         }
     }
 
-    pub(crate) fn writes(&mut self, id: ConnectionId, taken: usize, left: usize, now: Duration) {
+    /// Notes since when the transport accepts no data, the time that the send hold timer measures (RFC 9687).
+    pub(crate) fn handle_written(
+        &mut self,
+        id: ConnectionId,
+        taken: usize,
+        left: usize,
+        now: Duration,
+    ) {
         let established = self.up.is_some_and(|(_, on)| on == id);
         if let Some(connection) = self.connections.get_mut(&id) {
             let blocked = established && left > 0;
@@ -205,9 +226,10 @@ impl Monitor {
         }
     }
 
-    pub(crate) fn event(
+    /// Checks an event against the history of the session.
+    pub(crate) fn handle_event(
         &mut self,
-        at: At,
+        side: Side,
         honest: bool,
         event: &SessionEvent,
         session: &Session,
@@ -215,27 +237,27 @@ impl Monitor {
     ) {
         match event {
             SessionEvent::StateChanged { from, to, cause } => {
-                assert_eq!(*from, self.state, "{at:?}: it was in another state");
-                let allowed = transitions::allowed(*from, *to, *cause);
-                assert!(allowed, "{at:?}: from {from} to {to} because of {cause}");
+                assert_eq!(*from, self.state, "{side:?}: change from a wrong state");
+                let allowed = transitions::is_allowed(*from, *to, *cause);
+                assert!(allowed, "{side:?}: {cause} may not change {from} to {to}");
                 (self.state, self.since) = (*to, now);
             }
             SessionEvent::Up {
                 session: number,
                 negotiated,
-            } => self.comes_up(at, *number, negotiated, session, now),
+            } => self.handle_up(side, *number, negotiated, session, now),
             SessionEvent::Down {
                 session: number,
                 reason,
                 ..
             } => {
-                assert!(!honest || is_honest(reason), "{at:?}: {reason}");
-                self.goes_down(at, *number, reason, now);
+                assert!(!honest || may_be_legitimate(reason), "{side:?}: {reason}");
+                self.handle_down(side, *number, reason, now);
             }
             SessionEvent::Failed { reason } => {
-                assert!(!honest || is_honest(reason), "{at:?}: {reason}");
+                assert!(!honest || may_be_legitimate(reason), "{side:?}: {reason}");
             }
-            SessionEvent::UpdateFault(fault) => assert!(!honest, "{at:?}: {fault:?}"),
+            SessionEvent::UpdateFault(fault) => assert!(!honest, "{side:?}: {fault:?}"),
             SessionEvent::Update(_)
             | SessionEvent::EndOfRib(_)
             | SessionEvent::Refresh(_)
@@ -243,111 +265,127 @@ impl Monitor {
             | SessionEvent::RefreshEnds(_) => {
                 assert!(
                     self.up.is_some(),
-                    "{at:?}: {event:?} outside of Established"
+                    "{side:?}: {event:?} outside of Established"
                 );
             }
             _ => {}
         }
     }
 
-    fn comes_up(
+    fn handle_up(
         &mut self,
-        at: At,
+        side: Side,
         number: SessionId,
         negotiated: &Negotiated,
         session: &Session,
         now: Duration,
     ) {
-        assert!(self.up.is_none(), "{at:?}: up twice");
-        assert!(Some(number) > self.sessions, "{at:?}: {number} again");
-        // It may be down again by now.
-        let id = session.connection_id().or_else(|| self.confirmed());
-        let id = id.expect("the connection it is on");
+        assert!(self.up.is_none(), "{side:?}: second Up without a Down");
+        assert!(
+            Some(number) > self.last_session,
+            "{side:?}: session id {number} reused"
+        );
+        // The session may already be down again when its Up is read; then it no longer names its connection.
+        let id = session
+            .connection_id()
+            .or_else(|| self.confirmed())
+            .expect("a session has a connection");
         let connection = &self.connections[&id];
         assert!(
             connection.received_keepalive,
-            "{at:?}: up before a KEEPALIVE"
+            "{side:?}: Up before a KEEPALIVE"
         );
         assert_eq!(Some(negotiated.hold_time), connection.hold_time());
-        (self.sessions, self.up) = (Some(number), Some((number, id)));
+        (self.last_session, self.up) = (Some(number), Some((number, id)));
         self.up_at = now;
         let restart = negotiated.restart.as_ref();
-        self.restarts = restart.is_some_and(|it| !it.families.is_empty());
+        self.peer_restarts = restart.is_some_and(|it| !it.families.is_empty());
     }
 
-    fn goes_down(&mut self, at: At, number: SessionId, reason: &DownReason, now: Duration) {
+    fn handle_down(&mut self, side: Side, number: SessionId, reason: &DownReason, now: Duration) {
         let up = self.up.take();
         assert_eq!(
             up.map(|(number, _)| number),
             Some(number),
-            "{at:?}: down that was not up"
+            "{side:?}: Down without an Up"
         );
-        // RFC 4724 section 5: a new connection replaces only the session of who restarts.
-        let ended = self.lost == up.map(|(_, id)| id) || self.restarts;
+        // RFC 4724 section 5: a new connection replaces only the session of a peer with graceful restart.
+        let ended = self.lost == up.map(|(_, id)| id) || self.peer_restarts;
         assert!(
             ended || *reason != DownReason::Closed,
-            "{at:?}: given up for nothing"
+            "{side:?}: session closed without a reason"
         );
         self.down_at = now;
     }
 
-    /// A connection that can be that of a session.
+    /// Returns a connection that has received a KEEPALIVE, as that of a session has.
     fn confirmed(&self) -> Option<ConnectionId> {
-        let mut connections = self.connections.iter();
-        let confirmed = connections.find(|(_, connection)| connection.received_keepalive);
-        confirmed.map(|(id, _)| *id)
+        self.connections
+            .iter()
+            .find(|(_, connection)| connection.received_keepalive)
+            .map(|(id, _)| *id)
     }
 
-    /// No timer is later than the RFC has it.
+    /// Checks the session's state, and that its next timer is not later than the RFCs and the configuration allow.
     pub(crate) fn check(
         &self,
-        at: At,
+        side: Side,
         now: Duration,
         session: &Session,
-        wanted: bool,
+        is_started: bool,
         deadline: Option<Duration>,
     ) {
-        assert_eq!(session.state(), self.state, "{at:?}: its state");
+        assert_eq!(
+            session.state(),
+            self.state,
+            "{side:?}: state change without an event"
+        );
         assert_eq!(
             session.state() == State::Established,
             self.up.is_some(),
-            "{at:?}: Established and up are the same"
+            "{side:?}: Established without an Up, or Up without Established"
         );
         assert!(
             deadline.is_none_or(|it| it >= now),
-            "{at:?}: a timer is late"
+            "{side:?}: expired timer still running"
         );
-        assert!(self.connections.len() <= 2, "{at:?}: connections and dials");
+        // RFC 4271 section 6.8: a collision involves two connections, and `Session` keeps no more.
+        assert!(
+            self.connections.len() <= 2,
+            "{side:?}: more than two connections and dials"
+        );
         let mut bounds: Vec<(&str, Duration)> = Vec::new();
-        if wanted {
+        if is_started {
             bounds.extend(self.bound_of_state(now));
             if let Some((_, id)) = self.up {
                 bounds.extend(bounds_of_session(&self.connections[&id]));
             }
         }
+        // Stale routes expire after the restart times if the peer is away, or after the stale time once it is back.
         if session.retains_routes() {
-            let away = u64::from(RESTART_TIME) + u64::from(LONG_LIVED);
+            let away = u64::from(MAX_RESTART_TIME) + u64::from(MAX_LONG_LIVED_STALE_TIME);
             let away = self.down_at + Duration::from_secs(away);
-            let back = self.up_at + Duration::from_secs(STALE_TIME);
+            let back = self.up_at + Duration::from_secs(MAX_STALE_TIME);
             bounds.push(("stale routes", away.max(back)));
         }
         for (name, bound) in bounds {
             let timely = deadline.is_some_and(|deadline| deadline <= bound);
             assert!(
                 timely,
-                "{at:?}, {}: {name} is due by {bound:?}, but the next timer is {deadline:?}",
+                "{side:?}, {}: {name} is due by {bound:?}, but the next timer is {deadline:?}",
                 self.state
             );
         }
     }
 
+    /// Returns the timer that must run in the current state, and the latest time at which it may expire.
     fn bound_of_state(&self, now: Duration) -> Option<(&'static str, Duration)> {
         let second = Duration::from_secs;
-        // The configuration's longest times (plan.rs).
+        // The limits of the random configuration (plan.rs); 240 s is the hold timer before the first KEEPALIVE.
         Some(match self.state {
             State::Idle => ("IdleHoldTimer", self.since + second(120)),
             State::Connect => ("ConnectRetryTimer", self.since + second(60)),
-            // Who waits for the other looks up every now and then.
+            // A passive session only restarts the timer, so its bound moves with the clock.
             State::Active => ("ConnectRetryTimer", now.max(self.since) + second(120)),
             State::OpenSent => ("HoldTimer before OPEN", self.since + second(240)),
             State::OpenConfirm => ("HoldTimer", self.since + second(240)),
@@ -356,12 +394,13 @@ impl Monitor {
     }
 }
 
-fn bounds_of_session(connection: &Connection) -> Vec<(&'static str, Duration)> {
+/// Returns the timers that must run in Established, each with the latest time at which it may expire.
+fn bounds_of_session(connection: &MonitoredConnection) -> Vec<(&'static str, Duration)> {
     let mut bounds = Vec::new();
     let hold_time = connection.hold_time().expect("both OPENs").duration();
     if !hold_time.is_zero() {
-        bounds.push(("HoldTimer", connection.heard + hold_time));
-        bounds.push(("KeepaliveTimer", connection.sent + hold_time / 3));
+        bounds.push(("HoldTimer", connection.received_at + hold_time));
+        bounds.push(("KeepaliveTimer", connection.sent_at + hold_time / 3));
     }
     if let Some(since) = connection.blocked {
         bounds.push(("SendHoldTimer", since + Duration::from_secs(480)));
@@ -369,8 +408,8 @@ fn bounds_of_session(connection: &Connection) -> Vec<(&'static str, Duration)> {
     bounds
 }
 
-/// Whether a session between two speakers that keep to the rules may end like that.
-fn is_honest(reason: &DownReason) -> bool {
+/// Returns `true` if a session between two conforming speakers may end for this reason.
+fn may_be_legitimate(reason: &DownReason) -> bool {
     match reason {
         DownReason::Closed | DownReason::TimedOut | DownReason::Restarting => true,
         DownReason::Local(it) | DownReason::Remote(it) | DownReason::Stopped(it) => {

@@ -1,43 +1,44 @@
-//! TCP as two speakers see it: connections that come up late or never, octets that arrive in pieces, ends that are gone.
+//! The simulated TCP: connections that come up late or never, data that arrives in pieces, ends that vanish.
 
 use std::time::Duration;
 
 use bgp_session::ConnectionId;
 use bytes::BytesMut;
 
-use crate::world::{At, Happening, World};
+use crate::world::{Side, World, WorldEvent};
 
-/// Names a connection in the network.
+/// Identifies a connection in the network.
 pub(crate) type TcpId = u64;
 
 /// A connection between two hosts. Pipe 0 is from end 0, which dialled, to end 1.
 pub(crate) struct Tcp {
-    pub(crate) ends: [End; 2],
+    pub(crate) ends: [TcpEnd; 2],
     pub(crate) pipes: [Pipe; 2],
-    /// The dialler knows that it is there.
+    /// The dialling host has learnt that the connection is up.
     connected: bool,
 }
 
-/// One end.
-pub(crate) struct End {
-    pub(crate) at: At,
-    /// How often the host had been started.
+/// One end of a connection.
+pub(crate) struct TcpEnd {
+    pub(crate) side: Side,
+    /// The host's boot count when the connection was made.
     boot: u32,
-    /// The session's name of it; a liar has none.
+    /// The session's name of the connection; `None` at an adversary.
     pub(crate) id: Option<ConnectionId>,
-    /// Whether it still reads and writes.
+    /// The program has not closed this end.
     pub(crate) open: bool,
 }
 
-/// What is on its way in one direction.
+/// The data in flight in one direction.
 pub(crate) struct Pipe {
     pub(crate) octets: BytesMut,
-    /// How much fits between the writer and the reader.
+    /// The limit of octets between the writer and the reader: both socket buffers and the wire.
     pub(crate) capacity: usize,
     /// The writer has closed.
     pub(crate) finished: bool,
     /// The reader does not read.
     pub(crate) stalled: bool,
+    /// A delivery is already in the queue.
     scheduled: bool,
 }
 
@@ -54,21 +55,27 @@ impl Pipe {
 }
 
 impl World {
-    /// One dial: the other side may be there, busy, or silent.
-    pub(crate) fn syn(&mut self, from: At, boot: u32, id: Option<ConnectionId>, tries: u32) {
-        let wanted = id.is_none_or(|id| self.dials(from, boot, id));
+    /// Handles the arrival of a SYN: the host accepts, refuses, or does not answer.
+    pub(crate) fn handle_syn(
+        &mut self,
+        from: Side,
+        boot: u32,
+        id: Option<ConnectionId>,
+        tries: u32,
+    ) {
+        let wanted = id.is_none_or(|id| self.is_dialling(from, boot, id));
         if !wanted {
             return;
         }
         let to = from.reverse();
-        if self.is_cut(from) || self.hosts[to.host].is_off {
-            // Nobody answers: the system tries again, with growing pauses.
+        if self.is_partitioned(from) || self.hosts[to.host].is_off {
+            // Nothing answers a lost SYN, so the kernel sends it again after 1, 2, 4 ... s, six times by default in Linux.
             if tries < 6 {
                 let pause = Duration::from_secs(1 << tries);
                 let tries = tries + 1;
-                self.later(
+                self.schedule_after(
                     pause,
-                    Happening::Syn {
+                    WorldEvent::Syn {
                         from,
                         boot,
                         id,
@@ -84,14 +91,26 @@ impl World {
             None
         };
         let Some(accepted) = accepted else {
-            let delay = self.delay();
+            let delay = self.random_delay();
             if let Some(id) = id {
-                self.later(delay, Happening::Refused { at: from, boot, id });
+                self.schedule_after(
+                    delay,
+                    WorldEvent::Refused {
+                        side: from,
+                        boot,
+                        id,
+                    },
+                );
             }
             return;
         };
         let capacity = 1 << self.random.u32(11..17);
-        let end = |at: At, boot, id, open| End { at, boot, id, open };
+        let end = |side: Side, boot, id, open| TcpEnd {
+            side,
+            boot,
+            id,
+            open,
+        };
         let tcp = Tcp {
             ends: [
                 end(from, boot, id, true),
@@ -103,51 +122,52 @@ impl World {
         let name = self.next_tcp;
         self.next_tcp += 1;
         self.tcps.insert(name, tcp);
-        let delay = self.delay();
-        self.later(delay, Happening::Connected(name));
-        self.accepted(to, accepted, name);
+        let delay = self.random_delay();
+        self.schedule_after(delay, WorldEvent::Connected(name));
+        self.connection_accepted(to, accepted, name);
     }
 
-    /// The dialler learns that the connection is there.
-    pub(crate) fn connected(&mut self, name: TcpId) {
+    /// Reports to the dialling host that the connection is up.
+    pub(crate) fn handle_connected(&mut self, name: TcpId) {
         let Some(tcp) = self.tcps.get_mut(&name) else {
             return;
         };
         let end = &mut tcp.ends[0];
-        let (at, boot, id) = (end.at, end.boot, end.id);
-        if self.is_cut(at) {
-            return self.later(Duration::from_secs(1), Happening::Connected(name));
+        let (side, boot, id) = (end.side, end.boot, end.id);
+        if self.is_partitioned(side) {
+            return self.schedule_after(Duration::from_secs(1), WorldEvent::Connected(name));
         }
         let wanted = match id {
-            Some(id) => self.dials(at, boot, id),
-            None => self.hosts[at.host].is_running,
+            Some(id) => self.is_dialling(side, boot, id),
+            None => self.hosts[side.host].is_running,
         };
+        // The host may have crashed or abandoned the dial while the SYN was in flight.
         if !wanted {
             return self.reset(name, 1);
         }
         if let Some(tcp) = self.tcps.get_mut(&name) {
             tcp.connected = true;
         }
-        self.dialled(at, id, name);
-        self.carry(name, 1);
+        self.dial_succeeded(side, id, name);
+        self.schedule_delivery(name, 1);
     }
 
-    /// Sees to it that what is in a pipe arrives some time.
-    pub(crate) fn carry(&mut self, name: TcpId, direction: usize) {
-        let delay = self.delay();
+    /// Schedules a delivery if the pipe holds data or its end, unless one is already scheduled.
+    pub(crate) fn schedule_delivery(&mut self, name: TcpId, direction: usize) {
+        let delay = self.random_delay();
         let Some(tcp) = self.tcps.get_mut(&name) else {
             return;
         };
         let ready = tcp.connected;
         let pipe = &mut tcp.pipes[direction];
-        let full = !pipe.octets.is_empty() || pipe.finished;
-        if ready && full && !pipe.scheduled && !pipe.stalled {
+        let has_data = !pipe.octets.is_empty() || pipe.finished;
+        if ready && has_data && !pipe.scheduled && !pipe.stalled {
             pipe.scheduled = true;
-            self.later(delay, Happening::Deliver { name, direction });
+            self.schedule_after(delay, WorldEvent::Deliver { name, direction });
         }
     }
 
-    /// Some octets arrive, or the end of them.
+    /// Delivers a random part of a pipe's data, and its end once the pipe is empty.
     pub(crate) fn deliver(&mut self, name: TcpId, direction: usize) {
         let Some(tcp) = self.tcps.get_mut(&name) else {
             return;
@@ -155,13 +175,13 @@ impl World {
         let pipe = &mut tcp.pipes[direction];
         pipe.scheduled = false;
         let receiver = &tcp.ends[1 - direction];
-        let (at, id, open) = (receiver.at, receiver.id, receiver.open);
-        if self.is_cut(at) || self.hosts[at.host].is_off {
-            // The end of that begins again.
+        let (side, id, open) = (receiver.side, receiver.id, receiver.open);
+        if self.is_partitioned(side) || self.hosts[side.host].is_off {
+            // The end of the partition or of the outage schedules the delivery anew.
             return;
         }
-        if !open || self.has_forgotten(name, 1 - direction) {
-            // Nobody is there: the sender learns it, if it still wants to know.
+        if !open || self.is_gone(name, 1 - direction) {
+            // A host that no longer knows the connection answers data with a RST.
             return self.reset(name, direction);
         }
         let random = &mut self.random;
@@ -172,45 +192,50 @@ impl World {
         if pipe.stalled {
             return;
         }
-        let most = pipe.octets.len().min(1 << random.u32(0..15));
-        let taken = if most == 0 { 0 } else { random.usize(1..=most) };
+        // The limit is a power of two, so that pieces of one octet are as frequent as pieces of many messages.
+        let limit = pipe.octets.len().min(1 << random.u32(0..15));
+        let taken = if limit == 0 {
+            0
+        } else {
+            random.usize(1..=limit)
+        };
         let octets = pipe.octets.split_to(taken);
         let over = pipe.octets.is_empty() && pipe.finished;
         if !octets.is_empty() {
-            self.receive(at, id, &octets);
+            self.receive(side, id, &octets);
         }
         if over {
             self.close_end(name, 1 - direction);
-            self.lost(at, id);
+            self.connection_lost(side, id);
         } else {
-            self.carry(name, direction);
+            self.schedule_delivery(name, direction);
         }
-        self.has_room(name, direction);
+        self.room_available(name, direction);
     }
 
-    /// Whether an end is that of a host which has been started anew since.
-    fn has_forgotten(&self, name: TcpId, end: usize) -> bool {
+    /// Returns `true` if the host of an end has stopped or restarted since the connection was made.
+    fn is_gone(&self, name: TcpId, end: usize) -> bool {
         self.tcps.get(&name).is_some_and(|tcp| {
             let end = &tcp.ends[end];
-            let host = &self.hosts[end.at.host];
+            let host = &self.hosts[end.side.host];
             host.boot != end.boot || !host.is_running
         })
     }
 
-    /// The end at `end` learns that the connection is gone; what was on its way is lost.
+    /// Removes a connection with the data in flight, and reports the loss to one end.
     pub(crate) fn reset(&mut self, name: TcpId, end: usize) {
         let Some(tcp) = self.tcps.get(&name) else {
             return;
         };
-        let (at, id, open) = (tcp.ends[end].at, tcp.ends[end].id, tcp.ends[end].open);
-        let alive = open && !self.has_forgotten(name, end);
+        let (side, id, open) = (tcp.ends[end].side, tcp.ends[end].id, tcp.ends[end].open);
+        let alive = open && !self.is_gone(name, end);
         self.tcps.remove(&name);
         if alive {
-            self.lost(at, id);
+            self.connection_lost(side, id);
         }
     }
 
-    /// One end reads and writes no more; what it has written still arrives.
+    /// Closes one end. Data that it has already written still arrives.
     pub(crate) fn close_end(&mut self, name: TcpId, end: usize) {
         let Some(tcp) = self.tcps.get_mut(&name) else {
             return;
@@ -222,29 +247,30 @@ impl World {
         if over && tcp.connected && tcp.pipes.iter().all(|pipe| pipe.octets.is_empty()) {
             self.tcps.remove(&name);
         } else {
-            self.carry(name, end);
+            self.schedule_delivery(name, end);
         }
     }
 
-    /// Everything that can arrive sets out once more: after a partition, or when a host is there again.
-    pub(crate) fn carry_all(&mut self) {
+    /// Schedules a delivery on every connection, after a partition or an outage has ended.
+    pub(crate) fn schedule_deliveries(&mut self) {
         let names: Vec<_> = self.tcps.keys().copied().collect();
         for name in names {
-            self.carry(name, 0);
-            self.carry(name, 1);
+            self.schedule_delivery(name, 0);
+            self.schedule_delivery(name, 1);
         }
     }
 
-    /// Connections of which an end does not exist any more are found out, as by a keepalive of TCP.
-    pub(crate) fn probe_all(&mut self) {
+    /// Resets every connection whose other end is gone, as a TCP keepalive would find out.
+    pub(crate) fn probe_connections(&mut self) {
         let names: Vec<_> = self.tcps.keys().copied().collect();
         for name in names {
             for end in 0..2 {
-                let gone = self.has_forgotten(name, 1 - end);
+                let gone = self.is_gone(name, 1 - end);
                 let off = self
                     .tcps
                     .get(&name)
-                    .is_some_and(|tcp| self.hosts[tcp.ends[1 - end].at.host].is_off);
+                    .is_some_and(|tcp| self.hosts[tcp.ends[1 - end].side.host].is_off);
+                // A host without power answers no probe, so its connections stay.
                 if gone && !off {
                     self.reset(name, end);
                 }

@@ -1,4 +1,4 @@
-//! Who is there, and how each is configured.
+//! Random hosts and random configurations of their sessions.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,22 +11,22 @@ use fastrand::Rng;
 use crate::speaker::Peer;
 use crate::world::{Host, Program};
 
-/// Two to four speakers, each with a session to every other, and up to two liars.
+/// Returns two to four speakers, each with a session to every other host, and up to two adversaries.
 pub(crate) fn hosts(random: &mut Rng) -> Vec<Host> {
-    let (speakers, liars) = (random.usize(2..=4), random.usize(0..=2));
+    let (speakers, adversaries) = (random.usize(2..=4), random.usize(0..=2));
     let internal = random.bool();
-    let mut hosts: Vec<Host> = (0..speakers + liars)
+    let mut hosts: Vec<Host> = (0..speakers + adversaries)
         .map(|number| host(random, number, internal, number >= speakers))
         .collect();
-    let everybody: Vec<_> = hosts
+    let identities: Vec<_> = hosts
         .iter()
         .map(|host| (host.address, host.asn, host.router_id))
         .collect();
     for one in 0..speakers {
-        for other in one + 1..speakers + liars {
-            let common = Common::new(random, other >= speakers);
+        for other in one + 1..speakers + adversaries {
+            let common = SharedSettings::new(random, other >= speakers);
             let mut connect = |host: usize, peer: usize, passive: bool| {
-                let (address, asn, _) = everybody[peer];
+                let (address, asn, _) = identities[peer];
                 let config = config(random, &common, address, asn).passive(passive);
                 let Some(Host {
                     program: Program::Speaker(speaker),
@@ -35,8 +35,11 @@ pub(crate) fn hosts(random: &mut Rng) -> Vec<Host> {
                 else {
                     return;
                 };
-                speaker.peers.insert(peer, Peer::new(config, !common.lies));
+                speaker
+                    .peers
+                    .insert(peer, Peer::new(config, !common.is_adversary));
             };
+            // At most one side is passive; two passive sides would never connect.
             connect(one, other, common.passive == 1);
             connect(other, one, common.passive == 2);
         }
@@ -44,15 +47,17 @@ pub(crate) fn hosts(random: &mut Rng) -> Vec<Host> {
     hosts
 }
 
-fn host(random: &mut Rng, number: usize, internal: bool, lies: bool) -> Host {
+/// Returns one host. Speakers are either all in one AS or all in different ones.
+fn host(random: &mut Rng, number: usize, internal: bool, is_adversary: bool) -> Host {
     let octet = u8::try_from(number + 1).unwrap();
     let asn = match (internal, random.bool()) {
         (true, _) => 64512,
         (false, true) => 64512 + u32::from(octet),
+        // An AS number of four octets exercises AS_TRANS (RFC 6793).
         (false, false) => 4_200_000_000 + u32::from(octet),
     };
-    let program = if lies {
-        Program::Liar
+    let program = if is_adversary {
+        Program::Adversary
     } else {
         Program::Speaker(Box::default())
     };
@@ -67,74 +72,78 @@ fn host(random: &mut Rng, number: usize, internal: bool, lies: bool) -> Host {
     }
 }
 
-/// What both sides of a session have in common.
-struct Common {
-    lies: bool,
-    /// Which of the two waits for the other, 0 for none.
+/// The settings that both sides of a session share.
+struct SharedSettings {
+    is_adversary: bool,
+    /// The side that never dials: 1 or 2, or 0 for neither.
     passive: u8,
     restarts: bool,
     add_path: bool,
     extended_message: bool,
 }
 
-impl Common {
-    fn new(random: &mut Rng, lies: bool) -> Self {
+impl SharedSettings {
+    fn new(random: &mut Rng, is_adversary: bool) -> Self {
         Self {
-            lies,
+            is_adversary,
             passive: random.u8(0..3),
-            restarts: random.bool() && !lies,
+            restarts: random.bool() && !is_adversary,
             add_path: random.bool(),
             extended_message: random.bool(),
         }
     }
 }
 
-fn config(random: &mut Rng, common: &Common, address: IpAddr, asn: Asn) -> PeerConfig {
-    let second = |random: &mut Rng, least, most| Duration::from_secs(random.u64(least..=most));
+fn config(random: &mut Rng, common: &SharedSettings, address: IpAddr, asn: Asn) -> PeerConfig {
+    let seconds =
+        |random: &mut Rng, minimum, maximum| Duration::from_secs(random.u64(minimum..=maximum));
     let mut config = PeerConfig::new(address, asn)
         .hold_time(hold_time(random))
-        .connect_retry(second(random, 5, 60))
-        .idle_hold(second(random, 1, 5), second(random, 10, 120))
-        .send_hold_time(second(random, 60, 480))
+        .connect_retry(seconds(random, 5, 60))
+        .idle_hold(seconds(random, 1, 5), seconds(random, 10, 120))
+        .send_hold_time(seconds(random, 60, 480))
         .next_hop_ipv6("2001:db8::1".parse().unwrap())
         .deliver_updates(true)
         .add_path(common.add_path || random.bool())
         .extended_message(common.extended_message || random.bool())
         .export(policy(random));
     if random.u8(0..4) == 0 {
-        config = config.delay_open(second(random, 1, 20));
+        config = config.delay_open(seconds(random, 1, 20));
     }
     if random.u8(0..4) == 0 {
-        config = config.families([Family::IPV4_UNICAST]);
+        config = config
+            .families([Family::IPV4_UNICAST])
+            .expect("it is served");
     }
     if common.restarts {
         let restart = RestartConfig::new()
-            .restart_time(random.u16(20..=RESTART_TIME))
+            .restart_time(random.u16(20..=MAX_RESTART_TIME))
             .notification(random.bool())
-            .stale_time(second(random, 30, STALE_TIME));
+            .stale_time(seconds(random, 30, MAX_STALE_TIME));
         config = config.graceful_restart(if random.bool() {
-            restart.long_lived(random.u32(30..=LONG_LIVED))
+            restart.long_lived(random.u32(30..=MAX_LONG_LIVED_STALE_TIME))
         } else {
             restart
         });
     }
-    if common.lies && random.bool() {
+    if common.is_adversary && random.bool() {
         config = config.maximum_prefixes(Family::IPV4_UNICAST, 20);
     }
     config
 }
 
-/// The longest times for which routes are kept, in seconds.
-pub(crate) const RESTART_TIME: u16 = 120;
-pub(crate) const LONG_LIVED: u32 = 300;
-pub(crate) const STALE_TIME: u64 = 360;
+/// Limits of the times for which routes are retained, in seconds. The monitor derives its bounds from them.
+pub(crate) const MAX_RESTART_TIME: u16 = 120;
+pub(crate) const MAX_LONG_LIVED_STALE_TIME: u32 = 300;
+pub(crate) const MAX_STALE_TIME: u64 = 360;
 
 fn hold_time(random: &mut Rng) -> HoldTime {
+    // 0 turns the timers off, and 3 s is the minimum that RFC 4271 section 4.2 allows; 90 s is the usual value.
     let seconds = [0, 3, 9, 30, 90, 90, 90, 180];
     HoldTime::new(seconds[random.usize(0..seconds.len())]).unwrap()
 }
 
-/// Everything, or the lower half of the prefixes there are (see `speaker::prefix`).
+/// Returns a policy that exports all prefixes, or only the lower half of them (see `speaker::prefix`).
 pub(crate) fn policy(random: &mut Rng) -> ExportPolicy {
     if random.bool() {
         return ExportPolicy::all();
@@ -145,5 +154,5 @@ pub(crate) fn policy(random: &mut Rng) -> ExportPolicy {
     )
 }
 
-/// What a speaker is to announce: a version of each path to each prefix.
+/// The routes that a speaker announces: the version of each path, by prefix and path identifier.
 pub(crate) type Table = BTreeMap<(ipnet::IpNet, u32), u32>;

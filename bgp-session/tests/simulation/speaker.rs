@@ -1,4 +1,4 @@
-//! An honest speaker: a table, and a `Peering` for each peer, which its driver here carries out as `bgp_session::Speaker` does.
+//! A conforming speaker: a table and a `Peering` for each peer, driven here as `bgp_session::Speaker` drives it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,39 +14,41 @@ use ipnet::IpNet;
 use crate::monitor::Monitor;
 use crate::network::TcpId;
 use crate::plan::Table;
-use crate::world::{At, Happening, Program, World};
+use crate::world::{Program, Side, World, WorldEvent};
 
 #[derive(Default)]
 pub(crate) struct Speaker {
     pub(crate) rib: Rib,
-    /// What is to be announced, over every restart.
+    /// The routes that the speaker announces. They survive a restart; the Rib does not.
     pub(crate) table: Table,
     pub(crate) peers: BTreeMap<usize, Peer>,
-    /// The table is in the Rib.
+    /// The Rib contains the table.
     pub(crate) is_loaded: bool,
 }
 
+/// One peer of a speaker.
 pub(crate) struct Peer {
     pub(crate) config: PeerConfig,
-    /// It is a speaker, too.
+    /// The peer is a conforming speaker and not an adversary.
     pub(crate) is_honest: bool,
-    /// While the program runs.
+    /// `None` while the program is down.
     pub(crate) peering: Option<Peering>,
-    /// The operator wants the session.
-    pub(crate) wanted: bool,
+    /// The operator has started the session.
+    pub(crate) is_started: bool,
     pub(crate) adj_rib_in: AdjRibIn,
     pub(crate) links: Vec<Link>,
     dial: Option<ConnectionId>,
     deadline: Option<Duration>,
+    /// The time of this peer's deadline event in the queue of the world.
     scheduled: Option<Duration>,
     pub(crate) monitor: Monitor,
 }
 
-/// A connection, as its user sees it.
+/// A connection with the buffers that a driver keeps for it.
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) tcp: TcpId,
-    /// Which end of it.
+    /// The index of this host's end in the connection.
     pub(crate) end: usize,
     inbound: BytesMut,
     outbound: BytesMut,
@@ -72,7 +74,7 @@ impl Peer {
             config,
             is_honest,
             peering: None,
-            wanted: false,
+            is_started: false,
             adj_rib_in: AdjRibIn::new(),
             links: Vec::new(),
             dial: None,
@@ -96,7 +98,7 @@ impl Peer {
 }
 
 impl World {
-    /// The program starts, with nothing but its configuration; the table comes a little later.
+    /// Starts the program with its configuration. The table is loaded up to 3 s later.
     pub(crate) fn boot(&mut self, host: usize, restarted: bool) {
         let (now, instant) = (self.now, self.instant());
         let it = &mut self.hosts[host];
@@ -112,16 +114,16 @@ impl World {
             return;
         };
         speaker.rib = Rib::new();
+        // An incomplete table sends no End-of-RIB, so peers keep stale routes until it is loaded.
         speaker.rib.set_complete(false);
         speaker.is_loaded = false;
         for peer in speaker.peers.values_mut() {
             seed += 1;
-            let session = Session::new(local, peer.config.clone(), instant, seed);
-            let session = if restarted {
-                session.restarted()
-            } else {
-                session
-            };
+            let mut session = Session::new(local, peer.config.clone(), instant, seed);
+            if restarted {
+                session = session.restarted();
+            }
+            // A deadline event that is already in the queue cannot be removed from it.
             let fresh = Peer::new(peer.config.clone(), peer.is_honest);
             let scheduled = peer.scheduled;
             *peer = Peer {
@@ -129,18 +131,18 @@ impl World {
                 scheduled,
                 ..fresh
             };
-            peer.monitor.boots(now);
+            peer.monitor.handle_boot(now);
         }
         let numbers: Vec<_> = speaker.peers.keys().copied().collect();
-        let loads = self.seconds(0, 3);
-        self.later(loads, Happening::Loaded { host, boot });
+        let delay = self.random_seconds(0, 3);
+        self.schedule_after(delay, WorldEvent::TableLoaded { host, boot });
         for peer in numbers {
-            self.start(At { host, peer });
+            self.start(Side { host, peer });
         }
     }
 
-    /// The whole table is there.
-    pub(crate) fn loaded(&mut self, host: usize, boot: u32) {
+    /// Puts the table into the Rib and marks it complete.
+    pub(crate) fn handle_table_loaded(&mut self, host: usize, boot: u32) {
         if self.hosts[host].boot != boot || !self.hosts[host].is_running {
             return;
         }
@@ -153,150 +155,160 @@ impl World {
         self.table_changed(host);
     }
 
-    /// Every peer is told what is new.
+    /// Reports a change of the table to every peer.
     pub(crate) fn table_changed(&mut self, host: usize) {
         let peers: Vec<_> = self.speaker(host).peers.keys().copied().collect();
         for peer in peers {
-            self.with(At { host, peer }, |world, at, peer| {
+            self.with_peer(Side { host, peer }, |world, side, peer| {
                 peer.peering().handle_table_changed();
-                world.settle(at, peer);
+                world.settle(side, peer);
             });
         }
     }
 
-    /// Does something with a peer whose session exists.
-    pub(crate) fn with(&mut self, at: At, act: impl FnOnce(&mut Self, At, &mut Peer)) {
-        if !self.hosts[at.host].is_running {
+    /// Calls `act` with a peer, unless its program is down.
+    ///
+    /// The peer is taken out of the map meanwhile, because `act` needs the world as well.
+    pub(crate) fn with_peer(&mut self, side: Side, act: impl FnOnce(&mut Self, Side, &mut Peer)) {
+        if !self.hosts[side.host].is_running {
             return;
         }
-        let Some(mut peer) = self.speaker(at.host).peers.remove(&at.peer) else {
+        let Some(mut peer) = self.speaker(side.host).peers.remove(&side.peer) else {
             return;
         };
-        act(self, at, &mut peer);
-        self.speaker(at.host).peers.insert(at.peer, peer);
+        act(self, side, &mut peer);
+        self.speaker(side.host).peers.insert(side.peer, peer);
     }
 
-    pub(crate) fn start(&mut self, at: At) {
+    pub(crate) fn start(&mut self, side: Side) {
         let now = self.instant();
-        self.with(at, |world, at, peer| {
-            if !peer.wanted {
-                peer.wanted = true;
-                peer.monitor.marks(world.now);
+        self.with_peer(side, |world, side, peer| {
+            if !peer.is_started {
+                peer.is_started = true;
+                peer.monitor.restart_bounds(world.now);
                 peer.peering().start(now);
-                world.settle(at, peer);
+                world.settle(side, peer);
             }
         });
     }
 
-    pub(crate) fn stop(&mut self, at: At, why: &Shutdown) {
+    pub(crate) fn stop(&mut self, side: Side, shutdown: &Shutdown) {
         let now = self.instant();
-        self.with(at, |world, at, peer| {
-            peer.wanted = false;
-            peer.peering().stop(now, why);
-            world.settle(at, peer);
+        self.with_peer(side, |world, side, peer| {
+            peer.is_started = false;
+            peer.peering().stop(now, shutdown);
+            world.settle(side, peer);
         });
     }
 
-    pub(crate) fn reconfigure(&mut self, at: At, config: PeerConfig) {
+    pub(crate) fn reconfigure(&mut self, side: Side, config: PeerConfig) {
         let now = self.instant();
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             peer.config = config.clone();
-            peer.monitor.marks(world.now);
+            peer.monitor.restart_bounds(world.now);
             peer.peering().update(now, config);
-            world.settle(at, peer);
+            world.settle(side, peer);
         });
     }
 
-    pub(crate) fn ask_refresh(&mut self, at: At, family: Family) {
+    pub(crate) fn send_refresh(&mut self, side: Side, family: Family) {
         let now = self.instant();
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             peer.peering().refresh(now, family).ok();
-            world.settle(at, peer);
+            world.settle(side, peer);
         });
     }
 
-    pub(crate) fn deadline(&mut self, at: At) {
+    pub(crate) fn handle_deadline(&mut self, side: Side) {
         let (now, instant) = (self.now, self.instant());
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             peer.scheduled.take_if(|scheduled| *scheduled <= now);
             if peer.deadline.is_some_and(|deadline| deadline <= now) {
                 peer.peering().handle_timeout(instant);
-                world.settle(at, peer);
+                world.settle(side, peer);
                 let over = peer.deadline.is_none_or(|deadline| deadline > now);
-                assert!(over, "{at:?}: a timer that has expired is due once more");
+                // A driver would spin on such a timer.
+                assert!(over, "{side:?}: expired timer is due again");
             }
-            // It may have been put off.
-            world.schedule(at, peer);
+            // The deadline may have moved since this event was scheduled.
+            world.schedule_deadline(side, peer);
         });
     }
 
-    /// Somebody connects: what the session calls the connection.
-    pub(crate) fn accept(&mut self, at: At) -> Option<Option<ConnectionId>> {
-        if self.lies(at.host) {
+    /// Offers an incoming connection to a host. Returns `None` if it is refused.
+    ///
+    /// The inner id is the session's name of the connection; an adversary has none.
+    pub(crate) fn accept(&mut self, side: Side) -> Option<Option<ConnectionId>> {
+        if self.is_adversary(side.host) {
             return self.random.bool().then_some(None);
         }
-        let (now, address) = (self.instant(), self.hosts[at.host].address);
+        let (now, address) = (self.instant(), self.hosts[side.host].address);
         let mut accepted = None;
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             accepted = peer.peering().accept(now, address);
             match accepted {
-                Some(id) => peer.monitor.connects(id, world.now),
-                None => world.settle(at, peer),
+                Some(id) => peer.monitor.handle_connected(id, world.now),
+                None => world.settle(side, peer),
             }
         });
         accepted.map(Some)
     }
 
-    pub(crate) fn accepted(&mut self, at: At, id: Option<ConnectionId>, name: TcpId) {
+    pub(crate) fn connection_accepted(
+        &mut self,
+        side: Side,
+        id: Option<ConnectionId>,
+        name: TcpId,
+    ) {
         let Some(id) = id else {
-            return self.liar_is_connected(name);
+            return self.adversary_connected(name);
         };
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             peer.links.push(Link::new(id, name, 1));
-            world.settle(at, peer);
+            world.settle(side, peer);
         });
     }
 
-    /// Whether a dial is still under way.
-    pub(crate) fn dials(&mut self, at: At, boot: u32, id: ConnectionId) -> bool {
-        let host = &self.hosts[at.host];
+    /// Returns `true` if a dial is still in progress in the same run of the program.
+    pub(crate) fn is_dialling(&mut self, side: Side, boot: u32, id: ConnectionId) -> bool {
+        let host = &self.hosts[side.host];
         let same = host.boot == boot && host.is_running;
         same && self
-            .speaker(at.host)
+            .speaker(side.host)
             .peers
-            .get(&at.peer)
+            .get(&side.peer)
             .is_some_and(|peer| peer.dial == Some(id))
     }
 
-    pub(crate) fn dialled(&mut self, at: At, id: Option<ConnectionId>, name: TcpId) {
+    pub(crate) fn dial_succeeded(&mut self, side: Side, id: Option<ConnectionId>, name: TcpId) {
         let Some(id) = id else {
-            return self.liar_is_connected(name);
+            return self.adversary_connected(name);
         };
-        let (now, address) = (self.instant(), self.hosts[at.host].address);
-        self.with(at, |world, at, peer| {
+        let (now, address) = (self.instant(), self.hosts[side.host].address);
+        self.with_peer(side, |world, side, peer| {
             peer.dial = None;
             peer.links.push(Link::new(id, name, 0));
-            peer.monitor.connects(id, world.now);
+            peer.monitor.handle_connected(id, world.now);
             peer.peering().handle_connected(now, id, address);
-            world.settle(at, peer);
+            world.settle(side, peer);
         });
     }
 
-    pub(crate) fn refused(&mut self, at: At, boot: u32, id: ConnectionId) {
+    pub(crate) fn handle_refused(&mut self, side: Side, boot: u32, id: ConnectionId) {
         let now = self.instant();
-        if self.dials(at, boot, id) {
-            self.with(at, |world, at, peer| {
+        if self.is_dialling(side, boot, id) {
+            self.with_peer(side, |world, side, peer| {
                 peer.dial = None;
                 peer.peering().handle_closed(now, id);
-                world.settle(at, peer);
+                world.settle(side, peer);
             });
         }
     }
 
-    pub(crate) fn receive(&mut self, at: At, id: Option<ConnectionId>, octets: &[u8]) {
+    pub(crate) fn receive(&mut self, side: Side, id: Option<ConnectionId>, octets: &[u8]) {
         let Some(id) = id else { return };
         let now = self.instant();
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             let (Some(link), Some(peering)) = (
                 peer.links.iter_mut().find(|link| link.id == id),
                 &mut peer.peering,
@@ -304,45 +316,47 @@ impl World {
                 return;
             };
             link.inbound.extend_from_slice(octets);
-            peer.monitor.receives(id, octets, world.now);
+            peer.monitor.handle_received(id, octets, world.now);
             peering.handle_bytes(now, id, &mut link.inbound);
+            // RFC 8654: an incomplete message has fewer than 65,535 octets, so more would be unread messages.
             let left = link.inbound.len();
-            assert!(left < 65535, "{at:?}: {left} octets are kept unread");
-            world.settle(at, peer);
+            assert!(left < 65535, "{side:?}: {left} octets left unread");
+            world.settle(side, peer);
         });
     }
 
-    pub(crate) fn lost(&mut self, at: At, id: Option<ConnectionId>) {
+    pub(crate) fn connection_lost(&mut self, side: Side, id: Option<ConnectionId>) {
         let Some(id) = id else { return };
         let now = self.instant();
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             peer.links.retain(|link| link.id != id);
-            peer.monitor.loses(id);
+            peer.monitor.handle_lost(id);
             peer.peering().handle_closed(now, id);
-            world.settle(at, peer);
+            world.settle(side, peer);
         });
     }
 
-    /// There is room again for what an end writes.
-    pub(crate) fn has_room(&mut self, name: TcpId, end: usize) {
+    /// Reports to an end that the pipe has room for its data again.
+    pub(crate) fn room_available(&mut self, name: TcpId, end: usize) {
         let Some(tcp) = self.tcps.get(&name) else {
             return;
         };
-        let (at, id) = (tcp.ends[end].at, tcp.ends[end].id);
+        let (side, id) = (tcp.ends[end].side, tcp.ends[end].id);
         let Some(id) = id.filter(|_| tcp.ends[end].open) else {
             return;
         };
-        self.with(at, |world, at, peer| {
+        self.with_peer(side, |world, side, peer| {
             if peer.link(id).is_some_and(|link| link.tcp == name) {
-                world.settle(at, peer);
+                world.settle(side, peer);
             }
         });
     }
 
-    /// Does all that there is to do for a session, and looks whether what must hold does.
-    pub(crate) fn settle(&mut self, at: At, peer: &mut Peer) {
+    /// Carries out every output of a peering, then checks the invariants.
+    pub(crate) fn settle(&mut self, side: Side, peer: &mut Peer) {
+        // Writing makes room, and a peering with room may have more to send.
         loop {
-            self.outputs(at, peer);
+            self.poll_outputs(side, peer);
             if !self.write(peer) {
                 break;
             }
@@ -350,51 +364,52 @@ impl World {
         let now = self.now;
         let peering = peer.peering.as_ref().expect("the program runs");
         let skipped = peering.skipped().error;
-        assert_eq!(skipped, None, "every route is for every peer");
+        assert_eq!(skipped, None, "a route could not be encoded");
         let session = peering.session();
         peer.monitor
-            .check(at, now, session, peer.wanted, peer.deadline);
+            .check(side, now, session, peer.is_started, peer.deadline);
         let links = peer.links.len();
-        assert!(links <= 2, "{at:?}: {links} connections");
-        self.schedule(at, peer);
+        assert!(links <= 2, "{side:?}: {links} connections open");
+        self.schedule_deadline(side, peer);
     }
 
-    fn schedule(&mut self, at: At, peer: &mut Peer) {
-        // One that was to be while the program was not running has passed.
+    /// Schedules the peering's next deadline, unless an earlier or equal one is already scheduled.
+    fn schedule_deadline(&mut self, side: Side, peer: &mut Peer) {
+        // A deadline that passed while the program was down has not cleared this field.
         peer.scheduled.take_if(|scheduled| *scheduled < self.now);
         if let Some(deadline) = peer.deadline
             && peer.scheduled.is_none_or(|scheduled| scheduled > deadline)
         {
             peer.scheduled = Some(deadline);
-            self.at(deadline, Happening::Deadline(at));
+            self.schedule_at(deadline, WorldEvent::Deadline(side));
         }
     }
 
-    fn outputs(&mut self, at: At, peer: &mut Peer) {
+    fn poll_outputs(&mut self, side: Side, peer: &mut Peer) {
         loop {
             let instant = self.instant();
-            let rib = &mut self.speaker(at.host).rib;
+            let rib = &mut self.speaker(side.host).rib;
             match peer.peering().poll_output(instant, rib) {
                 Output::Dial(id) => {
                     peer.dial = Some(id);
-                    peer.monitor.dials(id, self.now);
-                    let (delay, boot) = (self.delay(), self.hosts[at.host].boot);
-                    let syn = Happening::Syn {
-                        from: at,
+                    peer.monitor.handle_dial(id, self.now);
+                    let (delay, boot) = (self.random_delay(), self.hosts[side.host].boot);
+                    let syn = WorldEvent::Syn {
+                        from: side,
                         boot,
                         id: Some(id),
                         tries: 0,
                     };
-                    self.later(delay, syn);
+                    self.schedule_after(delay, syn);
                 }
                 Output::Transmit(id, octets) => {
-                    peer.monitor.transmits(id, &octets, self.now);
+                    peer.monitor.handle_transmit(id, &octets, self.now);
                     if let Some(link) = peer.link(id) {
                         link.outbound.extend_from_slice(&octets);
                     }
                 }
                 Output::Close(id) => self.close(peer, id),
-                Output::Event(event) => self.event(at, peer, &event),
+                Output::Event(event) => self.handle_event(side, peer, &event),
                 Output::Wait(deadline) => {
                     peer.deadline = deadline.map(|deadline| self.time(deadline));
                     return;
@@ -404,25 +419,27 @@ impl World {
     }
 
     fn close(&mut self, peer: &mut Peer, id: ConnectionId) {
-        peer.monitor.closes(id);
+        peer.monitor.handle_close(id);
         peer.dial.take_if(|dial| *dial == id);
         let Some(index) = peer.links.iter().position(|link| link.id == id) else {
             return;
         };
         let link = peer.links.swap_remove(index);
         if let Some(tcp) = self.tcps.get_mut(&link.tcp) {
+            // A driver writes what is left, usually a NOTIFICATION, before it closes.
             tcp.pipes[link.end].octets.extend_from_slice(&link.outbound);
             self.close_end(link.tcp, link.end);
         }
     }
 
-    fn event(&mut self, at: At, peer: &mut Peer, event: &SessionEvent) {
+    /// Checks and counts an event, and applies it to the peer's Adj-RIB-In.
+    fn handle_event(&mut self, side: Side, peer: &mut Peer, event: &SessionEvent) {
         self.trace
-            .note(self.now, || format!("    {at:?}: {event:?}"));
+            .note(self.now, || format!("    {side:?}: {event:?}"));
         let honest = peer.is_honest;
         let peering = peer.peering.as_ref().expect("the program runs");
         peer.monitor
-            .event(at, honest, event, peering.session(), self.now);
+            .handle_event(side, honest, event, peering.session(), self.now);
         match event {
             SessionEvent::Up { .. } => self.report.sessions += 1,
             SessionEvent::Down { retained, .. } => {
@@ -436,7 +453,7 @@ impl World {
         self.report.routes += changes;
     }
 
-    /// Gives the network what it takes; whether it has taken anything.
+    /// Writes as much as the network accepts. Returns `true` if the peering learnt something from it.
     fn write(&mut self, peer: &mut Peer) -> bool {
         let (now, instant) = (self.now, self.instant());
         let mut any = false;
@@ -451,24 +468,25 @@ impl World {
             pipe.octets
                 .extend_from_slice(&link.outbound.split_to(taken));
             let left = link.outbound.len();
+            // The first attempt that takes nothing must be reported as well: it starts the send hold timer (RFC 9687).
             let news = taken > 0 || (left > 0 && !link.blocked);
             link.blocked = left > 0;
             if news {
-                peer.monitor.writes(link.id, taken, left, now);
+                peer.monitor.handle_written(link.id, taken, left, now);
                 let peering = peer.peering.as_mut().expect("the program runs");
                 peering.handle_written(instant, link.id, taken);
                 let (name, end) = (link.tcp, link.end);
-                self.carry(name, end);
+                self.schedule_delivery(name, end);
             }
             any |= news;
         }
         any
     }
 
-    /// The program ends, or the machine.
-    pub(crate) fn crash(&mut self, host: usize, power: bool) {
+    /// Ends the program without warning, or the whole machine if `power_failure` is set.
+    pub(crate) fn crash(&mut self, host: usize, power_failure: bool) {
         let it = &mut self.hosts[host];
-        (it.is_running, it.is_off) = (false, power);
+        (it.is_running, it.is_off) = (false, power_failure);
         let Program::Speaker(speaker) = &mut it.program else {
             return;
         };
@@ -480,9 +498,11 @@ impl World {
             *peer = Peer { scheduled, ..fresh };
         }
         speaker.rib = Rib::new();
-        if power {
+        // A machine without power sends no FIN and no RST: peers learn of it from their hold timers only.
+        if power_failure {
             return;
         }
+        // A kernel closes with a RST if data is left unread, otherwise with a FIN.
         for (name, end) in ends {
             if self.random.bool() {
                 self.reset(name, 1 - end);
@@ -493,7 +513,7 @@ impl World {
     }
 }
 
-/// A version of a path to a prefix.
+/// Returns a route whose large community contains its version and its path identifier.
 pub(crate) fn route(prefix: IpNet, path_id: u32, version: u32) -> Route {
     Route::new(prefix)
         .path_id(PathId(path_id))
@@ -504,7 +524,7 @@ pub(crate) fn route(prefix: IpNet, path_id: u32, version: u32) -> Route {
         })
 }
 
-/// One of the prefixes that there are; the lower half of the numbers is in the halves that `plan::policy` knows.
+/// Returns the prefix with a number. Numbers below 128 are in the ranges that `plan::policy` exports.
 pub(crate) fn prefix(number: u8, ipv6: bool) -> IpNet {
     let upper = number >= 128;
     let text = match (ipv6, upper) {
@@ -516,5 +536,5 @@ pub(crate) fn prefix(number: u8, ipv6: bool) -> IpNet {
     text.parse().expect("a prefix")
 }
 
-/// Small, so that peers are often slower than the table.
+/// The limit of queued octets per peer. It is small, so that peers are often slower than the table.
 const MAX_QUEUED: usize = 4096;

@@ -1,14 +1,14 @@
-//! The changes of state that RFC 4271 section 8.2.2 allows, written down from the RFC's text and not from the code's table.
+//! The state changes that RFC 4271 section 8.2.2 allows, derived from the RFC's text and not from the code's table.
 
 use bgp_session::State::{self, Active, Connect, Established, Idle, OpenConfirm, OpenSent};
 use bgp_session::Timer;
 use bgp_session::fsm::Event;
 
-/// Whether a session may go from one state to another because of an event.
+/// Returns `true` if an event may take a session from one state to another.
 ///
-/// A session's state is that of its foremost connection. Where that has none and another one that the peer has made is past
-/// its OPEN, that other one takes its place, with TcpConnected as the cause.
-pub(crate) fn allowed(from: State, to: State, cause: Event) -> bool {
+/// A session's state is that of its primary connection. If the primary has no transport and the secondary has received its
+/// OPEN, the secondary replaces the primary, with TcpConnected as the cause.
+pub(crate) fn is_allowed(from: State, to: State, cause: Event) -> bool {
     use Event::{
         AutomaticStart, AutomaticStop, BgpHeaderErr, BgpOpen, BgpOpenMsgErr, KeepaliveMsg,
         ManualStart, ManualStop, NotifMsg, NotifMsgVerErr, OpenCollisionDump, RouteRefreshMsg,
@@ -19,6 +19,7 @@ pub(crate) fn allowed(from: State, to: State, cause: Event) -> bool {
             cause,
             ManualStart | AutomaticStart | TimerExpires(Timer::IdleHold)
         ),
+        // The secondary replaces a primary without transport and brings its own state.
         (Idle | Active, OpenConfirm | Established) if cause == TcpConnected => true,
         (Connect, Active) => cause == TcpConnectionFails,
         (Active, Connect) => cause == TimerExpires(Timer::ConnectRetry),
@@ -28,7 +29,7 @@ pub(crate) fn allowed(from: State, to: State, cause: Event) -> bool {
         (Connect | Active | OpenSent, OpenConfirm) => cause == BgpOpen,
         (OpenSent, Active) => cause == TcpConnectionFails,
         (OpenConfirm, Established) => cause == KeepaliveMsg,
-        // Whatever does not belong into a state ends the attempt.
+        // RFC 4271 section 8.2.2: "any other event" of a state ends the attempt.
         (Connect | Active, Idle) => true,
         (OpenSent, Idle) => !matches!(cause, ManualStart | AutomaticStart | BgpOpen),
         (OpenConfirm, Idle) => !matches!(cause, ManualStart | AutomaticStart | KeepaliveMsg),

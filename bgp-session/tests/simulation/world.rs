@@ -1,4 +1,4 @@
-//! The world: a clock, what is to happen, hosts, and connections between them.
+//! The simulated world: a clock, a queue of events, hosts, and the connections between them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -15,14 +15,15 @@ use crate::network::{Tcp, TcpId};
 use crate::speaker::Speaker;
 use crate::{memory, plan};
 
-/// The relation of a host to a peer, both by their numbers.
+/// One side of a session: a host and its peer, both by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct At {
+pub(crate) struct Side {
     pub(crate) host: usize,
     pub(crate) peer: usize,
 }
 
-impl At {
+impl Side {
+    /// Returns the other side of the session.
     pub(crate) fn reverse(self) -> Self {
         Self {
             host: self.peer,
@@ -31,18 +32,18 @@ impl At {
     }
 }
 
-/// Something that will happen.
+/// An event in the queue of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Happening {
-    Deadline(At),
+pub(crate) enum WorldEvent {
+    Deadline(Side),
     Syn {
-        from: At,
+        from: Side,
         boot: u32,
         id: Option<ConnectionId>,
         tries: u32,
     },
     Refused {
-        at: At,
+        side: Side,
         boot: u32,
         id: ConnectionId,
     },
@@ -51,21 +52,21 @@ pub(crate) enum Happening {
         name: TcpId,
         direction: usize,
     },
-    ReadsAgain {
+    ResumeReading {
         name: TcpId,
         direction: usize,
     },
-    Heals(At),
-    Revives(usize),
-    Loaded {
+    EndPartition(Side),
+    RestartHost(usize),
+    TableLoaded {
         host: usize,
         boot: u32,
     },
-    Starts(At),
-    Change(usize),
-    Fault,
-    LiarDials(usize),
-    LiarActs(TcpId),
+    StartSession(Side),
+    ChangeRoutes(usize),
+    InjectFault,
+    AdversaryDials(usize),
+    AdversaryActs(TcpId),
 }
 
 /// A machine with one program on it.
@@ -73,37 +74,37 @@ pub(crate) struct Host {
     pub(crate) address: IpAddr,
     pub(crate) asn: Asn,
     pub(crate) router_id: RouterId,
-    /// The program runs.
+    /// The program is running.
     pub(crate) is_running: bool,
-    /// The machine answers nobody.
+    /// The machine has no power and answers nothing.
     pub(crate) is_off: bool,
-    /// How often the program has been started.
+    /// The number of starts of the program. Events of an earlier run are ignored.
     pub(crate) boot: u32,
     pub(crate) program: Program,
 }
 
 pub(crate) enum Program {
     Speaker(Box<Speaker>),
-    Liar,
+    Adversary,
 }
 
 pub(crate) struct World {
     pub(crate) random: Rng,
     base: Instant,
     pub(crate) now: Duration,
-    queue: BinaryHeap<Reverse<(Duration, u64, Happening)>>,
+    queue: BinaryHeap<Reverse<(Duration, u64, WorldEvent)>>,
     sequence: u64,
     pub(crate) hosts: Vec<Host>,
     pub(crate) tcps: BTreeMap<TcpId, Tcp>,
     pub(crate) next_tcp: TcpId,
-    /// Pairs of hosts, the lower number first, between which nothing arrives.
-    pub(crate) cuts: BTreeSet<(usize, usize)>,
-    /// No more faults and changes.
-    pub(crate) quiet: bool,
-    /// Programs and machines fail, too, and do not grow old.
-    pub(crate) mortal: bool,
-    /// The longest time on the way.
-    pub(crate) slowest: u32,
+    /// The pairs of hosts, the lower number first, between which no data arrives.
+    pub(crate) partitions: BTreeSet<(usize, usize)>,
+    /// Faults and route changes have ended until the next epoch.
+    pub(crate) faults_ended: bool,
+    /// Programs and machines fail, and not only the network. Half of the seeds have programs that run for the whole time.
+    pub(crate) hosts_fail: bool,
+    /// The limit of the delay of a packet, in milliseconds.
+    pub(crate) max_delay_ms: u32,
     pub(crate) trace: Trace,
     pub(crate) report: Report,
 }
@@ -112,10 +113,10 @@ impl World {
     pub(crate) fn new(seed: u64, traced: bool) -> Self {
         let mut random = Rng::with_seed(seed);
         let hosts = plan::hosts(&mut random);
-        let mortal = random.bool();
+        let hosts_fail = random.bool();
         let mut world = Self {
             random,
-            // Any instant serves as the first.
+            // Only differences to the base matter, so a run does not depend on the wall clock.
             base: Instant::now(),
             now: Duration::ZERO,
             queue: BinaryHeap::new(),
@@ -123,10 +124,10 @@ impl World {
             hosts,
             tcps: BTreeMap::new(),
             next_tcp: 0,
-            cuts: BTreeSet::new(),
-            quiet: false,
-            mortal,
-            slowest: 50,
+            partitions: BTreeSet::new(),
+            faults_ended: false,
+            hosts_fail,
+            max_delay_ms: 50,
             trace: Trace {
                 on: traced,
                 ..Trace::default()
@@ -136,46 +137,45 @@ impl World {
         for host in 0..world.hosts.len() {
             match world.hosts[host].program {
                 Program::Speaker(_) => world.boot(host, false),
-                Program::Liar => world.later(Duration::ZERO, Happening::LiarDials(host)),
+                Program::Adversary => {
+                    world.schedule_after(Duration::ZERO, WorldEvent::AdversaryDials(host))
+                }
             }
         }
         world
     }
 
     pub(crate) fn run(&mut self, epochs: u32) -> Report {
-        let mut most = None;
+        let mut limit = None;
         for _ in 0..epochs {
-            self.unrest();
-            self.rest();
-            let held = memory::held();
-            let most = *most.get_or_insert(held * 2 + (128 << 10));
+            self.run_with_faults();
+            self.check_convergence();
+            // Memory after the first epoch, doubled because a table may grow, is the limit of all later epochs.
+            let held = memory::allocated();
+            let limit = *limit.get_or_insert(held * 2 + (128 << 10));
             self.trace
                 .note(self.now, || format!("{held} octets of memory"));
-            assert!(held <= most, "{held} octets of memory, at most {most}");
+            assert!(held <= limit, "memory grows: {held} octets, limit {limit}");
         }
         self.report.seeds = 1;
         self.report.time = self.now;
         self.report
     }
 
-    /// What happens up to `end`; stops before if `enough` says so after a step.
-    pub(crate) fn play(
-        &mut self,
-        end: Duration,
-        mut enough: impl FnMut(&mut Self) -> bool,
-    ) -> bool {
+    /// Handles events until `end`. Returns `true` if `done` returned `true` after a step before that.
+    pub(crate) fn play(&mut self, end: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         while let Some(Reverse((at, _, _))) = self.queue.peek() {
             if *at > end {
                 break;
             }
-            let Some(Reverse((at, _, happening))) = self.queue.pop() else {
+            let Some(Reverse((at, _, event))) = self.queue.pop() else {
                 break;
             };
             self.now = at;
-            self.trace.note(at, || format!("{happening:?}"));
-            self.happen(happening);
+            self.trace.note(at, || format!("{event:?}"));
+            self.handle(event);
             self.report.steps += 1;
-            if enough(self) {
+            if done(self) {
                 return true;
             }
         }
@@ -183,71 +183,74 @@ impl World {
         false
     }
 
-    fn happen(&mut self, happening: Happening) {
-        match happening {
-            Happening::Deadline(at) => self.deadline(at),
-            Happening::Syn {
+    fn handle(&mut self, event: WorldEvent) {
+        match event {
+            WorldEvent::Deadline(side) => self.handle_deadline(side),
+            WorldEvent::Syn {
                 from,
                 boot,
                 id,
                 tries,
-            } => self.syn(from, boot, id, tries),
-            Happening::Refused { at, boot, id } => self.refused(at, boot, id),
-            Happening::Connected(name) => self.connected(name),
-            Happening::Deliver { name, direction } => self.deliver(name, direction),
-            Happening::ReadsAgain { name, direction } => {
+            } => self.handle_syn(from, boot, id, tries),
+            WorldEvent::Refused { side, boot, id } => self.handle_refused(side, boot, id),
+            WorldEvent::Connected(name) => self.handle_connected(name),
+            WorldEvent::Deliver { name, direction } => self.deliver(name, direction),
+            WorldEvent::ResumeReading { name, direction } => {
                 if let Some(tcp) = self.tcps.get_mut(&name) {
                     tcp.pipes[direction].stalled = false;
                 }
-                self.carry(name, direction);
+                self.schedule_delivery(name, direction);
             }
-            Happening::Heals(at) => self.heal(at),
-            Happening::Revives(host) => self.revive(host),
-            Happening::Loaded { host, boot } => self.loaded(host, boot),
-            Happening::Starts(at) => self.start(at),
-            Happening::Change(host) => self.change(host),
-            Happening::Fault => self.fault(),
-            Happening::LiarDials(host) => self.liar_dials(host),
-            Happening::LiarActs(name) => self.liar_acts(name),
+            WorldEvent::EndPartition(side) => self.end_partition(side),
+            WorldEvent::RestartHost(host) => self.start_host_again(host),
+            WorldEvent::TableLoaded { host, boot } => self.handle_table_loaded(host, boot),
+            WorldEvent::StartSession(side) => self.start(side),
+            WorldEvent::ChangeRoutes(host) => self.change_routes(host),
+            WorldEvent::InjectFault => self.inject_fault(),
+            WorldEvent::AdversaryDials(host) => self.adversary_dials(host),
+            WorldEvent::AdversaryActs(name) => self.adversary_acts(name),
         }
     }
 
-    pub(crate) fn later(&mut self, delay: Duration, happening: Happening) {
-        self.at(self.now + delay, happening);
+    pub(crate) fn schedule_after(&mut self, delay: Duration, event: WorldEvent) {
+        self.schedule_at(self.now + delay, event);
     }
 
-    pub(crate) fn at(&mut self, time: Duration, happening: Happening) {
+    pub(crate) fn schedule_at(&mut self, time: Duration, event: WorldEvent) {
+        // Events of the same time are handled in the order in which they were scheduled.
         self.sequence += 1;
-        self.queue.push(Reverse((time, self.sequence, happening)));
+        self.queue.push(Reverse((time, self.sequence, event)));
     }
 
     pub(crate) fn instant(&self) -> Instant {
         self.base + self.now
     }
 
-    /// When that is in the time of the world.
+    /// Converts an instant of the sessions to simulated time.
     pub(crate) fn time(&self, instant: Instant) -> Duration {
         instant.saturating_duration_since(self.base)
     }
 
-    /// The time on the way of one packet.
-    pub(crate) fn delay(&mut self) -> Duration {
-        Duration::from_micros(u64::from(self.random.u32(100..self.slowest * 1000)))
+    /// Returns the delay of one packet.
+    pub(crate) fn random_delay(&mut self) -> Duration {
+        Duration::from_micros(u64::from(self.random.u32(100..self.max_delay_ms * 1000)))
     }
 
-    pub(crate) fn seconds(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_millis(self.random.u64(least * 1000..=most * 1000))
+    pub(crate) fn random_seconds(&mut self, minimum: u64, maximum: u64) -> Duration {
+        Duration::from_millis(self.random.u64(minimum * 1000..=maximum * 1000))
     }
 
-    pub(crate) fn is_cut(&self, at: At) -> bool {
-        let pair = (at.host.min(at.peer), at.host.max(at.peer));
-        self.cuts.contains(&pair)
+    pub(crate) fn is_partitioned(&self, side: Side) -> bool {
+        let pair = (side.host.min(side.peer), side.host.max(side.peer));
+        self.partitions.contains(&pair)
     }
 
-    /// The speakers' numbers.
+    /// Returns the numbers of the hosts that are speakers.
     pub(crate) fn speakers(&self) -> Vec<usize> {
-        let all = self.hosts.iter().enumerate();
-        all.filter(|(_, host)| matches!(host.program, Program::Speaker(_)))
+        self.hosts
+            .iter()
+            .enumerate()
+            .filter(|(_, host)| matches!(host.program, Program::Speaker(_)))
             .map(|(number, _)| number)
             .collect()
     }
@@ -255,16 +258,16 @@ impl World {
     pub(crate) fn speaker(&mut self, host: usize) -> &mut Speaker {
         match &mut self.hosts[host].program {
             Program::Speaker(speaker) => speaker,
-            Program::Liar => panic!("host {host} is no speaker"),
+            Program::Adversary => panic!("host {host} is an adversary"),
         }
     }
 
-    pub(crate) fn lies(&self, host: usize) -> bool {
-        matches!(self.hosts[host].program, Program::Liar)
+    pub(crate) fn is_adversary(&self, host: usize) -> bool {
+        matches!(self.hosts[host].program, Program::Adversary)
     }
 }
 
-/// What has happened, for people.
+/// The last steps of a run, for the report of a violation.
 #[derive(Default)]
 pub(crate) struct Trace {
     pub(crate) on: bool,
@@ -294,7 +297,7 @@ impl Trace {
     }
 }
 
-/// What was simulated.
+/// Counts of simulated steps and events.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) seeds: u64,
@@ -305,8 +308,8 @@ pub(crate) struct Report {
     pub(crate) retained: u64,
     pub(crate) routes: u64,
     pub(crate) faults: u64,
-    pub(crate) lies: u64,
-    pub(crate) agreements: u64,
+    pub(crate) adversary_messages: u64,
+    pub(crate) convergences: u64,
 }
 
 impl AddAssign for Report {
@@ -319,8 +322,8 @@ impl AddAssign for Report {
         self.retained += other.retained;
         self.routes += other.routes;
         self.faults += other.faults;
-        self.lies += other.lies;
-        self.agreements += other.agreements;
+        self.adversary_messages += other.adversary_messages;
+        self.convergences += other.convergences;
     }
 }
 
@@ -328,8 +331,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds, {:.1} simulated hours, {} steps: {} sessions came up, {} went down ({} with their routes kept), \
-             {} changes of routes, {} faults, {} lies, {} times agreed",
+            "{} seeds, {:.1} simulated hours, {} steps: {} sessions came up, {} went down ({} with routes retained), \
+             {} route changes, {} faults, {} messages from adversaries, converged {} times",
             self.seeds,
             self.time.as_secs_f64() / 3600.0,
             self.steps,
@@ -338,8 +341,8 @@ impl fmt::Display for Report {
             self.retained,
             self.routes,
             self.faults,
-            self.lies,
-            self.agreements
+            self.adversary_messages,
+            self.convergences
         )
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bgp_session::{AdjRibIn, Peer, PeerConfig, PeerEvent, Route, Speaker, State};
-use bgp_wire::{Asn, Nlri};
+use bgp_session::{AdjRibIn, Peer, PeerConfig, Route, Speaker, State};
+use bgp_wire::Asn;
 use ipnet::Ipv4Net;
 use tokio::sync::mpsc;
 
-use crate::{address, delivering, dialled, listening, passive, within};
+use crate::{address, delivering, dialled, listening, passive, receive_session_event, within};
 
 fn route(number: u32, version: u32) -> Route {
     let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
@@ -25,16 +25,13 @@ async fn routes_that_flap() {
     let node = listening("192.168.0.111", "127.0.0.1").await;
     let config = dialled("127.0.0.1", &router).next_hop_ipv4([192, 168, 0, 111].into());
     let peer = node.add_peer(config).unwrap();
-    let last = Nlri {
-        path_id: None,
-        prefix: route(20_000, 0).prefix().unwrap(),
-    };
+    let last = route(20_000, 0).destination().to_nlri(None);
     let table = tokio::spawn(async move {
         let mut table = AdjRibIn::new();
-        while let Some(PeerEvent { event, .. }) = events.recv().await {
+        while let Some(event) = receive_session_event(&mut events).await {
             table.apply(&event, |_| {});
             // The last change of all.
-            if table.route(last).is_some() {
+            if table.route(&last).is_some() {
                 break;
             }
         }
@@ -61,13 +58,13 @@ async fn routes_that_flap() {
     let table = within(table).await.unwrap();
     let held: Vec<_> = table
         .routes()
-        .map(|(nlri, route)| (nlri.prefix, route.attributes.multi_exit_disc))
+        .map(|(nlri, route)| (nlri, route.attributes.multi_exit_disc))
         .collect();
     let announced = third
         .iter()
-        .map(|route| (route.prefix().unwrap(), Some(99)));
+        .map(|route| (route.destination().to_nlri(None), Some(99)));
     let announced: Vec<_> = announced
-        .chain([(route(20_000, 0).prefix().unwrap(), Some(0))])
+        .chain([(route(20_000, 0).destination().to_nlri(None), Some(0))])
         .collect();
     assert_eq!(held, announced);
     assert_eq!(peer.status().statistics.established, 1);
@@ -116,7 +113,7 @@ async fn a_hundred_sessions_are_reset() {
     let all = async {
         let has_all = |peer: &Peer| {
             let statistics = peer.status().statistics;
-            statistics.prefixes_announced == 1000 * statistics.established
+            statistics.prefixes_announced() == 1000 * statistics.established
         };
         while !router.peers().iter().all(has_all) {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,4 +1,6 @@
-//! Announces one address to one router until Ctrl-C: `announce 192.168.0.254 64512 192.168.10.1/32 192.168.0.111`.
+//! Announces one address to one router until Ctrl-C. Start here.
+//!
+//! Usage: `announce 192.168.0.254 64512 192.168.10.1/32 192.168.0.111`
 
 use std::error::Error;
 
@@ -13,15 +15,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let speaker = Speaker::builder(asn.parse()?, router_id.parse()?)
         .spawn()
         .await?;
-    // An external peer is sent nothing that nobody has said it is to be sent (RFC 8212).
+    // RFC 8212: an external peer gets no routes without an export policy. An internal peer needs none.
     let router = PeerConfig::new(router.parse()?, asn.parse()?).export(ExportPolicy::all());
     let router = speaker.add_peer(router)?;
     speaker.announce(&Route::new(prefix.parse()?));
     router
         .wait_for(|status| status.state == State::Established)
         .await;
+    // `flush` returns once the router's kernel has acknowledged the route.
     speaker.flush().await;
-    eprintln!("{} has {prefix}", router.address());
+    eprintln!("{} acknowledged {prefix}", router.address());
     tokio::signal::ctrl_c().await?;
     speaker
         .shutdown(Shutdown::administrative("announce ends"))

@@ -1,7 +1,8 @@
-//! Builds the UPDATE that drops traffic (RFC 8955) and prints it in hex:
-//! `flowspec 64512 destination 192.0.2.1/32 protocol =udp source-port =53`.
+//! Builds an UPDATE that makes routers drop traffic (RFC 8955) and prints it in hexadecimal digits.
+//!
+//! Usage: `flowspec 64512 destination 192.0.2.1/32 protocol =udp source-port =53`
 
-#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+#![expect(clippy::print_stdout, reason = "this program prints its result")]
 
 use std::error::Error;
 
@@ -15,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let asn: Asn = arguments.next().ok_or("usage: flowspec AS RULE")?.parse()?;
     let rule: Vec<_> = arguments.collect();
     let attributes = AttributeSet {
-        // A rate of nothing: every packet that matches is dropped (section 7.3).
+        // RFC 8955 section 7.1: a traffic rate of 0 discards every packet that matches.
         extended_communities: vec![ExtendedCommunity::traffic_rate(asn.to_two_octets(), 0.0)],
         ..AttributeSet::new(Origin::IGP)
     };

@@ -1,7 +1,8 @@
-//! Prints the routes of an MRT file's UPDATEs (RFC 6396), as RIPE RIS and RouteViews record them:
-//! `bzcat updates.20190101.0000.bz2 | mrt`.
+//! Prints the routes of recorded UPDATEs, in the MRT format (RFC 6396) of RIPE RIS and RouteViews.
+//!
+//! Usage: `bzcat updates.20190101.0000.bz2 | mrt`
 
-#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+#![expect(clippy::print_stdout, reason = "this program prints its result")]
 
 use std::error::Error;
 use std::io::{ErrorKind, Read};
@@ -9,7 +10,7 @@ use std::io::{ErrorKind, Read};
 use bgp_wire::{Checked, Context, Family, Frame, Message, MessageLimit, PeerKind};
 use bytes::{Buf, Bytes};
 
-/// BGP4MP and BGP4MP_ET: what a collector received.
+/// The record types of messages that a collector received: BGP4MP and BGP4MP_ET.
 const BGP4MP: [u16; 2] = [16, 17];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,15 +34,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The BGP message in a record, and whether its AS numbers have four octets (RFC 6396 section 4.4, RFC 8050 for ADD-PATH,
-/// which this leaves out).
+/// Returns the BGP message of a record, and `true` if its AS numbers have four octets (RFC 6396 section 4.4).
+///
+/// Returns `None` for records of other subtypes, among them those of ADD-PATH (RFC 8050).
 fn message(record: &Bytes, extended_time: bool, subtype: u16) -> Option<(Bytes, bool)> {
     let four_octet_as = match subtype {
         1 => false,
         4 => true,
         _ => return None,
     };
-    // Microseconds, two AS numbers, an interface, the family, two addresses.
+    // The fields before the message: microseconds, two AS numbers, an interface index, the AFI and two addresses.
     let family = if extended_time { 4 } else { 0 } + if four_octet_as { 8 } else { 4 } + 2;
     let addresses = match record.get(family..family + 2)? {
         [0, 2] => 32,
@@ -52,7 +54,7 @@ fn message(record: &Bytes, extended_time: bool, subtype: u16) -> Option<(Bytes, 
 }
 
 fn print(time: u32, message: Bytes, four_octet_as: bool) {
-    // What was recorded long ago may hold what is an error today.
+    // RFC 9774 deprecates AS_SET, but old recordings contain it.
     let context = Context::new(PeerKind::External)
         .with_four_octet_as(four_octet_as)
         .with_families(Family::PARSED)

@@ -1,7 +1,8 @@
-//! Stands between two speakers and prints what they say: `tap 127.0.0.1:1790 192.168.0.254:179`, and let one of them dial
-//! the first address.
+//! Forwards a session between two speakers and prints its messages and routes.
+//!
+//! Usage: `tap 127.0.0.1:1790 192.168.0.254:179`; one speaker then dials the first address.
 
-#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+#![expect(clippy::print_stdout, reason = "this program prints its result")]
 
 use std::error::Error;
 
@@ -27,9 +28,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Passes frames on until one of the two ends.
+/// Forwards frames in both directions until one side closes.
 async fn pass(caller: TcpStream, called: TcpStream) -> Result<(), Box<dyn Error>> {
-    // Whether long messages are allowed is between the two.
+    // The two speakers may negotiate extended messages (RFC 8654), so the tap accepts them in any case.
     let codec = FrameCodec {
         limit: MessageLimit::Extended,
     };

@@ -1,4 +1,4 @@
-//! A running collector, and what it has printed.
+//! A running collector and the lines that it has printed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -13,18 +13,18 @@ pub(crate) struct Collector {
     address: SocketAddr,
     child: Mutex<ChildGuard>,
     stdin: Mutex<ChildStdin>,
-    printed: Arc<Printed>,
+    output: Arc<OutputLines>,
 }
 
 #[derive(Default)]
-struct Printed {
+struct OutputLines {
     lines: Mutex<Vec<Value>>,
     more: Condvar,
 }
 
 impl Collector {
-    /// Starts one on 10.99.0.1 and waits until it listens.
-    pub(crate) fn start(port: u16, more: &[&str]) -> Self {
+    /// Starts a collector on 10.99.0.1 with additional arguments, and waits until it listens.
+    pub(crate) fn start(port: u16, arguments: &[&str]) -> Self {
         let address = SocketAddr::from(([10, 99, 0, 1], port));
         let mut command = Command::new(env!("CARGO_BIN_EXE_collector"));
         command
@@ -32,7 +32,7 @@ impl Collector {
             .args(["--local-as", "65000", "--router-id", "10.99.0.1"])
             .args(["--neighbors", "10.99.0.0/16=65001", "10.98.0.0/16=65000"])
             .args(["--hold", "90"])
-            .args(more)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -43,15 +43,16 @@ impl Collector {
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         stderr.read_line(&mut greeting).unwrap();
         assert!(greeting.contains("listens on"), "{greeting}");
+        // A full pipe would block the collector, so a thread reads standard error to the end.
         std::thread::spawn(move || {
             stderr
                 .lines()
                 .map_while(Result::ok)
                 .for_each(|line| eprintln!("{line}"));
         });
-        let printed = Arc::new(Printed::default());
+        let output = Arc::new(OutputLines::default());
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let reader = Arc::clone(&printed);
+        let reader = Arc::clone(&output);
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 let value = serde_json::from_str(&line).unwrap();
@@ -63,7 +64,7 @@ impl Collector {
             address,
             stdin: Mutex::new(stdin),
             child: Mutex::new(guard),
-            printed,
+            output,
         }
     }
 
@@ -71,15 +72,15 @@ impl Collector {
         self.address
     }
 
-    /// Where the events are that come from now on.
+    /// Returns the number of lines so far. Later calls look only at lines after it.
     pub(crate) fn mark(&self) -> usize {
-        self.printed.lines.lock().unwrap().len()
+        self.output.lines.lock().unwrap().len()
     }
 
-    /// Waits for an event behind `mark`; `None` if none comes.
+    /// Waits for a line after `mark`. Returns `None` if none arrives within [`EVENT_TIMEOUT`].
     pub(crate) fn wait_for(&self, mark: usize, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
-        let end = Instant::now() + PATIENCE;
-        let mut lines = self.printed.lines.lock().unwrap();
+        let end = Instant::now() + EVENT_TIMEOUT;
+        let mut lines = self.output.lines.lock().unwrap();
         let mut seen = mark;
         loop {
             if let Some(found) = lines[seen..].iter().find(|line| wanted(line)) {
@@ -87,11 +88,11 @@ impl Collector {
             }
             seen = lines.len();
             let left = end.checked_duration_since(Instant::now())?;
-            lines = self.printed.more.wait_timeout(lines, left).unwrap().0;
+            lines = self.output.more.wait_timeout(lines, left).unwrap().0;
         }
     }
 
-    /// Waits for an event of this kind from a peer.
+    /// Waits for an event of one kind from a peer.
     pub(crate) fn wait_for_event(&self, mark: usize, peer: IpAddr, event: &str) -> Option<Value> {
         let peer = peer.to_string();
         self.wait_for(mark, |line| {
@@ -99,16 +100,17 @@ impl Collector {
         })
     }
 
-    /// The last that was said of a prefix of a peer behind `mark`: `announce`, `withdraw` or nothing.
-    pub(crate) fn last_of(&self, mark: usize, peer: IpAddr, prefix: &str) -> Option<String> {
+    /// Returns the last event of a peer's prefix after `mark`: `announce`, `withdraw` or `None`.
+    pub(crate) fn last_event_of(&self, mark: usize, peer: IpAddr, prefix: &str) -> Option<String> {
         let peer = peer.to_string();
         let lines = self.lines();
-        let mut lines = lines[mark..].iter().rev();
-        let last = lines.find(|line| line["peer"] == peer.as_str() && line["prefix"] == prefix)?;
-        Some(last["event"].as_str().unwrap().to_owned())
+        lines[mark..]
+            .iter()
+            .rfind(|line| line["peer"] == peer.as_str() && line["prefix"] == prefix)
+            .map(|line| line["event"].as_str().unwrap().to_owned())
     }
 
-    /// How many events of this kind from a peer there were behind `mark`.
+    /// Returns the number of events of one kind from a peer after `mark`.
     pub(crate) fn count(&self, mark: usize, peer: IpAddr, event: &str) -> usize {
         let peer = peer.to_string();
         let lines = self.lines();
@@ -116,45 +118,50 @@ impl Collector {
         lines[mark..].iter().filter(of_kind).count()
     }
 
-    /// Every route that it holds of a peer.
+    /// Returns every route that the collector holds from a peer.
     pub(crate) fn dump(&self, peer: IpAddr) -> Vec<Value> {
         let mark = self.mark();
         self.stdin.lock().unwrap().write_all(b"dump\n").unwrap();
-        let dump = self.wait_for(mark, |line| line["event"] == "dump");
-        let dump = dump.expect("an answer to dump");
-        let routes = dump["routes"].as_array().unwrap().iter();
+        let dump = self
+            .wait_for(mark, |line| line["event"] == "dump")
+            .expect("an answer to dump");
         let peer = peer.to_string();
-        routes
+        dump["routes"]
+            .as_array()
+            .unwrap()
+            .iter()
             .filter(|route| route["peer"] == peer.as_str())
             .cloned()
             .collect()
     }
 
-    /// Open descriptors, and resident memory in KiB.
+    /// Returns the number of open descriptors, and the resident memory in KiB.
     pub(crate) fn resources(&self) -> (usize, usize) {
         let process = format!("/proc/{}", self.child.lock().unwrap().id());
         let descriptors = std::fs::read_dir(format!("{process}/fd")).unwrap().count();
         let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let resident = resident.unwrap().trim().trim_end_matches(" kB");
-        (descriptors, resident.parse().unwrap())
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        (descriptors, resident.unwrap().parse().unwrap())
     }
 
-    /// What it has spent of the processor.
+    /// Returns the CPU time that the collector has used.
     pub(crate) fn processor_time(&self) -> Duration {
         let process = self.child.lock().unwrap().id();
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        // The second field is the program's name in parentheses, which may contain spaces; utime and stime are 14 and 15.
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         let ticks = fields.split(' ').skip(11).take(2);
-        // A tick has 10 ms on every Linux that there is.
+        // USER_HZ is 100 on Linux: a tick takes 10 ms.
         Duration::from_millis(ticks.map(|it| it.parse::<u64>().unwrap() * 10).sum())
     }
 
-    /// It is to have no more descriptors than these.
-    pub(crate) fn limits_descriptors(&self, most: usize) {
+    /// Limits the number of the collector's open descriptors.
+    pub(crate) fn limit_descriptors(&self, maximum: usize) {
         let process = self.child.lock().unwrap().id().to_string();
         let status = Command::new("prlimit")
-            .args(["--pid", &process, &format!("--nofile={most}:{most}")])
+            .args(["--pid", &process, &format!("--nofile={maximum}:{maximum}")])
             .status();
         assert!(status.unwrap().success());
     }
@@ -164,9 +171,9 @@ impl Collector {
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Value>> {
-        self.printed.lines.lock().unwrap()
+        self.output.lines.lock().unwrap()
     }
 }
 
-/// How long anything may take that is to happen at once.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The limit of the time until an event that needs no timer.
+pub(crate) const EVENT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
-//! What goes beyond one message, and loads: the cases S and L of the catalogue that need no daemon and no hours. A silent
-//! peer and other waits are dialogues of bgp-session, whose clock runs as it is told.
+//! Faults of more than one message, and loads: the cases S and L of the catalogue that need neither a daemon nor hours.
+//!
+//! Cases of long waits, such as a silent peer, are dialogues of bgp-session, where the test owns the clock.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,36 +14,30 @@ use ipnet::IpNet;
 use libtest_mimic::Failed;
 use speakerd_testkit::ChildGuard;
 
-use crate::collector::{Collector, PATIENCE};
+use crate::collector::{Collector, EVENT_TIMEOUT};
 use crate::peer::{Peer, Received};
 
-pub(crate) type Verdict = fn(&Collector, &Collector) -> Result<(), Failed>;
+pub(crate) type Check = fn(&Collector, &Collector) -> Result<(), Failed>;
 
-/// By name; each is given a collector, and one that keeps routes over restarts.
-pub(crate) const TRIALS: [(&str, Verdict); 15] = [
+/// The checks by name. Each takes a collector, and one that retains routes over restarts.
+pub(crate) const TRIALS: [(&str, Check); 15] = [
     (
         "S04 a second connection beside an Established one",
         second_connection,
     ),
-    (
-        "S05 S06 two connections that are both confirmed",
-        two_confirmed,
-    ),
-    (
-        "S07 a new connection of a peer that restarts",
-        restarting_peer,
-    ),
+    ("S05 S06 OPENs on two connections", two_opens),
+    ("S07 a new connection of a restarting peer", restarting_peer),
     (
         "S08 a hundred idle connections of an Established peer",
         idle_connections,
     ),
-    ("S09 a flood of connections of strangers", strangers),
-    ("S10 five hundred connections that end in a reset", resets),
+    ("S09 a flood of unknown hosts", unknown_hosts),
+    ("S10 five hundred connections that are reset", resets),
     ("S11 S12 half an UPDATE", half_an_update),
     ("S13 every split of a stream", every_split),
     (
-        "S22 the NOTIFICATION arrives in front of the reset",
-        last_words,
+        "S22 the NOTIFICATION arrives before the reset",
+        notification_before_reset,
     ),
     ("S24 L07 malformed UPDATEs, one after the other", malformed),
     (
@@ -51,11 +46,11 @@ pub(crate) const TRIALS: [(&str, Verdict); 15] = [
     ),
     ("L02 twenty thousand KEEPALIVEs", keepalives),
     ("L03 five thousand ROUTE-REFRESHes", refreshes),
-    ("a prefix with and without its neighbor", dumps),
-    ("the example without a runtime", without_a_runtime),
+    ("dumps before and after the end of a session", dumps),
+    ("the example without a runtime", blocking_example),
 ];
 
-/// Addresses that no conformance case has.
+/// Returns an address of a neighbor. The conformance cases use 10.99.1.0/24.
 pub(crate) fn address(last: u8) -> IpAddr {
     Ipv4Addr::new(10, 99, 2, last).into()
 }
@@ -66,6 +61,7 @@ fn open(address: IpAddr, capabilities: &[CapabilityBuf]) -> Vec<u8> {
 
 pub(crate) fn open_with_hold_time(address: IpAddr, hold_time: HoldTime) -> Vec<u8> {
     let mut octets = open(address, &[]);
+    // The hold time follows the header, the version and the AS number.
     octets[22..24].copy_from_slice(&hold_time.seconds().to_be_bytes());
     octets
 }
@@ -121,37 +117,38 @@ pub(crate) fn check(holds: bool, what: impl Into<String>) -> Result<(), Failed> 
     }
 }
 
-/// That a session still works: what is sent on it arrives.
-pub(crate) fn lives(collector: &Collector, peer: &mut Peer) -> Result<(), Failed> {
+/// Checks that a session works: an End-of-RIB that the peer sends is reported.
+pub(crate) fn check_alive(collector: &Collector, peer: &mut Peer) -> Result<(), Failed> {
     let mark = collector.mark();
     peer.send(&end_of_rib());
     let arrived = collector.wait_for_event(mark, peer.address, "eor");
-    check(arrived.is_some(), "the session is gone")
+    check(arrived.is_some(), "session lost")
 }
 
 fn second_connection(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let (address, open) = (address(4), open(address(4), &[]));
     let mut first = Peer::established(collector, address, &open);
-    let mut second = Peer::greeted(collector, address);
+    let mut second = Peer::connect_and_read_open(collector, address);
     second.send(&open);
-    let last = second.last_words(PATIENCE)?;
+    let last = second.closing_notification(EVENT_TIMEOUT)?;
     check(
         last == Some(Received::Notification(6, 7, vec![])),
         format!("{last:?}"),
     )?;
-    lives(collector, &mut first)
+    check_alive(collector, &mut first)
 }
 
-fn two_confirmed(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+fn two_opens(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     for (last, id) in [(5, "10.99.255.255"), (6, "1.1.1.1")] {
         let (address, open) = (address(last), open_with_id(id.parse().unwrap(), &[]));
         let mark = collector.mark();
-        let mut first = Peer::greeted(collector, address);
-        let mut second = Peer::greeted(collector, address);
+        let mut first = Peer::connect_and_read_open(collector, address);
+        let mut second = Peer::connect_and_read_open(collector, address);
         let mut answers = [&mut first, &mut second].map(|peer| {
             peer.send(&open);
-            peer.receive(PATIENCE)
+            peer.receive(EVENT_TIMEOUT)
         });
+        // RFC 4271 section 6.8: the identifiers decide which connection is kept, so the order of the answers varies.
         answers.sort_by_key(|answer| matches!(answer, Some(Received::Notification(..))));
         let expected = [
             Some(Received::Message(MessageType::KEEPALIVE)),
@@ -161,7 +158,7 @@ fn two_confirmed(collector: &Collector, _: &Collector) -> Result<(), Failed> {
         first.send(&KEEPALIVE);
         second.send(&KEEPALIVE);
         let up = collector.wait_for_event(mark, address, "up");
-        check(up.is_some(), format!("{id}: none comes up"))?;
+        check(up.is_some(), format!("{id}: no session comes up"))?;
     }
     Ok(())
 }
@@ -181,24 +178,26 @@ fn restarting_peer(_: &Collector, collector: &Collector) -> Result<(), Failed> {
     let mut first = Peer::established(collector, address, &open);
     first.send(&announce("10.200.7.0/24"));
     first.send(&announce("10.200.8.0/24"));
-    lives(collector, &mut first)?;
+    check_alive(collector, &mut first)?;
     let mark = collector.mark();
     let mut second = Peer::established(collector, address, &open);
     check(
-        first.last_words(PATIENCE)?.is_none(),
-        "the old one is told nothing",
+        first.closing_notification(EVENT_TIMEOUT)?.is_none(),
+        "NOTIFICATION on the old connection",
     )?;
     check(
         collector.count(mark, address, "withdraw") == 0,
-        "routes are kept",
+        "stale routes withdrawn",
     )?;
     let stale = |collector: &Collector| -> Vec<_> {
-        let routes = collector.dump(address);
-        let stale = routes.iter().map(|route| {
-            let prefix = route["prefix"].as_str().unwrap().to_owned();
-            (prefix, route["stale"] == true)
-        });
-        stale.collect()
+        collector
+            .dump(address)
+            .iter()
+            .map(|route| {
+                let prefix = route["prefix"].as_str().unwrap().to_owned();
+                (prefix, route["stale"] == true)
+            })
+            .collect()
     };
     let both = [
         ("10.200.7.0/24".to_owned(), true),
@@ -206,7 +205,7 @@ fn restarting_peer(_: &Collector, collector: &Collector) -> Result<(), Failed> {
     ];
     check(stale(collector) == both, format!("{:?}", stale(collector)))?;
     second.send(&announce("10.200.7.0/24"));
-    lives(collector, &mut second)?;
+    check_alive(collector, &mut second)?;
     let one = [("10.200.7.0/24".to_owned(), false)];
     check(stale(collector) == one, format!("{:?}", stale(collector)))
 }
@@ -219,21 +218,25 @@ fn idle_connections(collector: &Collector, _: &Collector) -> Result<(), Failed> 
         .collect();
     let mut open = 0;
     for other in &mut others {
-        // Those that are not wanted are closed at once.
-        open += usize::from(other.last_words(Duration::from_millis(20)).is_err());
+        // The collector closes refused connections at once; an error means that this one is still open.
+        open += usize::from(
+            other
+                .closing_notification(Duration::from_millis(20))
+                .is_err(),
+        );
     }
-    check(open <= 2, format!("{open} are kept"))?;
-    lives(collector, &mut first)
+    check(open <= 2, format!("{open} connections kept open"))?;
+    check_alive(collector, &mut first)
 }
 
-fn strangers(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+fn unknown_hosts(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let mut established = Peer::established(collector, address(9), &open(address(9), &[]));
     let before = collector.resources();
     for number in 0..5000_u16 {
-        let stranger = Ipv4Addr::new(172, 16, 1, u8::try_from(number % 200).unwrap());
-        let mut stranger = Peer::connect(collector, stranger.into()).unwrap();
+        let host = Ipv4Addr::new(172, 16, 1, u8::try_from(number % 200).unwrap());
+        let mut host = Peer::connect(collector, host.into()).unwrap();
         if number.is_multiple_of(100) {
-            let received = stranger.receive(PATIENCE);
+            let received = host.receive(EVENT_TIMEOUT);
             check(received == Some(Received::End), format!("{received:?}"))?;
         }
         if number == 2500 {
@@ -241,9 +244,9 @@ fn strangers(collector: &Collector, _: &Collector) -> Result<(), Failed> {
             drop(Peer::established(collector, neighbor, &open(neighbor, &[])));
         }
     }
-    lives(collector, &mut established)?;
+    check_alive(collector, &mut established)?;
     let after = collector.resources();
-    // Other cases run beside this one.
+    // The limits leave room for other cases, which use the same collector at the same time.
     check(
         after.0 < before.0 + 100,
         format!("descriptors: {before:?} {after:?}"),
@@ -262,7 +265,7 @@ fn resets(collector: &Collector, _: &Collector) -> Result<(), Failed> {
         peer.send(&open);
         peer.reset();
     }
-    // It may not want another one at once.
+    // Failures are damped, so the collector may refuse the next connections for a while.
     let mut attempts = (0..500).map(|_| {
         std::thread::sleep(Duration::from_millis(10));
         let mut peer = Peer::connect(collector, address).ok()?;
@@ -271,12 +274,12 @@ fn resets(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     });
     let mut peer = attempts
         .find_map(|peer| peer)
-        .ok_or("it cannot come up any more")?;
+        .ok_or("every connection refused")?;
     let mark = collector.mark();
     peer.send(&open);
     peer.send(&KEEPALIVE);
     let up = collector.wait_for_event(mark, address, "up");
-    check(up.is_some(), "it does not come up")?;
+    check(up.is_some(), "session not up")?;
     let after = collector.resources();
     check(
         after.0 < before.0 + 100,
@@ -295,16 +298,16 @@ fn half_an_update(collector: &Collector, _: &Collector) -> Result<(), Failed> {
             peer.reset();
         } else {
             peer.shut_down();
-            let last = peer.last_words(PATIENCE)?;
+            let last = peer.closing_notification(EVENT_TIMEOUT)?;
             check(last.is_none(), format!("{last:?}"))?;
         }
         let down = collector.wait_for_event(mark, address, "down");
         check(down.is_some(), "not down")?;
         check(
             collector.count(mark, address, "announce") == 0,
-            "half of it was believed",
+            "half an UPDATE was applied",
         )?;
-        lives(collector, &mut Peer::established(collector, address, &open))?;
+        check_alive(collector, &mut Peer::established(collector, address, &open))?;
     }
     Ok(())
 }
@@ -317,20 +320,20 @@ fn every_split(collector: &Collector, _: &Collector) -> Result<(), Failed> {
         announce("10.200.14.0/24"),
         KEEPALIVE.to_vec(),
         end_of_rib(),
-    ];
-    let stream = stream.concat();
-    let plays = |parts: &[&[u8]]| -> Result<(), Failed> {
+    ]
+    .concat();
+    let play = |parts: &[&[u8]]| -> Result<(), Failed> {
         let mark = collector.mark();
-        let mut peer = Peer::greeted(collector, address);
+        let mut peer = Peer::connect_and_read_open(collector, address);
         for part in parts {
             peer.send(part);
-            // Each is to be a segment of its own.
+            // Without a pause the kernel would send the parts in one segment.
             std::thread::sleep(Duration::from_micros(200));
         }
         collector
             .wait_for_event(mark, address, "eor")
-            .ok_or("not all was read")?;
-        let seen = collector.last_of(mark, address, "10.200.14.0/24");
+            .ok_or("stream not read to its end")?;
+        let seen = collector.last_event_of(mark, address, "10.200.14.0/24");
         check(seen.as_deref() == Some("announce"), format!("{seen:?}"))?;
         drop(peer);
         collector
@@ -340,19 +343,19 @@ fn every_split(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     };
     for border in 1..stream.len() {
         let (one, other) = stream.split_at(border);
-        plays(&[one, other])?;
+        play(&[one, other])?;
     }
-    plays(&stream.chunks(1).collect::<Vec<_>>())
+    play(&stream.chunks(1).collect::<Vec<_>>())
 }
 
-fn last_words(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+fn notification_before_reset(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let address = address(22);
     let mut peer = Peer::established(collector, address, &open(address, &[]));
     let bad = [&[0xff; 16][..], &[0, 23, 9, 0, 0, 0, 0]].concat();
     peer.send(&bad);
-    // More than the collector will ever read.
+    // A kernel that closes with unread data sends a RST, which would discard a NOTIFICATION sent just before.
     peer.send(&vec![0; 1 << 20]);
-    let last = peer.last_words(PATIENCE)?;
+    let last = peer.closing_notification(EVENT_TIMEOUT)?;
     check(
         last == Some(Received::Notification(1, 3, vec![9])),
         format!("{last:?}"),
@@ -365,14 +368,14 @@ fn malformed(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let mut peer = Peer::established(collector, address, &open(address, &[]));
     let mut update = announce("10.200.24.0/24");
     peer.send(&update);
-    // An ORIGIN that is not registered: treat-as-withdraw (RFC 7606 section 7.1).
+    // RFC 7606 section 7.1: an undefined ORIGIN is treated as a withdrawal.
     update[26] = 7;
     peer.send(&update.repeat(10_000));
-    lives(collector, &mut peer)?;
-    check(collector.count(mark, address, "down") == 0, "down")?;
+    check_alive(collector, &mut peer)?;
+    check(collector.count(mark, address, "down") == 0, "session down")?;
     check(
         collector.count(mark, address, "withdraw") == 1,
-        "withdrawn once",
+        "not one withdrawal",
     )
 }
 
@@ -386,19 +389,22 @@ fn single_prefixes(collector: &Collector, _: &Collector) -> Result<(), Failed> {
         octets.extend(announcement([prefix.into()]));
     }
     peer.send(&octets);
-    lives(collector, &mut peer)?;
+    check_alive(collector, &mut peer)?;
     check(
         collector.count(mark, address, "announce") == 10_000,
-        "not all have arrived",
+        "announcements missing",
     )?;
-    check(collector.dump(address).len() == 10_000, "not all are held")
+    check(
+        collector.dump(address).len() == 10_000,
+        "routes missing from the dump",
+    )
 }
 
 fn keepalives(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let address = address(32);
     let mut peer = Peer::established(collector, address, &open(address, &[]));
     peer.send(&KEEPALIVE.repeat(20_000));
-    lives(collector, &mut peer)
+    check_alive(collector, &mut peer)
 }
 
 fn refreshes(collector: &Collector, _: &Collector) -> Result<(), Failed> {
@@ -407,7 +413,7 @@ fn refreshes(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let mut peer = Peer::established(collector, address, &open(address, &[]));
     let refresh = [&[0xff; 16][..], &[0, 23, 5, 0, 1, 0, 1]].concat();
     peer.send(&refresh.repeat(5000));
-    lives(collector, &mut peer)?;
+    check_alive(collector, &mut peer)?;
     let count = collector.count(mark, address, "refresh");
     check(count == 5000, format!("{count} events"))
 }
@@ -416,9 +422,9 @@ fn dumps(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let address = address(40);
     let mut peer = Peer::established(collector, address, &open(address, &[]));
     peer.send(&announce("10.200.40.0/24"));
-    lives(collector, &mut peer)?;
+    check_alive(collector, &mut peer)?;
     let routes = collector.dump(address);
-    let route = routes.first().ok_or("nothing is held")?;
+    let route = routes.first().ok_or("no route held")?;
     let expected = serde_json::json!({
         "peer": "10.99.2.40", "prefix": "10.200.40.0/24", "next_hop": "10.99.2.1", "origin": "IGP", "as_path": "65001",
     });
@@ -427,12 +433,12 @@ fn dumps(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     drop(peer);
     collector
         .wait_for_event(mark, address, "withdraw")
-        .ok_or("it is still held")?;
-    check(collector.dump(address).is_empty(), "it is still held")
+        .ok_or("route still held")?;
+    check(collector.dump(address).is_empty(), "route still held")
 }
 
-fn without_a_runtime(collector: &Collector, _: &Collector) -> Result<(), Failed> {
-    // Where connections come from that do not say it.
+fn blocking_example(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+    // The source address of connections from a program that binds none, see `main.rs`.
     let address: IpAddr = Ipv4Addr::new(10, 98, 3, 1).into();
     let mark = collector.mark();
     let mut blocking = std::process::Command::new(env!("CARGO_BIN_EXE_blocking"));
@@ -447,13 +453,13 @@ fn without_a_runtime(collector: &Collector, _: &Collector) -> Result<(), Failed>
     let child = ChildGuard::spawn(&mut blocking);
     let announced = collector.wait_for_event(mark, address, "announce");
     drop(child);
-    let announced = announced.ok_or("nothing is announced")?;
+    let announced = announced.ok_or("route not announced")?;
     check(
         announced["prefix"] == "10.200.50.0/24",
         format!("{announced}"),
     )?;
     collector
         .wait_for_event(mark, address, "withdraw")
-        .ok_or("it is not withdrawn")?;
+        .ok_or("route not withdrawn")?;
     Ok(())
 }

@@ -1,13 +1,12 @@
-//! The collector over real TCP: every conformance case against it, strictly (`bgp-wire/tests/conformance/cases.txt` says how
-//! to read the table), and what goes beyond one connection.
+//! The collector over real TCP: every conformance case, faults of several connections, and outages.
 //!
-//! Neighbors have addresses of 10.98.0.0/16 and 10.99.0.0/16, in a network namespace of its own in which this program starts
-//! itself anew; it is gone with the process.
+//! The format of the cases is in `bgp-wire/tests/conformance/cases.txt`. The test runs itself again in a network namespace,
+//! where the neighbors' addresses in 10.98.0.0/16 and 10.99.0.0/16 are local. The namespace ends with the process.
 
 #![cfg(test)]
 #![expect(
     clippy::disallowed_methods,
-    reason = "a process of its own has a clock of its own"
+    reason = "the collector is another process, which runs on wall time"
 )]
 
 mod collector;
@@ -31,7 +30,8 @@ fn main() -> ExitCode {
         return enter();
     }
     let arguments = Arguments::from_args();
-    let (plain, restarting) = if arguments.list {
+    // Listing the tests must not start a collector.
+    let (plain, with_restart) = if arguments.list {
         (None, None)
     } else {
         (
@@ -40,17 +40,17 @@ fn main() -> ExitCode {
         )
     };
     let mut trials: Vec<Trial> = Vec::new();
-    for (name, verdict) in conformance::trials() {
+    for (name, check) in conformance::trials() {
         let collector = plain.clone();
         trials.push(Trial::test(name, move || {
-            collector.as_deref().map_or(Ok(()), verdict)
+            collector.as_deref().map_or(Ok(()), check)
         }));
     }
-    for (name, verdict) in faults::TRIALS.into_iter().chain(outages::TRIALS) {
-        let (plain, restarting) = (plain.clone(), restarting.clone());
+    for (name, check) in faults::TRIALS.into_iter().chain(outages::TRIALS) {
+        let (plain, with_restart) = (plain.clone(), with_restart.clone());
         trials.push(Trial::test(name, move || {
-            match (plain.as_deref(), restarting.as_deref()) {
-                (Some(plain), Some(restarting)) => verdict(plain, restarting),
+            match (plain.as_deref(), with_restart.as_deref()) {
+                (Some(plain), Some(with_restart)) => check(plain, with_restart),
                 _ => Ok(()),
             }
         }));
@@ -58,8 +58,10 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Runs this program once more, in a namespace in which the neighbors' addresses are local.
+/// Runs this program again in a namespace where the neighbors' addresses are local.
 fn enter() -> ExitCode {
+    // The rule of preference 0 always finds local addresses first. Moving it to 100 makes room for the rules of
+    // `outages.rs`, which drop packets between local addresses.
     let setup = "ip link set lo up
 ip address add 10.98.3.1/32 dev lo
 ip route add local 10.99.0.0/16 dev lo src 10.98.3.1
@@ -70,7 +72,7 @@ ip rule del pref 0";
     Enclosure::new(setup).enter().unwrap_or_else(|| {
         leave_out(
             "the collector over TCP",
-            "no network namespace can be made here (unshare, ip)",
+            "cannot create a network namespace (unshare, ip)",
         )
     })
 }

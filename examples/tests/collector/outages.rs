@@ -1,5 +1,6 @@
-//! Outages: a network that drops, a process that stands still, a system without descriptors. The cases S14, S15, S19 and S21 of
-//! the catalogue.
+//! Outages: a network that drops packets, a stopped process, and a process without free descriptors.
+//!
+//! They are the cases S14, S15, S19 and S21 of the catalogue.
 
 use std::net::IpAddr;
 use std::process::Command;
@@ -10,30 +11,36 @@ use libtest_mimic::Failed;
 use speakerd_testkit::Signal;
 
 use crate::collector::Collector;
-use crate::faults::{Verdict, address, check, lives, open_with_hold_time};
+use crate::faults::{Check, address, check, check_alive, open_with_hold_time};
 use crate::peer::{Peer, Received};
 
-pub(crate) const TRIALS: [(&str, Verdict); 5] = [
-    ("S14 the network drops everything", cut_off),
-    ("S15 the network drops what the peer sends", deaf),
-    ("S15 the network drops what the peer is sent", mute),
-    ("S19 no descriptors are left", descriptors),
-    ("S21 a process that stands still", stopped),
+pub(crate) const TRIALS: [(&str, Check); 5] = [
+    ("S14 the network drops all packets", all_packets_dropped),
+    (
+        "S15 the network drops packets from the peer",
+        packets_from_peer_dropped,
+    ),
+    (
+        "S15 the network drops packets to the peer",
+        packets_to_peer_dropped,
+    ),
+    ("S19 no free descriptor", no_free_descriptor),
+    ("S21 a stopped process", stopped_process),
 ];
 
-fn short(address: IpAddr) -> Vec<u8> {
+fn open_with_short_hold_time(address: IpAddr) -> Vec<u8> {
     open_with_hold_time(address, HoldTime::new(3).unwrap())
 }
 
-/// A rule by which the namespace drops packets, for as long as it lives.
-struct Drops(Vec<String>);
+/// A rule of the namespace that drops packets from one address to another. It ends with this value.
+struct PacketDrop(Vec<String>);
 
-impl Drops {
-    fn packets(from: &str, to: &str) -> Self {
+impl PacketDrop {
+    fn between(from: &str, to: &str) -> Self {
         let rule = ["pref", "50", "from", from, "to", to, "blackhole"].map(str::to_owned);
-        let drops = Self(rule.into());
-        drops.ip("add");
-        drops
+        let packet_drop = Self(rule.into());
+        packet_drop.ip("add");
+        packet_drop
     }
 
     fn ip(&self, verb: &str) {
@@ -45,7 +52,7 @@ impl Drops {
     }
 }
 
-impl Drop for Drops {
+impl Drop for PacketDrop {
     fn drop(&mut self) {
         self.ip("del");
     }
@@ -53,8 +60,8 @@ impl Drop for Drops {
 
 const COLLECTOR: &str = "10.99.0.1";
 
-/// Sends KEEPALIVEs until the time is over.
-fn keeps_alive(peer: &mut Peer, time: Duration) {
+/// Sends two KEEPALIVEs a second for a while.
+fn send_keepalives(peer: &mut Peer, time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {
         peer.send(&KEEPALIVE);
@@ -62,103 +69,117 @@ fn keeps_alive(peer: &mut Peer, time: Duration) {
     }
 }
 
-fn expires(collector: &Collector, mark: usize, address: IpAddr) -> Result<(), Failed> {
+/// Checks that the collector ends the session because the hold timer expired.
+fn check_hold_timer_expired(
+    collector: &Collector,
+    mark: usize,
+    address: IpAddr,
+) -> Result<(), Failed> {
     let down = collector.wait_for_event(mark, address, "down");
     let down = down.ok_or("not down")?.to_string();
     check(down.contains("Hold Timer Expired"), down)
 }
 
-fn comes_back(collector: &Collector, address: IpAddr) -> Result<(), Failed> {
+/// Checks that the peer can connect again at once.
+fn check_reconnect(collector: &Collector, address: IpAddr) -> Result<(), Failed> {
     let since = Instant::now();
-    let mut peer = Peer::established(collector, address, &short(address));
-    check(since.elapsed() < Duration::from_secs(5), "not in time")?;
-    lives(collector, &mut peer)
+    let mut peer = Peer::established(collector, address, &open_with_short_hold_time(address));
+    check(
+        since.elapsed() < Duration::from_secs(5),
+        "reconnect took more than 5 s",
+    )?;
+    check_alive(collector, &mut peer)
 }
 
-fn cut_off(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+fn all_packets_dropped(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let address = address(30);
-    let mut peer = Peer::established(collector, address, &short(address));
+    let mut peer = Peer::established(collector, address, &open_with_short_hold_time(address));
     let mark = collector.mark();
     let own = address.to_string();
-    let drops = (
-        Drops::packets(&own, COLLECTOR),
-        Drops::packets(COLLECTOR, &own),
+    let packet_drop = (
+        PacketDrop::between(&own, COLLECTOR),
+        PacketDrop::between(COLLECTOR, &own),
     );
-    keeps_alive(&mut peer, Duration::from_secs(2));
-    expires(collector, mark, address)?;
-    drop(drops);
-    comes_back(collector, address)
+    send_keepalives(&mut peer, Duration::from_secs(2));
+    check_hold_timer_expired(collector, mark, address)?;
+    drop(packet_drop);
+    check_reconnect(collector, address)
 }
 
-fn deaf(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+fn packets_from_peer_dropped(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let address = address(31);
-    let mut peer = Peer::established(collector, address, &short(address));
+    let mut peer = Peer::established(collector, address, &open_with_short_hold_time(address));
     let mark = collector.mark();
-    let drops = Drops::packets(&address.to_string(), COLLECTOR);
-    expires(collector, mark, address)?;
-    drop(drops);
-    let last = peer.last_words(Duration::from_secs(10))?;
+    let packet_drop = PacketDrop::between(&address.to_string(), COLLECTOR);
+    check_hold_timer_expired(collector, mark, address)?;
+    drop(packet_drop);
+    let last = peer.closing_notification(Duration::from_secs(10))?;
     check(
         last == Some(Received::Notification(4, 0, vec![])),
         format!("{last:?}"),
     )?;
-    comes_back(collector, address)
+    check_reconnect(collector, address)
 }
 
-fn mute(collector: &Collector, _: &Collector) -> Result<(), Failed> {
+fn packets_to_peer_dropped(collector: &Collector, _: &Collector) -> Result<(), Failed> {
     let address = address(32);
-    let mut peer = Peer::established(collector, address, &short(address));
+    let mut peer = Peer::established(collector, address, &open_with_short_hold_time(address));
     let mark = collector.mark();
-    let drops = Drops::packets(COLLECTOR, &address.to_string());
-    // Without acknowledgements the peer's TCP falls silent, too.
-    keeps_alive(&mut peer, Duration::from_secs(2));
-    expires(collector, mark, address)?;
-    drop(drops);
-    comes_back(collector, address)
+    let packet_drop = PacketDrop::between(COLLECTOR, &address.to_string());
+    // Without acknowledgements the peer's TCP sends no new data, so the collector receives no KEEPALIVEs.
+    send_keepalives(&mut peer, Duration::from_secs(2));
+    check_hold_timer_expired(collector, mark, address)?;
+    drop(packet_drop);
+    check_reconnect(collector, address)
 }
 
-fn descriptors(_: &Collector, _: &Collector) -> Result<(), Failed> {
+fn no_free_descriptor(_: &Collector, _: &Collector) -> Result<(), Failed> {
     let collector = Collector::start(1792, &[]);
-    let mut first = Peer::established(&collector, address(40), &short(address(40)));
-    let most = collector.resources().0 + 3;
-    collector.limits_descriptors(most);
-    let spent = collector.processor_time();
+    let mut first = Peer::established(
+        &collector,
+        address(40),
+        &open_with_short_hold_time(address(40)),
+    );
+    let maximum = collector.resources().0 + 3;
+    // The limit leaves three free descriptors for 40 connections.
+    collector.limit_descriptors(maximum);
+    let used = collector.processor_time();
     let others: Vec<_> = (100..140)
         .map(|last| Peer::connect(&collector, address(last)).unwrap())
         .collect();
-    keeps_alive(&mut first, Duration::from_secs(2));
-    lives(&collector, &mut first)?;
-    let spent = collector.processor_time() - spent;
+    send_keepalives(&mut first, Duration::from_secs(2));
+    check_alive(&collector, &mut first)?;
+    let used = collector.processor_time() - used;
     check(
-        spent < Duration::from_millis(500),
-        format!("{spent:?} of two seconds are spent on waiting"),
+        used < Duration::from_millis(500),
+        format!("CPU time of {used:?} in 2 s of waiting"),
     )?;
     drop(others);
-    keeps_alive(&mut first, Duration::from_secs(1));
-    comes_back(&collector, address(41))?;
-    lives(&collector, &mut first)
+    send_keepalives(&mut first, Duration::from_secs(1));
+    check_reconnect(&collector, address(41))?;
+    check_alive(&collector, &mut first)
 }
 
-fn stopped(_: &Collector, _: &Collector) -> Result<(), Failed> {
+fn stopped_process(_: &Collector, _: &Collector) -> Result<(), Failed> {
     let collector = Collector::start(1793, &[]);
     let own = address(45);
-    let mut peer = Peer::established(&collector, own, &short(own));
+    let mut peer = Peer::established(&collector, own, &open_with_short_hold_time(own));
     let mark = collector.mark();
     collector.signal(Signal::STOP);
-    keeps_alive(&mut peer, Duration::from_millis(1500));
+    send_keepalives(&mut peer, Duration::from_millis(1500));
     collector.signal(Signal::CONT);
-    lives(&collector, &mut peer)?;
+    check_alive(&collector, &mut peer)?;
     check(
         collector.count(mark, own, "down") == 0,
-        "half the hold time",
+        "session down after half its hold time",
     )?;
     collector.signal(Signal::STOP);
     std::thread::sleep(Duration::from_secs(6));
-    // The peer has given up meanwhile, and tries again.
+    // Its hold time has passed, so the peer closes and connects again.
     drop(peer);
     std::thread::scope(|scope| {
         let collector = &collector;
-        let back = scope.spawn(move || comes_back(collector, own));
+        let back = scope.spawn(move || check_reconnect(collector, own));
         std::thread::sleep(Duration::from_millis(200));
         collector.signal(Signal::CONT);
         back.join().expect("no panic")

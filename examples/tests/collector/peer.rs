@@ -1,4 +1,4 @@
-//! One end of a connection to the collector, by hand.
+//! The peer's end of a connection to the collector, without a session of its own.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use bgp_wire::{Context, Frame, KEEPALIVE, Message, MessageLimit, MessageType, Pe
 use bytes::BytesMut;
 use socket2::{Domain, Socket, Type};
 
-use crate::collector::{Collector, PATIENCE};
+use crate::collector::{Collector, EVENT_TIMEOUT};
 
 pub(crate) struct Peer {
     stream: TcpStream,
@@ -16,7 +16,7 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
 }
 
-/// What has arrived.
+/// A message or the end of the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     Message(MessageType),
@@ -26,9 +26,10 @@ pub(crate) enum Received {
 }
 
 impl Peer {
-    /// Connects from this address.
+    /// Connects from an address.
     pub(crate) fn connect(collector: &Collector, address: IpAddr) -> std::io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        // Tests connect from one address often, and ports in TIME_WAIT must not make a bind fail.
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddr::new(address, 0).into())?;
         socket.connect(&collector.address().into())?;
@@ -41,23 +42,23 @@ impl Peer {
         })
     }
 
-    /// Connects and takes the collector's OPEN.
-    pub(crate) fn greeted(collector: &Collector, address: IpAddr) -> Self {
+    /// Connects and reads the collector's OPEN.
+    pub(crate) fn connect_and_read_open(collector: &Collector, address: IpAddr) -> Self {
         let mut peer = Self::connect(collector, address).unwrap();
         assert_eq!(
-            peer.receive(PATIENCE),
+            peer.receive(EVENT_TIMEOUT),
             Some(Received::Message(MessageType::OPEN))
         );
         peer
     }
 
-    /// Up to Established.
+    /// Connects and brings the session to Established.
     pub(crate) fn established(collector: &Collector, address: IpAddr, open: &[u8]) -> Self {
         let mark = collector.mark();
-        let mut peer = Self::greeted(collector, address);
+        let mut peer = Self::connect_and_read_open(collector, address);
         peer.send(open);
         assert_eq!(
-            peer.receive(PATIENCE),
+            peer.receive(EVENT_TIMEOUT),
             Some(Received::Message(MessageType::KEEPALIVE))
         );
         peer.send(&KEEPALIVE);
@@ -65,7 +66,7 @@ impl Peer {
         peer
     }
 
-    /// Sends octets; that the collector has closed meanwhile shows when something is received.
+    /// Sends octets. Ignores errors: a connection that the collector has closed shows in [`Peer::receive`].
     pub(crate) fn send(&mut self, octets: &[u8]) {
         self.stream.write_all(octets).ok();
     }
@@ -74,15 +75,16 @@ impl Peer {
         self.stream.shutdown(std::net::Shutdown::Write).ok();
     }
 
-    /// Ends the connection so that the collector's kernel sees a reset.
+    /// Ends the connection with a RST.
     pub(crate) fn reset(self) {
+        // A linger time of zero makes close send a RST instead of a FIN.
         let socket = Socket::from(self.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    /// The next message, or the end; `None` if neither comes in time.
-    pub(crate) fn receive(&mut self, patience: Duration) -> Option<Received> {
-        let end = Instant::now() + patience;
+    /// Returns the next message or the end of the connection, or `None` if neither arrives in time.
+    pub(crate) fn receive(&mut self, timeout: Duration) -> Option<Received> {
+        let end = Instant::now() + timeout;
         loop {
             if let Some(frame) = Frame::split(&mut self.buffer, MessageLimit::Extended).unwrap() {
                 let context = Context::new(PeerKind::External);
@@ -95,6 +97,7 @@ impl Peer {
                 });
             }
             let left = end.checked_duration_since(Instant::now())?;
+            // A read timeout of zero is an error.
             self.stream
                 .set_read_timeout(Some(left.max(Duration::from_millis(1))))
                 .unwrap();
@@ -109,15 +112,22 @@ impl Peer {
         }
     }
 
-    /// The NOTIFICATION that ends the connection, if one does, once it has ended.
-    pub(crate) fn last_words(&mut self, patience: Duration) -> Result<Option<Received>, String> {
+    /// Waits for the end of the connection. Returns the NOTIFICATION before it, or `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// The connection is still open after a `timeout` without input.
+    pub(crate) fn closing_notification(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<Received>, String> {
         let mut last = None;
         loop {
-            match self.receive(patience) {
+            match self.receive(timeout) {
                 Some(Received::End) => return Ok(last),
                 Some(Received::Message(_)) if last.is_none() => {}
                 Some(notification) => last = Some(notification),
-                None => return Err(format!("neither closed nor answered; {last:?}")),
+                None => return Err(format!("connection still open; last message: {last:?}")),
             }
         }
     }

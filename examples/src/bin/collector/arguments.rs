@@ -1,38 +1,56 @@
-//! The command line.
+//! The command line, and the configuration that it gives to every neighbor.
 
 use std::net::SocketAddr;
 
+use bgp_session::{ExportPolicy, PeerConfig, RestartConfig};
 use bgp_wire::{Asn, HoldTime, RouterId};
 use clap::Parser;
 use ipnet::IpNet;
 
-/// Takes BGP sessions from everybody in some prefixes and prints what they say
+/// Accept BGP sessions from neighbors in prefixes and print their routes as JSON lines
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Where to listen
+    /// Address and port to listen on
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: SocketAddr,
-    /// The collector's AS
+    /// AS number of the collector
     #[arg(long, value_name = "AS")]
     pub(crate) local_as: Asn,
-    /// The collector's BGP Identifier
+    /// BGP Identifier of the collector
     #[arg(long, value_name = "A")]
     pub(crate) router_id: RouterId,
-    /// Who may connect, and of which AS they are; may be given more than once
+    /// Prefix of neighbors that may connect, and their AS; may be repeated
     #[arg(long, value_name = "PREFIX=AS", required = true, num_args = 1.., value_parser = neighbors)]
     pub(crate) neighbors: Vec<(IpNet, Asn)>,
-    /// The hold time to propose, in seconds
+    /// Hold time to propose, in seconds
     #[arg(long, value_name = "S", default_value = "90")]
     pub(crate) hold: HoldTime,
-    /// Keeps the routes of neighbors that restart (RFC 4724), and asks them to wait so many seconds for the collector
+    /// Retain the routes of restarting neighbors (RFC 4724), and ask them to wait this long for a restart of the collector
     #[arg(long, value_name = "SECONDS")]
     pub(crate) gr: Option<u16>,
 }
 
+impl Arguments {
+    /// Returns the configuration of the neighbors in a prefix.
+    pub(crate) fn template(&self, prefix: IpNet, asn: Asn) -> PeerConfig {
+        // The address stands for the whole prefix; `add_dynamic_peers` replaces it with each neighbor's own.
+        let config = PeerConfig::new(prefix.addr(), asn)
+            .hold_time(self.hold)
+            .extended_message(true)
+            .deliver_updates(true)
+            // A collector announces nothing, not even by mistake.
+            .export(ExportPolicy::only([]));
+        match self.gr {
+            Some(seconds) => config.graceful_restart(RestartConfig::new().restart_time(seconds)),
+            None => config,
+        }
+    }
+}
+
 fn neighbors(text: &str) -> Result<(IpNet, Asn), String> {
-    let wrong = || "neighbors are a prefix and an AS: 10.99.0.0/16=65001".to_owned();
-    let (prefix, asn) = text.split_once('=').ok_or_else(wrong)?;
-    let prefix = prefix.parse().map_err(|_| wrong())?;
-    let asn = asn.parse().map_err(|_| wrong())?;
+    let invalid = || format!("invalid neighbors `{text}`; help: write 10.99.0.0/16=65001");
+    let (prefix, asn) = text.split_once('=').ok_or_else(invalid)?;
+    let prefix = prefix.parse().map_err(|_| invalid())?;
+    let asn = asn.parse().map_err(|_| invalid())?;
     Ok((prefix, asn))
 }

@@ -1,30 +1,33 @@
-//! Watches BGP: takes sessions from everybody in some prefixes and prints what they say, one JSON object a line.
+//! Receives routes without routing: accepts sessions from neighbors in prefixes and prints every change as a JSON line.
 //!
-//! `collector --listen 0.0.0.0:179 --local-as 65000 --router-id 10.99.0.1 --neighbors 10.99.0.0/16=65001 --hold 90`
+//! Usage: `collector --listen 0.0.0.0:179 --local-as 65000 --router-id 10.99.0.1 --neighbors 10.99.0.0/16=65001`
 //!
-//! The line `dump` on standard input is answered by one object with every route that is held.
+//! The command `dump` on standard input prints one object with every held route.
 
-#![expect(clippy::print_stderr, reason = "what is wrong is said there")]
+#![expect(clippy::print_stderr, reason = "errors go to standard error")]
 
 mod arguments;
-mod table;
+mod json;
+mod tables;
 
 use std::error::Error;
 use std::io::Write;
 
-use bgp_session::{ExportPolicy, PeerConfig, RestartConfig, Shutdown, Speaker};
+use bgp_session::{Shutdown, Speaker};
 use clap::Parser;
-use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use arguments::Arguments;
-use table::Tables;
+use tables::Tables;
+
+/// The limit of connected neighbors per prefix.
+const MAX_NEIGHBORS: usize = 10_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    // Nothing is missed: who sends faster than it is printed waits.
+    // An event sender loses nothing: while the channel is full, neighbors with pending events are not read.
     let (sender, mut events) = mpsc::channel(1024);
     let speaker = Speaker::builder(arguments.local_as, arguments.router_id)
         .with_listener(arguments.listen)
@@ -32,15 +35,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .spawn()
         .await?;
     for (prefix, asn) in &arguments.neighbors {
-        speaker.add_dynamic_peers(*prefix, template(&arguments, *prefix, *asn), MOST)?;
+        let template = arguments.template(*prefix, *asn);
+        speaker.add_dynamic_peers(*prefix, template, MAX_NEIGHBORS)?;
     }
     eprintln!("collector listens on {}", arguments.listen);
     let mut tables = Tables::default();
-    let mut commands = standard_input();
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let mut commands = read_commands();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     let mut batch = Vec::new();
     let mut out = Vec::new();
     loop {
@@ -50,24 +52,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             Some(line) = commands.recv() => match line.trim() {
                 "dump" => tables.dump(&mut out),
-                _ => eprintln!("{line:?} is no command; there is only dump"),
+                other => eprintln!("unknown command `{other}`; help: the only command is `dump`"),
             },
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }
+        // One write for up to 256 events.
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(&out)?;
         stdout.flush()?;
         out.clear();
     }
-    speaker
-        .shutdown(Shutdown::administrative("the collector ends"))
-        .await;
+    let shutdown = Shutdown::administrative("the collector ends");
+    speaker.shutdown(shutdown).await;
     Ok(())
 }
 
-/// The lines of standard input, read by a thread of its own: nothing waits for it when the collector ends.
-fn standard_input() -> mpsc::Receiver<String> {
+/// Returns the lines of standard input. A thread reads them, because a blocked read would delay the end of the program.
+fn read_commands() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(16);
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
@@ -78,19 +80,3 @@ fn standard_input() -> mpsc::Receiver<String> {
     });
     lines
 }
-
-/// What holds for every neighbor of a prefix.
-fn template(arguments: &Arguments, prefix: IpNet, asn: bgp_wire::Asn) -> PeerConfig {
-    let config = PeerConfig::new(prefix.addr(), asn)
-        .hold_time(arguments.hold)
-        .extended_message(true)
-        .deliver_updates(true)
-        .export(ExportPolicy::only([]));
-    match arguments.gr {
-        Some(seconds) => config.graceful_restart(RestartConfig::new().restart_time(seconds)),
-        None => config,
-    }
-}
-
-/// How many of the neighbors of a prefix may be there at a time.
-const MOST: usize = 10_000;

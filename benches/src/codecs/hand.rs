@@ -1,17 +1,17 @@
-//! A walk written by hand for exactly this sum. It checks nothing but the bounds of slices: a floor, not a rival.
+//! A walk written by hand for exactly this sum. It checks only the bounds of slices, so it is a lower bound and no codec.
 
 use std::net::Ipv6Addr;
 
 use bytes::Bytes;
 
-use super::Contender;
+use super::Decoder;
 use crate::sum::Sum;
 
-/// No codec.
+/// The handwritten walk.
 #[derive(Debug)]
 pub struct Hand;
 
-impl Contender for Hand {
+impl Decoder for Hand {
     const NAME: &'static str = "hand";
 
     fn new() -> Self {
@@ -24,6 +24,7 @@ impl Contender for Hand {
         let (mut attributes, nlri) = behind_u16(rest)?;
         add_ipv4(withdrawn, &mut sum);
         while let [flags, code, rest @ ..] = attributes {
+            // RFC 4271 section 4.3: the Extended Length bit means a length of two octets.
             let (value, rest) = if flags & 0x10 == 0 {
                 let (length, rest) = rest.split_first()?;
                 rest.split_at_checked((*length).into())?
@@ -38,11 +39,13 @@ impl Contender for Hand {
         Some(sum.get())
     }
 
+    // The walk is compared by its sums alone.
     fn prefixes(&mut self, _: &Bytes) -> Option<Vec<String>> {
         None
     }
 }
 
+/// Splits off the value behind a length of two octets.
 #[inline(always)]
 fn behind_u16(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = octets.split_first_chunk()?;
@@ -62,6 +65,7 @@ fn add_value(code: u8, value: &[u8], sum: &mut Sum) -> Option<()> {
                 path = rest;
             }
         }
+        // Attributes of four-octet words: NEXT_HOP, MED, LOCAL_PREF, AGGREGATOR, COMMUNITIES and LARGE_COMMUNITY.
         3..=5 | 7 | 8 | 32 => add_words(value, sum),
         14 => {
             let (afi, rest) = value.split_first_chunk()?;
@@ -102,7 +106,7 @@ fn add_family(afi: [u8; 2], prefixes: &[u8], sum: &mut Sum) {
     }
 }
 
-/// A branch for the octets that nearly all prefixes have: what follows is then predicted, not computed.
+/// Adds IPv4 prefixes. Nearly all have three octets; the branch for them makes the next position predictable.
 #[inline(always)]
 fn add_ipv4(mut rest: &[u8], sum: &mut Sum) {
     while let Some((bits, octets)) = rest.split_first() {

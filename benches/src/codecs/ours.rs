@@ -1,4 +1,4 @@
-//! `bgp-wire`. All use of it is here.
+//! `bgp-wire`. The other modules of this crate do not use it.
 
 use bgp_wire::{
     AsPath, AsPathBuf, Asn, Attribute, AttributeSet, Checked, Community, Context, Message,
@@ -7,25 +7,25 @@ use bgp_wire::{
 use bytes::{Bytes, BytesMut};
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::{Contender, Encoder};
+use super::{Decoder, Encoder};
 use crate::data::Values;
 use crate::sum::Sum;
 
-/// This project's codec: decodes, checks by RFC 7606, and walks.
+/// This project's decoder: decodes, checks by RFC 7606, and walks.
 #[derive(Debug)]
 pub struct Ours(Context);
 
-impl Contender for Ours {
+impl Decoder for Ours {
     const NAME: &'static str = "bgp-wire";
 
     fn new() -> Self {
-        // The stream is of 2019, when sets were legal.
+        // The stream is from 2019, before RFC 9774 deprecated AS_SET.
         let context = Context::new(PeerKind::Internal).with_as_sets(true);
         Self(context.with_message_limit(MessageLimit::Extended))
     }
 
     fn two_octet_as() -> Option<Self> {
-        // Of 2007: sets were legal, and one peer sends confederation segments.
+        // The stream is from 2007: it contains AS_SET, and one peer sends confederation segments.
         let context = Context::new(PeerKind::Internal).with_as_sets(true);
         Some(Self(
             context.with_confederation(true).with_four_octet_as(false),
@@ -37,6 +37,7 @@ impl Contender for Ours {
             return None;
         };
         let checked = update.check().ok()?;
+        // A fault that only withdraws the routes counts as a rejection here, as it does in the other codecs.
         if checked.fault().is_some() {
             return None;
         }
@@ -141,7 +142,7 @@ fn attributes(values: &Values) -> AttributeSet {
     }
 }
 
-/// This project's encoder. A route's [`AttributeSet`] is what a speaker keeps: it is a value, and exists.
+/// This project's encoder. It reuses one [`AttributeSet`], as a speaker does, which keeps one for each route.
 #[derive(Debug)]
 pub struct OurEncoder {
     context: Context,
@@ -156,6 +157,7 @@ impl Encoder for OurEncoder {
         Self {
             context: Context::new(PeerKind::Internal),
             attributes: attributes(values),
+            // Twice the message limit of RFC 4271 section 4.1, so that the buffer never grows while it is measured.
             out: BytesMut::with_capacity(8192),
         }
     }
@@ -191,11 +193,11 @@ impl Encoder for OurEncoder {
     }
 }
 
-/// The same, but the [`AttributeSet`] is built anew for each message.
+/// This project's encoder with an [`AttributeSet`] that is built for each message, as the other codecs do.
 #[derive(Debug)]
-pub struct OurEncoderBuilding(OurEncoder);
+pub struct OurBuildingEncoder(OurEncoder);
 
-impl Encoder for OurEncoderBuilding {
+impl Encoder for OurBuildingEncoder {
     const NAME: &'static str = "bgp-wire, attributes built";
 
     fn new(values: &Values) -> Self {

@@ -1,6 +1,6 @@
-//! routecore 0.7. Its AS segments do not say their type: 2 is added for each, which is wrong for an AS_SET.
+//! routecore 0.7. Its AS segments hide their type: the walk adds 2 for each, which is wrong for an AS_SET.
 //!
-//! It announces IPv4 in MP_REACH_NLRI only, and reads each message that it has built.
+//! It announces IPv4 in MP_REACH_NLRI only, and parses each message that it has built.
 
 use std::net::IpAddr;
 
@@ -18,22 +18,22 @@ use routecore::bgp::nlri::afisafi::{
 use routecore::bgp::path_attributes::{PaMap, WireformatPathAttribute};
 use routecore::bgp::types::{LocalPref, NextHop, Origin, OriginType};
 
-use super::{Contender, Encoder};
+use super::{Decoder, Encoder};
 use crate::data::Values;
 use crate::sum::Sum;
 
-/// `from_octets`, one pass over the attributes, and the typed NLRI iterators.
+/// Decodes with `from_octets`, one pass over the attributes, and the typed NLRI iterators.
 #[derive(Debug)]
 pub struct Routecore(SessionConfig);
 
-/// Where a message has prefixes of a multiprotocol attribute, and of which AFI.
+/// The AFI of each multiprotocol attribute of a message, or 0 without one.
 #[derive(Default)]
 struct Multiprotocol {
     reach: u16,
     unreach: u16,
 }
 
-impl Contender for Routecore {
+impl Decoder for Routecore {
     const NAME: &'static str = "routecore";
 
     fn new() -> Self {
@@ -75,12 +75,14 @@ impl Contender for Routecore {
     }
 }
 
+/// Calls `each` with every prefix: first the withdrawn, then the announced ones.
 #[inline(always)]
 fn each_prefix(
     update: &UpdateMessage<&[u8]>,
     multiprotocol: &Multiprotocol,
     mut each: impl FnMut(Prefix),
 ) -> Option<()> {
+    // A typed iterator reads the conventional field and the multiprotocol attribute of its family.
     if update.withdrawn_routes_len() > 0 || multiprotocol.unreach == 1 {
         for nlri in update.typed_withdrawals::<_, Ipv4UnicastNlri>().ok()?? {
             each(nlri.ok()?.prefix());
@@ -123,6 +125,7 @@ fn add_attribute(
                 .ok()?
                 .segments()
             {
+                // A segment has no public type; nearly all are AS_SEQUENCE, 2.
                 sum.add(2_u8);
                 segment.asns().for_each(|asn| sum.add(asn.into_u32()));
             }
@@ -158,6 +161,7 @@ fn add_attribute(
                 _ => {}
             }
         }
+        // MP_UNREACH_NLRI has no variant of its own.
         Attribute::Unimplemented(unknown) if unknown.type_code() == 15 => {
             multiprotocol.unreach = u16::from_be_bytes(*unknown.value().first_chunk()?);
         }
@@ -167,7 +171,7 @@ fn add_attribute(
     Some(())
 }
 
-/// `UpdateBuilder` with a prepared attribute map.
+/// Encodes with `UpdateBuilder` and a prepared attribute map.
 #[derive(Debug)]
 pub struct RoutecoreEncoder {
     session: SessionConfig,
@@ -192,23 +196,24 @@ impl RoutecoreEncoder {
         for community in values.communities {
             builder
                 .add_community(StandardCommunity::from_u32(community))
-                .expect("a legal community");
+                .expect("a valid community");
         }
         builder
             .announcements_from_iter(nlri)
-            .expect("legal announcements");
+            .expect("valid announcements");
         builder
             .set_nexthop(NextHop::Unicast(next_hop))
-            .expect("a legal next hop");
+            .expect("a valid next hop");
         let message = builder.into_message(&self.session).expect("it fits");
+        // The octets borrow from the message, so the encoder keeps it.
         self.message.insert(message).octets()
     }
 }
 
 impl Encoder for RoutecoreEncoder {
     const NAME: &'static str = "routecore";
-    /// MP_REACH_NLRI, 14, instead of NEXT_HOP, 3.
-    const DIFFERS_IPV4: i64 = 11;
+    /// The type code of MP_REACH_NLRI, 14, instead of that of NEXT_HOP, 3.
+    const SUM_OFFSET_IPV4: i64 = 11;
 
     fn new(_: &Values) -> Self {
         Self {
@@ -219,16 +224,18 @@ impl Encoder for RoutecoreEncoder {
 
     fn ipv4(&mut self, values: &Values, prefixes: &[Ipv4Net]) -> &[u8] {
         let nlri = prefixes.iter().map(|prefix| {
-            let prefix = Prefix::new_v4(prefix.addr(), prefix.prefix_len()).expect("legal");
-            Ipv4UnicastNlri::try_from(prefix).expect("IPv4")
+            let prefix =
+                Prefix::new_v4(prefix.addr(), prefix.prefix_len()).expect("a valid prefix");
+            Ipv4UnicastNlri::try_from(prefix).expect("an IPv4 prefix")
         });
         self.build(values, values.next_hop_ipv4.into(), nlri)
     }
 
     fn ipv6(&mut self, values: &Values, prefixes: &[Ipv6Net]) -> &[u8] {
         let nlri = prefixes.iter().map(|prefix| {
-            let prefix = Prefix::new_v6(prefix.addr(), prefix.prefix_len()).expect("legal");
-            Ipv6UnicastNlri::try_from(prefix).expect("IPv6")
+            let prefix =
+                Prefix::new_v6(prefix.addr(), prefix.prefix_len()).expect("a valid prefix");
+            Ipv6UnicastNlri::try_from(prefix).expect("an IPv6 prefix")
         });
         self.build(values, values.next_hop_ipv6.into(), nlri)
     }

@@ -15,11 +15,11 @@ use netgauze_parse_utils::WritablePdu;
 use netgauze_parse_utils::reader::SliceReader;
 use netgauze_parse_utils::traits::ParseFromWithOneInput;
 
-use super::{Contender, Encoder};
+use super::{Decoder, Encoder};
 use crate::data::Values;
 use crate::sum::Sum;
 
-/// `BgpMessage::parse` with a reused context.
+/// Decodes with `BgpMessage::parse` and a reused context.
 #[derive(Debug)]
 pub struct Netgauze(BgpParsingContext);
 
@@ -33,7 +33,7 @@ impl Netgauze {
     }
 }
 
-impl Contender for Netgauze {
+impl Decoder for Netgauze {
     const NAME: &'static str = "netgauze";
 
     fn new() -> Self {
@@ -67,6 +67,7 @@ impl Contender for Netgauze {
         let ipv4 = |prefix: &Ipv4UnicastAddress| prefix.network().to_string();
         let ipv6 = |prefix: &Ipv6UnicastAddress| prefix.network().to_string();
         text.extend(update.withdraw_routes().iter().map(ipv4));
+        // Two passes over the attributes, because MP_REACH_NLRI may precede MP_UNREACH_NLRI.
         for attribute in update.path_attributes() {
             match attribute.value() {
                 PathAttributeValue::MpUnreach(MpUnreach::Ipv4Unicast { nlri }) => {
@@ -122,6 +123,7 @@ fn add_value(value: &PathAttributeValue, sum: &mut Sum) {
                 segment.as_numbers().iter().for_each(|asn| sum.add(*asn));
             }
         }
+        // The variant follows the context, so one session uses one of the two.
         PathAttributeValue::AsPath(AsPath::As2PathSegments(segments)) => {
             for segment in segments {
                 sum.add(u8::from(segment.segment_type()));
@@ -175,12 +177,13 @@ fn add_value(value: &PathAttributeValue, sum: &mut Sum) {
 #[derive(Debug)]
 pub struct NetgauzeEncoder(Vec<u8>);
 
+/// Returns a well-known attribute. The arguments are the bits Optional, Transitive, Partial and Extended Length.
 fn well_known(value: PathAttributeValue) -> PathAttribute {
-    PathAttribute::from(false, true, false, false, value).expect("legal flags")
+    PathAttribute::from(false, true, false, false, value).expect("valid flags")
 }
 
 fn origin(values: &Values) -> PathAttribute {
-    let origin = Origin::try_from(values.origin).expect("a legal ORIGIN");
+    let origin = Origin::try_from(values.origin).expect("a valid ORIGIN");
     well_known(PathAttributeValue::Origin(origin))
 }
 
@@ -200,11 +203,12 @@ fn local_pref(values: &Values) -> PathAttribute {
 fn communities(values: &Values) -> PathAttribute {
     let communities = Communities::new(values.communities.map(Community::new));
     let value = PathAttributeValue::Communities(communities);
-    PathAttribute::from(true, true, false, false, value).expect("legal flags")
+    PathAttribute::from(true, true, false, false, value).expect("valid flags")
 }
 
 impl NetgauzeEncoder {
     fn write(&mut self, update: BgpUpdateMessage) -> &[u8] {
+        // The buffer keeps its capacity: the benchmark measures encoding and not allocation.
         self.0.clear();
         BgpMessage::Update(update)
             .write(&mut self.0)
@@ -252,8 +256,9 @@ impl Encoder for NetgauzeEncoder {
             next_hop_local: None,
             nlri,
         });
+        // RFC 7606 section 5.1: MP_REACH_NLRI is the first attribute.
         let attributes = [
-            PathAttribute::from(true, false, false, false, reach).expect("legal flags"),
+            PathAttribute::from(true, false, false, false, reach).expect("valid flags"),
             origin(values),
             path(values),
             local_pref(values),

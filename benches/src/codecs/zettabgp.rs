@@ -1,6 +1,6 @@
-//! zettabgp 0.6. It panics and loops on malformed input: it is given well-formed messages only.
+//! zettabgp 0.6. It panics or loops on malformed input, so it gets well-formed messages only.
 //!
-//! It sorts communities, drops those that are given twice, and writes AS_SEQUENCE as AS_SET.
+//! It sorts communities, drops duplicates, and encodes AS_SEQUENCE as AS_SET.
 
 use bytes::Bytes;
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -13,7 +13,7 @@ use zettabgp::prelude::{
 };
 use zettabgp::{BgpMessage, BgpSessionParams, BgpTransportMode};
 
-use super::{Contender, Encoder};
+use super::{Decoder, Encoder};
 use crate::data::Values;
 use crate::sum::Sum;
 
@@ -25,11 +25,12 @@ fn session() -> BgpSessionParams {
         [192, 0, 2, 1].into(),
         Vec::new(),
     );
+    // By default it guesses path identifiers from the octets, which costs time and may be wrong.
     session.fuzzy_pathid = false;
     session
 }
 
-/// `decode_message_head` and `decode_from`.
+/// Decodes with `decode_message_head` and `decode_from`.
 #[derive(Debug)]
 pub struct Zettabgp(BgpSessionParams);
 
@@ -41,6 +42,7 @@ impl Zettabgp {
             return None;
         };
         let mut update = BgpUpdateMessage::new();
+        // The length that this codec returns excludes the header of 19 octets.
         update
             .decode_from(&self.0, message.get(19..19 + length)?)
             .ok()?;
@@ -48,7 +50,7 @@ impl Zettabgp {
     }
 }
 
-impl Contender for Zettabgp {
+impl Decoder for Zettabgp {
     const NAME: &'static str = "zettabgp";
 
     fn new() -> Self {
@@ -122,12 +124,10 @@ fn add_routes(routes: &BgpAddrs, sum: &mut Sum) {
     }
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "one arm after the other, nothing nested"
-)]
+#[expect(clippy::too_many_lines, reason = "a flat list of match arms")]
 #[inline(always)]
 fn add_attribute(attribute: &BgpAttrItem, sum: &mut Sum) {
+    // An attribute has no public type code, so each arm adds its own.
     match attribute {
         BgpAttrItem::Origin(origin) => {
             sum.add(1_u8);
@@ -238,6 +238,7 @@ fn build(values: &Values, prefixes: BgpAddrs) -> BgpUpdateMessage {
         BgpAttrItem::LocalPref(BgpLocalpref::new(values.local_pref)),
         BgpAttrItem::CommunityList(communities),
     ];
+    // Five attributes: one allocation instead of several while the list grows.
     update.attrs.reserve_exact(5);
     update
         .attrs
@@ -271,21 +272,22 @@ fn routes_ipv6(prefixes: &[Ipv6Net]) -> BgpAddrs {
 
 impl ZettabgpEncoder {
     fn encode(&mut self, update: &BgpUpdateMessage) -> &[u8] {
+        // `prepare_message_buf` writes the header in front of the body.
         let (_, body) = self.out.split_at_mut(19);
         let length = update.encode_to(&self.session, body).expect("it fits");
         let length = self
             .session
             .prepare_message_buf(&mut self.out, BgpMessageType::Update, length)
             .expect("it fits");
-        self.out.get(..length).expect("it is there")
+        self.out.get(..length).expect("a whole message")
     }
 }
 
 impl Encoder for ZettabgpEncoder {
     const NAME: &'static str = "zettabgp";
-    /// AS_SET instead of AS_SEQUENCE.
-    const DIFFERS_IPV4: i64 = -1;
-    const DIFFERS_IPV6: i64 = -1;
+    /// The segment type of AS_SET, 1, instead of that of AS_SEQUENCE, 2.
+    const SUM_OFFSET_IPV4: i64 = -1;
+    const SUM_OFFSET_IPV6: i64 = -1;
 
     fn new(_: &Values) -> Self {
         Self {

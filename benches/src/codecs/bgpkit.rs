@@ -8,16 +8,17 @@ use bgpkit_parser::parser::bgp::parse_bgp_message;
 use bytes::Bytes;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Contender, Encoder};
+use super::{Decoder, Encoder};
 use crate::data::Values;
 use crate::sum::Sum;
 
-/// `parse_bgp_message`.
+/// Decodes with `parse_bgp_message`.
 #[derive(Debug)]
 pub struct Bgpkit;
 
 #[inline(always)]
 fn decode(message: &Bytes) -> Option<BgpUpdateMessage> {
+    // This codec reports attribute errors as warnings, where the others reject the message.
     match parse_bgp_message(&mut message.clone(), false, &AsnLength::Bits32) {
         Ok(BgpMessage::Update(update)) if !update.attributes.has_validation_warnings() => {
             Some(update)
@@ -26,7 +27,7 @@ fn decode(message: &Bytes) -> Option<BgpUpdateMessage> {
     }
 }
 
-impl Contender for Bgpkit {
+impl Decoder for Bgpkit {
     const NAME: &'static str = "bgpkit";
 
     fn new() -> Self {
@@ -95,6 +96,7 @@ fn add_value(value: &AttributeValue, sum: &mut Sum) {
         }
         AttributeValue::Communities(list) => {
             for community in list {
+                // This codec turns well-known values into variants, so their words are spelled out here.
                 sum.add(match community {
                     Community::NoExport => 0xffff_ff01,
                     Community::NoAdvertise => 0xffff_ff02,
@@ -138,13 +140,14 @@ fn build(values: &Values, prefixes: Vec<NetworkPrefix>, ipv6: bool) -> BgpMessag
             ),
         }
     });
-    let origin = Origin::try_from(values.origin).expect("a legal ORIGIN");
+    let origin = Origin::try_from(values.origin).expect("a valid ORIGIN");
     let mut attributes = Attributes::default();
     let mut add = |value: AttributeValue| attributes.add_attr(value.into());
     add(AttributeValue::Origin(origin));
     add(AttributeValue::AsPath(AsPath::from_sequence(
         values.as_path,
     )));
+    // RFC 4760 section 3: an UPDATE without other routes than those of MP_REACH_NLRI needs no NEXT_HOP.
     if !ipv6 {
         add(AttributeValue::NextHop(values.next_hop_ipv4.into()));
     }
