@@ -149,7 +149,7 @@ impl Case {
 }
 
 fn event(update: &UpdateBuf, family: Family) -> SessionEvent {
-    let context = Context::new(PeerKind::Internal).families([family]);
+    let context = Context::new(PeerKind::Internal).with_families([family]);
     let mut octets = BytesMut::new();
     assert_eq!(update.encode(&context, &mut octets), Ok(1));
     let frame = Frame::split(&mut octets, MessageLimit::Standard).unwrap();
@@ -286,7 +286,7 @@ fn refresh_removes_what_it_does_not_name() {
 
 #[test]
 fn lookup_finds_every_path_of_the_longest_prefix() {
-    let context = Context::new(PeerKind::Internal).add_path([Family::IPV4_UNICAST]);
+    let context = Context::new(PeerKind::Internal).with_add_path([Family::IPV4_UNICAST]);
     let mut update = UpdateBuf::new(AttributeSet::new(Origin::IGP));
     update.set_next_hop(Family::IPV4_UNICAST, V4);
     for text in [

@@ -1,6 +1,6 @@
 //! Families beside unicast, as dialogues: negotiation, limits (RFC 4486), End-of-RIB, refreshes, and what is counted.
 
-use crate::script::{Message, Script, config, open_with};
+use crate::script::{Script, SentMessage, config, open_with};
 use bgp_session::{AdjRibOut, Destination, FamilyCounts, Rib, Route, SessionEvent, State};
 use bgp_wire::{
     AnyNlriBuf, AttributeSet, CapabilityBuf, Context, Family, Frame, MessageLimit, NextHop, Origin,
@@ -127,7 +127,7 @@ fn offers() -> Vec<CapabilityBuf> {
 }
 
 fn context() -> Context {
-    Context::new(PeerKind::Internal).families(Family::PARSED)
+    Context::new(PeerKind::Internal).with_families(Family::PARSED)
 }
 
 fn update(family: Family, next_hop: &str, fill: impl FnOnce(&mut UpdateBuf)) -> BytesMut {
@@ -166,27 +166,27 @@ fn prefixes_of_every_family_are_limited() {
         let mut a = Script::new(limited.maximum_prefixes(family, 2));
         let connection = a.establish(open_with(64512, &offers()));
         let announce = |texts: &[&str]| announce(family, next_hop, texts);
-        a.receives(connection, announce(&[first, second]));
-        a.receives(connection, announce(&[relabeled]));
+        a.receive(connection, announce(&[first, second]));
+        a.receive(connection, announce(&[relabeled]));
         let established = |a: &Script, why| {
             assert_eq!(a.session.state(), State::Established, "{family}: {why}");
         };
         established(&a, "a known route once more");
         // The label of a withdrawal means nothing.
-        a.receives(connection, withdraw(family, first));
-        a.receives(connection, announce(&[third]));
+        a.receive(connection, withdraw(family, first));
+        a.receive(connection, announce(&[third]));
         established(&a, "another route in the place of a withdrawn one");
         // What a refresh does not name is gone (RFC 7313 section 4).
-        a.receives(connection, refresh(family, RefreshSubtype::BEGIN));
-        a.receives(connection, announce(&[third]));
-        a.receives(connection, refresh(family, RefreshSubtype::END));
-        a.receives(connection, announce(&[first]));
+        a.receive(connection, refresh(family, RefreshSubtype::BEGIN));
+        a.receive(connection, announce(&[third]));
+        a.receive(connection, refresh(family, RefreshSubtype::END));
+        a.receive(connection, announce(&[first]));
         established(&a, "a refresh has not named the second route");
         a.take_messages(connection);
-        a.receives(connection, announce(&[second]));
+        a.receive(connection, announce(&[second]));
         let [afi_high, afi_low, _, safi] = family.to_octets();
         let data = vec![afi_high, afi_low, safi, 0, 0, 0, 2];
-        let cease = Message::Notification(Reason::MAXIMUM_PREFIXES_REACHED, data);
+        let cease = SentMessage::Notification(Reason::MAXIMUM_PREFIXES_REACHED, data);
         assert_eq!(a.take_messages(connection), [cease], "{family}");
     }
 }
@@ -198,11 +198,11 @@ fn a_limit_counts_no_routes_of_other_families() {
     let connection = a.establish(open_with(64512, &offers()));
     for (family, next_hop, texts) in CASES {
         if family != Family::IPV4_VPN {
-            a.receives(connection, announce(family, next_hop, &texts));
+            a.receive(connection, announce(family, next_hop, &texts));
         }
     }
     assert_eq!(a.session.state(), State::Established);
-    a.receives(
+    a.receive(
         connection,
         announce(
             Family::IPV4_VPN,
@@ -219,12 +219,12 @@ fn routes_and_end_of_rib_are_counted_by_family() {
     let connection = a.establish(open_with(64512, &offers()));
     for (position, (family, next_hop, [first, second, ..])) in CASES.into_iter().enumerate() {
         for _ in 0..position {
-            a.receives(connection, announce(family, next_hop, &[first, second]));
+            a.receive(connection, announce(family, next_hop, &[first, second]));
         }
-        a.receives(connection, withdraw(family, first));
+        a.receive(connection, withdraw(family, first));
         let mut octets = BytesMut::new();
         bgp_wire::encode_end_of_rib(family, &mut octets);
-        a.receives(connection, octets);
+        a.receive(connection, octets);
         let ended = SessionEvent::EndOfRib(family);
         let last = a.take_events().pop();
         assert_eq!(format!("{last:?}"), format!("{:?}", Some(ended)));
@@ -263,7 +263,7 @@ fn refresh_of_one_family_is_answered_for_that_family() {
     assert!(out.pull(&mut rib, &mut octets, usize::MAX));
     octets.clear();
     a.take_events();
-    a.receives(
+    a.receive(
         connection,
         refresh(Family::L2VPN_EVPN, RefreshSubtype::REQUEST),
     );
@@ -276,10 +276,10 @@ fn refresh_of_one_family_is_answered_for_that_family() {
     let mut seen = Vec::new();
     while let Some(frame) = Frame::split(&mut octets, MessageLimit::Standard).unwrap() {
         match frame.decode(&context()).unwrap() {
-            bgp_wire::Message::RouteRefresh(refresh) => {
+            bgp_wire::SentMessage::RouteRefresh(refresh) => {
                 seen.push(format!("{} {}", refresh.subtype, refresh.family));
             }
-            bgp_wire::Message::Update(update) => {
+            bgp_wire::SentMessage::Update(update) => {
                 let checked = update.check().unwrap();
                 seen.extend(checked.announced_routes().map(|route| route.to_string()));
             }
