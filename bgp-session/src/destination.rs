@@ -419,7 +419,7 @@ mod tests {
             (
                 Family::IPV4_LABELED,
                 "10.0.0.0/8 label 1/2",
-                "invalid route of ipv4 labeled-unicast: a route that is not of its family or is malformed cannot be sent",
+                "invalid route of ipv4 labeled-unicast: cannot encode: route of another family or malformed route",
             ),
             (
                 Family::IPV4_FLOWSPEC,
@@ -435,7 +435,7 @@ mod tests {
             .map(|port| format!(" ={}", 1000 + port))
             .collect::<String>();
         let error = Destination::parse(Family::IPV4_FLOWSPEC, &format!("port{ports}")).unwrap_err();
-        assert!(error.to_string().contains("it may have 4096"), "{error}");
+        assert!(error.to_string().contains("limit 4096"), "{error}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::asn::Asn;
 use crate::context::Context;
 use crate::iana::{AttributeCode, Origin};
 
-/// A path attribute that was checked (RFC 7606).
+/// A path attribute that passed the checks of RFC 7606.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Attribute<'a> {
@@ -88,15 +88,16 @@ pub enum Attribute<'a> {
     AttrSet(AttrSet<'a>),
     /// RFC 8092.
     LargeCommunities(LargeCommunities<'a>),
-    /// Any other attribute, as it stands in the message.
+    /// Any other attribute, as received.
     Unknown(RawAttribute<'a>),
 }
 
 impl<'a> Attribute<'a> {
-    /// `raw` was checked: a value has the length that the rules ask for.
+    /// Decodes an attribute that passed [`rules::verdict`], so that its value has a valid length.
     #[inline(always)]
     pub(crate) fn decode(raw: RawAttribute<'a>, context: &'a Context) -> Self {
         let value = raw.value;
+        // Inlined into the walk over attributes, so only the frequent codes are here; the others cost a call.
         match raw.code {
             AttributeCode::ORIGIN => Self::Origin(Origin(value.first().copied().unwrap_or(0))),
             AttributeCode::AS_PATH => Self::AsPath(AsPath::new(value, context.four_octet_as)),
@@ -112,6 +113,7 @@ impl<'a> Attribute<'a> {
             AttributeCode::MP_UNREACH_NLRI => {
                 Self::MpUnreach(MpUnreach::from_checked(value, context))
             }
+            // RFC 6793 section 3: always four octets, because two-octet speakers only pass the attribute on.
             AttributeCode::AS4_PATH => Self::As4Path(AsPath::new(value, true)),
             AttributeCode::AS4_AGGREGATOR => Self::As4Aggregator(Aggregator::from_checked(value)),
             AttributeCode::LARGE_COMMUNITIES => {
@@ -121,10 +123,13 @@ impl<'a> Attribute<'a> {
                 Self::ExtendedCommunities(ExtendedCommunities::new(value))
             }
             AttributeCode::ONLY_TO_CUSTOMER => Self::OnlyToCustomer(Asn::new(word(value))),
+            // RFC 4271 section 5: an unknown attribute is kept, because a transitive one is passed on.
             _ => Self::unusual(raw).unwrap_or(Self::Unknown(raw)),
         }
     }
 
+    /// Decodes an attribute that few routes have. Returns `None` if its code is not parsed.
+    // A call keeps these codes out of the loops into which `decode` is inlined.
     #[inline(never)]
     fn unusual(raw: RawAttribute<'a>) -> Option<Self> {
         let value = raw.value;
@@ -144,9 +149,11 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The four octets of a value that was checked to have so many.
+/// Returns the first four octets of a value whose length was checked.
+// No panic: a branch to one in the inlined loops costs more than the unused zero.
 #[inline(always)]
 pub(crate) fn word(value: &[u8]) -> u32 {
+    debug_assert!(value.len() >= 4, "the length rule ran");
     value
         .first_chunk()
         .map_or(0, |octets| u32::from_be_bytes(*octets))

@@ -1,4 +1,4 @@
-//! `Update::check`: applies the rules of RFC 7606 once; what comes out can be used without further thought.
+//! `Update::check`: applies the rules of RFC 7606 once, so that its result needs no further checks.
 
 mod head;
 mod index;
@@ -27,10 +27,10 @@ use crate::reason::Reason;
 use head::check_head;
 use index::{Index, Seen, SurvivingAttributes};
 
-/// An UPDATE that was checked (RFC 7606).
+/// An UPDATE after the checks of RFC 7606.
 ///
-/// A discarded attribute is not there, and after treat-as-withdraw every announced prefix comes out of
-/// [`Checked::withdrawn`]: an application cannot forget it. Apply what is withdrawn before what is announced.
+/// Discarded attributes are absent. After treat-as-withdraw [`Checked::withdrawn`] also returns the announced prefixes,
+/// so that an application cannot miss them. Apply withdrawn routes before announced ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<'a> {
     update: Update<'a>,
@@ -42,17 +42,18 @@ pub struct Checked<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fault {
-    /// What was done.
+    /// The treatment that was applied.
     pub treatment: Treatment,
-    /// Why.
+    /// The reason and the octets at fault.
     pub error: DecodeError,
 }
 
 /// The strongest fault so far.
 #[derive(Clone, Copy, Debug)]
 struct StrongestFault {
-    /// 0 for none, else one more than the number of the treatment. A number and no enum, whose unused values the compiler
-    /// would use for others: what has such a place in its middle is copied in pieces.
+    /// 0 without a fault, else one more than the number of the treatment.
+    // A number and not an enum: the compiler would use the enum's unused values to encode `Result<Checked, _>`, and
+    // would then copy the struct in pieces.
     severity: u8,
     error: DecodeError,
 }
@@ -60,6 +61,7 @@ struct StrongestFault {
 impl StrongestFault {
     const NONE: Self = Self {
         severity: 0,
+        // Unused while the severity is 0. An `Option` would have the same unused values as an enum.
         error: DecodeError {
             reason: Reason::MALFORMED_ATTRIBUTE_LIST,
             span: Span { start: 0, end: 0 },
@@ -75,6 +77,7 @@ impl StrongestFault {
         Self { severity, error }
     }
 
+    /// Returns the treatment, or `None` without a fault.
     #[inline]
     const fn treatment(&self) -> Option<Treatment> {
         match self.severity {
@@ -87,14 +90,15 @@ impl StrongestFault {
 }
 
 impl<'a> Update<'a> {
-    /// Checks every attribute and every prefix by the rules of RFC 7606, without allocation.
+    /// Checks every attribute and every prefix by the rules of RFC 7606. Allocates nothing.
     ///
     /// # Errors
     ///
-    /// The session must be reset. Weaker faults are in [`Checked::fault`] and already acted on.
+    /// Returns an error if the session must be reset. Weaker faults are already treated; [`Checked::fault`] returns the
+    /// strongest of them.
     #[inline(always)]
     pub fn check(&self) -> Result<Checked<'a>, DecodeError> {
-        // Checked in the place where it is returned: copying it costs as much as checking an attribute.
+        // Checked in place of the return value: a copy of it costs as much as the check of an attribute.
         let mut result = Ok(Checked {
             update: *self,
             index: Index::EMPTY,
@@ -109,9 +113,10 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Checks a field of IPv4 prefixes that starts at `start` in its message.
+/// Checks a field of IPv4 prefixes that begins at position `start` of its message.
 #[inline(always)]
 fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<(), DecodeError> {
+    // Most UPDATEs have at most one of the two fields.
     if field.is_empty() {
         return Ok(());
     }
@@ -126,9 +131,11 @@ fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<(), Decod
 }
 
 impl<'a> Checked<'a> {
+    /// Checks the fields, the attributes and the treatment of the strongest fault.
     #[inline(always)]
     fn check(&mut self) -> Result<(), DecodeError> {
         let update = self.update;
+        // RFC 7606 section 5.3: without complete prefixes the routes are unknown, so a fault here resets the session.
         check_ipv4(
             update.withdrawn_octets(),
             update.withdrawn_start(),
@@ -148,19 +155,22 @@ impl<'a> Checked<'a> {
         }
     }
 
+    /// Returns an error if the fault must reset the session.
     #[cold]
     fn apply_fault(&self, fault: Fault) -> Result<(), DecodeError> {
         match fault.treatment {
             Treatment::Discard => Ok(()),
             Treatment::Withdraw if self.announces_routes() => Ok(()),
-            // RFC 7606 section 5.2: there is nothing to withdraw, or it cannot be found.
+            // RFC 7606 section 5.2: without a route in the message the faulty attributes belong to unknown routes.
             Treatment::Withdraw | Treatment::Reset => Err(fault.error),
         }
     }
 
-    /// Whether [`Checked::check_usable`] has to look: where all is as usual it has not.
+    /// Checks every attribute. Returns `true` if [`Checked::check_usable`] must run.
+    // Not inlined, unlike `check`: one copy of the loop serves every caller.
     #[inline(never)]
     fn check_attributes(&mut self) -> bool {
+        // Nothing is unusable if the context sets no condition and the fast path accepts every attribute.
         let context = self.update.context();
         let mut unusual = context.first_as.is_some()
             || context.local_as.is_some()
@@ -179,6 +189,7 @@ impl<'a> Checked<'a> {
                     return true;
                 }
             };
+            // The shift gives 0 for codes from 64; the set `seen_others` has those.
             let code = u32::from(raw.code.0);
             let bit = 1_u64.unbounded_shl(code);
             let fast = rules.get(usize::from(raw.code.0));
@@ -201,15 +212,16 @@ impl<'a> Checked<'a> {
         unusual
     }
 
-    /// Checks an attribute of which it is not plain that it stands.
+    /// Checks an attribute that the fast path does not accept. `new` is `false` if its code appeared before.
     #[inline(never)]
     fn check_by_rules(&mut self, position: u16, new: bool) {
         let Some(raw) = self.update.raw_attributes().at(position) else {
+            debug_assert!(false, "no attribute starts at {position}");
             return;
         };
         let context = self.update.context();
         let fault = if !new {
-            // RFC 7606 section 3 (g).
+            // RFC 7606 section 3 (g): a duplicate is discarded, except for attributes with routes.
             let treatment = match raw.code {
                 AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => Treatment::Reset,
                 _ => Treatment::Discard,
@@ -242,14 +254,15 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// RFC 4760 section 3: where there are no other routes than those of MP_REACH_NLRI, NEXT_HOP is not looked at.
+    /// Returns `true` if NEXT_HOP is ignored because only MP_REACH_NLRI announces routes (RFC 4760 section 3).
     fn next_hop_is_unused(&self) -> bool {
+        // The index may not have MP_REACH_NLRI yet, which can come after NEXT_HOP.
         let mut attributes = self.update.raw_attributes().map_while(Result::ok);
         self.update.nlri_octets().is_empty()
             && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
     }
 
-    /// RFC 7606 section 3 (d): what a route cannot be without.
+    /// Records treat-as-withdraw if a mandatory attribute is missing (RFC 7606 section 3 (d)).
     #[inline]
     fn check_mandatory(&mut self) {
         let nlri = !self.update.nlri_octets().is_empty();
@@ -267,18 +280,20 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// RFC 7606 section 3 (h): of several faults the strongest counts; of equals the first.
+    /// Records a fault if it is stronger than those before (RFC 7606 section 3 (h)). Of equal faults the first counts.
     fn record_fault(&mut self, treatment: Treatment, error: DecodeError) {
         if self.strongest.treatment() < Some(treatment) {
             self.strongest = StrongestFault::new(treatment, error);
         }
     }
 
+    /// Returns `true` if an indexed attribute survives.
     #[inline]
     fn has(&self, code: AttributeCode) -> bool {
         self.index.position(code).is_some()
     }
 
+    /// Returns a surviving attribute by its code.
     #[inline]
     fn raw(&self, code: AttributeCode) -> Option<RawAttribute<'a>> {
         if usize::from(slot(code)) >= SLOTS {
@@ -288,17 +303,21 @@ impl<'a> Checked<'a> {
         self.update.raw_attributes().at(position)
     }
 
+    /// Returns the value of a surviving attribute.
     #[inline]
     fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
         self.raw(code).map(|raw| raw.value)
     }
 
+    /// Returns the value of a surviving attribute whose length is four octets.
     #[inline]
     fn word(&self, code: AttributeCode) -> Option<[u8; 4]> {
-        self.value(code)?.first_chunk().copied()
+        let value = self.value(code)?;
+        debug_assert_eq!(value.len(), 4, "the length rule ran");
+        value.first_chunk().copied()
     }
 
-    /// Whether the message announces any route.
+    /// Returns `true` if the message announces a route.
     fn announces_routes(&self) -> bool {
         !self.update.nlri_octets().is_empty()
             || self
@@ -306,13 +325,13 @@ impl<'a> Checked<'a> {
                 .is_some_and(|reach| !reach.nlri_octets().is_empty())
     }
 
-    /// The message.
+    /// Returns the unchecked message.
     #[must_use]
     pub fn update(&self) -> &Update<'a> {
         &self.update
     }
 
-    /// The strongest fault that was acted on, for logs and counters.
+    /// Returns the strongest fault that was treated, for logs and counters.
     #[must_use]
     #[inline]
     pub fn fault(&self) -> Option<Fault> {
@@ -323,13 +342,13 @@ impl<'a> Checked<'a> {
         })
     }
 
-    /// Treat-as-withdraw.
+    /// Returns `true` if the announced routes count as withdrawn.
     #[inline]
     fn treats_as_withdraw(&self) -> bool {
         self.strongest.treatment() == Some(Treatment::Withdraw)
     }
 
-    /// The attributes that survive, in the order of the message; the first of duplicates.
+    /// Returns the surviving attributes in the order of the message. Of duplicates the first survives.
     #[inline]
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
         let context = self.update.context();
@@ -337,7 +356,7 @@ impl<'a> Checked<'a> {
             .map(move |raw| Attribute::decode(raw, context))
     }
 
-    /// The same, as they stand in the message.
+    /// Returns the surviving attributes as received, in the order of the message.
     #[inline]
     pub fn raw_attributes(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
         let all = self.strongest.treatment().is_none();

@@ -1,7 +1,7 @@
-//! `FrameCodec`: framing for `tokio_util::codec`, nothing else.
+//! `FrameCodec`: framing for `tokio_util::codec`, and nothing beyond it.
 //!
-//! `Framed` ends its stream at the first error, which is right for a broken header and wrong for RFC 7606; so an
-//! UPDATE's faults are never errors of this codec.
+//! `Framed` ends its stream at the first error. That is right for an invalid header and wrong for RFC 7606, so the
+//! faults of an UPDATE are never errors of this codec.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::frame::Frame;
 /// Splits a stream of octets into [`Frame`]s and writes frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FrameCodec {
-    /// How long received messages may be; change it once Extended Message is negotiated.
+    /// Maximum length of received messages. Raise it when Extended Message is negotiated (RFC 8654).
     pub limit: MessageLimit,
 }
 
@@ -23,12 +23,14 @@ impl Decoder for FrameCodec {
     type Item = Frame;
     type Error = FrameError;
 
+    // A message cut off by the end of the stream is left to `decode_eof`, whose default reports it as an I/O error.
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         Frame::split(buffer, self.limit).map_err(FrameError::Header)
     }
 }
 
 impl Encoder<Frame> for FrameCodec {
+    // Writing a frame cannot fail; the trait requires an error that includes I/O errors of the transport.
     type Error = io::Error;
 
     fn encode(&mut self, frame: Frame, buffer: &mut BytesMut) -> io::Result<()> {
@@ -37,10 +39,10 @@ impl Encoder<Frame> for FrameCodec {
     }
 }
 
-/// Why the stream of frames ended.
+/// The error that ended a stream of frames.
 #[derive(Debug)]
 pub enum FrameError {
-    /// A header is illegal.
+    /// A header is invalid (RFC 4271 section 6.1).
     Header(DecodeError),
     /// The transport failed.
     Io(io::Error),
@@ -61,6 +63,7 @@ impl core::fmt::Display for FrameError {
     }
 }
 
+// No `source`: `Display` already prints the inner error.
 impl core::error::Error for FrameError {}
 
 #[cfg(test)]
@@ -70,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_pass_both_ways() {
+    fn frame_codec_encodes_the_frame_it_decodes() {
         let mut codec = FrameCodec::default();
         let keepalive = [[0xff; 16].as_slice(), &[0, 19, 4]].concat();
         let mut buffer = BytesMut::from(&[keepalive.clone(), keepalive.clone()].concat()[..]);

@@ -1,4 +1,4 @@
-//! `Context`: what negotiation changed about decoding and encoding.
+//! `Context`: the negotiated parameters that affect decoding and encoding.
 
 use core::net::IpAddr;
 
@@ -6,7 +6,7 @@ use crate::asn::Asn;
 use crate::family::{Family, FamilySet};
 use crate::iana::Role;
 
-/// How long a message may be (RFC 4271 section 4.1, RFC 8654).
+/// The maximum length of a message (RFC 4271 section 4.1, RFC 8654).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -14,12 +14,12 @@ pub enum MessageLimit {
     /// 4096 octets.
     #[default]
     Standard,
-    /// 65535 octets, except OPEN and KEEPALIVE: the Extended Message capability was exchanged.
+    /// 65535 octets, except for OPEN and KEEPALIVE: both sides sent the Extended Message capability.
     Extended,
 }
 
 impl MessageLimit {
-    /// The limit in octets.
+    /// Returns the limit in octets.
     #[must_use]
     pub const fn octets(self) -> usize {
         match self {
@@ -29,7 +29,7 @@ impl MessageLimit {
     }
 }
 
-/// Where the peer is.
+/// The relation of the peer's AS to ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -43,9 +43,9 @@ pub enum PeerKind {
     Confederation,
 }
 
-/// What the two OPENs agreed on, as far as it changes the meaning of later messages.
+/// The parameters that change the meaning of messages after the two OPENs.
 ///
-/// The codec never looks at an OPEN to learn it: whoever negotiates says it.
+/// The codec does not derive them from OPENs: the caller negotiates and sets them here.
 ///
 /// ```
 /// use bgp_wire::{Context, Family, PeerKind};
@@ -57,6 +57,7 @@ pub struct Context {
     pub(crate) peer_kind: PeerKind,
     pub(crate) message_limit: MessageLimit,
     pub(crate) four_octet_as: bool,
+    // A set is a mask of 16 bits: a context is `Copy`, and a lookup is one instruction for each attribute.
     pub(crate) families: FamilySet,
     pub(crate) raw_families: bool,
     pub(crate) add_path: FamilySet,
@@ -67,26 +68,33 @@ pub struct Context {
     pub(crate) local_as: Option<Asn>,
     pub(crate) first_as: Option<Asn>,
     pub(crate) local_address: Option<IpAddr>,
+    // RFC 9234 section 5: the OTC of a route from a peer is compared with the AS number of that peer.
     pub(crate) peer_role: Option<(Role, Asn)>,
 }
 
 impl Context {
-    /// Four-octet AS numbers, IPv4 and IPv6 unicast, no ADD-PATH, 4096 octets.
+    /// Creates a context with four-octet AS numbers, IPv4 and IPv6 unicast, no ADD-PATH, and a limit of 4096 octets.
     #[must_use]
     pub const fn new(peer_kind: PeerKind) -> Self {
         Self {
             peer_kind,
+            // RFC 8654 section 4: longer messages only after both sides sent the capability.
             message_limit: MessageLimit::Standard,
+            // RFC 6793 is nearly universal; a peer without it is the exception that a caller sets.
             four_octet_as: true,
             families: FamilySet::EMPTY
                 .with(Family::IPV4_UNICAST)
                 .with(Family::IPV6_UNICAST),
             raw_families: false,
+            // RFC 7911, 8277 and 8950: each changes the format of routes, and only if both sides sent its capability.
             add_path: FamilySet::EMPTY,
             multiple_labels: FamilySet::EMPTY,
             extended_next_hop: FamilySet::EMPTY,
+            // RFC 9774 section 3 forbids them.
             as_sets: false,
             confederation: false,
+            // Without these values no route counts as looped or foreign: a reader of recorded messages has no AS of its
+            // own.
             local_as: None,
             first_as: None,
             local_address: None,
@@ -94,104 +102,119 @@ impl Context {
         }
     }
 
-    /// Whether AS numbers in AS_PATH and AGGREGATOR have four octets (RFC 6793).
+    /// Sets whether AS numbers in AS_PATH and AGGREGATOR have four octets (RFC 6793). Otherwise they have two.
     #[must_use]
     pub const fn with_four_octet_as(mut self, yes: bool) -> Self {
         self.four_octet_as = yes;
         self
     }
 
-    /// How long messages may be.
+    /// Sets the maximum length of messages.
     #[must_use]
     pub const fn with_message_limit(mut self, limit: MessageLimit) -> Self {
         self.message_limit = limit;
         self
     }
 
-    /// The families that may be exchanged (RFC 4760), of those in [`Family::PARSED`]. Routes of others are neither handed
-    /// on nor sent.
+    /// Sets the families that may be exchanged (RFC 4760). Families outside [`Family::PARSED`] are ignored.
+    ///
+    /// Routes of other families are neither returned from received messages nor sent.
     #[must_use]
     pub fn with_families(mut self, families: impl IntoIterator<Item = Family>) -> Self {
         self.families = families.into_iter().collect();
         self
     }
 
-    /// Whether all families that are not in [`Family::PARSED`] may be exchanged, too: their routes as the octets of a
-    /// whole field, [`Destination::Unknown`](crate::Destination::Unknown). For tools; a speaker has no use for it.
+    /// Sets whether all families outside [`Family::PARSED`] may also be exchanged.
+    ///
+    /// Their routes are the octets of a whole field, [`Destination::Unknown`](crate::Destination::Unknown). This is for
+    /// tools: a speaker has no use for such routes.
     #[must_use]
     pub const fn with_raw_families(mut self, yes: bool) -> Self {
         self.raw_families = yes;
         self
     }
 
-    /// Whether routes of this family may be exchanged.
+    /// Returns `true` if routes of this family may be exchanged.
     #[must_use]
     pub const fn exchanges(&self, family: Family) -> bool {
+        // Exactly the families outside `Family::PARSED` have no bit.
         self.families.contains(family) || (self.raw_families && family.bit() == 0)
     }
 
-    /// The families whose prefixes have a path identifier in front (RFC 7911), in this direction.
+    /// Sets the families whose prefixes have a path identifier before them (RFC 7911), in this direction.
     #[must_use]
+    // RFC 7911 section 4 negotiates each direction alone, so a session has one context for each.
     pub fn with_add_path(mut self, families: impl IntoIterator<Item = Family>) -> Self {
         self.add_path = families.into_iter().collect();
         self
     }
 
-    /// The families whose prefixes may have more than one label (RFC 8277 section 2.1). In others the S bit of a label is
-    /// not looked at.
+    /// Sets the families whose prefixes may have more than one label (RFC 8277 section 2.1).
+    ///
+    /// In other families the S bit of a label is ignored.
     #[must_use]
     pub fn with_multiple_labels(mut self, families: impl IntoIterator<Item = Family>) -> Self {
         self.multiple_labels = families.into_iter().collect();
         self
     }
 
-    /// The IPv4 families whose routes may have an IPv6 next hop (RFC 8950).
+    /// Sets the IPv4 families whose routes may have an IPv6 next hop (RFC 8950).
     #[must_use]
     pub fn with_extended_next_hop(mut self, families: impl IntoIterator<Item = Family>) -> Self {
         self.extended_next_hop = families.into_iter().collect();
         self
     }
 
-    /// Whether AS_SET and AS_CONFED_SET are accepted and sent. RFC 9774 section 3 forbids both, so they are not unless
-    /// this says so: for what was recorded before 2025, and for peers that still send them.
+    /// Sets whether AS_SET and AS_CONFED_SET are accepted and sent. By default they are not: RFC 9774 section 3 forbids
+    /// both.
+    ///
+    /// Permit them for messages recorded before 2025 and for peers that still send them.
     #[must_use]
     pub const fn with_as_sets(mut self, yes: bool) -> Self {
         self.as_sets = yes;
         self
     }
 
-    /// Whether we are in a confederation, so that an internal peer's paths may have its segments (RFC 5065). With
-    /// [`PeerKind::Confederation`] this goes without saying.
+    /// Sets whether our AS is in a confederation, so that paths of an internal peer may have its segments (RFC 5065).
+    ///
+    /// [`PeerKind::Confederation`] implies it.
     #[must_use]
     pub const fn with_confederation(mut self, yes: bool) -> Self {
         self.confederation = yes;
         self
     }
 
-    /// Our AS number: a route whose AS path holds it is withdrawn (RFC 4271 section 9.1.2). Without this none is.
+    /// Sets our AS number: a route whose AS path contains it is withdrawn (RFC 4271 section 9.1.2).
+    ///
+    /// By default no route is withdrawn for this reason.
     #[must_use]
     pub const fn with_local_as(mut self, asn: Asn) -> Self {
         self.local_as = Some(asn);
         self
     }
 
-    /// The AS number of an external peer: a route whose AS path does not begin with it is withdrawn (RFC 4271 section
-    /// 6.3). Not for route servers, which do not put themselves there (RFC 7947 section 2.2.2).
+    /// Sets the AS number of an external peer: a route whose AS path does not begin with it is withdrawn (RFC 4271
+    /// section 6.3).
+    ///
+    /// Do not set it for a route server, which does not prepend its AS number (RFC 7947 section 2.2.2).
     #[must_use]
     pub const fn with_first_as(mut self, asn: Asn) -> Self {
         self.first_as = Some(asn);
         self
     }
 
-    /// Our address: a route that has it as its next hop is withdrawn (RFC 4271 section 6.3).
+    /// Sets our address: a route with this next hop is withdrawn (RFC 4271 section 6.3).
     #[must_use]
     pub const fn with_local_address(mut self, address: IpAddr) -> Self {
         self.local_address = Some(address);
         self
     }
 
-    /// The role of an external peer and its AS number: a route that is leaked is withdrawn (RFC 9234 section 5). That is a
-    /// unicast route with OTC from a customer or a client of our route server, and from a peer one with another AS in it.
+    /// Sets the role and the AS number of an external peer: a leaked route is withdrawn (RFC 9234 section 5).
+    ///
+    /// A unicast route with OTC is leaked if it comes from a customer or from a client of our route server. From a peer
+    /// it is leaked if its OTC differs from `asn`.
     #[must_use]
     pub const fn with_peer_role(mut self, role: Role, asn: Asn) -> Self {
         self.peer_role = Some((role, asn));
@@ -210,7 +233,7 @@ impl Context {
         self.four_octet_as
     }
 
-    /// Returns the limit of the length of messages.
+    /// Returns the maximum length of messages.
     #[must_use]
     pub const fn message_limit(&self) -> MessageLimit {
         self.message_limit
@@ -222,13 +245,13 @@ impl Context {
         self.families
     }
 
-    /// Returns `true` if all families that are not in [`Family::PARSED`] may be exchanged, too.
+    /// Returns `true` if all families outside [`Family::PARSED`] may also be exchanged.
     #[must_use]
     pub const fn raw_families(&self) -> bool {
         self.raw_families
     }
 
-    /// Returns the families whose prefixes have a path identifier in front.
+    /// Returns the families whose prefixes have a path identifier before them.
     #[must_use]
     pub const fn add_path(&self) -> FamilySet {
         self.add_path
@@ -258,25 +281,25 @@ impl Context {
         self.confederation
     }
 
-    /// Returns our AS number, if routes that hold it are withdrawn.
+    /// Returns our AS number, or `None` if no route is withdrawn because of it.
     #[must_use]
     pub const fn local_as(&self) -> Option<Asn> {
         self.local_as
     }
 
-    /// Returns the AS number with which paths of an external peer have to begin, if any.
+    /// Returns the AS number with which paths of an external peer must begin, if one is set.
     #[must_use]
     pub const fn first_as(&self) -> Option<Asn> {
         self.first_as
     }
 
-    /// Returns our address, if routes that have it as their next hop are withdrawn.
+    /// Returns our address, or `None` if no route is withdrawn because of it.
     #[must_use]
     pub const fn local_address(&self) -> Option<IpAddr> {
         self.local_address
     }
 
-    /// Returns the role of the peer, if leaked routes are withdrawn.
+    /// Returns the role of the peer, or `None` if leaked routes are not withdrawn.
     #[must_use]
     pub fn peer_role(&self) -> Option<Role> {
         self.peer_role.map(|(role, _)| role)
@@ -288,10 +311,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn getters_return_what_setters_set() {
+    fn context_getters_return_values_of_setters() {
         let unicast = [Family::IPV4_UNICAST];
         let set = FamilySet::EMPTY.with(Family::IPV4_UNICAST);
         let address = IpAddr::from([192, 0, 2, 1]);
+        // Every value differs from its default, so that a setter without effect fails.
         let context = Context::new(PeerKind::External)
             .with_four_octet_as(false)
             .with_message_limit(MessageLimit::Extended)

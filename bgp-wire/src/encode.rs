@@ -1,8 +1,8 @@
-//! Writing UPDATEs: as few messages as the limit allows for routes in their order, each of which
-//! [`Update::check`](crate::Update::check) accepts.
+//! The encoder of UPDATEs: as few messages as the limit permits for routes in the given order.
 //!
-//! RFC 7606 section 5.1: MP_REACH_NLRI or MP_UNREACH_NLRI stands first, the other attributes ascend, and no message has
-//! more than one of Withdrawn Routes, NLRI, MP_REACH_NLRI and MP_UNREACH_NLRI.
+//! [`Update::check`](crate::Update::check) accepts every message. As RFC 7606 section 5.1 requires, MP_REACH_NLRI or
+//! MP_UNREACH_NLRI comes first, and a message has only one of Withdrawn Routes, NLRI, MP_REACH_NLRI and
+//! MP_UNREACH_NLRI.
 
 mod next_hop;
 mod writer;
@@ -23,10 +23,10 @@ use crate::nlri::{AnyNlriBuf, EncodeNlri, NlriFormat};
 use next_hop::NextHopField;
 use writer::{RouteField, UpdateWriter};
 
-/// Appends UPDATEs that withdraw `routes` to `out` and returns their number.
+/// Appends UPDATEs that withdraw `routes` to `out`. Returns the number of messages.
 ///
-/// The routes may be of any family, in their order: each message has routes of one family, and consecutive routes of one
-/// family share messages.
+/// The routes may be of any families. Their order is kept: each message has routes of one family, and consecutive
+/// routes of one family share messages.
 ///
 /// ```
 /// use bgp_wire::{AnyNlriBuf, Context, Family, PeerKind, encode_withdrawals};
@@ -40,8 +40,8 @@ use writer::{RouteField, UpdateWriter};
 ///
 /// # Errors
 ///
-/// A family is not negotiated, or a route is not one of its family, or it has a path identifier and ADD-PATH is not
-/// negotiated, or the other way round. `out` is then as it was.
+/// Returns an error if a family is not negotiated or a route is malformed. Also if a route has a path identifier
+/// without negotiated ADD-PATH, or none with it. `out` is then unchanged.
 pub fn encode_withdrawals<R: EncodeNlri>(
     context: &Context,
     routes: impl IntoIterator<Item = R>,
@@ -49,6 +49,7 @@ pub fn encode_withdrawals<R: EncodeNlri>(
 ) -> Result<usize, EncodeError> {
     each_run(routes, out, |family, next, routes, out| {
         check_family(context, family)?;
+        // RFC 4760 section 4 permits MP_UNREACH_NLRI too, but the field of RFC 4271 is shorter and every peer reads it.
         let route_field = if family == Family::IPV4_UNICAST {
             RouteField::Withdrawn
         } else {
@@ -63,10 +64,10 @@ pub fn encode_withdrawals<R: EncodeNlri>(
     })
 }
 
-/// Appends UPDATEs that announce `routes` with `attributes` and `next_hop` to `out` and returns their number.
+/// Appends UPDATEs that announce `routes` with `attributes` and `next_hop` to `out`. Returns the number of messages.
 ///
-/// The routes may be of any family that the next hop suits, in their order: each message has routes of one family, and
-/// consecutive routes of one family share messages.
+/// The routes may be of any families that permit the next hop. Their order is kept: each message has routes of one
+/// family, and consecutive routes of one family share messages.
 ///
 /// ```
 /// use bgp_wire::{AttributeSet, Context, Family, LabeledPrefix, NextHop, Nlri, Origin, PeerKind, encode_announcements};
@@ -82,8 +83,8 @@ pub fn encode_withdrawals<R: EncodeNlri>(
 ///
 /// # Errors
 ///
-/// The errors of [`encode_withdrawals`], or the next hop does not suit a family, or the attributes are malformed or leave
-/// no room for a route. `out` is then as it was.
+/// Returns the errors of [`encode_withdrawals`]. Also an error if a family does not permit the next hop, or if the
+/// attributes are malformed or leave no room for a route. `out` is then unchanged.
 pub fn encode_announcements<R: EncodeNlri>(
     context: &Context,
     attributes: &AttributeSet,
@@ -91,10 +92,12 @@ pub fn encode_announcements<R: EncodeNlri>(
     routes: impl IntoIterator<Item = R>,
     out: &mut BytesMut,
 ) -> Result<usize, EncodeError> {
+    // Once, before any output: the check does not depend on the routes.
     attributes.check(context)?;
     each_run(routes, out, |family, next, routes, out| {
         check_family(context, family)?;
         let mut field = NextHopField::default();
+        // IPv4 unicast with an IPv4 next hop uses NLRI and NEXT_HOP; RFC 8950 puts an IPv6 next hop into MP_REACH_NLRI.
         let route_field = match (family, next_hop) {
             (Family::IPV4_UNICAST, NextHop::Address(IpAddr::V4(address))) if is_host(address) => {
                 RouteField::Nlri(attributes, address)
@@ -113,8 +116,10 @@ pub fn encode_announcements<R: EncodeNlri>(
     })
 }
 
-/// Calls `write_run` with each next route and its family until the routes are used up, and adds up what it returns. After
-/// an error `out` is as it was.
+/// Calls `write_run` with the next route and its family until no route remains. Returns the sum of the results.
+///
+/// After an error `out` is unchanged.
+// Inlined with its closure, so that routes of a type with one family have no branch on the family.
 #[inline(always)]
 fn each_run<R: EncodeNlri, I: IntoIterator<Item = R>>(
     routes: I,
@@ -134,6 +139,7 @@ fn each_run<R: EncodeNlri, I: IntoIterator<Item = R>>(
         match write_run(first.family(), &mut next, &mut routes, out) {
             Ok(written) => messages += written,
             Err(error) => {
+                // Complete messages of earlier runs are also removed: a caller must not send a part of the routes.
                 out.truncate(start);
                 return Err(error);
             }
@@ -142,6 +148,7 @@ fn each_run<R: EncodeNlri, I: IntoIterator<Item = R>>(
     Ok(messages)
 }
 
+/// Returns an error if the family may not be exchanged.
 fn check_family(context: &Context, family: Family) -> Result<(), EncodeError> {
     if context.exchanges(family) {
         Ok(())
@@ -154,6 +161,7 @@ fn check_family(context: &Context, family: Family) -> Result<(), EncodeError> {
 pub fn encode_end_of_rib(family: Family, out: &mut BytesMut) {
     let written = write_message(out, MessageType::UPDATE, 4096, |out| {
         out.put_u16(0);
+        // RFC 4724 section 2: the marker of IPv4 unicast is an UPDATE without any content.
         if family == Family::IPV4_UNICAST {
             out.put_u16(0);
         } else {
@@ -171,7 +179,7 @@ pub fn encode_end_of_rib(family: Family, out: &mut BytesMut) {
     debug_assert_eq!(written, Ok::<(), EncodeError>(()), "29 octets fit");
 }
 
-/// Routes to announce and withdraw, of any families.
+/// Routes to announce and to withdraw, of any families.
 ///
 /// ```
 /// use bgp_wire::{AttributeSet, Context, Family, Origin, PeerKind, UpdateBuf};
@@ -185,10 +193,11 @@ pub fn encode_end_of_rib(family: Family, out: &mut BytesMut) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UpdateBuf {
-    /// What the announced routes carry.
+    /// The attributes of the announced routes.
     pub attributes: AttributeSet,
-    /// The next hop of each announced family; the first of a family counts. Without one there is none, which only flow
-    /// specifications can do without.
+    /// The next hop of each announced family. Of several for one family the first counts.
+    ///
+    /// Only flow specifications and families that are not parsed may lack one.
     pub next_hops: Vec<(Family, NextHop)>,
     /// Routes to announce.
     pub announced: Vec<AnyNlriBuf>,
@@ -197,7 +206,7 @@ pub struct UpdateBuf {
 }
 
 impl UpdateBuf {
-    /// An UPDATE without routes.
+    /// Creates an UPDATE without routes.
     #[must_use]
     pub const fn new(attributes: AttributeSet) -> Self {
         Self {
@@ -218,12 +227,13 @@ impl UpdateBuf {
         self.withdrawn.push(route.into());
     }
 
-    /// Says what the next hop of the announced routes of a family is.
+    /// Sets the next hop for the announced routes of a family.
     pub fn set_next_hop(&mut self, family: Family, next_hop: impl Into<NextHop>) {
         self.next_hops.retain(|(known, _)| *known != family);
         self.next_hops.push((family, next_hop.into()));
     }
 
+    /// Returns the next hop for a family.
     fn next_hop(&self, family: Family) -> NextHop {
         self.next_hops
             .iter()
@@ -231,20 +241,23 @@ impl UpdateBuf {
             .map_or(NextHop::Absent, |(_, next_hop)| *next_hop)
     }
 
-    /// Appends as few messages as the limit allows to `out` and says how many: withdrawals first, family by family, the
-    /// routes of each in their order.
+    /// Appends as few messages as the limit permits to `out`. Returns the number of messages.
+    ///
+    /// Withdrawals come first. The routes of each family are together, in their order.
     ///
     /// # Errors
     ///
-    /// A next hop is missing, the attributes leave no room for a route, or a value is one that no receiver would accept.
-    /// `out` is then as it was.
+    /// Returns an error if a next hop is missing, the attributes leave no room for a route, or no receiver accepts a
+    /// value. `out` is then unchanged.
     pub fn encode(&self, context: &Context, out: &mut BytesMut) -> Result<usize, EncodeError> {
         let start = out.len();
         self.encode_to(context, out)
             .inspect_err(|_| out.truncate(start))
     }
 
+    /// Appends the messages to `out`. After an error `out` may have some of them.
     fn encode_to(&self, context: &Context, out: &mut BytesMut) -> Result<usize, EncodeError> {
+        // Withdrawals first: a route in both lists is then announced at the end.
         let mut messages = 0;
         each_family(&self.withdrawn, |family| {
             messages += encode_withdrawals(context, of_family(&self.withdrawn, family), out)?;
@@ -260,7 +273,7 @@ impl UpdateBuf {
     }
 }
 
-/// Each family that has routes, once.
+/// Calls `act` once for each family that has routes, in the order of the first routes.
 fn each_family(
     routes: &[AnyNlriBuf],
     mut act: impl FnMut(Family) -> Result<(), EncodeError>,
@@ -273,7 +286,7 @@ fn each_family(
                 .take(position)
                 .any(|route| route.family == *family)
         };
-        // The set has no place for families that are not parsed.
+        // The set cannot hold families that are not parsed; for these the earlier routes are searched.
         let known = seen.contains(*family) || (family.bit() == 0 && earlier());
         if !known {
             seen = seen.with(*family);
@@ -283,6 +296,7 @@ fn each_family(
     Ok(())
 }
 
+/// Returns the routes of one family.
 fn of_family(routes: &[AnyNlriBuf], family: Family) -> impl Iterator<Item = &AnyNlriBuf> {
     routes.iter().filter(move |route| route.family == family)
 }

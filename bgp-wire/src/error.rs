@@ -1,10 +1,10 @@
-//! What can go wrong: `DecodeError` with the octets at fault, and `EncodeError`.
+//! The errors of the codec: `DecodeError`, with the octets at fault, and `EncodeError`.
 
 use core::fmt;
 
 use crate::reason::{DataField, Reason};
 
-/// A range of octets of one message, counted from the first octet of its marker.
+/// A range of octets in one message, counted from the first octet of its marker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Span {
@@ -22,7 +22,7 @@ impl Span {
         }
     }
 
-    /// The octets of `message` in this range; empty where the message is shorter.
+    /// Returns the octets of `message` in this range. Empty if the message is shorter.
     #[must_use]
     pub fn of(self, message: &[u8]) -> &[u8] {
         message
@@ -31,10 +31,11 @@ impl Span {
     }
 }
 
-/// The position of an octet of a message, which has at most 65535 of them (RFC 8654).
+/// Returns the position of an octet in a message as `u16`. A message has at most 65535 octets (RFC 8654).
+// An attribute to send may be longer. The encoder refuses it, and nothing uses the spans inside it.
 #[expect(
     clippy::as_conversions,
-    reason = "it fits, and to say what if not costs time"
+    reason = "positions in a message fit, and a check would slow down every attribute"
 )]
 #[inline(always)]
 pub(crate) const fn position(octet: usize) -> u16 {
@@ -47,7 +48,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// Why octets are not a legal message, and which octets.
+/// Octets that are not a valid message: the reason, and the octets at fault.
 ///
 /// ```
 /// # use bytes::BytesMut;
@@ -59,9 +60,9 @@ impl fmt::Display for Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecodeError {
-    /// What the NOTIFICATION will say.
+    /// Code and subcode of the NOTIFICATION to send.
     pub reason: Reason,
-    /// Where the fault is.
+    /// The octets at fault.
     pub span: Span,
 }
 
@@ -73,15 +74,17 @@ impl DecodeError {
         }
     }
 
-    /// The Data field of the NOTIFICATION that answers `message`, at most 4075 octets.
+    /// Returns the Data field of the NOTIFICATION that answers `message`: at most 4075 octets.
     #[must_use]
     pub fn notification_data(self, message: &[u8]) -> &[u8] {
         let data = match self.reason.data_field() {
             DataField::Empty => &[],
             DataField::Span => self.span.of(message),
+            // RFC 4271 section 6.2: the largest supported version.
             DataField::Version => &[0, 4],
             DataField::Message => message,
         };
+        // RFC 8654: the message at fault may be larger than a standard NOTIFICATION.
         data.get(..MAX_DATA_LENGTH).unwrap_or(data)
     }
 }
@@ -94,31 +97,32 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Why values cannot be written as a message.
+/// Values that cannot be encoded as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The path attributes leave no room for a single prefix under the message limit.
+    /// The path attributes and a single prefix exceed the message limit.
     AttributesTooLong {
-        /// Octets of the message with one prefix.
+        /// Length of the message with one prefix, in octets.
         length: usize,
-        /// Octets that a message may have.
+        /// Maximum length of a message, in octets.
         limit: usize,
     },
-    /// A part with a one- or two-octet length is longer than that can say.
+    /// A part exceeds the range of its length field of one or two octets.
     PartTooLong {
-        /// What it is.
+        /// Name of the part.
         part: &'static str,
-        /// Its length in octets.
+        /// Length of the part, in the unit of its length field.
         length: usize,
     },
-    /// A value that no receiver would accept.
+    /// A value that no receiver accepts.
+    // Static text keeps the error `Copy` and free of allocation.
     Illegal(&'static str),
-    /// Routes of this family are not exchanged in this context.
+    /// The context does not permit routes of this family.
     NotNegotiated(crate::Family),
-    /// Routes of this family need a next hop that was not given.
+    /// Routes of this family require a next hop, and none was given.
     NextHopMissing(crate::Family),
-    /// The family of this next hop cannot carry the routes.
+    /// The address cannot be the next hop of the routes: it has the wrong family or is not a host's.
     NextHopUnusable(core::net::IpAddr),
 }
 
@@ -128,19 +132,19 @@ impl fmt::Display for EncodeError {
             Self::AttributesTooLong { length, limit } => {
                 write!(
                     f,
-                    "with the path attributes and one prefix the message has {length} octets, it may have {limit}"
+                    "message too long: {length} octets with the path attributes and one prefix, limit {limit}"
                 )
             }
             Self::PartTooLong { part, length } => {
-                write!(f, "{part} is too long to encode: {length}")
+                write!(f, "{part} too long to encode: {length}")
             }
-            Self::Illegal(what) => write!(f, "{what} cannot be sent"),
+            Self::Illegal(what) => write!(f, "cannot encode: {what}"),
             Self::NotNegotiated(family) => {
-                write!(f, "routes of {family} are not exchanged with this peer")
+                write!(f, "family `{family}` is not negotiated with this peer")
             }
-            Self::NextHopMissing(family) => write!(f, "routes of {family} need a next hop"),
+            Self::NextHopMissing(family) => write!(f, "missing next hop for `{family}` routes"),
             Self::NextHopUnusable(next_hop) => {
-                write!(f, "{next_hop} cannot be the next hop of these routes")
+                write!(f, "unusable next hop `{next_hop}` for these routes")
             }
         }
     }
@@ -148,7 +152,7 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// 4096 octets less the header, code and subcode of a NOTIFICATION.
+/// Maximum Data of a NOTIFICATION in octets: 4096 less header, code and subcode.
 pub(crate) const MAX_DATA_LENGTH: usize = 4075;
 
 #[cfg(test)]
@@ -156,7 +160,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_small() {
+    fn decode_error_has_six_octets() {
+        // Every check returns one in a `Result`: a larger error slows down the case without a fault.
         assert_eq!(size_of::<DecodeError>(), 6);
     }
 }

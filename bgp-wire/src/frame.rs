@@ -1,6 +1,7 @@
-//! `Frame`: one whole message whose header was checked (RFC 4271 sections 4.1 and 6.1).
+//! `Frame`: one complete message with a valid header (RFC 4271 sections 4.1 and 6.1).
 //!
-//! The only type that owns `Bytes`. Views borrow from it; [`Frame::slice_ref`] re-owns a part in O(1).
+//! `Frame` is the only type that owns `Bytes`; views borrow from it. [`Frame::slice_ref`] returns an owned part in
+//! O(1).
 
 use bytes::{Bytes, BytesMut};
 
@@ -9,7 +10,7 @@ use crate::error::DecodeError;
 use crate::iana::MessageType;
 use crate::reason::Reason;
 
-/// One whole BGP message, marker included, whose marker, length and type are legal.
+/// One complete BGP message, including its marker. Marker, length and type are valid.
 ///
 /// ```
 /// # use bytes::BytesMut;
@@ -24,16 +25,17 @@ use crate::reason::Reason;
 pub struct Frame(Bytes);
 
 impl Frame {
-    /// Octets of the header: marker, length, type.
+    /// Length of the header in octets: marker (16), length (2) and type (1).
     pub const HEADER_LENGTH: usize = 19;
 
-    /// Takes the first message off `buffer`, or `None` if it is not all there yet.
+    /// Splits the first message off `buffer`. Returns `None` if the message is still incomplete.
     ///
-    /// The header is judged as soon as its octets are there: garbage and impossible lengths do not wait for a body.
+    /// The header is checked as soon as its octets arrive: garbage and invalid lengths are reported before the body.
     ///
     /// # Errors
     ///
-    /// The header is illegal (RFC 4271 section 6.1). The buffer is as it was; the connection cannot go on.
+    /// Returns an error if the header is invalid (RFC 4271 section 6.1). `buffer` is then unchanged, and the connection
+    /// must be closed.
     pub fn split(buffer: &mut BytesMut, limit: MessageLimit) -> Result<Option<Self>, DecodeError> {
         let Some(length) = check_header(buffer, limit)? else {
             return Ok(None);
@@ -41,14 +43,15 @@ impl Frame {
         if buffer.len() < length {
             return Ok(None);
         }
+        // Both halves share one allocation: no octet is copied.
         Ok(Some(Self(buffer.split_to(length).freeze())))
     }
 
-    /// The frame that is exactly `octets`.
+    /// Creates a frame from `octets`, which must be exactly one message.
     ///
     /// # Errors
     ///
-    /// The header is illegal, or its length is not that of `octets`.
+    /// Returns an error if the header is invalid or its Length field differs from the length of `octets`.
     pub fn from_bytes(octets: Bytes, limit: MessageLimit) -> Result<Self, DecodeError> {
         match check_header(&octets, limit)? {
             Some(length) if length == octets.len() => Ok(Self(octets)),
@@ -56,30 +59,32 @@ impl Frame {
         }
     }
 
-    /// The type of the message.
+    /// Returns the type of the message.
     #[must_use]
     pub fn message_type(&self) -> MessageType {
+        debug_assert!(self.0.len() >= Self::HEADER_LENGTH, "check_header ran");
         MessageType(self.0.get(18).copied().unwrap_or_default())
     }
 
-    /// The whole message.
+    /// Returns the whole message, including the header.
     #[must_use]
     #[inline]
     pub fn octets(&self) -> &[u8] {
         &self.0
     }
 
-    /// The part behind the header.
+    /// Returns the octets after the header.
     #[must_use]
     pub fn body(&self) -> &[u8] {
+        debug_assert!(self.0.len() >= Self::HEADER_LENGTH, "check_header ran");
         self.0.get(Self::HEADER_LENGTH..).unwrap_or_default()
     }
 
-    /// Owns a part of this message without copying it.
+    /// Returns `part` of this message as owned `Bytes`, without a copy.
     ///
     /// # Panics
     ///
-    /// If `part` is not a part of this frame.
+    /// Panics if `part` is not inside this frame.
     #[must_use]
     pub fn slice_ref(&self, part: &[u8]) -> Bytes {
         self.0.slice_ref(part)
@@ -92,19 +97,19 @@ impl From<Frame> for Bytes {
     }
 }
 
-/// The length of the message that starts `octets`, `None` while the header is not all there.
+/// Returns the length of the message at the start of `octets`, or `None` if the header is incomplete.
 #[inline(always)]
 pub(crate) fn check_header(
     octets: &[u8],
     limit: MessageLimit,
 ) -> Result<Option<usize>, DecodeError> {
     match octets.split_first_chunk() {
-        // As one number: a pattern is compared octet by octet.
+        // Compared as one number: the compiler compares a slice pattern octet by octet.
         Some((marker, &[high, low, message_type, ..]))
             if u128::from_ne_bytes(*marker) == MARKER =>
         {
             let length = u16::from_be_bytes([high, low]).into();
-            // Most messages are UPDATEs, and most of them short.
+            // Fast path: most messages are UPDATEs, and these lengths are valid under either limit.
             if message_type == MessageType::UPDATE.0 && (23..=4096).contains(&length) {
                 return Ok(Some(length));
             }
@@ -114,12 +119,13 @@ pub(crate) fn check_header(
     }
 }
 
-/// The sixteen octets in front of every message.
+/// The marker at the start of every message: 16 octets of ones (RFC 4271 section 4.1).
 const MARKER: u128 = u128::MAX;
 
-/// What is not a whole header: its start, or something else.
+/// Checks octets without a complete header or with a wrong marker. Returns `None` if more octets may complete them.
 #[cold]
 fn check_start(octets: &[u8]) -> Result<Option<usize>, DecodeError> {
+    // A wrong octet is reported at once: a peer that does not use BGP may never send 19 octets.
     let marker = octets.get(..16).unwrap_or(octets);
     match marker.iter().position(|octet| *octet != 0xff) {
         None => Ok(None),
@@ -131,18 +137,21 @@ fn check_start(octets: &[u8]) -> Result<Option<usize>, DecodeError> {
     }
 }
 
-/// The length, if a message of this type may have it.
+/// Returns `length` if a message of this type may have it.
 fn check_length(
     length: usize,
     message_type: MessageType,
     limit: MessageLimit,
 ) -> Result<usize, DecodeError> {
+    // The minimum lengths are those of RFC 4271 sections 4.2 to 4.5.
     // RFC 8654 section 4: OPEN and KEEPALIVE stay within 4096 octets.
     let (min, max) = match message_type {
         MessageType::OPEN => (29, MessageLimit::Standard.octets()),
+        // `RouteRefresh::decode` checks the maximum: RFC 7313 section 5 defines an error of its own for it.
         MessageType::UPDATE | MessageType::ROUTE_REFRESH => (23, limit.octets()),
         MessageType::NOTIFICATION => (21, limit.octets()),
         MessageType::KEEPALIVE => (19, 19),
+        // RFC 4271 section 6.1: an invalid length takes precedence over an unknown type.
         _ if (Frame::HEADER_LENGTH..=limit.octets()).contains(&length) => {
             return Err(DecodeError::new(Reason::BAD_MESSAGE_TYPE, 18, 19));
         }
@@ -155,6 +164,7 @@ fn check_length(
     }
 }
 
+/// Returns the error for an invalid Length field. Its span is that field, which is the Data of the NOTIFICATION.
 pub(crate) fn bad_length() -> DecodeError {
     DecodeError::new(Reason::BAD_MESSAGE_LENGTH, 16, 18)
 }
@@ -179,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_by_type() {
+    fn header_with_length_out_of_range_is_rejected() {
         use MessageLimit::{Extended, Standard};
         let verdicts = [
             (18, 4, Standard, false),
@@ -216,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_types() {
+    fn unknown_type_is_rejected_with_type_as_data() {
         for message_type in [0, 6, 255] {
             let octets = header(19, message_type);
             let error = split(&octets, MessageLimit::Standard).unwrap_err();
@@ -226,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_refused_at_its_first_octet() {
+    fn garbage_is_rejected_at_first_octet() {
         assert_eq!(split(b"", MessageLimit::Standard), Ok(None));
         assert_eq!(split(&[0xff; 18], MessageLimit::Standard), Ok(None));
         assert_eq!(
@@ -242,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn from_bytes_wants_one_message() {
+    fn from_bytes_with_trailing_octet_is_rejected() {
         let frame = Bytes::from(header(19, 4));
         assert!(Frame::from_bytes(frame.clone(), MessageLimit::Standard).is_ok());
         let longer = Bytes::from([frame.as_ref(), &[0xff]].concat());

@@ -1,13 +1,14 @@
-//! A zero-copy BGP-4 message codec: octets to messages and back. No I/O, no clock, no runtime.
+//! A zero-copy BGP-4 message codec: decodes and encodes messages, without I/O, clock or runtime.
 //!
-//! Octets are split into a [`Frame`], a frame is decoded into a [`Message`] that borrows from it, and an [`Update`] is
-//! checked by the rules of RFC 7606 into a [`Checked`], which an application can use without further thought:
+//! Received octets are split into a [`Frame`]. A frame is decoded into a [`Message`] that borrows from it. An
+//! [`Update`] is checked by the rules of RFC 7606 into a [`Checked`], whose values an application can use without
+//! further checks:
 //!
 //! ```
 //! use bgp_wire::{Context, Frame, Message, MessageLimit, PeerKind};
 //! use bytes::BytesMut;
 //!
-//! // What MetalLB sends for the first service of a pool.
+//! // MetalLB sends this UPDATE for the first service of a pool.
 //! let octets = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x31\x02\x00\x00\x00\x15\
 //!     \x40\x01\x01\x02\x40\x02\x00\x40\x03\x04\xc0\xa8\x00\x6f\x40\x05\x04\x00\x00\x00\x00\x20\xc0\xa8\x0a\x01";
 //! let mut received = BytesMut::from(&octets[..]);
@@ -21,18 +22,20 @@
 //! # Ok::<(), bgp_wire::DecodeError>(())
 //! ```
 //!
-//! No input panics, is read beyond its end, or makes the codec allocate: views borrow. What owns, for sending, is named
-//! `...Buf`. Values of IANA registries are open newtypes with named constants.
+//! No input causes a panic, a read beyond its end or an allocation: views borrow from the input. Types that own their
+//! data, for sending, end in `Buf`. Values of IANA registries are open newtypes with named constants.
 //!
-//! # What is covered
+//! # Coverage
 #![doc = include_str!("coverage.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 
+// The crate is `no_std` in every build, so that nothing reaches `std` by its prelude.
 extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+// Runs the example of the README as a doc test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -55,6 +58,8 @@ mod error;
 mod extended_community;
 mod family;
 mod frame;
+// Public for `fuzz/`, a package of its own. Compiled only with `cfg(fuzzing)`, so it is no part of the public
+// interface.
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub mod fuzz;
 mod hold_time;
@@ -73,6 +78,7 @@ mod serde;
 mod sink;
 mod text;
 
+// Modules are private: each public name has one path, and files can be split without a breaking change.
 pub use asn::{Asn, ParseAsnError};
 pub use attribute::{
     Aggregator, Aigp, AsPath, AsPathBuf, AttrSet, Attribute, AttributeFlags, AttributeSet,

@@ -1,4 +1,4 @@
-//! The five messages, as views that borrow from a [`Frame`](crate::Frame).
+//! The five messages, as views that borrow from a [`Frame`].
 
 mod capability;
 mod notification;
@@ -34,32 +34,35 @@ pub enum Message<'a> {
     Open(Open<'a>),
     /// Announces and withdraws routes.
     Update(Update<'a>),
-    /// Ends a session and says why.
+    /// Ends a session and gives the reason.
     Notification(Notification<'a>),
     /// Keeps the hold timer from expiring.
     Keepalive,
-    /// Asks for the routes of a family once more.
+    /// Requests the routes of a family again, or marks the begin or end of an answer (RFC 7313).
     RouteRefresh(RouteRefresh),
 }
 
 impl<'a> Message<'a> {
-    /// Decodes the one whole message of `octets`. For what comes in pieces there is [`Frame::split`].
+    /// Decodes `octets`, which must be exactly one message. Use [`Frame::split`] for a stream.
     ///
     /// # Errors
     ///
-    /// The header is malformed, `octets` are more or less than it says, or the body is malformed.
+    /// Returns an error if header or body is malformed, or if the Length field differs from the length of `octets`.
     #[inline(always)]
     pub fn decode(octets: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
         match check_header(octets, context.message_limit)? {
+            // Trailing octets are an error: the caller would lose the next message.
             Some(length) if length == octets.len() => Self::decode_body(octets, context),
             _ => Err(bad_length()),
         }
     }
 
-    /// `message` is a whole message whose header was checked.
+    /// Decodes the body of a complete message with a valid header.
     #[inline(always)]
     fn decode_body(message: &'a [u8], context: &'a Context) -> Result<Self, DecodeError> {
+        debug_assert!(message.len() >= Frame::HEADER_LENGTH, "check_header ran");
         let message_type = MessageType(message.get(18).copied().unwrap_or_default());
+        // UPDATEs are nearly all messages of a session, so only their decoder is inlined.
         match message_type {
             MessageType::UPDATE => Update::decode(message, context).map(Self::Update),
             _ => Ok(match NonUpdate::decode(message_type, message)? {
@@ -73,20 +76,21 @@ impl<'a> Message<'a> {
 }
 
 impl Frame {
-    /// The message as a view that borrows from the frame.
+    /// Decodes the message into a view that borrows from the frame.
     ///
     /// # Errors
     ///
-    /// The body is illegal in a way that ends the session. Faults of path attributes are not found here but by
-    /// [`Update::check`](crate::Update::check).
+    /// Returns an error if the body is malformed and the session must end. [`Update::check`](crate::Update::check)
+    /// finds the faults of path attributes.
     #[inline(always)]
     pub fn decode<'a>(&'a self, context: &'a Context) -> Result<Message<'a>, DecodeError> {
         Message::decode_body(self.octets(), context)
     }
 }
 
-/// A message that is not an UPDATE: a type of its own, so that an UPDATE is not sent through the memory in which a
-/// function that is called returns others.
+/// A message other than an UPDATE.
+// A type of its own, so that an UPDATE does not pass through the memory in which the called function returns the
+// others.
 enum NonUpdate<'a> {
     Open(Open<'a>),
     Notification(Notification<'a>),
@@ -95,6 +99,7 @@ enum NonUpdate<'a> {
 }
 
 impl<'a> NonUpdate<'a> {
+    /// Decodes the body of a message that is not an UPDATE.
     #[inline(never)]
     fn decode(message_type: MessageType, message: &'a [u8]) -> Result<Self, DecodeError> {
         match message_type {
@@ -107,16 +112,16 @@ impl<'a> NonUpdate<'a> {
     }
 }
 
-/// A whole KEEPALIVE (RFC 4271 section 4.4).
+/// A complete KEEPALIVE, which has no body (RFC 4271 section 4.4).
 pub const KEEPALIVE: [u8; Frame::HEADER_LENGTH] = {
     let mut message = [0xff; Frame::HEADER_LENGTH];
     [message[16], message[17], message[18]] = [0, 19, MessageType::KEEPALIVE.0];
     message
 };
 
-/// Writes one message: the header first, its length once the body is there.
+/// Appends one message to `out`: the header, the body, and then the Length field.
 ///
-/// If `body` fails, `out` is as it was.
+/// Fails if `body` fails or the message exceeds `limit` octets. `out` is then unchanged.
 pub(crate) fn write_message(
     out: &mut BytesMut,
     message_type: MessageType,
@@ -127,12 +132,13 @@ pub(crate) fn write_message(
     out.put_bytes(0xff, 16);
     out.put_u16(0);
     out.put_u8(message_type.0);
+    // The length is known only after the body: bodies write their parts without a measurement before.
     let written = body(out).and_then(|()| {
         let length = out.len() - start;
         match u16::try_from(length) {
             Ok(field) if length <= limit => Ok(field),
             _ => Err(EncodeError::PartTooLong {
-                part: "the message",
+                part: "message",
                 length,
             }),
         }
@@ -149,9 +155,11 @@ pub(crate) fn write_message(
     }
 }
 
-/// Overwrites two octets that were already written.
+/// Overwrites the two octets at position `at` of `out`.
 pub(crate) fn patch_u16(out: &mut BytesMut, at: usize, value: u16) {
-    if let Some(field) = out.get_mut(at..at + 2) {
+    let field = out.get_mut(at..at + 2);
+    debug_assert!(field.is_some(), "octet {at} was not written");
+    if let Some(field) = field {
         field.copy_from_slice(&value.to_be_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! `NextHop`: the next hop of announced routes, and the addresses that can be one.
+//! `NextHop`: the next hop of announced routes, and checks of which addresses can be one.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,11 +9,11 @@ use crate::text::ParseValueError;
 /// The next hop of announced routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextHop {
-    /// One address. A VPN's gets the route distinguisher zero in front.
+    /// One address. For a VPN family the encoder puts a zero route distinguisher before it (RFC 4364 section 4.3.2).
     Address(IpAddr),
-    /// A global IPv6 address and the link-local one behind it (RFC 2545 section 3).
+    /// A global IPv6 address, followed by a link-local one (RFC 2545 section 3).
     GlobalAndLinkLocal(Ipv6Addr, Ipv6Addr),
-    /// None, for flow specifications (RFC 8955 section 4) and for families that are not parsed.
+    /// No next hop: for flow specifications (RFC 8955 section 4) and families that are not parsed.
     Absent,
 }
 
@@ -24,7 +24,7 @@ impl From<IpAddr> for NextHop {
 }
 
 impl fmt::Display for NextHop {
-    /// One address or two, or `none`.
+    /// Writes one address, two addresses with a space between them, or `none`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
@@ -37,6 +37,7 @@ impl fmt::Display for NextHop {
 impl FromStr for NextHop {
     type Err = ParseValueError;
 
+    /// Parses the text that `Display` writes.
     fn from_str(text: &str) -> Result<Self, ParseValueError> {
         let parse = || match text.split_once(' ') {
             _ if text == "none" => Some(Self::Absent),
@@ -52,16 +53,19 @@ impl FromStr for NextHop {
     }
 }
 
-/// Whether an IPv4 address can be a host's: what a NEXT_HOP has to be (RFC 4271 section 6.3).
+/// Returns `true` if an IPv4 address can belong to a host, as NEXT_HOP requires (RFC 4271 section 6.3).
 pub(crate) fn is_host(address: Ipv4Addr) -> bool {
+    // 0.0.0.0/8 and 127.0.0.0/8 (RFC 6890), multicast, and the reserved addresses above it. The first octet decides,
+    // because this check runs for every UPDATE.
     let [first, ..] = address.octets();
     first != 0 && first != 127 && first < 224
 }
 
-/// Whether an address can be a next hop: of one host, and not of the receiver itself.
+/// Returns `true` if an address can be a next hop: unicast, neither unspecified nor loopback.
 pub(crate) fn is_usable(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_host(address),
+        // RFC 4798 section 2: routers of 6PE send an IPv4-mapped address.
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
             Some(mapped) => is_host(mapped),
             None => !address.is_unspecified() && !address.is_loopback() && !address.is_multicast(),

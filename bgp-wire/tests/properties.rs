@@ -204,11 +204,9 @@ fn attributes_that_leave_no_room_are_refused() {
     let error = update
         .encode(&Context::new(PeerKind::External), &mut octets)
         .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("the message has 4443 octets, it may have 4096"),
-        "{error}"
+    assert_eq!(
+        error.to_string(),
+        "message too long: 4443 octets with the path attributes and one prefix, limit 4096"
     );
     assert_eq!(octets, b"before"[..], "nothing half-written");
 }

@@ -1,37 +1,39 @@
-//! AS_PATH and AS4_PATH as they are received (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
+//! Received AS_PATH and AS4_PATH (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
 
 use crate::asn::Asn;
 use crate::iana::SegmentType;
 use crate::parse::{Parsed, octet, take};
 
-/// An AS path that was checked: whole segments of known types, none empty.
+/// A valid AS path: complete segments of known types, none empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsPath<'a> {
     value: &'a [u8],
     four_octet_as: bool,
 }
 
-/// Which kinds of segments a path may have besides AS_SEQUENCE.
+/// The segment types that a path may have besides AS_SEQUENCE.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AllowedSegments {
     pub(crate) confederation: bool,
     pub(crate) sets: bool,
-    /// Whether there has to be an AS_CONFED_SEQUENCE in front.
+    /// The path must begin with an AS_CONFED_SEQUENCE.
     pub(crate) first: bool,
 }
 
 impl AllowedSegments {
+    /// Returns `true` if a path may have segments of this type.
     pub(super) fn has(self, segment_type: SegmentType) -> bool {
         match segment_type {
             SegmentType::AS_SEQUENCE => true,
             SegmentType::AS_SET => self.sets,
             SegmentType::AS_CONFED_SEQUENCE => self.confederation,
+            // RFC 9774 section 3 forbids this type also inside of a confederation.
             SegmentType::AS_CONFED_SET => self.confederation && self.sets,
             _ => false,
         }
     }
 
-    /// Whether a path may begin so (RFC 5065 section 5).
+    /// Returns `true` if a path may begin with a segment of this type (RFC 5065 section 5).
     pub(super) fn begins(self, first: Option<SegmentType>) -> bool {
         !self.first || first == Some(SegmentType::AS_CONFED_SEQUENCE)
     }
@@ -40,7 +42,7 @@ impl AllowedSegments {
 /// One segment of an AS path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// Its type.
+    /// The type of the segment.
     pub segment_type: SegmentType,
     asns: &'a [u8],
     four_octet_as: bool,
@@ -54,13 +56,13 @@ impl<'a> AsPath<'a> {
         }
     }
 
-    /// Whether the path is empty: the route originated in the peer's own AS.
+    /// Returns `true` if the path is empty: the route originated in the peer's own AS.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.value.is_empty()
     }
 
-    /// The segments, nearest AS first.
+    /// Returns the segments, nearest AS first.
     #[inline]
     pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> + use<'a> {
         let Self {
@@ -68,8 +70,10 @@ impl<'a> AsPath<'a> {
             four_octet_as,
         } = *self;
         core::iter::from_fn(
+            // Without the attribute the compiler may keep the closure as a call for each segment.
             #[inline(always)]
             move || {
+                // A checked path has no incomplete segment: this fails only at the end.
                 let (rest, segment) = segment(value, four_octet_as).ok()?;
                 value = rest;
                 Some(segment)
@@ -77,13 +81,15 @@ impl<'a> AsPath<'a> {
         )
     }
 
-    /// Every AS number of every segment, nearest first.
+    /// Returns the AS numbers of all segments, nearest first.
     #[inline]
     pub fn asns(&self) -> impl Iterator<Item = Asn> + use<'a> {
         self.segments().flat_map(|segment| segment.asns())
     }
 
-    /// RFC 7606 section 7.2 and RFC 7607 section 2: known types, no segment empty or cut, no AS 0.
+    /// Returns `true` if the path is well-formed (RFC 7606 section 7.2, RFC 7607 section 2).
+    ///
+    /// Every segment must be complete, not empty and of an allowed type, without AS 0.
     #[inline]
     pub(super) fn is_well_formed(&self, allowed: AllowedSegments) -> bool {
         let mut rest = self.value;
@@ -94,6 +100,7 @@ impl<'a> AsPath<'a> {
             let Ok((after, segment)) = segment(rest, self.four_octet_as) else {
                 return false;
             };
+            // The comparison with the usual type comes first and saves the match of `has`.
             let legal = segment.segment_type == SegmentType::AS_SEQUENCE
                 || allowed.has(segment.segment_type);
             if !legal || segment.asns.is_empty() || segment.has_as_0() {
@@ -106,7 +113,7 @@ impl<'a> AsPath<'a> {
 }
 
 impl<'a> Segment<'a> {
-    /// The AS numbers, in order.
+    /// Returns the AS numbers, nearest first.
     #[inline]
     pub fn asns(&self) -> impl ExactSizeIterator<Item = Asn> + use<'a> {
         Asns {
@@ -115,8 +122,10 @@ impl<'a> Segment<'a> {
         }
     }
 
+    /// Returns `true` if an AS number is 0, which RFC 7607 section 2 forbids.
     #[inline]
     fn has_as_0(&self) -> bool {
+        // Arrays of a fixed size compare as one number each, without a conversion of byte order.
         if self.four_octet_as {
             self.asns.as_chunks().0.contains(&[0; 4])
         } else {
@@ -149,10 +158,12 @@ impl Iterator for Asns<'_> {
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
+        // Exact, so that collecting the numbers allocates once.
         let count = self.octets.len() / if self.four_octet_as { 4 } else { 2 };
         (count, Some(count))
     }
 
+    // The size of the numbers is tested once here instead of once for each number in `next`.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Asn) -> B>(self, start: B, mut step: F) -> B {
         if self.four_octet_as {
@@ -171,10 +182,12 @@ impl Iterator for Asns<'_> {
 
 impl ExactSizeIterator for Asns<'_> {}
 
+/// Splits the first segment off `input`. Fails if the segment is incomplete.
 #[inline(always)]
 fn segment(input: &[u8], four_octet_as: bool) -> Parsed<'_, Segment<'_>> {
     let (rest, segment_type) = octet(input)?;
     let (rest, count) = octet(rest)?;
+    // RFC 4271 section 4.3: the length of a segment counts AS numbers, not octets.
     let (rest, asns) = take(rest, usize::from(count) * if four_octet_as { 4 } else { 2 })?;
     Ok((
         rest,
@@ -193,12 +206,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults() {
+    fn malformed_or_forbidden_segments_are_rejected() {
         const PLAIN: AllowedSegments = AllowedSegments {
             confederation: false,
             sets: false,
             first: false,
         };
+        // Two-octet AS numbers; types 1 and 3 to 4 depend on `AllowedSegments`, types 0 and 5 are never valid.
         let verdict = |octets: &[u8]| AsPath::new(octets, false).is_well_formed(PLAIN);
         for (octets, legal) in [
             (&[][..], true),

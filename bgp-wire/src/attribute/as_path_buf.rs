@@ -1,4 +1,4 @@
-//! `AsPathBuf`: an AS path to send, and what AS4_PATH adds to one that was received (RFC 6793).
+//! `AsPathBuf`: an AS path to send, and the merge of a received path with AS4_PATH (RFC 6793).
 
 use alloc::vec::Vec;
 
@@ -17,23 +17,24 @@ use crate::sink::Sink;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AsPathBuf {
-    /// The segments, nearest AS first. Empty segments are not sent.
+    /// The segments, nearest AS first. Empty segments are not encoded.
     pub segments: Vec<SegmentBuf>,
 }
 
-/// One segment of an [`AsPathBuf`]. More than 255 AS numbers are sent as several segments of its type.
+/// One segment of an [`AsPathBuf`]. More than 255 AS numbers are encoded as several segments of the same type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SegmentBuf {
-    /// Its type.
+    /// The type of the segment.
     pub segment_type: SegmentType,
-    /// The AS numbers, in order.
+    /// The AS numbers, nearest first.
     pub asns: Vec<Asn>,
 }
 
 impl AsPathBuf {
-    /// Adds a segment at the far end. A sequence goes on with the next one: between two there is no border.
+    /// Appends a segment at the far end. Consecutive sequences become one.
     pub(crate) fn push(&mut self, segment: SegmentBuf) {
+        // Two sequences mean the same as one; two sets do not, because each counts one in the path length.
         match self.segments.last_mut() {
             _ if segment.asns.is_empty() => {}
             Some(last)
@@ -45,7 +46,7 @@ impl AsPathBuf {
         }
     }
 
-    /// The path of one AS_SEQUENCE; empty for no AS number.
+    /// Creates a path of one AS_SEQUENCE. The path is empty if `asns` is.
     #[must_use]
     pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> Self {
         let asns: Vec<_> = asns.into_iter().collect();
@@ -62,7 +63,7 @@ impl AsPathBuf {
         }
     }
 
-    /// The path with `asn` in front `times` times (RFC 4271 section 5.1.2 (b)).
+    /// Returns the path with `asn` prepended `times` times (RFC 4271 section 5.1.2 (b)).
     #[must_use]
     pub fn prepend(mut self, asn: Asn, times: usize) -> Self {
         match self.segments.first_mut() {
@@ -78,8 +79,8 @@ impl AsPathBuf {
         }
     }
 
-    /// The path length of RFC 4271 section 9.1.2.2 (a) and RFC 5065 section 5.3: a set counts one, confederation
-    /// segments nothing.
+    /// Returns the path length for route selection: a set counts one, and confederation segments count nothing
+    /// (RFC 4271 section 9.1.2.2 (a), RFC 5065 section 5.3).
     #[must_use]
     pub fn length(&self) -> usize {
         let length = |segment: &SegmentBuf| match segment.segment_type {
@@ -90,12 +91,14 @@ impl AsPathBuf {
         self.segments.iter().map(length).sum()
     }
 
-    /// This path, received in two octets, with `as4_path` as its far end (RFC 6793 section 4.2.3).
+    /// Returns this path, received with two-octet AS numbers, with its far end replaced by `as4_path` (RFC 6793 section
+    /// 4.2.3).
     ///
-    /// Of this path so much stays in front that the length is what it was; if `as4_path` is longer, all of it.
+    /// The near end keeps enough of this path to preserve the path length. If `as4_path` is longer than this path, it
+    /// is ignored.
     #[must_use]
     pub fn merge(self, mut as4_path: Self) -> Self {
-        // RFC 6793 section 6: they should not be there.
+        // RFC 6793 section 6: confederation segments in AS4_PATH are discarded, because they belong only in AS_PATH.
         as4_path
             .segments
             .retain(|segment| !segment.segment_type.is_confederation());
@@ -103,7 +106,7 @@ impl AsPathBuf {
             return self;
         };
         let mut merged = Self::default();
-        let mut beside = true;
+        let mut previous_stays = true;
         for mut segment in self.segments {
             match segment.segment_type {
                 SegmentType::AS_SEQUENCE => {
@@ -112,11 +115,11 @@ impl AsPathBuf {
                 }
                 SegmentType::AS_SET if lead == 0 => segment.asns.clear(),
                 SegmentType::AS_SET => lead -= 1,
-                // A confederation segment stays that leads, or stands beside one that stays.
-                _ if beside => {}
+                // RFC 6793 section 4.2.3: a confederation segment stays if it leads or is adjacent to one that stays.
+                _ if previous_stays => {}
                 _ => segment.asns.clear(),
             }
-            beside = !segment.asns.is_empty();
+            previous_stays = !segment.asns.is_empty();
             merged.push(segment);
         }
         as4_path
@@ -126,8 +129,9 @@ impl AsPathBuf {
         merged
     }
 
-    /// Whether the peer accepts it: segments of these kinds only, no AS 0.
+    /// Returns `true` if a peer accepts the path: only allowed segment types, and no AS 0.
     pub(super) fn is_legal(&self, allowed: AllowedSegments) -> bool {
+        // Empty segments are not encoded, so the first encoded segment is the one that must be allowed to lead.
         let mut segments = self.segments.iter();
         let first = segments.clone().find(|segment| !segment.asns.is_empty());
         let begins = allowed.begins(first.map(|segment| segment.segment_type));
@@ -137,7 +141,7 @@ impl AsPathBuf {
             })
     }
 
-    /// Whether every AS number fits into two octets.
+    /// Returns `true` if every AS number fits into two octets.
     #[must_use]
     pub fn fits_two_octets(&self) -> bool {
         self.segments
@@ -146,14 +150,15 @@ impl AsPathBuf {
             .all(|asn| asn.number() <= u16::MAX.into())
     }
 
-    /// What AS4_PATH carries: the segments of the confederation stay out (RFC 6793 section 4.2.2).
+    /// Returns the segments for AS4_PATH: all except those of a confederation (RFC 6793 section 4.2.2).
     pub(super) fn as4_segments(&self) -> impl Iterator<Item = &SegmentBuf> + Clone {
-        let segments = self.segments.iter();
-        segments.filter(|segment| !segment.segment_type.is_confederation())
+        self.segments
+            .iter()
+            .filter(|segment| !segment.segment_type.is_confederation())
     }
 }
 
-/// The octets that [`encode`] writes.
+/// Returns the number of octets that [`write()`] writes.
 pub(super) fn encoded_length<'a>(
     segments: impl Iterator<Item = &'a SegmentBuf>,
     four_octet_as: bool,
@@ -161,7 +166,7 @@ pub(super) fn encoded_length<'a>(
     let number = if four_octet_as { 4 } else { 2 };
     segments
         .map(|SegmentBuf { asns, .. }| {
-            // Most paths are short: no division then.
+            // Fast path without a division: few paths have more than 255 AS numbers.
             let headers = if asns.len() <= 255 {
                 usize::from(!asns.is_empty())
             } else {
@@ -172,7 +177,7 @@ pub(super) fn encoded_length<'a>(
         .sum()
 }
 
-/// Writes segments of at most 255 AS numbers each.
+/// Writes the segments, each split into parts of at most 255 AS numbers.
 #[inline(always)]
 pub(super) fn write<'a>(
     segments: impl Iterator<Item = &'a SegmentBuf>,
@@ -180,8 +185,12 @@ pub(super) fn write<'a>(
     out: &mut impl Sink,
 ) {
     for SegmentBuf { segment_type, asns } in segments {
+        // RFC 4271 section 4.3: the count of a segment has one octet. An empty segment, which is malformed, has no
+        // chunk.
         for part in asns.chunks(255) {
-            out.put(&[segment_type.0, u8::try_from(part.len()).unwrap_or(u8::MAX)]);
+            let count = u8::try_from(part.len());
+            debug_assert!(count.is_ok(), "a part has at most 255 AS numbers");
+            out.put(&[segment_type.0, count.unwrap_or(u8::MAX)]);
             for asn in part {
                 if four_octet_as {
                     out.put(&asn.number().to_be_bytes());
@@ -194,7 +203,7 @@ pub(super) fn write<'a>(
 }
 
 impl From<AsPath<'_>> for AsPathBuf {
-    /// The same ASes in the same order. A sequence in several segments is one: where it was cut means nothing.
+    /// Copies the AS numbers in order. Consecutive sequences become one, because their borders have no meaning.
     fn from(path: AsPath<'_>) -> Self {
         let mut owned = Self::default();
         for segment in path.segments() {
@@ -215,22 +224,22 @@ mod tests {
     use crate::sink::Slice;
 
     #[test]
-    fn merging() {
+    fn merge_with_as4_path_keeps_path_length() {
         let path = |text: &str| text.parse::<AsPathBuf>().unwrap();
         for (narrow, wide, merged) in [
             ("1 23456 3", "70000 3", "1 70000 3"),
             ("23456 3", "70000 3", "70000 3"),
-            // A longer AS4_PATH is ignored.
+            // RFC 6793 section 4.2.3: a longer AS4_PATH is ignored.
             ("1", "70000 3", "1"),
             ("1 2", "", "1 2"),
-            // Across the borders of segments, and with a set that counts one.
+            // Across the borders of segments. A set counts one.
             (
                 "1 2 {23456,5} 23456",
                 "{70000,5} 70001",
                 "1 2 {70000,5} 70001",
             ),
             ("(9) 1 23456", "70000", "(9) 1 70000"),
-            // A confederation segment stays that leads, or stands beside one that stays.
+            // A confederation segment stays if it leads or is adjacent to one that stays.
             ("23456 (5) 23456", "70000 70001", "70000 70001"),
             ("1 (5) 23456", "70000", "1 (5) 70000"),
         ] {
@@ -239,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn long_sequences_are_split() {
+    fn sequence_over_255_is_split() {
         let path = AsPathBuf::sequence((0..300).map(|_| Asn::new(70_000)));
         let mut out = vec![0; encoded_length(path.segments.iter(), true)];
         let used = Slice::write(&mut out, |out| write(path.segments.iter(), true, out));

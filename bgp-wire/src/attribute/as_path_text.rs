@@ -1,4 +1,4 @@
-//! AS paths as text: `64512 64513 {1,2}`.
+//! AS paths in text form: `64512 64513 {1,2}`.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,15 +10,18 @@ use crate::iana::SegmentType;
 
 impl fmt::Display for AsPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Joins sequences that are split over several segments, so that equal paths have equal texts.
         AsPathBuf::from(*self).fmt(f)
     }
 }
 
 impl fmt::Display for AsPathBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As they are sent: none empty.
-        let segments = self.segments.iter();
-        let segments = segments.filter(|segment| !segment.asns.is_empty());
+        // Empty segments are not encoded, so the text does not show them either.
+        let segments = self
+            .segments
+            .iter()
+            .filter(|segment| !segment.asns.is_empty());
         for (position, SegmentBuf { segment_type, asns }) in segments.enumerate() {
             let (open, separator, close) = match *segment_type {
                 SegmentType::AS_SET => ("{", ",", "}"),
@@ -39,7 +42,7 @@ impl fmt::Display for AsPathBuf {
 impl FromStr for AsPathBuf {
     type Err = ParseAsPathError;
 
-    /// AS numbers with spaces between them; a set as `{1,2}`, confederation segments as `(1 2)` and `[1,2]`.
+    /// Parses AS numbers with spaces between them, sets as `{1,2}`, and confederation segments as `(1 2)` and `[1,2]`.
     fn from_str(text: &str) -> Result<Self, ParseAsPathError> {
         let (mut path, mut rest) = (Self::default(), text.trim_start());
         while let Some(first) = rest.chars().next() {
@@ -49,6 +52,7 @@ impl FromStr for AsPathBuf {
                 '[' => (SegmentType::AS_CONFED_SET, ']'),
                 _ => (SegmentType::AS_SEQUENCE, ' '),
             };
+            // A sequence has no bracket of its own: it ends before the next one or with the text.
             let inside = rest.strip_prefix(['{', '(', '[']).unwrap_or(rest);
             let (asns, after) = if close == ' ' {
                 let end = inside.find(['{', '(', '[']).unwrap_or(inside.len());
@@ -61,12 +65,13 @@ impl FromStr for AsPathBuf {
             } else {
                 &[' ']
             };
+            // Several spaces separate two numbers like one, but an empty item between two commas is an error.
             let asns = asns
                 .split(separators)
                 .map(str::trim)
                 .filter(|asn| segment_type.is_set() || !asn.is_empty())
-                .map(|asn| asn.parse().map_err(|_| ParseAsPathError));
-            let asns = asns.collect::<Result<Vec<Asn>, _>>()?;
+                .map(|asn| asn.parse().map_err(|_| ParseAsPathError))
+                .collect::<Result<Vec<Asn>, _>>()?;
             if asns.is_empty() {
                 return Err(ParseAsPathError);
             }
@@ -84,8 +89,8 @@ pub struct ParseAsPathError;
 impl fmt::Display for ParseAsPathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "an AS path is AS numbers with spaces between them; a set is written {1,2}, confederation segments (1 2) \
-             and [1,2]",
+            "invalid AS path; write AS numbers with spaces between them, a set as {1,2}, and confederation segments as \
+             (1 2) and [1,2]",
         )
     }
 }
@@ -99,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text() {
+    fn as_path_text_round_trips() {
         for text in ["", "1", "1 2 3", "{1,2}", "1 {2,3} 4", "(1 2) [3,4] 5"] {
             assert_eq!(text.parse::<AsPathBuf>().unwrap().to_string(), text);
         }
@@ -107,6 +112,7 @@ mod tests {
             " 1  2{3, 4}5 ".parse::<AsPathBuf>().unwrap().to_string(),
             "1 2 {3,4} 5"
         );
+        // The fields are public, so a caller can build a path with an empty segment.
         let empty = SegmentBuf {
             segment_type: SegmentType::AS_SET,
             asns: Vec::new(),

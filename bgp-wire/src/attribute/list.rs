@@ -1,4 +1,4 @@
-//! Attributes that are lists of items of one size: communities, large communities, cluster identifiers.
+//! Attributes that are lists of items of a fixed size: communities of every kind and cluster identifiers.
 
 use core::net::Ipv4Addr;
 
@@ -14,23 +14,25 @@ macro_rules! list {
         }
 
         impl<'a> $name<'a> {
+            // The rules refuse a length that is no multiple of the item. The remainder is dropped for callers without
+            // rules, such as the text form of a `RawAttributeBuf`.
             pub(crate) fn new(value: &'a [u8]) -> Self {
                 Self { items: value.as_chunks().0 }
             }
 
-            /// How many there are.
+            /// Returns the number of items.
             #[must_use]
             pub const fn len(&self) -> usize {
                 self.items.len()
             }
 
-            /// Whether there are none.
+            /// Returns `true` if the list is empty.
             #[must_use]
             pub const fn is_empty(&self) -> bool {
                 self.items.is_empty()
             }
 
-            /// The items, in the order of the message.
+            /// Returns the items in the order of the message.
             pub fn iter(&self) -> impl ExactSizeIterator<Item = $item> + use<'a> {
                 self.items.iter().copied().map($decode)
             }

@@ -11,7 +11,7 @@ use crate::next_hop::{NextHop, is_usable};
 use crate::nlri::{Nlri, NlriFormat, Prefixes, Routes};
 use crate::parse::{Parsed, be_u16, length_value_u8, octet};
 
-/// Routes that the message announces, of any family.
+/// MP_REACH_NLRI: announced routes of one family, with their next hop.
 #[derive(Clone, Copy, Debug)]
 pub struct MpReach<'a> {
     value: &'a [u8],
@@ -26,45 +26,48 @@ pub struct MpUnreach<'a> {
 }
 
 impl<'a> MpReach<'a> {
-    /// Whether the value can be understood; otherwise the session cannot go on (RFC 7606 section 5.3).
+    /// Returns `true` if the value is well-formed. If not, its routes are unknown and the session must be reset
+    /// (RFC 7606 section 5.3).
     pub(crate) fn check(value: &[u8], context: &Context) -> bool {
         let Ok((nlri, (family, next_hop))) = reach(value) else {
             return false;
         };
+        // Routes of other families are ignored, so their contents cannot end the session.
         !context.families.contains(family)
             || (next_hop_length_is_legal(family, next_hop.len(), context)
                 && check(nlri, NlriFormat::new(family, context, false)))
     }
 
-    /// `value` was checked.
+    /// Creates a view of a value that `check` accepted.
     #[inline]
     pub(crate) const fn from_checked(value: &'a [u8], context: &'a Context) -> Self {
         Self { value, context }
     }
 
-    /// The family of the routes.
+    /// Returns the family of the routes.
     #[must_use]
     #[inline]
     pub fn family(&self) -> Family {
         leading_family(self.value)
     }
 
-    /// The next hop as it stands in the message.
+    /// Returns the octets of the next hop field.
     #[must_use]
     #[inline]
     pub fn next_hop_octets(&self) -> &'a [u8] {
         reach(self.value).map_or(&[], |(_, (_, next_hop))| next_hop)
     }
 
-    /// Whether routes of the family are of no use without a next hop: all but flow specifications, whose next hop is not
-    /// looked at (RFC 8955 section 4).
+    /// Returns `true` if routes of the family require a next hop. Only flow specifications do not: their next hop is
+    /// ignored (RFC 8955 section 4).
     pub(crate) fn has_next_hop(&self) -> bool {
         !matches!(self.family().safi, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN)
     }
 
-    /// The next hop; of a global and a link-local address together the global one (RFC 2545 section 3). The route
-    /// distinguisher in front of a VPN's next hop, which is zero, is not part of it. `None` where there is none, as with
-    /// flow specifications.
+    /// Returns the next hop: the global address if the field also has a link-local one (RFC 2545 section 3). `None` if
+    /// the field has no address, as with flow specifications.
+    ///
+    /// The zero route distinguisher before the next hop of a VPN route is not part of the address.
     #[must_use]
     pub fn next_hop(&self) -> Option<IpAddr> {
         let (first, _) = self.next_hops();
@@ -75,32 +78,33 @@ impl<'a> MpReach<'a> {
         }
     }
 
-    /// Returns the next hop as the encoders take it; `None` if there is none.
+    /// Returns the next hop in the form that the encoders take, or `None` if the field has no address.
     pub(crate) fn next_hop_value(&self) -> Option<NextHop> {
         match (self.next_hop()?, self.link_local_next_hop()) {
             (IpAddr::V6(global), Some(link_local)) => {
                 Some(NextHop::GlobalAndLinkLocal(global, link_local))
             }
-            // What is not looked at need not be usable.
+            // RFC 8955 section 4: the next hop of a flow specification is ignored, so the encoder must not check it.
             (address, _) if !is_usable(address) && !self.has_next_hop() => Some(NextHop::Absent),
             (address, _) => Some(NextHop::Address(address)),
         }
     }
 
-    /// The link-local address behind a global one (RFC 2545 section 3).
+    /// Returns the link-local address after a global one, if the field has one (RFC 2545 section 3).
     #[must_use]
     pub fn link_local_next_hop(&self) -> Option<Ipv6Addr> {
         let (_, second) = self.next_hops();
         Some((*second.as_array::<16>()?).into())
     }
 
-    /// One or two addresses without their route distinguishers (RFC 4659 section 3.2.1.1).
+    /// Returns the one or two addresses without their route distinguishers (RFC 4659 section 3.2.1.1).
     fn next_hops(&self) -> (&'a [u8], &'a [u8]) {
         let distinguisher = match self.family().safi {
             Safi::VPN => 8,
             _ => 0,
         };
         let next_hop = self.next_hop_octets();
+        // Only these lengths hold two addresses: 2 * 16 octets, and 2 * 24 with route distinguishers.
         let (first, second) = match next_hop.len() {
             32 | 48 => next_hop.split_at(next_hop.len() / 2),
             _ => (next_hop, &[][..]),
@@ -111,14 +115,14 @@ impl<'a> MpReach<'a> {
         )
     }
 
-    /// The routes as they stand in the message.
+    /// Returns the octets of the routes.
     #[must_use]
     #[inline]
     pub fn nlri_octets(&self) -> &'a [u8] {
         reach(self.value).map_or(&[], |(nlri, _)| nlri)
     }
 
-    /// The routes; none where the family was not negotiated.
+    /// Returns the routes. Empty if the family was not negotiated.
     #[must_use]
     pub fn routes(&self) -> Routes<'a> {
         let exchanged = self.context.exchanges(self.family());
@@ -126,7 +130,8 @@ impl<'a> MpReach<'a> {
         Routes::from_checked(field, NlriFormat::new(self.family(), self.context, false))
     }
 
-    /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
+    /// Returns the routes if they are IPv4 or IPv6 unicast. Empty for other families, or if the family was not
+    /// negotiated.
     #[must_use]
     #[inline]
     pub fn prefixes(&self) -> MpPrefixes<'a> {
@@ -135,7 +140,8 @@ impl<'a> MpReach<'a> {
 }
 
 impl<'a> MpUnreach<'a> {
-    /// Whether the value can be understood; otherwise the session cannot go on (RFC 7606 section 5.3).
+    /// Returns `true` if the value is well-formed. If not, its routes are unknown and the session must be reset
+    /// (RFC 7606 section 5.3).
     pub(crate) fn check(value: &[u8], context: &Context) -> bool {
         family(value).is_ok_and(|(nlri, family)| {
             !context.families.contains(family)
@@ -143,27 +149,27 @@ impl<'a> MpUnreach<'a> {
         })
     }
 
-    /// `value` was checked.
+    /// Creates a view of a value that `check` accepted.
     #[inline]
     pub(crate) const fn from_checked(value: &'a [u8], context: &'a Context) -> Self {
         Self { value, context }
     }
 
-    /// The family of the routes.
+    /// Returns the family of the routes.
     #[must_use]
     #[inline]
     pub fn family(&self) -> Family {
         leading_family(self.value)
     }
 
-    /// The routes as they stand in the message.
+    /// Returns the octets of the routes.
     #[must_use]
     #[inline]
     pub fn nlri_octets(&self) -> &'a [u8] {
         family(self.value).map_or(&[], |(nlri, _)| nlri)
     }
 
-    /// The routes; none where the family was not negotiated.
+    /// Returns the routes. Empty if the family was not negotiated.
     #[must_use]
     pub fn routes(&self) -> Routes<'a> {
         let exchanged = self.context.exchanges(self.family());
@@ -171,7 +177,8 @@ impl<'a> MpUnreach<'a> {
         Routes::from_checked(field, NlriFormat::new(self.family(), self.context, true))
     }
 
-    /// The routes of IPv4 and IPv6 unicast; none of another family, or where the family was not negotiated.
+    /// Returns the routes if they are IPv4 or IPv6 unicast. Empty for other families, or if the family was not
+    /// negotiated.
     #[must_use]
     #[inline]
     pub fn prefixes(&self) -> MpPrefixes<'a> {
@@ -182,15 +189,17 @@ impl<'a> MpUnreach<'a> {
 /// The unicast prefixes of a multiprotocol attribute.
 #[derive(Clone, Copy, Debug)]
 pub enum MpPrefixes<'a> {
-    /// The family is another one, or was not negotiated.
+    /// No prefixes: the family is not unicast or was not negotiated.
     None,
-    /// AFI 1.
+    /// IPv4 unicast (AFI 1).
     Ipv4(Prefixes<'a, Ipv4Net>),
-    /// AFI 2.
+    /// IPv6 unicast (AFI 2).
     Ipv6(Prefixes<'a, Ipv6Net>),
 }
 
+/// Returns `true` if `nlri` is a valid list of routes of the family.
 fn check(nlri: &[u8], format: NlriFormat) -> bool {
+    // Nearly all routes are unicast. Their own checks skip the match on the family that `Routes` makes for each route.
     match format.family {
         Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, format.add_path, 0).is_ok(),
         Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, format.add_path, 0).is_ok(),
@@ -198,6 +207,7 @@ fn check(nlri: &[u8], format: NlriFormat) -> bool {
     }
 }
 
+/// Returns the prefixes in `nlri` if the family is unicast and negotiated.
 #[inline]
 fn prefixes<'a>(nlri: &'a [u8], family: Family, context: &Context) -> MpPrefixes<'a> {
     let add_path = context.add_path.contains(family);
@@ -221,13 +231,13 @@ impl Iterator for MpPrefixes<'_> {
         }
     }
 
-    /// One loop for one family.
+    // `next` matches on the family for every prefix; here one match selects the loop.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
         let mut all = start;
         match self {
             Self::None => {}
-            // Seldom, and not worth a loop of its own for the usual lengths.
+            // IPv4 prefixes are usually in the NLRI field: a loop of their own here is not worth its code size.
             Self::Ipv4(prefixes) => {
                 for nlri in prefixes {
                     all = step(all, nlri.widen());
@@ -239,7 +249,8 @@ impl Iterator for MpPrefixes<'_> {
     }
 }
 
-/// The family and the routes of a multiprotocol attribute, however wrong they are.
+/// Returns the family and the unchecked routes of a multiprotocol attribute. `None` for other attributes, or if the
+/// value ends before the routes.
 pub(crate) fn nlri_field(code: AttributeCode, value: &[u8]) -> Option<(Family, &[u8])> {
     let (nlri, family) = match code {
         AttributeCode::MP_REACH_NLRI => reach(value).map(|(nlri, (family, _))| (nlri, family)),
@@ -250,12 +261,14 @@ pub(crate) fn nlri_field(code: AttributeCode, value: &[u8]) -> Option<(Family, &
     Some((family, nlri))
 }
 
-/// The family in front of a value that was checked.
+/// Returns the family at the start of a value, or the reserved family 0/0 if the value is too short.
 #[inline]
 fn leading_family(value: &[u8]) -> Family {
+    // Only the dissector gets here with a short value: it shows attributes that fail `check`.
     family(value).map_or(Family::new(Afi(0), Safi(0)), |(_, family)| family)
 }
 
+/// Parses AFI and SAFI.
 #[inline]
 fn family(input: &[u8]) -> Parsed<'_, Family> {
     let (rest, afi) = be_u16(input)?;
@@ -263,17 +276,21 @@ fn family(input: &[u8]) -> Parsed<'_, Family> {
     Ok((rest, Family::new(Afi(afi), Safi(safi))))
 }
 
+/// Parses family and next hop of MP_REACH_NLRI. The rest is the routes.
 #[inline]
 fn reach(input: &[u8]) -> Parsed<'_, (Family, &[u8])> {
     let (rest, family) = family(input)?;
     let (rest, next_hop) = length_value_u8(rest)?;
+    // RFC 4760 section 3: the reserved octet is ignored on receipt.
     let (rest, _reserved) = octet(rest)?;
     Ok((rest, (family, next_hop)))
 }
 
-/// RFC 7606 section 7.11: a next hop of a length that the family does not have makes the attribute one that cannot be
-/// believed. Lengths: RFC 4760 section 3, RFC 2545 section 3, RFC 4364 section 4.3.2, RFC 4659 section 3.2.1, RFC 7432
-/// section 9, RFC 4684 section 4, RFC 8950 section 3.
+/// Returns `true` if a next hop of the family may have this length. If not, the rest of the attribute is not reliable
+/// (RFC 7606 section 7.11).
+///
+/// The lengths are those of RFC 4760 section 3, RFC 2545 section 3, RFC 4364 section 4.3.2, RFC 4659 section 3.2.1,
+/// RFC 7432 section 9, RFC 4684 section 4 and RFC 8950 section 3.
 fn next_hop_length_is_legal(family: Family, length: usize, context: &Context) -> bool {
     let extended = context.extended_next_hop.contains(family);
     match (family.afi, family.safi) {
@@ -284,7 +301,7 @@ fn next_hop_length_is_legal(family: Family, length: usize, context: &Context) ->
         (Afi::IPV4, Safi::VPN) => length == 12 || (extended && matches!(length, 24 | 48)),
         (Afi::IPV6, Safi::VPN) => matches!(length, 24 | 48),
         (_, Safi::EVPN | Safi::ROUTE_TARGET) => matches!(length, 4 | 16),
-        // RFC 8955 section 4: what stands there is not looked at.
+        // RFC 8955 section 4: the next hop of a flow specification is ignored.
         _ => true,
     }
 }

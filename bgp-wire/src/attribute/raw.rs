@@ -1,4 +1,4 @@
-//! A path attribute as it stands in the message (RFC 4271 section 4.3).
+//! A path attribute before its value is decoded (RFC 4271 section 4.3).
 
 use core::fmt;
 use core::str::FromStr;
@@ -16,30 +16,31 @@ use crate::text::{Hex, ParseValueError, hex_array};
 pub struct AttributeFlags(pub u8);
 
 impl AttributeFlags {
-    /// Not well-known.
+    /// The Optional bit: the attribute is not well-known.
     pub const OPTIONAL: u8 = 0x80;
-    /// To be passed on by speakers that do not know it.
+    /// The Transitive bit: speakers that do not recognize the attribute pass it on.
     pub const TRANSITIVE: u8 = 0x40;
-    /// A speaker that did not know it has passed it on.
+    /// The Partial bit: a speaker that did not recognize the attribute passed it on.
     pub const PARTIAL: u8 = 0x20;
-    /// The length has two octets.
+    /// The Extended Length bit: the length has two octets.
     pub const EXTENDED_LENGTH: u8 = 0x10;
 
-    /// The Optional bit.
+    /// Returns `true` if the Optional bit is set.
     #[must_use]
     pub const fn is_optional(self) -> bool {
         self.0 & Self::OPTIONAL != 0
     }
 
-    /// The Transitive bit.
+    /// Returns `true` if the Transitive bit is set.
     #[must_use]
     pub const fn is_transitive(self) -> bool {
         self.0 & Self::TRANSITIVE != 0
     }
 
-    /// These flags as they are sent: the encoder knows the length, the low bits are zero (RFC 4271 section 4.3), and only
-    /// what is transitive can be partial.
+    /// Returns the flags to send: without the bits that the encoder sets and those that must be zero.
     pub(crate) const fn sendable(self) -> Self {
+        // RFC 4271 section 4.3: the low four bits are zero, and Partial is zero unless the attribute is transitive. The
+        // encoder sets Extended Length by the length of the value.
         let mask = if self.is_transitive() {
             Self::OPTIONAL | Self::TRANSITIVE | Self::PARTIAL
         } else {
@@ -50,7 +51,7 @@ impl AttributeFlags {
 }
 
 impl fmt::Display for AttributeFlags {
-    /// The octet in hex.
+    /// Writes the octet in hex, with `0x`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&[self.0]).fmt(f)
     }
@@ -70,20 +71,23 @@ impl FromStr for AttributeFlags {
 /// An attribute of a received message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawAttribute<'a> {
-    /// The flags as received.
+    /// The flags, as received.
     pub flags: AttributeFlags,
-    /// The code.
+    /// The attribute type code.
     pub code: AttributeCode,
-    /// The value.
+    /// The value, unchecked.
     pub value: &'a [u8],
-    /// Where it starts in its message.
+    /// Position of the attribute's first octet in its message.
     pub(crate) start: u16,
 }
 
 impl<'a> RawAttribute<'a> {
-    /// The attribute at the start of `input`, which starts at `start` in its message.
+    /// Splits the first attribute off `input`, which begins at position `start` of its message.
+    ///
+    /// Fails if the attribute is incomplete.
     #[inline(always)]
     pub(crate) fn split(input: &'a [u8], start: u16) -> Parsed<'a, Self> {
+        // One comparison of the length covers the three octets that every attribute has.
         let [flags, code, short, rest @ ..] = input else {
             return Err(nom::Err::Error(Short));
         };
@@ -105,7 +109,7 @@ impl<'a> RawAttribute<'a> {
         ))
     }
 
-    /// Where it stands in its message: flags, code, length and value.
+    /// Returns the range of the attribute in its message: flags, code, length and value.
     #[must_use]
     #[inline]
     pub fn span(&self) -> Span {
@@ -113,7 +117,7 @@ impl<'a> RawAttribute<'a> {
         Span::new(start, start + self.header_length() + self.value.len())
     }
 
-    /// Octets in front of the value.
+    /// Returns the number of octets before the value: 3, or 4 with an extended length.
     #[inline(always)]
     pub(crate) fn header_length(&self) -> usize {
         if self.flags.0 & AttributeFlags::EXTENDED_LENGTH == 0 {
@@ -124,11 +128,12 @@ impl<'a> RawAttribute<'a> {
     }
 }
 
-/// The path attributes of an UPDATE, unchecked. Ends after an attribute that its section cuts short, with an error.
+/// Iterator over the unchecked path attributes of an UPDATE. If an attribute is incomplete, the last item is an error.
 #[derive(Clone, Copy, Debug)]
 pub struct RawAttributes<'a> {
     rest: &'a [u8],
-    /// Where `rest` ends in its message.
+    // The end does not move, so a step changes only `rest`; the start follows from both.
+    /// Position after the last octet of `rest` in its message.
     end: u16,
 }
 
@@ -145,7 +150,7 @@ impl<'a> Iterator for RawAttributes<'a> {
             self.rest = rest;
             return Some(Ok(attribute));
         }
-        // RFC 7606 section 4: what follows cannot be told apart.
+        // RFC 7606 section 4: the attributes after an incomplete one cannot be separated.
         self.rest = &[];
         let reason = Reason::MALFORMED_ATTRIBUTE_LIST;
         Some(Err(DecodeError::new(reason, start.into(), self.end.into())))
@@ -153,13 +158,13 @@ impl<'a> Iterator for RawAttributes<'a> {
 }
 
 impl<'a> RawAttributes<'a> {
-    /// `octets` end at `end` in their message.
+    /// Creates an iterator over `octets`, which end at position `end` of their message.
     #[inline]
     pub(crate) fn new(octets: &'a [u8], end: u16) -> Self {
         Self { rest: octets, end }
     }
 
-    /// The attribute that starts at `start` in the message.
+    /// Returns the attribute at position `start` of the message. `None` if no complete one begins there.
     #[inline]
     pub(crate) fn at(self, start: u16) -> Option<RawAttribute<'a>> {
         let length = usize::from(self.end.checked_sub(start)?);
@@ -170,29 +175,32 @@ impl<'a> RawAttributes<'a> {
         Some(attribute)
     }
 
-    /// Where the next attribute starts in the message.
+    /// Returns the position of the next attribute in the message.
     #[inline(always)]
     pub(crate) fn start(self) -> u16 {
+        // In a message `end` is never less than the length of `rest`. Wrapping avoids a check for each attribute.
         self.end.wrapping_sub(position(self.rest.len()))
     }
 
+    /// Returns the octets of the remaining attributes.
     #[inline(always)]
     pub(crate) fn octets(self) -> &'a [u8] {
         self.rest
     }
 
-    /// What is left when only `rest`, its end, is left.
+    /// Returns an iterator over `rest`, which must be the end of the remaining octets.
     #[inline(always)]
     pub(crate) fn with_rest(self, rest: &'a [u8]) -> Self {
         Self { rest, ..self }
     }
 
+    /// Returns `true` if no attribute remains.
     pub(crate) fn is_empty(self) -> bool {
         self.rest.is_empty()
     }
 }
 
-/// ATTR_SET: the attributes of a customer's route, carried through a provider (RFC 6368 section 5).
+/// ATTR_SET: the attributes of a customer's route, carried through a provider's network (RFC 6368 section 5).
 #[derive(Clone, Copy, Debug)]
 pub struct AttrSet<'a> {
     /// The AS in which the route originated.
@@ -201,8 +209,10 @@ pub struct AttrSet<'a> {
 }
 
 impl<'a> AttrSet<'a> {
+    /// Decodes the AS number. Returns `None` if the value has less than four octets.
     pub(super) fn decode(raw: RawAttribute<'a>) -> Option<Self> {
         let (rest, asn) = be_u32(raw.value).ok()?;
+        // The nested attributes are at the end of this one, so their positions are those of the whole message.
         let attributes = RawAttributes::new(rest, raw.span().end);
         Some(Self {
             origin_as: Asn::new(asn),
@@ -210,7 +220,7 @@ impl<'a> AttrSet<'a> {
         })
     }
 
-    /// The attributes, unchecked; AS numbers in them have four octets.
+    /// Returns the unchecked attributes. Their AS numbers have four octets.
     #[must_use]
     pub fn raw_attributes(&self) -> RawAttributes<'a> {
         self.attributes

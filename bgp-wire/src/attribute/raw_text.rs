@@ -1,5 +1,7 @@
-//! Attributes without a field in [`AttributeSet`](super::AttributeSet) as text: in words where their value is what the
-//! words say and nothing else, otherwise as code, flags and value in hex.
+//! Attributes without a field in [`AttributeSet`](super::AttributeSet) in text form.
+//!
+//! An attribute is written in words if the words express its whole value. Otherwise its code, flags and value are in
+//! hex.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -17,10 +19,13 @@ use crate::iana::{AttributeCode, PmsiTunnelType};
 use crate::text::{Hex, hex_array, hex_octets, number};
 
 impl fmt::Display for RawAttributeBuf {
+    /// Writes the attribute in words, or in hex if words would lose a part of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What the words do not say would be lost.
-        let words = self.in_words();
-        if let Some(words) = words.filter(|words| words.parse().as_ref() == Ok(self)) {
+        // Parsing the words back finds every loss: unusual flags, further TLVs, reserved bits that are set.
+        let words = self
+            .in_words()
+            .filter(|words| words.parse().as_ref() == Ok(self));
+        if let Some(words) = words {
             return f.write_str(&words);
         }
         let (code, value) = ([self.code.0], Hex(&self.value));
@@ -29,6 +34,7 @@ impl fmt::Display for RawAttributeBuf {
 }
 
 impl RawAttributeBuf {
+    /// Returns the attribute in words, which may omit a part of the value. `None` if the code has no words.
     fn in_words(&self) -> Option<String> {
         let value = self.value.as_slice();
         Some(match self.code {
@@ -43,6 +49,8 @@ impl RawAttributeBuf {
                     identifier,
                     ..
                 } = PmsiTunnel::decode(value)?;
+                // RFC 6514 section 5: with ingress replication the identifier is an address. Other types have
+                // structures that no words express.
                 let identifier = match (tunnel_type, identifier.len()) {
                     (_, 0) => String::new(),
                     (PmsiTunnelType::INGRESS_REPLICATION, 4) => {
@@ -56,15 +64,18 @@ impl RawAttributeBuf {
                 format!("{PMSI_TUNNEL} [ {tunnel_type} {label} {identifier}]")
             }
             AttributeCode::IPV6_EXTENDED_COMMUNITIES => {
-                let communities = Ipv6ExtendedCommunities::new(value).iter();
-                let communities: Vec<_> = communities.map(|item| item.to_string()).collect();
+                let communities: Vec<_> = Ipv6ExtendedCommunities::new(value)
+                    .iter()
+                    .map(|item| item.to_string())
+                    .collect();
                 format!("{IPV6_COMMUNITIES} [ {} ]", communities.join(" "))
             }
             _ => return None,
         })
     }
 
-    /// The attribute of a keyword and the words behind it; `None` if the keyword is none of these, or the words are wrong.
+    /// Parses the attribute of a keyword from the words after it. Returns `None` if the keyword or the words are
+    /// invalid.
     pub(super) fn parse<'a>(
         keyword: &str,
         words: &mut impl Iterator<Item = &'a str>,
@@ -94,10 +105,12 @@ impl RawAttributeBuf {
     }
 }
 
+/// Parses the words of PMSI_TUNNEL: type, label field and, if the type has one, an identifier.
 fn pmsi_tunnel(words: &[&str]) -> Option<RawAttributeBuf> {
     let (tunnel_type, label, identifier) = match *words {
         [tunnel_type, label] => (tunnel_type, label, Vec::new()),
         [tunnel_type, label, identifier] => {
+            // An identifier in hex begins with `0x`, so it cannot be mistaken for an address.
             let octets = match identifier.parse() {
                 Ok(IpAddr::V4(address)) => address.octets().to_vec(),
                 Ok(IpAddr::V6(address)) => address.octets().to_vec(),
@@ -108,8 +121,10 @@ fn pmsi_tunnel(words: &[&str]) -> Option<RawAttributeBuf> {
         _ => return None,
     };
     Some(RawAttributeBuf::pmsi_tunnel(PmsiTunnel {
+        // Words cannot express flags; a tunnel with some is written in hex.
         flags: 0,
         tunnel_type: tunnel_type.parse().ok()?,
+        // The field has 24 bits: a larger number would be encoded as another label.
         label: number(label).filter(|label| *label < 1 << 24)?,
         identifier: &identifier,
     }))
@@ -118,9 +133,10 @@ fn pmsi_tunnel(words: &[&str]) -> Option<RawAttributeBuf> {
 impl FromStr for RawAttributeBuf {
     type Err = ParseAttributesError;
 
-    /// One attribute, as it stands in the text of an [`AttributeSet`](super::AttributeSet).
+    /// Parses one attribute in the text form of an [`AttributeSet`](super::AttributeSet).
     fn from_str(text: &str) -> Result<Self, ParseAttributesError> {
         let mut words = text.split_whitespace();
+        // An empty text names no keyword: the error then shows the form that suits every attribute.
         let keyword = words.next().unwrap_or(HEX);
         let attribute = Self::parse(keyword, &mut words).filter(|_| words.next().is_none());
         attribute.ok_or_else(|| ParseAttributesError(keyword.into()))
@@ -139,6 +155,7 @@ mod tests {
             AttributeCode::AIGP,
             &[1, 0, 11, 0, 0, 0, 0, 0, 0, 1, 0],
         ),
+        // A second TLV after the metric: words would lose it.
         (
             "attribute [ 0x1a 0x80 0x01000b000000000000010002000400 ]",
             AttributeCode::AIGP,
@@ -185,7 +202,7 @@ mod tests {
     ];
 
     #[test]
-    fn in_words_or_in_hex() {
+    fn raw_attribute_is_written_in_words_or_hex() {
         for (text, code, value) in TABLE {
             let attribute: RawAttributeBuf = text.parse().unwrap();
             assert_eq!(

@@ -1,6 +1,7 @@
-//! RFC 7606 as data: for every attribute its flags, its length, its value, and what a fault costs.
+//! RFC 7606 as a table: the flags, length and value of each attribute, and the treatment of a fault.
 //!
-//! Sections 3 and 7 of RFC 7606, with RFC 7607 (AS 0), RFC 6793 section 6, RFC 8092 section 6, and RFC 9774 (sets).
+//! The table follows sections 3 and 7 of RFC 7606, with RFC 7607 (AS 0), RFC 6793 section 6, RFC 8092 section 6, and
+//! RFC 9774 (sets).
 
 mod fast;
 
@@ -14,16 +15,17 @@ use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, Origin};
 use crate::reason::Reason;
 
-/// What a fault costs, weakest first (RFC 7606 section 2). Of several faults the strongest counts (section 3 (h)).
+/// The treatment of a fault, weakest first (RFC 7606 section 2). Of several faults the strongest counts (section 3
+/// (h)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Treatment {
-    /// Attribute discard: as if the attribute were not there.
+    /// Attribute discard: the UPDATE is processed without the attribute.
     Discard,
-    /// Treat-as-withdraw: as if the routes had been withdrawn.
+    /// Treat-as-withdraw: the announced routes are processed as withdrawn.
     Withdraw,
-    /// Session reset.
+    /// Session reset: the session ends with a NOTIFICATION.
     Reset,
 }
 
@@ -48,18 +50,18 @@ pub(crate) struct Rule {
     confederation: PeerRule,
 }
 
-/// What a value has to be beyond its length.
+/// The check of a value beyond its length.
 #[derive(Clone, Copy)]
 enum ValueRule {
     Any,
     Origin,
     AsPath,
-    /// Not an error, but of no use if it is no host's address; [`Update::check`](crate::Update::check) sees to it.
+    /// Not malformed if the address is not a host's, but unusable: [`Update::check`](crate::Update::check) decides.
     Host,
     Aggregator,
-    /// Triples of words.
+    /// Items of three 32-bit words.
     Triples,
-    /// Checked with the routes that it holds, by [`super::MpReach`] and [`super::MpUnreach`].
+    /// Checked with the routes in it, by [`super::MpReach`] and [`super::MpUnreach`].
     Routes,
     As4Path,
     As4Aggregator,
@@ -69,18 +71,19 @@ enum ValueRule {
     Attributes,
 }
 
-/// What is wrong with a value: the reason, and what it costs even where a fault of the attribute costs less.
+/// The fault of a value: the reason, and the minimum treatment even if the attribute's own treatment is weaker.
 type Finding = Option<(Treatment, Reason)>;
 
-/// What is done with an attribute from one kind of peer.
+/// The handling of an attribute from one kind of peer.
 #[derive(Clone, Copy)]
 enum PeerRule {
-    /// It is used; a fault costs this much.
+    /// The attribute is used, and a fault has this treatment.
     Accepts(Treatment),
-    /// It is not for this kind of peer and discarded, right or wrong.
+    /// The attribute is discarded, valid or not.
     Ignores,
 }
 
+/// The permitted lengths of a value, in octets.
 #[derive(Clone, Copy)]
 enum LengthRule {
     Any,
@@ -88,23 +91,23 @@ enum LengthRule {
     AtLeast(usize),
     /// A positive multiple.
     Multiple(usize),
-    /// Six octets, or eight on a session with four-octet AS numbers.
+    /// 6, or 8 on a session with four-octet AS numbers.
     Aggregator,
 }
 
 use PeerRule::{Accepts, Ignores};
 use Treatment::{Discard, Reset, Withdraw};
 
-/// The bits of Optional and Transitive that an attribute has, and what others cost at the least (RFC 7606 section 3 (c)).
+/// The required Optional and Transitive bits, and the minimum treatment of other bits (RFC 7606 section 3 (c)).
 type Flags = (u8, Treatment);
 
 const WELL_KNOWN: Flags = (AttributeFlags::TRANSITIVE, Withdraw);
 const OPTIONAL: Flags = (AttributeFlags::OPTIONAL, Withdraw);
 const OPTIONAL_TRANSITIVE: Flags = (CLASS, Withdraw);
-/// RFC 7311 section 3.2.
+// RFC 7311 section 3.2: a malformed AIGP is discarded, also one with the wrong Transitive bit.
 const OPTIONAL_OR_DISCARD: Flags = (AttributeFlags::OPTIONAL, Discard);
 
-/// The bits that say of which class an attribute is.
+/// The bits that give the class of an attribute: well-known or optional, transitive or not.
 const CLASS: u8 = AttributeFlags::OPTIONAL | AttributeFlags::TRANSITIVE;
 
 macro_rules! rules {
@@ -116,9 +119,12 @@ macro_rules! rules {
     };
 }
 
+/// The rule of every parsed attribute except ATTR_SET.
+// One line for each attribute, so that it can be compared with the sections of RFC 7606.
 #[rustfmt::skip]
 const RULES: &[Rule] = rules! {
-    // code                    flags                length                   value                  from eBGP          from iBGP          from a confederation
+    // code                    flags                length                   value                  from eBGP         
+    // from iBGP          from a confederation
     ORIGIN,                    WELL_KNOWN,          LengthRule::Exactly(1),  ValueRule::Origin,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
     AS_PATH,                   WELL_KNOWN,          LengthRule::Any,         ValueRule::AsPath,     Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
     NEXT_HOP,                  WELL_KNOWN,          LengthRule::Exactly(4),  ValueRule::Host,       Accepts(Withdraw), Accepts(Withdraw), Accepts(Withdraw);
@@ -143,14 +149,14 @@ const RULES: &[Rule] = rules! {
     PREFIX_SID,                OPTIONAL_TRANSITIVE, LengthRule::Any,         ValueRule::Sids,       Ignores,          Accepts(Discard), Accepts(Discard);
 };
 
-/// What the rules say of one attribute: `None` if it stands, else what is done and why.
+/// Applies the rules to one attribute. Returns `None` if the attribute is valid, else the treatment and the reason.
 pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Treatment, Reason)> {
     let Some(rule) = rule(raw.code) else {
-        // RFC 4271 section 6.3, which RFC 7606 does not revise.
+        // RFC 4271 section 6.3, which RFC 7606 does not revise: an unknown well-known attribute resets the session.
         return (!raw.flags.is_optional())
             .then_some((Reset, Reason::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE));
     };
-    // RFC 6793 section 4.1: nothing between two speakers of four-octet AS numbers, whatever it holds.
+    // RFC 6793 section 4.1: between two speakers of four-octet AS numbers these attributes are discarded, valid or not.
     if context.four_octet_as
         && matches!(
             raw.code,
@@ -159,6 +165,7 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
     {
         return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR));
     }
+    // RFC 7606 sections 7.5, 7.9 and 7.10: an attribute from a peer that may not send it is discarded, valid or not.
     let fault = match rule.from(context.peer_kind) {
         Ignores => return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR)),
         Accepts(treatment) => treatment,
@@ -175,6 +182,7 @@ pub(crate) fn verdict(raw: &RawAttribute<'_>, context: &Context) -> Option<(Trea
 }
 
 impl Rule {
+    /// Returns the rule for one kind of peer.
     const fn from(&self, peer: PeerKind) -> PeerRule {
         match peer {
             PeerKind::External => self.external,
@@ -184,18 +192,19 @@ impl Rule {
     }
 }
 
-/// Whether an attribute is for this kind of peer; otherwise it would discard it.
+/// Returns `true` if a peer of this kind accepts the attribute. If not, the peer discards it.
 pub(crate) fn is_accepted(code: AttributeCode, peer: PeerKind) -> bool {
     rule(code).is_none_or(|rule| matches!(rule.from(peer), Accepts(_)))
 }
 
-/// The bits of Optional and Transitive with which an attribute is sent; `None` if its code has no rule.
+/// Returns the Optional and Transitive bits to send with an attribute. `None` if its code has no rule.
 pub(crate) fn flags(code: AttributeCode) -> Option<u8> {
     let (flags, _) = rule(code)?.flags;
     Some(flags)
 }
 
-/// The rules by code.
+/// The rules, indexed by code.
+// A search of `RULES` for every attribute that takes the slow path would cost more than the table.
 #[expect(
     clippy::as_conversions,
     clippy::indexing_slicing,
@@ -211,10 +220,10 @@ const BY_CODE: [Option<&Rule>; TABLE_LENGTH] = {
     table
 };
 
-/// One more than the largest code that has a rule, but for ATTR_SET, which stands far off.
+/// One more than the largest code in [`RULES`].
 const TABLE_LENGTH: usize = 41;
 
-/// Carried through, not used: what is wrong with it costs the routes.
+/// The rule of ATTR_SET (RFC 6368 section 5), which is not in the table because its code, 128, would triple the size.
 const ATTR_SET: Rule = Rule {
     code: AttributeCode::ATTR_SET,
     flags: OPTIONAL_TRANSITIVE,
@@ -225,6 +234,7 @@ const ATTR_SET: Rule = Rule {
     confederation: Accepts(Withdraw),
 };
 
+/// Returns the rule of an attribute, or `None` if its code is not parsed.
 fn rule(code: AttributeCode) -> Option<&'static Rule> {
     if code == ATTR_SET.code {
         return Some(&ATTR_SET);
@@ -233,11 +243,13 @@ fn rule(code: AttributeCode) -> Option<&'static Rule> {
 }
 
 impl LengthRule {
+    /// Returns `true` if a value may have this length.
     fn allows(self, length: usize, context: &Context) -> bool {
         match self {
             Self::Any => true,
             Self::Exactly(octets) => length == octets,
             Self::AtLeast(octets) => length >= octets,
+            // RFC 7606 section 7.8: zero octets are malformed, though zero is a multiple.
             Self::Multiple(octets) => length > 0 && length.is_multiple_of(octets),
             Self::Aggregator => length == if context.four_octet_as { 8 } else { 6 },
         }
@@ -245,6 +257,7 @@ impl LengthRule {
 }
 
 impl ValueRule {
+    /// Returns the fault of a value whose length is valid.
     fn fault(self, raw: &RawAttribute<'_>, context: &Context) -> Finding {
         match self {
             Self::Any | Self::Host | Self::Triples | Self::Routes => None,
@@ -260,6 +273,7 @@ impl ValueRule {
     }
 }
 
+/// Checks ORIGIN (RFC 7606 section 7.1).
 #[inline(always)]
 fn origin(raw: &RawAttribute<'_>) -> Finding {
     let known = raw
@@ -269,16 +283,17 @@ fn origin(raw: &RawAttribute<'_>) -> Finding {
     (!known).then_some((Discard, Reason::INVALID_ORIGIN_ATTRIBUTE))
 }
 
+/// Checks AS_PATH (RFC 7606 section 7.2).
 #[inline(always)]
 fn as_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
     let path = AsPath::new(raw.value, context.four_octet_as);
     (!path.is_well_formed(segments(context))).then_some((Discard, Reason::MALFORMED_AS_PATH))
 }
 
-/// Which kinds of segments a path may have.
+/// Returns the segment types that a path may have besides AS_SEQUENCE.
 pub(crate) fn segments(context: &Context) -> AllowedSegments {
     AllowedSegments {
-        // RFC 5065 section 5: confederation segments come from within the confederation only.
+        // RFC 5065 section 5: confederation segments are valid only from within the confederation.
         confederation: match context.peer_kind {
             PeerKind::External => false,
             PeerKind::Internal => context.confederation,
@@ -289,43 +304,45 @@ pub(crate) fn segments(context: &Context) -> AllowedSegments {
     }
 }
 
-/// RFC 7607 section 2: there is no AS 0.
+/// Checks AGGREGATOR and AS4_AGGREGATOR: AS 0 is malformed (RFC 7607 section 2).
 #[inline(always)]
 fn aggregator(raw: &RawAttribute<'_>) -> Finding {
     let zero = Aggregator::from_checked(raw.value).asn.number() == 0;
     zero.then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
-/// RFC 6368 section 5: what is inside are whole attributes.
+/// Checks ATTR_SET: the nested attributes must be complete (RFC 6368 section 5).
 fn attr_set(raw: &RawAttribute<'_>) -> Finding {
+    // The nested attributes are not checked further: they belong to the customer, and this codec only passes them on.
     let whole =
         AttrSet::decode(*raw).is_some_and(|set| set.raw_attributes().all(|raw| raw.is_ok()));
     (!whole).then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
-/// RFC 9012 section 13.
+/// Checks the TLVs of Tunnel Encapsulation (RFC 9012 section 13).
 fn tunnels(raw: &RawAttribute<'_>) -> Finding {
     (!TunnelEncapsulation::new(raw.value).is_well_formed())
         .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
-/// RFC 7311 section 3.
+/// Checks AIGP: it must have complete TLVs and a metric (RFC 7311 section 3).
 fn aigp(raw: &RawAttribute<'_>) -> Finding {
     let aigp = Aigp::new(raw.value);
     (!aigp.is_well_formed() || aigp.metric().is_none())
         .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
-/// RFC 8669 section 6.
+/// Checks the TLVs of Prefix-SID and their lengths (RFC 8669 section 6).
 fn sids(raw: &RawAttribute<'_>) -> Finding {
     let sid = PrefixSid::new(raw.value);
     (!sid.is_well_formed() || !sid.iter().all(|tlv| tlv.is_legal_sid()))
         .then_some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR))
 }
 
-/// RFC 6793 section 6: no empty path; confederation segments are not for here, and left out when the paths are merged.
+/// Checks AS4_PATH: it must not be empty (RFC 6793 section 6).
 fn as4_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
     let path = AsPath::new(raw.value, true);
+    // RFC 6793 section 6: confederation segments are not malformed here. They are discarded when the paths are merged.
     let any = AllowedSegments {
         confederation: true,
         sets: true,
@@ -334,7 +351,7 @@ fn as4_path(raw: &RawAttribute<'_>, context: &Context) -> Finding {
     if raw.value.is_empty() || !path.is_well_formed(any) {
         return Some((Discard, Reason::OPTIONAL_ATTRIBUTE_ERROR));
     }
-    // RFC 9774 section 3 withdraws for either path.
+    // RFC 9774 section 3 withdraws routes with a set in AS4_PATH as well as in AS_PATH.
     let sets = !context.as_sets && path.segments().any(|segment| segment.segment_type.is_set());
     sets.then_some((Withdraw, Reason::MALFORMED_AS_PATH))
 }

@@ -1,4 +1,4 @@
-//! `AttributeSet`: the path attributes of a route, owned, for sending and for tables.
+//! `AttributeSet`: the owned path attributes of a route, for sending and for tables.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use crate::error::EncodeError;
 use crate::extended_community::ExtendedCommunity;
 use crate::iana::{AttributeCode, Origin};
 
-/// What a route carries besides its prefix and next hop.
+/// The path attributes of a route, without its prefix and next hop.
 ///
 /// ```
 /// use bgp_wire::{AttributeSet, Origin};
@@ -27,11 +27,11 @@ use crate::iana::{AttributeCode, Origin};
 pub struct AttributeSet {
     /// ORIGIN.
     pub origin: Origin,
-    /// AS_PATH, without what a speaker puts in front on eBGP.
+    /// AS_PATH as encoded: the caller prepends its own AS number for an external peer.
     pub as_path: AsPathBuf,
     /// MULTI_EXIT_DISC.
     pub multi_exit_disc: Option<u32>,
-    /// LOCAL_PREF; sent to internal peers only, 100 where it is not given.
+    /// LOCAL_PREF. Not sent to external peers; other peers get 100 if it is `None`.
     pub local_pref: Option<u32>,
     /// ATOMIC_AGGREGATE.
     pub atomic_aggregate: bool,
@@ -39,23 +39,24 @@ pub struct AttributeSet {
     pub aggregator: Option<Aggregator>,
     /// COMMUNITIES, in this order.
     pub communities: Vec<Community>,
-    /// ORIGINATOR_ID; sent to internal peers only.
+    /// ORIGINATOR_ID. Sent only to internal peers.
     pub originator_id: Option<Ipv4Addr>,
-    /// CLUSTER_LIST, in this order; sent to internal peers only.
+    /// CLUSTER_LIST, in this order. Sent only to internal peers.
     pub cluster_list: Vec<Ipv4Addr>,
     /// EXTENDED COMMUNITIES, in this order.
     pub extended_communities: Vec<ExtendedCommunity>,
-    /// LARGE_COMMUNITIES, in this order.
+    /// LARGE_COMMUNITIES, in this order. Duplicates are sent once.
     pub large_communities: Vec<LargeCommunity>,
-    /// Only to Customer.
+    /// Only to Customer (RFC 9234 section 5).
     pub only_to_customer: Option<Asn>,
-    /// Other attributes as octets, also those that have a view of their own: [`RawAttributeBuf`] makes them. Their codes
-    /// must be ascending, and none of those above.
+    /// All other attributes as octets. [`RawAttributeBuf`] has constructors for those with a grammar.
+    ///
+    /// Their codes must be ascending and differ from those of the fields above.
     pub unknown: Vec<RawAttributeBuf>,
 }
 
 impl AttributeSet {
-    /// An empty AS path and no optional attribute.
+    /// Creates a set with an empty AS path and without optional attributes.
     #[must_use]
     pub const fn new(origin: Origin) -> Self {
         Self {
@@ -77,21 +78,23 @@ impl AttributeSet {
         }
     }
 
-    /// What a receiver would not accept is not sent.
+    /// Checks that a receiver in `context` accepts the attributes.
+    // The encoder refuses values that `Update::check` does not accept, so that no receiver withdraws our routes.
     pub(crate) fn check(&self, context: &Context) -> Result<(), EncodeError> {
         if self.origin.name().is_none() {
-            return Err(EncodeError::Illegal("an ORIGIN that is not registered"));
+            return Err(EncodeError::Illegal("unregistered ORIGIN"));
         }
+        // RFC 7607 section 2, RFC 9774 section 3 and RFC 5065 section 5.
         if !self.as_path.is_legal(segments(context)) {
             return Err(EncodeError::Illegal(
-                "an AS_PATH with AS 0, with sets (RFC 9774), or with segments of a confederation to outside of it",
+                "AS_PATH with AS 0, with a set (RFC 9774), or with confederation segments for a peer outside of it",
             ));
         }
         if self
             .aggregator
             .is_some_and(|aggregator| aggregator.asn.number() == 0)
         {
-            return Err(EncodeError::Illegal("an AGGREGATOR of AS 0"));
+            return Err(EncodeError::Illegal("AGGREGATOR with AS 0"));
         }
         if self.unknown.is_empty() {
             Ok(())
@@ -100,33 +103,34 @@ impl AttributeSet {
         }
     }
 
+    /// Checks the attributes in `unknown`.
     #[cold]
     fn check_unknown(&self, context: &Context) -> Result<(), EncodeError> {
+        // The encoder merges `unknown` with the fields in one pass, which requires ascending codes.
         if !self
             .unknown
             .is_sorted_by(|one, other| one.code < other.code)
         {
-            return Err(EncodeError::Illegal(
-                "an attribute out of order or given twice",
-            ));
+            return Err(EncodeError::Illegal("duplicate or unordered attribute"));
         }
         if self
             .unknown
             .iter()
+            // RFC 4271 section 6.3: an unrecognized well-known attribute resets the session.
             .any(|unknown| has_own_field(unknown.code) || !unknown.flags.is_optional())
         {
             return Err(EncodeError::Illegal(
-                "an unknown attribute that is well-known or has a field of its own",
+                "unknown attribute that is well-known or has its own field",
             ));
         }
         let faulty = self.unknown.iter().any(|unknown| {
-            // What the peer is not sent cannot offend it.
+            // The encoder omits attributes that this kind of peer does not accept, so their faults do not matter.
             let sent = is_accepted(unknown.code, context.peer_kind);
             sent && verdict(&unknown.as_raw(), context).is_some()
         });
         if faulty {
             return Err(EncodeError::Illegal(
-                "an attribute whose flags or value are malformed",
+                "attribute with malformed flags or value",
             ));
         }
         Ok(())
@@ -134,34 +138,35 @@ impl AttributeSet {
 }
 
 impl RawAttributeBuf {
-    /// ATTR_SET (RFC 6368 section 5): the attributes of a customer's route that originated in `origin_as`. In it AS
-    /// numbers have four octets and LOCAL_PREF is there, as between internal peers.
+    /// Creates ATTR_SET (RFC 6368 section 5): the attributes of a customer's route that originated in `origin_as`.
+    ///
+    /// The nested attributes have four-octet AS numbers and a LOCAL_PREF, as between internal peers.
     ///
     /// # Errors
     ///
-    /// The attributes are not legal ones.
+    /// Returns an error if an attribute is malformed, or if ATTR_SET exceeds 65535 octets.
     pub fn attr_set(origin_as: Asn, attributes: &AttributeSet) -> Result<Self, EncodeError> {
+        // RFC 6368 section 5: the set is encoded as for an internal peer, and NEXT_HOP is not part of it.
         let context = Context::new(PeerKind::Internal);
         attributes.check(&context)?;
-        let length = 4 + attributes.encoded_length(&context, None);
-        two_octets("an ATTR_SET", length)?;
-        let mut value = vec![0; length];
-        if let Some((first, rest)) = value.split_first_chunk_mut() {
-            *first = origin_as.number().to_be_bytes();
-            attributes.write(&context, None, rest);
-        }
+        let length = attributes.encoded_length(&context, None);
+        two_octets("an ATTR_SET", 4 + length)?;
+        let mut octets = vec![0; length];
+        attributes.write(&context, None, &mut octets);
+        let value = [&origin_as.number().to_be_bytes()[..], &octets].concat();
         Ok(Self::new(AttributeCode::ATTR_SET, value))
     }
 }
 
 impl Default for AttributeSet {
-    /// Origin incomplete, as of a route that no routing protocol found, and nothing else.
+    /// Creates a set with ORIGIN incomplete, as for a route that no routing protocol found, and without other
+    /// attributes.
     fn default() -> Self {
         Self::new(Origin::INCOMPLETE)
     }
 }
 
-/// Whether a code has its own field, or is made anew for each message.
+/// Returns `true` if an attribute has its own field or is created for each message.
 fn has_own_field(code: AttributeCode) -> bool {
     matches!(
         code,

@@ -1,4 +1,4 @@
-//! Path attributes as ExaBGP's commands write them: `origin igp as-path [ 64512 64513 ] local-preference 100`.
+//! Path attributes in the syntax of ExaBGP's commands: `origin igp as-path [ 64512 64513 ] local-preference 100`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,9 +13,11 @@ use crate::text::number;
 
 impl fmt::Display for AttributeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // ExaBGP writes it in lower case, the IANA registry in upper case.
         let mut origin = String::new();
         write!(origin, "{}", self.origin)?;
         write!(f, "origin {}", origin.to_ascii_lowercase())?;
+        // Empty segments are not encoded, so a path of such segments counts as empty.
         let mut segments = self.as_path.segments.iter();
         if segments.any(|segment| !segment.asns.is_empty()) {
             write!(f, " as-path [ {} ]", self.as_path)?;
@@ -38,10 +40,12 @@ impl fmt::Display for AttributeSet {
     }
 }
 
+/// Writes a name and its value, or nothing for `None`.
 fn option(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Display>) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, " {name} {value}"))
 }
 
+/// Writes a name and its values in brackets, or nothing for an empty list.
 fn list(f: &mut fmt::Formatter<'_>, name: &str, values: &[impl fmt::Display]) -> fmt::Result {
     if values.is_empty() {
         return Ok(());
@@ -60,7 +64,7 @@ impl fmt::Display for Aggregator {
 impl FromStr for Aggregator {
     type Err = ParseAttributesError;
 
-    /// An AS number and an IPv4 address with a colon between them.
+    /// Parses an AS number and an IPv4 address with a colon between them.
     fn from_str(text: &str) -> Result<Self, ParseAttributesError> {
         let parse = || {
             let (asn, address) = text.split_once(':')?;
@@ -76,27 +80,33 @@ impl FromStr for Aggregator {
 impl FromStr for AttributeSet {
     type Err = ParseAttributesError;
 
-    /// Attributes in any order, each at most once but for `attribute`. Without `origin` it is incomplete.
+    /// Parses attributes in any order. Each keyword may appear once, except `attribute`. The default origin is
+    /// incomplete.
     fn from_str(text: &str) -> Result<Self, ParseAttributesError> {
         let mut set = Self::new(Origin::INCOMPLETE);
         let (mut words, mut seen) = (text.split_whitespace(), Vec::new());
         while let Some(name) = words.next() {
+            // The error names the keyword, because its message shows an example for each.
             let error = || ParseAttributesError(String::from(name));
+            // `attribute` may have another code each time. The encoder refuses a repeated code.
             if name != "attribute" && seen.contains(&name) {
                 return Err(error());
             }
             seen.push(name);
             set.parse(name, &mut words).ok_or_else(error)?;
         }
+        // The encoder requires ascending codes, and an operator may write any order.
         set.unknown.sort_by_key(|unknown| unknown.code);
         Ok(set)
     }
 }
 
 impl AttributeSet {
+    /// Parses the words after one keyword into its field. Returns `None` if they are invalid.
     fn parse<'a>(&mut self, name: &str, words: &mut impl Iterator<Item = &'a str>) -> Option<()> {
         match name {
             "origin" => self.origin = words.next()?.parse().ok()?,
+            // Joined again, because a set may have spaces after its commas.
             "as-path" => self.as_path = bracketed(words)?.join(" ").parse().ok()?,
             "med" => self.multi_exit_disc = Some(number(words.next()?)?),
             "local-preference" => self.local_pref = Some(number(words.next()?)?),
@@ -121,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways() {
+    fn attribute_set_text_round_trips() {
         for text in [
             "origin incomplete",
             "origin igp as-path [ 64512 {1,2} ] med 0 local-preference 100 atomic-aggregate aggregator \
@@ -152,7 +162,7 @@ mod tests {
         ] {
             let error = text.parse::<AttributeSet>().unwrap_err();
             assert_eq!(error.0, culprit, "{text}");
-            assert!(error.to_string().starts_with(culprit));
+            assert!(error.to_string().contains(culprit));
         }
     }
 }

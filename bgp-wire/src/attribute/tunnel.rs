@@ -1,5 +1,7 @@
-//! Attributes made of TLVs: PMSI_TUNNEL (RFC 6514), Tunnel Encapsulation (RFC 9012), AIGP (RFC 7311), Prefix-SID
-//! (RFC 8669). Their framing was checked; what the TLVs say is left to who uses them.
+//! Attributes with an inner structure: PMSI_TUNNEL (RFC 6514), Tunnel Encapsulation (RFC 9012), AIGP (RFC 7311) and
+//! Prefix-SID (RFC 8669).
+//!
+//! The rules check the framing of their TLVs. The application interprets the values.
 
 use crate::iana::PmsiTunnelType;
 use crate::parse::{Parsed, Short, be_u16, length_value_u8, length_value_u16, octet, take};
@@ -7,17 +9,18 @@ use crate::parse::{Parsed, Short, be_u16, length_value_u8, length_value_u16, oct
 /// PMSI_TUNNEL (RFC 6514 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PmsiTunnel<'a> {
-    /// Bit 0: leaf information is required.
+    /// The flags. The lowest bit requires leaf information.
     pub flags: u8,
     /// The type of the tunnel.
     pub tunnel_type: PmsiTunnelType,
-    /// The label field: a label in its high 20 bits, or a VNI of 24 bits.
+    /// The label field, 24 bits: a label in its high 20 bits, or a VNI (RFC 8365 section 5.1.3).
     pub label: u32,
-    /// The identifier of the tunnel, in the form of its type.
+    /// The identifier of the tunnel. Its form depends on the type.
     pub identifier: &'a [u8],
 }
 
 impl<'a> PmsiTunnel<'a> {
+    /// Decodes a value. Returns `None` if it has less than five octets.
     pub(super) fn decode(value: &'a [u8]) -> Option<Self> {
         let ([flags, tunnel_type, high, middle, low], identifier) = value.split_first_chunk()?;
         Some(Self {
@@ -33,8 +36,9 @@ impl<'a> PmsiTunnel<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tlv<'a> {
     /// The type.
+    // Tunnel types have two octets; the types of all other TLVs here have one.
     pub kind: u16,
-    /// The value.
+    /// The value, without type and length.
     pub value: &'a [u8],
 }
 
@@ -51,7 +55,7 @@ macro_rules! tlvs {
                 Self { value }
             }
 
-            /// The TLVs, in order; ends at one that is cut short.
+            /// Returns the TLVs in order. Ends before a TLV that is incomplete.
             pub fn iter(&self) -> impl Iterator<Item = Tlv<'a>> + use<'a> {
                 let mut rest = self.value;
                 core::iter::from_fn(move || {
@@ -61,7 +65,7 @@ macro_rules! tlvs {
                 })
             }
 
-            /// Whether the value is whole TLVs, at least one.
+            /// Returns `true` if the value is a list of complete TLVs and has at least one.
             #[must_use]
             pub fn is_well_formed(&self) -> bool {
                 let mut rest = self.value;
@@ -98,18 +102,20 @@ tlvs! {
 }
 
 impl Aigp<'_> {
-    /// The accumulated metric.
+    /// Returns the accumulated metric (RFC 7311 section 3). `None` if the attribute has no valid AIGP TLV.
     #[must_use]
     pub fn metric(&self) -> Option<u64> {
+        // RFC 7311 section 3: of several AIGP TLVs only the first is used.
         let metric = self.iter().find(|tlv| tlv.kind == 1)?;
         Some(u64::from_be_bytes(*metric.value.as_array()?))
     }
 }
 
 impl PrefixSid<'_> {
-    /// The label index (RFC 8669 section 3.1).
+    /// Returns the label index (RFC 8669 section 3.1). `None` if the attribute has no valid Label-Index TLV.
     #[must_use]
     pub fn label_index(&self) -> Option<u32> {
+        // RFC 8669 section 3.1: a reserved octet and two octets of flags, which receivers ignore, precede the index.
         let label = self.iter().find(|tlv| tlv.kind == LABEL_INDEX)?;
         let (_reserved_and_flags, index) = label.value.split_first_chunk::<3>()?;
         Some(u32::from_be_bytes(*index.as_array()?))
@@ -117,38 +123,42 @@ impl PrefixSid<'_> {
 }
 
 impl Tlv<'_> {
-    /// Whether the length is one that the TLV's kind can have (RFC 8669 sections 3.1 and 3.2).
+    /// Returns `true` if a TLV of Prefix-SID has a length that its type permits (RFC 8669 sections 3.1 and 3.2).
     pub(super) fn is_legal_sid(&self) -> bool {
         match (self.kind, self.value.len()) {
             (LABEL_INDEX, length) => length == 7,
-            // Flags, and one or more ranges of labels.
+            // RFC 8669 section 3.2: two octets of flags, then at least one range of six octets.
             (ORIGINATOR_SRGB, length) => length >= 8 && (length - 2).is_multiple_of(6),
+            // Later RFCs add types, such as SRv6 services (RFC 9252): an unknown type is not a fault.
             _ => true,
         }
     }
 }
 
-/// TLVs of Prefix-SID.
+/// Type of the Label-Index TLV of Prefix-SID (RFC 8669 section 3.1).
 const LABEL_INDEX: u16 = 1;
+/// Type of the Originator SRGB TLV of Prefix-SID (RFC 8669 section 3.2).
 const ORIGINATOR_SRGB: u16 = 3;
 
 impl<'a> Tlv<'a> {
-    /// The sub-TLVs, for the tunnels of [`TunnelEncapsulation`].
+    /// Returns the sub-TLVs, if this is a tunnel of [`TunnelEncapsulation`].
     #[must_use]
     pub fn options(&self) -> TunnelOptions<'a> {
         TunnelOptions::new(self.value)
     }
 }
 
+/// Parses a tunnel of Tunnel Encapsulation: two octets each for type and length (RFC 9012 section 2).
 fn tunnel(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
     let (rest, kind) = be_u16(input)?;
     let (rest, value) = length_value_u16(rest)?;
     Ok((rest, Tlv { kind, value }))
 }
 
-/// Types from 128 on have a length of two octets.
+/// Parses a sub-TLV of a tunnel.
 fn tunnel_option(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
     let (rest, kind) = octet(input)?;
+    // RFC 9012 section 2: types from 128 have a length of two octets.
     let (rest, value) = if kind < 128 {
         length_value_u8(rest)?
     } else {
@@ -163,10 +173,11 @@ fn tunnel_option(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
     ))
 }
 
-/// The length counts type and length too.
+/// Parses a TLV of AIGP.
 fn aigp(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
     let (rest, kind) = octet(input)?;
     let (rest, length) = be_u16(rest)?;
+    // RFC 7311 section 3: the length includes the three octets of type and length.
     let length = usize::from(length)
         .checked_sub(3)
         .ok_or(nom::Err::Error(Short))?;
@@ -180,6 +191,7 @@ fn aigp(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
     ))
 }
 
+/// Parses a TLV of Prefix-SID: one octet of type and two of length (RFC 8669 section 3).
 fn prefix_sid(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
     let (rest, kind) = octet(input)?;
     let (rest, value) = length_value_u16(rest)?;
@@ -199,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values() {
+    fn values_decode_and_incomplete_tlvs_are_rejected() {
         let tunnels = TunnelEncapsulation::new(&[0, 8, 0, 6, 1, 1, 7, 128, 0, 0]);
         assert!(tunnels.is_well_formed());
         let tunnel = tunnels.iter().next().unwrap();
@@ -216,6 +228,7 @@ mod tests {
         assert_eq!((aigp.is_well_formed(), aigp.metric()), (true, Some(256)));
         let sid = PrefixSid::new(&[1, 0, 7, 0, 0, 0, 0, 0, 0, 5]);
         assert_eq!((sid.is_well_formed(), sid.label_index()), (true, Some(5)));
+        // EVPN uses this form for ingress replication: label field and address of the sender (RFC 7432 section 11.2).
         let pmsi = PmsiTunnel::decode(&[0, 6, 0, 0x10, 0x10, 192, 0, 2, 1]).unwrap();
         assert_eq!(
             (pmsi.tunnel_type, pmsi.label, pmsi.identifier),

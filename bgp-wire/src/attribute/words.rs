@@ -1,17 +1,18 @@
-//! What the texts of path attributes are made of: keywords, brackets, and the error that shows how an attribute is written.
+//! The elements of the text form of path attributes: keywords, brackets, and an error with an example.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+// The keywords follow ExaBGP, whose commands operators know.
 pub(super) const HEX: &str = "attribute";
 pub(super) const AIGP: &str = "aigp";
 pub(super) const PREFIX_SID: &str = "bgp-prefix-sid";
 pub(super) const PMSI_TUNNEL: &str = "pmsi-tunnel";
 pub(super) const IPV6_COMMUNITIES: &str = "ipv6-extended-community";
 
-/// An example of every keyword.
+/// An example for every keyword. The error for an unknown keyword lists the keywords of this table.
 const EXAMPLES: [(&str, &str); 17] = [
     ("origin", "origin igp, egp or incomplete"),
     ("as-path", "as-path [ 64512 64513 ]"),
@@ -44,7 +45,7 @@ const EXAMPLES: [(&str, &str); 17] = [
     ),
 ];
 
-/// The words between `[` and the `]` that closes it; one without brackets.
+/// Returns the words between `[` and `]`, or one word without brackets. `None` if a bracket is not closed.
 pub(super) fn bracketed<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<&'a str>> {
     match words.next()? {
         "[" => {
@@ -56,18 +57,23 @@ pub(super) fn bracketed<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option
                 }
             }
         }
+        // ExaBGP permits a single item without brackets.
         word => Some([word].into()),
     }
 }
 
+/// Parses a list of items in brackets. Returns `None` if an item is invalid or the list is empty.
 pub(super) fn items<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<Vec<T>> {
-    let items = bracketed(words)?.into_iter().map(|word| word.parse().ok());
-    items
+    // RFC 7606 section 7.8: an attribute without items is malformed, so an empty list is a mistake.
+    bracketed(words)?
+        .into_iter()
+        .map(|word| word.parse().ok())
         .collect::<Option<Vec<T>>>()
         .filter(|items| !items.is_empty())
 }
 
-/// The text is not path attributes; inside is the name of the first that is unknown, doubled, or has a wrong value.
+/// The text is not a list of path attributes. Contains the first keyword that is unknown, repeated, or has an invalid
+/// value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseAttributesError(pub String);
 
@@ -75,10 +81,11 @@ impl fmt::Display for ParseAttributesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.0.as_str();
         match EXAMPLES.iter().find(|(keyword, _)| *keyword == name) {
-            Some((_, example)) => write!(f, "{name}: right would be {example}"),
+            // A repeated keyword also gets here: the example is then the form of the single one.
+            Some((_, example)) => write!(f, "invalid or duplicate `{name}`; write {example}"),
             None => write!(
                 f,
-                "{name}: not an attribute; there are {}",
+                "unknown attribute `{name}`; expected one of {}",
                 EXAMPLES.map(|(keyword, _)| keyword).join(", ")
             ),
         }

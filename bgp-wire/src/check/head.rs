@@ -1,5 +1,6 @@
-//! ORIGIN, AS_PATH and NEXT_HOP where they stand first and in this order, as in nearly every message: what the table of
-//! rules says of them, written out for speed. What is not as usual is left to the table.
+//! A fast path for ORIGIN, AS_PATH and NEXT_HOP if they come first and in this order, as in nearly every message.
+//!
+//! It accepts obviously valid attributes by the same rules as the table, and leaves the rest to the table.
 
 use super::index::Index;
 use crate::attribute::rules::slot;
@@ -8,7 +9,8 @@ use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, SegmentType};
 use crate::next_hop::is_host;
 
-/// Notes those of the three attributes that stand as usual. What follows them, and a bit for the code of each.
+/// Indexes the leading attributes that are obviously valid. Returns the attributes after them, and a mask with the bit
+/// of each accepted code.
 #[inline(always)]
 pub(super) fn check_head<'a>(
     attributes: RawAttributes<'a>,
@@ -18,6 +20,7 @@ pub(super) fn check_head<'a>(
 ) -> (RawAttributes<'a>, u64) {
     const ORIGIN: u8 = AttributeCode::ORIGIN.0;
     const NEXT_HOP: u8 = AttributeCode::NEXT_HOP.0;
+    // RFC 4271 section 5.1.1: the values 0 to 2 are defined.
     let start = attributes.start();
     let [AttributeFlags::TRANSITIVE, ORIGIN, 1, 0..=2, rest @ ..] = attributes.octets() else {
         return (attributes, 0);
@@ -30,6 +33,7 @@ pub(super) fn check_head<'a>(
     let Ok((after, raw)) = RawAttribute::split(rest, start) else {
         return (attributes, seen);
     };
+    // FRR sets Extended Length for every AS_PATH, which RFC 4271 section 4.3 does not forbid for a short value.
     let well_known = raw.flags.0 & !AttributeFlags::EXTENDED_LENGTH == AttributeFlags::TRANSITIVE;
     if !(raw.code == AttributeCode::AS_PATH && well_known && is_short_path(&raw, message, context))
     {
@@ -52,6 +56,7 @@ pub(super) fn check_head<'a>(
     else {
         return (attributes, seen);
     };
+    // Another address is not malformed but unusable, which `check_usable` decides.
     if !is_host([*a, *b, *c, *d].into()) {
         return (attributes, seen);
     }
@@ -59,17 +64,18 @@ pub(super) fn check_head<'a>(
     (attributes.with_rest(rest), seen | 1 << NEXT_HOP)
 }
 
-/// Whether a path is empty, or one sequence of at most eight four-octet AS numbers of which none is 0. Eight are looked at
-/// always, whatever they are, so that no branch depends on how many there are.
+/// Returns `true` if a path is empty or one sequence of at most eight four-octet AS numbers, none of them 0.
 #[inline(always)]
 fn is_short_path(raw: &RawAttribute<'_>, message: &[u8], context: &Context) -> bool {
     const SEQUENCE: u8 = SegmentType::AS_SEQUENCE.0;
     if raw.value.is_empty() {
         return context.peer_kind != PeerKind::Confederation;
     }
-    let end = usize::from(raw.start) + raw.header_length() + 2;
+    // Always eight numbers, even those after the path, so that no branch depends on the length of the path. A message
+    // that ends earlier takes the slow path.
+    let start = usize::from(raw.start) + raw.header_length() + 2;
     let octets = message
-        .get(end..)
+        .get(start..)
         .and_then(|octets| octets.first_chunk::<32>());
     let ([SEQUENCE, count @ 1..=8, ..], Some(octets)) = (raw.value, octets) else {
         return false;

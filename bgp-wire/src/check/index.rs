@@ -1,14 +1,15 @@
-//! Which attributes of a checked UPDATE survive, and where they stand.
+//! The attributes of a checked UPDATE that survive, and an index of their positions.
 
 use crate::attribute::rules::{SLOTS, slot, verdict};
 use crate::attribute::{RawAttribute, RawAttributes};
 use crate::context::Context;
 use crate::iana::AttributeCode;
 
-/// Where those of the surviving attributes stand in their message that are asked for by name.
+/// The positions of surviving attributes in their message, for those that have a slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Index {
-    /// By slot; 0 where there is none: no attribute starts at the first octet of a message.
+    /// Positions by slot; 0 if the attribute is absent.
+    // No attribute begins at octet 0 of a message. `Option<u16>` would double the size of the index.
     positions: [u16; SLOTS],
 }
 
@@ -17,14 +18,16 @@ impl Index {
         positions: [0; SLOTS],
     };
 
-    /// Notes an attribute, if it is one that is asked for by name.
+    /// Stores the position of an attribute, if its code has a slot.
     #[inline(always)]
     pub(super) fn insert(&mut self, slot: u8, position: u16) {
-        if let Some(noted) = self.positions.get_mut(usize::from(slot)) {
-            *noted = position;
+        // The slot of a code that is not indexed is out of range, so one test covers both.
+        if let Some(stored) = self.positions.get_mut(usize::from(slot)) {
+            *stored = position;
         }
     }
 
+    /// Returns the position of an attribute, or `None` if it is absent or its code has no slot.
     #[inline(always)]
     pub(super) fn position(&self, code: AttributeCode) -> Option<u16> {
         let position = *self.positions.get(usize::from(slot(code)))?;
@@ -32,11 +35,11 @@ impl Index {
     }
 }
 
-/// The attributes of a checked UPDATE that survive, as they stand in the message.
+/// Iterator over the attributes of a checked UPDATE that survive, in the order of the message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SurvivingAttributes<'a> {
     raw: RawAttributes<'a>,
-    /// Every attribute survives.
+    /// No attribute has a fault, so every attribute survives.
     all: bool,
     context: &'a Context,
     seen: Seen,
@@ -64,32 +67,34 @@ impl<'a> Iterator for SurvivingAttributes<'a> {
             if self.all {
                 return Some(raw);
             }
-            // By value: what is lent to a function is kept in memory.
-            let (yes, seen) = survives(raw, self.context, self.seen);
+            // Passed by value: a reference would keep the set in memory instead of registers.
+            let (is_surviving, seen) = survives(raw, self.context, self.seen);
             self.seen = seen;
-            if yes {
+            if is_surviving {
                 return Some(raw);
             }
         }
     }
 }
 
-/// Whether an attribute survives. `seen` are the codes that were met before.
+/// Returns whether an attribute survives, and `seen` with its code.
 #[cold]
 fn survives(raw: RawAttribute<'_>, context: &Context, mut seen: Seen) -> (bool, Seen) {
+    // RFC 7606 section 3 (g): only the first of several attributes with one code counts, even if it is malformed.
     let survives = seen.insert(raw.code) && verdict(&raw, context).is_none();
     (survives, seen)
 }
 
-/// The attribute codes that were met.
+/// A set of attribute codes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen([u64; 4]);
 
 impl Seen {
-    /// Whether the code is new.
+    /// Adds a code. Returns `true` if it is new.
     #[inline(always)]
     pub(super) fn insert(&mut self, code: AttributeCode) -> bool {
         let Some(word) = self.0.get_mut(usize::from(code.0 >> 6)) else {
+            debug_assert!(false, "four words have a bit for every code");
             return false;
         };
         let bit = 1 << (code.0 & 63);

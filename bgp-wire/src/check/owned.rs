@@ -1,4 +1,4 @@
-//! What a checked UPDATE becomes when it is kept or sent on: `AttributeSet` and `UpdateBuf`.
+//! Conversions of a checked UPDATE to owned types, to store or forward it: `AttributeSet` and `UpdateBuf`.
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -12,8 +12,7 @@ use crate::iana::Origin;
 use crate::nlri::AnyNlriBuf;
 
 impl From<&Checked<'_>> for UpdateBuf {
-    /// The same routes with the same next hops, and the attributes that are passed on with them (see
-    /// [`AttributeSet::from`]).
+    /// Copies the routes, their next hops, and the attributes to pass on (see [`AttributeSet::from`]).
     fn from(checked: &Checked<'_>) -> Self {
         let mut update = Self::new(checked.into());
         if let Some(address) = checked.next_hop() {
@@ -35,8 +34,11 @@ impl From<&Checked<'_>> for UpdateBuf {
 }
 
 impl From<&Checked<'_>> for AttributeSet {
-    /// What is passed on with a route: everything but the next hops, the routes, and unknown attributes that are not
-    /// transitive. Unknown ones get the Partial bit (RFC 4271 section 5); AS4_PATH is merged (RFC 6793 section 4.2.3).
+    /// Copies the attributes to pass on with a route: all except next hops, routes, and unknown non-transitive
+    /// attributes.
+    ///
+    /// Unknown attributes get the Partial bit (RFC 4271 section 5). AS4_PATH is merged into AS_PATH (RFC 6793 section
+    /// 4.2.3).
     fn from(checked: &Checked<'_>) -> Self {
         let mut set = Self::new(Origin::INCOMPLETE);
         for raw in checked.raw_attributes() {
@@ -55,6 +57,7 @@ impl From<&Checked<'_>> for AttributeSet {
                 }
                 Attribute::LargeCommunities(communities) => {
                     set.large_communities.extend(communities.iter());
+                    // RFC 8092 section 3: duplicates are removed on receipt.
                     dedup(&mut set.large_communities);
                 }
                 Attribute::OnlyToCustomer(asn) => set.only_to_customer = Some(asn),
@@ -77,20 +80,23 @@ impl From<&Checked<'_>> for AttributeSet {
                 | Attribute::As4Aggregator(_) => {}
             }
         }
+        // After the walk, because AS4_PATH may precede AS_PATH in the message.
         merge_as4(&mut set, checked);
+        // RFC 4271 section 5: a receiver accepts any order, but the encoder requires an ascending one.
         set.unknown.sort_by_key(|unknown| unknown.code);
         set
     }
 }
 
-/// RFC 6793 section 4.2.3: what a two-octet speaker could not say.
+/// Restores the four-octet AS numbers that a two-octet speaker passed on in separate attributes (RFC 6793 section
+/// 4.2.3).
 fn merge_as4(set: &mut AttributeSet, checked: &Checked<'_>) {
-    let foreign = set
+    let is_newer = set
         .aggregator
         .is_some_and(|aggregator| aggregator.asn != Asn::TRANS);
     if let Some(aggregator) = checked.as4_aggregator() {
-        if foreign {
-            // Somebody without AS4 support has aggregated since: both attributes are to be ignored.
+        if is_newer {
+            // A speaker without RFC 6793 aggregated the route later: both AS4 attributes are outdated and ignored.
             return;
         }
         set.aggregator = Some(aggregator);
@@ -100,7 +106,7 @@ fn merge_as4(set: &mut AttributeSet, checked: &Checked<'_>) {
     }
 }
 
-/// Leaves the first of each.
+/// Removes duplicates: keeps the first of each.
 pub(crate) fn dedup<T: PartialEq + Copy>(items: &mut Vec<T>) {
     let mut kept = Vec::with_capacity(items.len());
     for item in items.iter() {

@@ -11,7 +11,7 @@ use crate::next_hop::NextHop;
 use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
 
 impl<'a> Checked<'a> {
-    /// Every unicast prefix that is announced. Nothing after treat-as-withdraw.
+    /// Returns the announced unicast prefixes. Empty after treat-as-withdraw.
     #[must_use]
     #[inline(always)]
     pub fn announced(&self) -> UnicastRoutes<'a> {
@@ -22,7 +22,8 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// The same, each with its next hop: that of IPv4 may stand in NEXT_HOP or in MP_REACH_NLRI.
+    /// Returns the announced unicast prefixes, each with its next hop. Empty after treat-as-withdraw.
+    // An IPv4 prefix may be in either field: in MP_REACH_NLRI its next hop can be an IPv6 address (RFC 8950).
     pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
         let UnicastSection {
             ipv4,
@@ -39,7 +40,7 @@ impl<'a> Checked<'a> {
         ipv4.chain(others)
     }
 
-    /// Every unicast prefix that is withdrawn, and after treat-as-withdraw those that were announced.
+    /// Returns the withdrawn unicast prefixes. After treat-as-withdraw the announced ones follow.
     #[must_use]
     #[inline(always)]
     pub fn withdrawn(&self) -> UnicastRoutes<'a> {
@@ -49,6 +50,7 @@ impl<'a> Checked<'a> {
                 .mp_unreach()
                 .map_or(MpPrefixes::None, |unreach| unreach.prefixes()),
         };
+        // RFC 7606 section 2: all routes of the UPDATE are handled as if it had withdrawn them.
         if self.treats_as_withdraw() {
             UnicastRoutes::of_both(unreachable, self.reachable())
         } else {
@@ -56,6 +58,7 @@ impl<'a> Checked<'a> {
         }
     }
 
+    /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI.
     #[inline(always)]
     fn reachable(&self) -> UnicastSection<'a> {
         UnicastSection {
@@ -66,8 +69,10 @@ impl<'a> Checked<'a> {
         }
     }
 
+    /// Returns the prefixes of an IPv4 field, or none if IPv4 unicast was not negotiated.
     #[inline]
     fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
+        // RFC 4760 section 8: the fields outside of the multiprotocol attributes also require the negotiated family.
         let context = self.update.context();
         if context.families.contains(Family::IPV4_UNICAST) {
             Prefixes::from_checked(field, context.add_path.contains(Family::IPV4_UNICAST))
@@ -76,13 +81,13 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Every route that is announced, of all families. Nothing after treat-as-withdraw.
+    /// Returns the announced routes of all families. Empty after treat-as-withdraw.
     pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let reachable = (!self.treats_as_withdraw()).then(|| self.reachable_routes());
         reachable.into_iter().flatten()
     }
 
-    /// Every route that is withdrawn, of all families, and after treat-as-withdraw those that were announced.
+    /// Returns the withdrawn routes of all families. After treat-as-withdraw the announced ones follow.
     pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
         let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
@@ -91,12 +96,14 @@ impl<'a> Checked<'a> {
             .chain(reachable.into_iter().flatten())
     }
 
+    /// Returns the routes in the NLRI field and in MP_REACH_NLRI.
     fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let multiprotocol = self.mp_reach().map(|reach| reach.routes());
         self.ipv4_routes(self.update.nlri_octets(), false)
             .chain(multiprotocol.into_iter().flatten())
     }
 
+    /// Returns the routes of an IPv4 field, or none if IPv4 unicast was not negotiated.
     fn ipv4_routes(&self, field: &'a [u8], withdrawn: bool) -> Routes<'a> {
         let context = self.update.context();
         let format = NlriFormat::new(Family::IPV4_UNICAST, context, withdrawn);
@@ -104,7 +111,7 @@ impl<'a> Checked<'a> {
         Routes::from_checked(if exchanged { field } else { &[] }, format)
     }
 
-    /// The family that an End-of-RIB marker ends (RFC 4724 section 2).
+    /// Returns the family of an End-of-RIB marker (RFC 4724 section 2), or `None` if the UPDATE is not one.
     #[must_use]
     pub fn end_of_rib(&self) -> Option<Family> {
         let update = &self.update;
@@ -112,31 +119,34 @@ impl<'a> Checked<'a> {
             return None;
         }
         let mut attributes = update.raw_attributes();
+        // RFC 4724 section 2: an UPDATE without any content is the marker of IPv4 unicast.
         if attributes.is_empty() {
             return Some(Family::IPV4_UNICAST);
         }
         let unreach = self
             .mp_unreach()
             .filter(|unreach| unreach.nlri_octets().is_empty())?;
+        // Other attributes beside an empty MP_UNREACH_NLRI make an UPDATE that withdraws nothing, not a marker.
         (attributes.by_ref().count() == 1).then(|| unreach.family())
     }
 }
 
-/// The unicast prefixes of a message, IPv4 and IPv6.
+/// Iterator over the unicast prefixes of a message, IPv4 and IPv6.
 ///
-/// `for_each` and what else is made of `fold` is faster than a `for` loop.
+/// `for_each` and other adapters that use `fold` are faster than a `for` loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnicastRoutes<'a> {
     first: UnicastSection<'a>,
-    /// What was announced, after treat-as-withdraw.
+    /// The announced prefixes, after treat-as-withdraw.
     second: Option<UnicastSection<'a>>,
 }
 
-/// What is announced, or what is withdrawn.
+/// The announced or the withdrawn prefixes of a message.
 #[derive(Clone, Copy, Debug)]
 struct UnicastSection<'a> {
-    /// The field of its own that IPv4 has.
+    /// The prefixes in the NLRI or Withdrawn Routes field.
     ipv4: Prefixes<'a, Ipv4Net>,
+    /// The prefixes in MP_REACH_NLRI or MP_UNREACH_NLRI.
     multiprotocol: MpPrefixes<'a>,
 }
 
@@ -151,6 +161,7 @@ impl Default for UnicastSection<'_> {
 }
 
 impl<'a> UnicastRoutes<'a> {
+    /// Creates an iterator over one section.
     #[inline]
     fn of(first: UnicastSection<'a>) -> Self {
         Self {
@@ -159,6 +170,7 @@ impl<'a> UnicastRoutes<'a> {
         }
     }
 
+    /// Creates an iterator over two sections.
     #[inline]
     fn of_both(first: UnicastSection<'a>, second: UnicastSection<'a>) -> Self {
         Self {
@@ -186,7 +198,8 @@ impl Iterator for UnicastRoutes<'_> {
         self.first.next().or_else(|| self.second.as_mut()?.next())
     }
 
-    /// One loop for each of the usual two.
+    // `next` asks each source for every prefix; here the two usual sources have a loop each. The second section is
+    // rare.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
         let ipv4 = self.first.ipv4;

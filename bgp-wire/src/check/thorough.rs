@@ -1,4 +1,4 @@
-//! [`Update::check`] without its shortcuts, for tests and fuzzing to hold it to.
+//! [`Update::check`] without its fast paths, the reference for tests and fuzzing.
 
 use std::format;
 use std::string::String;
@@ -12,12 +12,13 @@ use crate::message::Update;
 use crate::nlri::{NlriFormat, Routes};
 use crate::reason::Reason;
 
-/// Asserts that shortcuts change nothing.
+/// Asserts that the fast paths do not change the result.
 pub(crate) fn assert_shortcuts_are_right(update: &Update<'_>) {
     let (quick, thorough) = (update.check(), check(update));
     assert_eq!(outcome(&quick), outcome(&thorough), "{update:?}");
 }
 
+/// Returns the visible result of a check: the index and the fault, or the error.
 fn outcome(result: &Result<Checked<'_>, DecodeError>) -> String {
     match result {
         Ok(checked) => format!("{:?} {:?}", checked.index, checked.fault()),
@@ -25,10 +26,12 @@ fn outcome(result: &Result<Checked<'_>, DecodeError>) -> String {
     }
 }
 
+/// Checks every attribute by the table of rules.
 fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
     let withdrawn = (update.withdrawn_octets(), update.withdrawn_start());
     let announced = (update.nlri_octets(), update.nlri_start());
     for (field, start) in [withdrawn, announced] {
+        // The generic check of all families: the fast one for prefixes has shortcuts of its own.
         let format = NlriFormat::new(Family::IPV4_UNICAST, update.context(), false);
         let network_field = |span: Span| DecodeError {
             reason: Reason::INVALID_NETWORK_FIELD,
@@ -48,6 +51,7 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
             Err(error) => checked.record_fault(Treatment::Withdraw, error),
         }
     }
+    // `Update::check` skips the second call if nothing is unusual; here it always runs.
     if checked.announces_routes() {
         checked.check_mandatory();
         checked.check_usable();
@@ -69,7 +73,8 @@ mod tests {
 
     const MARKER: [u8; 16] = [0xff; 16];
 
-    /// Lengths, flags, codes, first octets of addresses, and what is next to them.
+    // Every value of the 256 would take minutes. These are lengths, flags, codes and first octets of addresses, with
+    // their neighbors.
     const VALUES: [u8; 22] = [
         0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 24, 25, 32, 33, 0x40, 0x50, 127, 0x80, 0xc0, 224, 255,
     ];
@@ -103,9 +108,9 @@ mod tests {
         }
     }
 
-    /// Every message that differs in one octet from one in which every shortcut is taken.
     #[test]
-    fn one_octet_changed() {
+    fn one_changed_octet_gives_same_result_as_thorough_check() {
+        // Each message takes a fast path, so that one changed octet crosses its border.
         let head = [
             &[0x40, 1, 1, 0][..],
             &[0x50, 2, 0, 10, 2, 2, 0, 0, 0xfc, 0, 0, 1, 0, 0],
@@ -141,6 +146,7 @@ mod tests {
             ],
         ]
         .concat();
+        // Nine AS numbers: one more than the fast path of the head accepts.
         let long = [&[0x40, 2, 38, 2, 9][..], &[0, 0, 0, 1].repeat(9)].concat();
         let messages = [
             message(&[&head[..], &others].concat(), &nlri),

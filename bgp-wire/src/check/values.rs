@@ -1,4 +1,4 @@
-//! The attributes of a checked UPDATE that most applications look at, each without a walk.
+//! Accessors for the attributes of a checked UPDATE that most applications use.
 
 use core::net::Ipv4Addr;
 
@@ -10,15 +10,17 @@ use crate::attribute::{
 };
 use crate::iana::{AttributeCode, Origin};
 
+// Each accessor returns `None` if the attribute is absent or discarded. Those of frequent attributes use the index; the
+// others walk the attributes.
 impl<'a> Checked<'a> {
-    /// ORIGIN. Every message that announces has one.
+    /// Returns ORIGIN. It is present in every UPDATE that announces routes.
     #[must_use]
     #[inline]
     pub fn origin(&self) -> Option<Origin> {
         Some(Origin(*self.value(AttributeCode::ORIGIN)?.first()?))
     }
 
-    /// AS_PATH. Every message that announces has one.
+    /// Returns AS_PATH. It is present in every UPDATE that announces routes.
     #[must_use]
     #[inline]
     pub fn as_path(&self) -> Option<AsPath<'a>> {
@@ -28,14 +30,14 @@ impl<'a> Checked<'a> {
         ))
     }
 
-    /// NEXT_HOP: that of the IPv4 routes outside MP_REACH_NLRI.
+    /// Returns NEXT_HOP: the next hop of the IPv4 routes outside MP_REACH_NLRI.
     #[must_use]
     #[inline]
     pub fn next_hop(&self) -> Option<Ipv4Addr> {
         self.word(AttributeCode::NEXT_HOP).map(Ipv4Addr::from)
     }
 
-    /// MULTI_EXIT_DISC.
+    /// Returns MULTI_EXIT_DISC.
     #[must_use]
     #[inline]
     pub fn multi_exit_disc(&self) -> Option<u32> {
@@ -43,48 +45,48 @@ impl<'a> Checked<'a> {
             .map(u32::from_be_bytes)
     }
 
-    /// LOCAL_PREF, from internal peers.
+    /// Returns LOCAL_PREF. It is discarded from external peers.
     #[must_use]
     #[inline]
     pub fn local_pref(&self) -> Option<u32> {
         self.word(AttributeCode::LOCAL_PREF).map(u32::from_be_bytes)
     }
 
-    /// AGGREGATOR.
+    /// Returns AGGREGATOR. An AS number of two octets may be [`Asn::TRANS`]; see [`Checked::as4_aggregator`].
     #[must_use]
     pub fn aggregator(&self) -> Option<Aggregator> {
         self.value(AttributeCode::AGGREGATOR)
             .map(Aggregator::from_checked)
     }
 
-    /// ORIGINATOR_ID, from internal peers (RFC 4456 section 8).
+    /// Returns ORIGINATOR_ID (RFC 4456 section 8). It is discarded from all but internal peers.
     #[must_use]
     pub fn originator_id(&self) -> Option<Ipv4Addr> {
         self.word(AttributeCode::ORIGINATOR_ID).map(Ipv4Addr::from)
     }
 
-    /// CLUSTER_LIST, from internal peers (RFC 4456 section 8).
+    /// Returns CLUSTER_LIST (RFC 4456 section 8). It is discarded from all but internal peers.
     #[must_use]
     pub fn cluster_list(&self) -> Option<ClusterList<'a>> {
         self.value(AttributeCode::CLUSTER_LIST)
             .map(ClusterList::new)
     }
 
-    /// Only to Customer (RFC 9234 section 5).
+    /// Returns Only to Customer (RFC 9234 section 5).
     #[must_use]
     pub fn only_to_customer(&self) -> Option<Asn> {
         self.word(AttributeCode::ONLY_TO_CUSTOMER)
             .map(|octets| Asn::new(u32::from_be_bytes(octets)))
     }
 
-    /// COMMUNITIES.
+    /// Returns COMMUNITIES.
     #[must_use]
     #[inline]
     pub fn communities(&self) -> Option<Communities<'a>> {
         self.value(AttributeCode::COMMUNITIES).map(Communities::new)
     }
 
-    /// EXTENDED COMMUNITIES.
+    /// Returns EXTENDED COMMUNITIES.
     #[must_use]
     #[inline]
     pub fn extended_communities(&self) -> Option<ExtendedCommunities<'a>> {
@@ -92,7 +94,7 @@ impl<'a> Checked<'a> {
             .map(ExtendedCommunities::new)
     }
 
-    /// LARGE_COMMUNITIES.
+    /// Returns LARGE_COMMUNITIES. It may contain duplicates.
     #[must_use]
     #[inline]
     pub fn large_communities(&self) -> Option<LargeCommunities<'a>> {
@@ -100,21 +102,25 @@ impl<'a> Checked<'a> {
             .map(LargeCommunities::new)
     }
 
-    /// AS4_PATH, on a session with AS numbers of two octets (RFC 6793).
+    /// Returns AS4_PATH. It is discarded on a session with four-octet AS numbers (RFC 6793).
     #[must_use]
     pub fn as4_path(&self) -> Option<AsPath<'a>> {
         self.value(AttributeCode::AS4_PATH)
+            // RFC 6793 section 3: four octets, whatever the session negotiated.
             .map(|value| AsPath::new(value, true))
     }
 
-    /// AS4_AGGREGATOR, on a session with AS numbers of two octets (RFC 6793).
+    /// Returns AS4_AGGREGATOR. It is discarded on a session with four-octet AS numbers (RFC 6793).
     #[must_use]
     pub fn as4_aggregator(&self) -> Option<Aggregator> {
         self.value(AttributeCode::AS4_AGGREGATOR)
             .map(Aggregator::from_checked)
     }
 
-    /// MP_REACH_NLRI. Its prefixes are withdrawn after treat-as-withdraw: take them from [`Checked::announced`].
+    /// Returns MP_REACH_NLRI.
+    ///
+    /// After treat-as-withdraw its prefixes are withdrawn, so use [`Checked::announced`] for the announced ones.
+    // Present in a checked UPDATE only if well-formed: a fault in it resets the session (RFC 7606 section 7.11).
     #[must_use]
     #[inline]
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
@@ -122,7 +128,7 @@ impl<'a> Checked<'a> {
         Some(MpReach::from_checked(value, self.update.context()))
     }
 
-    /// MP_UNREACH_NLRI.
+    /// Returns MP_UNREACH_NLRI.
     #[must_use]
     #[inline]
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {

@@ -8,15 +8,19 @@ use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::next_hop::{NextHop, is_host, is_usable};
 
-/// The Network Address of Next Hop field of MP_REACH_NLRI.
+/// The octets of the Network Address of Next Hop field.
 #[derive(Default)]
 pub(super) struct NextHopField {
+    // 48 octets in a type that has `Default`: two route distinguishers of 8 and two addresses of 16.
     octets: [[u8; 16]; 3],
     length: usize,
 }
 
 impl NextHopField {
-    /// What `next_hop` is for routes of `family`: the counterpart of what [`crate::MpReach`] accepts.
+    /// Appends `next_hop` in the form for routes of `family`. The permitted forms are those that [`crate::MpReach`]
+    /// accepts.
+    ///
+    /// Fails if the next hop is missing or the family does not permit it.
     pub(super) fn put(
         &mut self,
         context: &Context,
@@ -31,6 +35,7 @@ impl NextHopField {
         let (ipv4, ipv6) = match family.afi {
             Afi::IPV4 if ip => (true, extended),
             Afi::IPV6 if ip => (false, true),
+            // RFC 7432 section 9 and RFC 4684 section 4: EVPN and route targets permit both.
             _ => (true, true),
         };
         let flowspec = matches!(family.safi, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN);
@@ -39,6 +44,7 @@ impl NextHopField {
         match next_hop {
             NextHop::Absent if flowspec || unknown => {}
             NextHop::Absent => return Err(EncodeError::NextHopMissing(family)),
+            // IPv4 unicast with an IPv4 next hop is encoded in NLRI; it gets here only if the address is unusable.
             NextHop::Address(IpAddr::V4(address))
                 if ipv4 && is_host(address) && family != Family::IPV4_UNICAST =>
             {
@@ -47,6 +53,7 @@ impl NextHopField {
             NextHop::Address(IpAddr::V6(address)) if ipv6 && is_usable(address.into()) => {
                 self.push(vpn, &address.octets());
             }
+            // RFC 2545 section 3 and RFC 4659 section 3.2.1.1 define a second address for these families only.
             NextHop::GlobalAndLinkLocal(global, link_local)
                 if ipv6
                     && ip
@@ -65,16 +72,21 @@ impl NextHopField {
         Ok(())
     }
 
+    /// Appends an address, after a zero route distinguisher if `vpn` is set (RFC 4364 section 4.3.2).
     fn push(&mut self, vpn: bool, address: &[u8]) {
         self.length += if vpn { 8 } else { 0 };
         let field = self.octets.as_flattened_mut();
-        if let Some(slot) = field.get_mut(self.length..self.length + address.len()) {
+        let slot = field.get_mut(self.length..self.length + address.len());
+        debug_assert!(slot.is_some(), "48 octets hold the longest next hop");
+        if let Some(slot) = slot {
             slot.copy_from_slice(address);
         }
         self.length += address.len();
     }
 
+    /// Returns the octets of the field.
     pub(super) fn as_slice(&self) -> &[u8] {
+        debug_assert!(self.length <= 48, "48 octets hold the longest next hop");
         self.octets
             .as_flattened()
             .get(..self.length)

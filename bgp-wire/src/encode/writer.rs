@@ -1,5 +1,4 @@
-//! Writes UPDATEs of one family and kind. All lengths are known before an octet is written, but for that of the routes,
-//! which are written first.
+//! Writes UPDATEs of one family and kind. The routes are written first, because only their length is unknown before.
 
 use core::net::Ipv4Addr;
 
@@ -13,20 +12,20 @@ use crate::iana::{AttributeCode, MessageType};
 use crate::nlri::{EncodeNlri, NlriFormat, NlriValue, encoded_length, write};
 use crate::sink::{Sink, Slice};
 
-/// Where the routes stand in the message, and what stands there with them.
+/// The field for the routes, with the values that the message has besides them.
 #[derive(Clone, Copy)]
 pub(super) enum RouteField<'a> {
-    /// Withdrawn Routes.
+    /// The Withdrawn Routes field.
     Withdrawn,
-    /// Network Layer Reachability Information, behind the attributes and NEXT_HOP.
+    /// The Network Layer Reachability Information field, after the attributes with NEXT_HOP.
     Nlri(&'a AttributeSet, Ipv4Addr),
-    /// MP_REACH_NLRI with its next hop, in front of the attributes (RFC 7606 section 5.1).
+    /// MP_REACH_NLRI with its next hop, before the other attributes (RFC 7606 section 5.1).
     MpReach(&'a AttributeSet, &'a [u8]),
     /// MP_UNREACH_NLRI.
     MpUnreach,
 }
 
-/// Writes the messages of routes of one family.
+/// Writes messages with routes of one family.
 pub(super) struct UpdateWriter<'a> {
     pub(super) context: &'a Context,
     pub(super) route_field: RouteField<'a>,
@@ -34,22 +33,24 @@ pub(super) struct UpdateWriter<'a> {
 }
 
 const NOT_OF_FAMILY: EncodeError =
-    EncodeError::Illegal("a route that is not of its family or is malformed");
+    EncodeError::Illegal("route of another family or malformed route");
 
-/// Octets of the lengths of Withdrawn Routes and of the attributes.
+/// Octets of the two length fields: Withdrawn Routes Length and Total Path Attribute Length.
 const SECTION_LENGTHS: usize = 4;
 
-/// The length of the attributes of a message that has none.
+/// The Total Path Attribute Length of a message without attributes.
 const NO_ATTRIBUTES: [u8; 2] = [0; 2];
 
-/// Octets of a multiprotocol attribute in front of its routes: its header, always an extended one, and the family.
+/// Octets of a multiprotocol attribute up to and including its family: a header with an extended length, and AFI and
+/// SAFI.
+// Always an extended length, because the position of the routes is fixed before their length is known.
 const MULTIPROTOCOL_HEADER: usize = 7;
 
 impl<'a> UpdateWriter<'a> {
-    /// Appends as few messages as the limit allows to `out`, from `next` to the last route that is of the same family, and
-    /// returns their number. `next` is then the first route of another family.
+    /// Appends as few messages as the limit permits to `out`, for `next` and all following routes of the same family.
+    /// Returns the number of messages.
     ///
-    /// After an error what was appended has to be removed.
+    /// `next` is then the first route of another family. After an error the caller must truncate `out`.
     #[inline(always)]
     pub(super) fn write_run<R: EncodeNlri>(
         &self,
@@ -60,6 +61,7 @@ impl<'a> UpdateWriter<'a> {
         if !R::Value::suits(self.format.family) {
             return Err(NOT_OF_FAMILY);
         }
+        // Measured once for all messages of the run.
         let attributes = match self.route_field {
             RouteField::Withdrawn | RouteField::MpUnreach => 0,
             RouteField::Nlri(attributes, next_hop) => {
@@ -77,14 +79,14 @@ impl<'a> UpdateWriter<'a> {
         Ok(messages)
     }
 
-    /// Octets in front of the routes, and behind them.
+    /// Returns the number of octets before and after the routes.
     #[inline(always)]
     fn octets_around_routes(&self, attributes: usize) -> (usize, usize) {
         let fixed = Frame::HEADER_LENGTH + SECTION_LENGTHS;
         match self.route_field {
             RouteField::Withdrawn => (fixed - 2, 2),
             RouteField::Nlri(..) => (fixed + attributes, 0),
-            // The next hop behind its length, and a reserved octet.
+            // One octet for the length of the next hop, and a reserved one (RFC 4760 section 3).
             RouteField::MpReach(_, next_hop) => (
                 fixed + MULTIPROTOCOL_HEADER + next_hop.len() + 2,
                 attributes,
@@ -93,7 +95,7 @@ impl<'a> UpdateWriter<'a> {
         }
     }
 
-    /// Writes one message of as many routes as have room in it, from `next`, which is `first`, on.
+    /// Writes one message with as many routes as fit, beginning with `next`. `first` is a copy of `next`.
     #[inline(always)]
     fn write_update<R: EncodeNlri>(
         &self,
@@ -106,6 +108,7 @@ impl<'a> UpdateWriter<'a> {
         let limit = self.context.message_limit.octets();
         let (before, after) = self.octets_around_routes(attributes);
         let min_length = before + encoded_length(&first, &self.format) + after;
+        // Without this test a route that fits into no message would never be consumed.
         if min_length > limit {
             return Err(EncodeError::AttributesTooLong {
                 length: min_length,
@@ -115,17 +118,20 @@ impl<'a> UpdateWriter<'a> {
         let start = out.len();
         let max_room = limit - before - after;
         let max_length = usize::from(self.format.add_path) * 4 + R::Value::MAX_LENGTH;
+        // Zeroing a whole message for a few routes would cost more than writing them.
         let count = routes.size_hint().1.and_then(|more| more.checked_add(1));
         let expected = count.and_then(|count| count.checked_mul(max_length));
         let room = expected.map_or(max_room, |expected| expected.min(max_room));
         out.resize(start + before + room + after, 0);
         let message = out.get_mut(start..).unwrap_or_default();
+        debug_assert_eq!(message.len(), before + room + after, "resized above");
         let field = message.get_mut(before..before + room).unwrap_or_default();
         let used = self.write_routes(next, routes, field)?;
         let written = field.get(..used).unwrap_or_default();
         if written.is_empty() || self.format.has_unexpected_path_ids(written) {
+            // A receiver takes three default routes in a row for path identifiers that were not negotiated.
             return Err(EncodeError::Illegal(
-                "a route that takes no room, or the default route three times in a row,",
+                "empty NLRI, or three default routes in a row",
             ));
         }
         let length = before + used + after;
@@ -146,7 +152,7 @@ impl<'a> UpdateWriter<'a> {
         Ok(())
     }
 
-    /// What stands in front of the routes of a message of so many octets, but for the attributes.
+    /// Writes the octets before the routes, without the attributes. `length` is that of the whole message.
     #[inline(always)]
     fn put_head(&self, length: usize, attributes: usize, out: &mut Slice<'_>) {
         let (before, after) = self.octets_around_routes(attributes);
@@ -163,7 +169,9 @@ impl<'a> UpdateWriter<'a> {
             RouteField::MpReach(_, next_hop) => {
                 let code = AttributeCode::MP_REACH_NLRI;
                 self.put_multiprotocol(code, used + next_hop.len() + 2, attributes, out);
-                out.put(&[u8::try_from(next_hop.len()).unwrap_or(u8::MAX)]);
+                let length = u8::try_from(next_hop.len());
+                debug_assert!(length.is_ok(), "a next hop has at most 48 octets");
+                out.put(&[length.unwrap_or(u8::MAX)]);
                 out.put(next_hop);
                 out.put(&[0]);
             }
@@ -173,7 +181,8 @@ impl<'a> UpdateWriter<'a> {
         }
     }
 
-    /// A multiprotocol attribute with so many octets behind its family, and others behind it.
+    /// Writes the section lengths and a multiprotocol attribute up to its family. `inside` is the number of octets
+    /// after the family, and `others` that of the other attributes.
     fn put_multiprotocol(
         &self,
         code: AttributeCode,
@@ -193,7 +202,7 @@ impl<'a> UpdateWriter<'a> {
         out.put(&[family.safi.0]);
     }
 
-    /// Writes routes of the family until none is left or the next has no room; returns the number of octets.
+    /// Writes routes of the family until none remains or the next does not fit. Returns the number of octets written.
     #[inline(always)]
     fn write_routes<R: EncodeNlri>(
         &self,
@@ -209,7 +218,7 @@ impl<'a> UpdateWriter<'a> {
             // RFC 7911 section 3: either every route of the family has a path identifier or none has.
             if route.path_id().is_some() != self.format.add_path {
                 return Err(EncodeError::Illegal(
-                    "a path identifier without ADD-PATH, or ADD-PATH without one,",
+                    "path identifier without ADD-PATH, or ADD-PATH without path identifier",
                 ));
             }
             if !route.value().is_legal(&self.format) {
@@ -220,7 +229,9 @@ impl<'a> UpdateWriter<'a> {
                 return Ok(room - left);
             };
             rest = behind;
+            // Only after the route is written: a route that does not fit opens the next message.
             *next = routes.next();
+            // A route of a family that is not parsed is a whole field, to which no other can be appended.
             if route.value().fills_field() {
                 break;
             }
@@ -229,8 +240,9 @@ impl<'a> UpdateWriter<'a> {
     }
 }
 
-/// A length that a message of at most 65535 octets has.
+/// Returns the length of a part of a message, at most 65535 (RFC 8654), as two octets.
 #[inline(always)]
 fn two_octets(length: usize) -> [u8; 2] {
+    debug_assert!(length <= 65535, "the message fits its limit");
     crate::error::position(length).to_be_bytes()
 }

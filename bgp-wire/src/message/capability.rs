@@ -1,4 +1,4 @@
-//! Capabilities of an OPEN (RFC 5492): those that are parsed, and the rest as octets.
+//! Capabilities of an OPEN (RFC 5492). Those that are not parsed are kept as octets.
 
 mod entry;
 mod filter;
@@ -24,68 +24,74 @@ pub use entry::{
 
 /// One capability of a received OPEN.
 ///
-/// A capability whose value is not what its code says is [`Capability::Unknown`]: it is as if it were not understood.
+/// A capability whose value does not match its code is [`Capability::Unknown`], as if its code were not recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Capability<'a> {
     /// Routes of this family may be exchanged (RFC 4760 section 8).
     Multiprotocol(Family),
-    /// ROUTE-REFRESH is understood (RFC 2918).
+    /// The sender supports ROUTE-REFRESH (RFC 2918).
     RouteRefresh,
-    /// Outbound route filters that are sent or understood (RFC 5291 section 5).
+    /// The outbound route filters that the sender sends or receives (RFC 5291 section 5).
     OutboundRouteFilter(OutboundRouteFilter<'a>),
-    /// Next hops of another family are understood (RFC 8950).
+    /// The sender supports next hops of another family (RFC 8950).
     ExtendedNextHop(CapabilityEntries<'a, ExtendedNextHop>),
-    /// Messages of up to 65535 octets are understood (RFC 8654).
+    /// The sender receives messages of up to 65535 octets (RFC 8654).
     ExtendedMessage,
-    /// How many labels a prefix may have (RFC 8277 section 2.1).
+    /// The number of labels that a prefix may have (RFC 8277 section 2.1).
     MultipleLabels(CapabilityEntries<'a, MultipleLabelsFamily>),
-    /// What the sender is to the receiver (RFC 9234 section 4.1).
+    /// The role of the sender toward the receiver (RFC 9234 section 4.1).
     Role(Role),
-    /// The sender restarts gracefully, or helps others to (RFC 4724 section 3).
+    /// The sender supports graceful restart as a restarting speaker, a helper or both (RFC 4724 section 3).
     GracefulRestart(GracefulRestart<'a>),
-    /// The sender's AS number; AS numbers have four octets (RFC 6793).
+    /// The sender's AS number. The sender supports AS numbers of four octets (RFC 6793).
     FourOctetAs(Asn),
-    /// Several paths to one prefix (RFC 7911).
+    /// The sender sends or receives several paths to one prefix (RFC 7911).
     AddPath(CapabilityEntries<'a, AddPathFamily>),
-    /// Refreshes begin with BoRR and end with EoRR (RFC 7313).
+    /// The answer to a refresh begins with BoRR and ends with EoRR (RFC 7313).
     EnhancedRouteRefresh,
-    /// Stale routes are kept for long (RFC 9494).
+    /// The sender supports long-lived stale routes (RFC 9494).
     LongLivedGracefulRestart(CapabilityEntries<'a, LongLivedRestartFamily>),
-    /// The sender's host and domain name (draft-walton-bgp-hostname-capability). They are the peer's text.
+    /// The sender's host and domain name (draft-walton-bgp-hostname-capability). The peer controls both texts.
     Fqdn {
         /// The host name.
         host: &'a str,
         /// The domain, which may be empty.
         domain: &'a str,
     },
-    /// The sender's software (draft-abraitis-bgp-version-capability). It is the peer's text.
+    /// The sender's software (draft-abraitis-bgp-version-capability). The peer controls the text.
     SoftwareVersion(&'a str),
-    /// A next hop may be a link-local address alone (draft-ietf-idr-linklocal-capability).
+    /// The sender supports a next hop that is only a link-local address (draft-ietf-idr-linklocal-capability).
     LinkLocalNextHop,
-    /// Any other capability, or one of those above whose value is wrong.
+    /// Any other capability, or one of those above with an invalid value.
     Unknown(CapabilityCode, &'a [u8]),
 }
 
 impl<'a> Capability<'a> {
-    /// The first of some capabilities, and the rest.
+    /// Splits the first capability off. Returns the rest and the capability, or `None` if it is incomplete.
     pub(crate) fn split(capabilities: &'a [u8]) -> Option<(&'a [u8], Self)> {
         let (rest, (code, value)) = capability(capabilities).ok()?;
         Some((rest, Self::decode(code, value)))
     }
 
+    /// Decodes a value, which is [`Self::Unknown`] if its code is not parsed or the value is invalid.
     fn decode(code: CapabilityCode, value: &'a [u8]) -> Self {
+        // RFC 5492 section 3: a speaker ignores capabilities that it does not recognize. An invalid value is no reason
+        // to refuse a session either, except for the AS number (see `parameters.rs`).
         Self::known(code, value).unwrap_or(Self::Unknown(code, value))
     }
 
+    /// Decodes a value. Returns `None` if its code is not parsed or the value is invalid.
     fn known(code: CapabilityCode, value: &'a [u8]) -> Option<Self> {
         let empty = value.is_empty();
         match code {
             CapabilityCode::MULTIPROTOCOL => {
+                // RFC 4760 section 8: the third octet is reserved and ignored on receipt.
                 let &[high, low, _reserved, safi] = value.as_array()?;
                 let afi = Afi(u16::from_be_bytes([high, low]));
                 Some(Self::Multiprotocol(Family::new(afi, Safi(safi))))
             }
+            // RFC 2918 section 2: the length is 0. The same holds for the other capabilities without parameters.
             CapabilityCode::ROUTE_REFRESH => empty.then_some(Self::RouteRefresh),
             CapabilityCode::OUTBOUND_ROUTE_FILTER => {
                 OutboundRouteFilter::new(value).map(Self::OutboundRouteFilter)
@@ -97,10 +103,12 @@ impl<'a> Capability<'a> {
             CapabilityCode::MULTIPLE_LABELS => {
                 CapabilityEntries::new(value).map(Self::MultipleLabels)
             }
+            // An unassigned role decodes too: RFC 9234 section 4.2 answers it with Role Mismatch.
             CapabilityCode::ROLE => value.as_array().map(|&[role]| Self::Role(Role(role))),
             CapabilityCode::GRACEFUL_RESTART => {
                 GracefulRestart::decode(value).map(Self::GracefulRestart)
             }
+            // An OPEN with another length never gets here: `Parameters::check` refuses it.
             CapabilityCode::FOUR_OCTET_AS => value
                 .as_array()
                 .map(|asn| Self::FourOctetAs(Asn::new(u32::from_be_bytes(*asn)))),
@@ -111,6 +119,7 @@ impl<'a> Capability<'a> {
             }
             CapabilityCode::FQDN => {
                 let (rest, host) = text(value)?;
+                // Lenient: a host name without a domain and its length is complete enough to be shown.
                 let (rest, domain) = if rest.is_empty() {
                     (rest, "")
                 } else {
@@ -127,7 +136,7 @@ impl<'a> Capability<'a> {
         }
     }
 
-    /// The capability's code.
+    /// Returns the code of the capability.
     #[must_use]
     pub const fn code(&self) -> CapabilityCode {
         match self {
@@ -151,8 +160,9 @@ impl<'a> Capability<'a> {
     }
 }
 
-/// Text behind its one-octet length.
+/// Parses UTF-8 text after its length of one octet. Returns the rest and the text.
 fn text(input: &[u8]) -> Option<(&[u8], &str)> {
+    // Text in another encoding makes the capability unknown, so that it shows as octets.
     let (rest, text) = length_value_u8(input).ok()?;
     Some((rest, core::str::from_utf8(text).ok()?))
 }
@@ -160,11 +170,13 @@ fn text(input: &[u8]) -> Option<(&[u8], &str)> {
 /// The Graceful Restart capability (RFC 4724 section 3, RFC 8538 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GracefulRestart<'a> {
+    // RFC 4724 section 3: four bits of flags and twelve of time.
     flags_and_time: u16,
     families: CapabilityEntries<'a, GracefulRestartFamily>,
 }
 
 impl<'a> GracefulRestart<'a> {
+    /// Decodes a value. Returns `None` if its last family is incomplete.
     fn decode(value: &'a [u8]) -> Option<Self> {
         let (rest, flags_and_time) = be_u16(value).ok()?;
         Some(Self {
@@ -173,38 +185,42 @@ impl<'a> GracefulRestart<'a> {
         })
     }
 
-    /// The R bit: the sender has restarted and wants no wait for its End-of-RIB.
+    /// Returns the R bit: the sender has restarted, so the receiver must not wait for its End-of-RIB.
     #[must_use]
     pub fn restarted(self) -> bool {
+        // RFC 4724 section 3: two speakers that restart would otherwise wait for each other.
         self.flags_and_time & 0x8000 != 0
     }
 
-    /// The N bit: a NOTIFICATION does not end the helping (RFC 8538).
+    /// Returns the N bit: the sender keeps routes also after a NOTIFICATION (RFC 8538 section 2).
     #[must_use]
     pub fn notification(self) -> bool {
         self.flags_and_time & 0x4000 != 0
     }
 
-    /// For how many seconds the routes are to be kept, 0 to 4095.
+    /// Returns the time in seconds until the session must be reestablished, 0 to 4095.
     #[must_use]
     pub fn restart_time(self) -> u16 {
         self.flags_and_time & 0x0fff
     }
 
-    /// The families, in order.
+    /// Returns the families, in order.
     pub fn families(self) -> impl Iterator<Item = GracefulRestartFamily> + use<'a> {
         self.families.iter()
     }
 }
 
-/// The capabilities of an OPEN, in the order in which they stand there.
+/// Iterator over the capabilities of an OPEN, in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities<'a> {
+    /// The parameters after the current one.
     parameters: Parameters<'a>,
+    /// The remaining capabilities of the current parameter.
     current: &'a [u8],
 }
 
 impl<'a> Capabilities<'a> {
+    /// Creates an iterator over the capabilities in `parameters`.
     pub(super) fn new(parameters: Parameters<'a>) -> Self {
         Self {
             parameters,
@@ -217,6 +233,7 @@ impl<'a> Iterator for Capabilities<'a> {
     type Item = Capability<'a>;
 
     fn next(&mut self) -> Option<Capability<'a>> {
+        // RFC 5492 section 4: there may be several Capabilities parameters, and FRR sends one for each capability.
         while self.current.is_empty() {
             let (rest, (parameter_type, value)) = self.parameters.split().ok()?;
             self.parameters = rest;
@@ -230,7 +247,7 @@ impl<'a> Iterator for Capabilities<'a> {
     }
 }
 
-/// A capability to send. Each is what [`Capability`] says of the variant of its name.
+/// A capability to send. [`Capability`] describes the variants of the same names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(missing_docs, reason = "the variants are those of Capability")]
@@ -248,9 +265,9 @@ pub enum CapabilityBuf {
         restarted: bool,
         /// The N bit (RFC 8538).
         notification: bool,
-        /// Seconds, 0 to 4095; more is sent as 4095.
+        /// Restart time in seconds, 0 to 4095. A larger value is sent as 4095.
         restart_time: u16,
-        /// The families whose routes survive.
+        /// The families whose routes are kept.
         families: Vec<GracefulRestartFamily>,
     },
     FourOctetAs(Asn),
@@ -267,7 +284,7 @@ pub enum CapabilityBuf {
 }
 
 impl CapabilityBuf {
-    /// The AS number, if it says one.
+    /// Returns the AS number of a 4-octet AS capability.
     pub(super) fn asn(&self) -> Option<Asn> {
         if let Self::FourOctetAs(asn) = self {
             Some(*asn)
@@ -276,15 +293,18 @@ impl CapabilityBuf {
         }
     }
 
+    /// Appends code, length and value to `out`. Fails if the value is invalid or has more than 255 octets.
     pub(super) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        // In a buffer of its own, because the length precedes the value.
         let mut value = Vec::new();
         let code = self.encode_value(&mut value)?;
-        let length = octet_length("a capability", value.len())?;
+        let length = octet_length("capability", value.len())?;
         out.put_slice(&[code.0, length]);
         out.put_slice(&value);
         Ok(())
     }
 
+    /// Appends the value to `out` and returns the code.
     fn encode_value(&self, out: &mut Vec<u8>) -> Result<CapabilityCode, EncodeError> {
         Ok(match self {
             Self::Multiprotocol(family) => {
@@ -314,6 +334,7 @@ impl CapabilityBuf {
                 families,
             } => {
                 let flags = u16::from(*restarted) << 15 | u16::from(*notification) << 14;
+                // The time shares its 16 bits with the flags: without the limit it would set flags.
                 out.extend((flags | restart_time.min(&0x0fff)).to_be_bytes());
                 put_entries(families, out, CapabilityCode::GRACEFUL_RESTART)
             }
@@ -327,15 +348,16 @@ impl CapabilityBuf {
                 put_entries(entries, out, CapabilityCode::LONG_LIVED_GRACEFUL_RESTART)
             }
             Self::Fqdn { host, domain } => {
-                put_text("the host name", host, out)?;
-                put_text("the domain name", domain, out)?;
+                put_text("host name", host, out)?;
+                put_text("domain name", domain, out)?;
                 CapabilityCode::FQDN
             }
+            // The decoder above takes an empty version for an invalid value.
             Self::SoftwareVersion(version) if version.is_empty() => {
-                return Err(EncodeError::Illegal("an empty software version"));
+                return Err(EncodeError::Illegal("empty software version"));
             }
             Self::SoftwareVersion(version) => {
-                put_text("the software version", version, out)?;
+                put_text("software version", version, out)?;
                 CapabilityCode::SOFTWARE_VERSION
             }
             Self::LinkLocalNextHop => CapabilityCode::LINK_LOCAL_NEXT_HOP,
@@ -347,6 +369,7 @@ impl CapabilityBuf {
     }
 }
 
+/// Appends the entries of a list to `out` and returns `code`.
 fn put_entries<T: CapabilityEntry>(
     entries: &[T],
     out: &mut Vec<u8>,
@@ -356,12 +379,14 @@ fn put_entries<T: CapabilityEntry>(
     code
 }
 
+/// Appends text after its length of one octet.
 fn put_text(part: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     out.push(octet_length(part, text.len())?);
     out.extend(text.as_bytes());
     Ok(())
 }
 
+/// Returns a length as one octet. Fails if it exceeds 255.
 pub(super) fn octet_length(part: &'static str, length: usize) -> Result<u8, EncodeError> {
     u8::try_from(length).map_err(|_| EncodeError::PartTooLong { part, length })
 }

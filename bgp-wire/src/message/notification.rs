@@ -15,7 +15,7 @@ use crate::iana::{Afi, MessageType, Safi};
 use crate::parse::{length_value_u8, octet};
 use crate::reason::Reason;
 
-/// A received NOTIFICATION. There is no answer to one, so nothing about it is an error.
+/// A received NOTIFICATION. Its Data is never an error, because a NOTIFICATION has no answer (RFC 4271 section 6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification<'a> {
     reason: Reason,
@@ -23,6 +23,7 @@ pub struct Notification<'a> {
 }
 
 impl<'a> Notification<'a> {
+    /// Decodes a complete message. Fails if it lacks code or subcode.
     pub(super) fn decode(message: &'a [u8]) -> Result<Self, DecodeError> {
         let body = message.get(Frame::HEADER_LENGTH..).unwrap_or_default();
         let cut = |_| DecodeError::new(Reason::BAD_MESSAGE_LENGTH, 16, 18);
@@ -34,20 +35,20 @@ impl<'a> Notification<'a> {
         })
     }
 
-    /// Error code and subcode.
+    /// Returns error code and subcode.
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// The Data field.
+    /// Returns the Data field.
     #[must_use]
     pub fn data(&self) -> &'a [u8] {
         self.data
     }
 
-    /// The NOTIFICATION inside a Hard Reset (RFC 8538 section 3.1): what it would have been without. `None` where it is
-    /// cut short.
+    /// Returns the NOTIFICATION inside a Hard Reset (RFC 8538 section 3.1). `None` if this is not a Hard Reset, or if
+    /// its Data lacks code or subcode.
     #[must_use]
     pub fn hard_reset(&self) -> Option<Self> {
         if self.reason != Reason::HARD_RESET {
@@ -58,23 +59,24 @@ impl<'a> Notification<'a> {
         Some(Self { reason, data })
     }
 
-    /// Family and limit of a Maximum Number of Prefixes Reached (RFC 4486 section 4), which may be left out.
+    /// Returns family and limit of a Maximum Number of Prefixes Reached (RFC 4486 section 4). `None` if absent.
     #[must_use]
     pub fn maximum_prefixes(&self) -> Option<(Family, u32)> {
+        // RFC 4486 section 4: the Data is optional.
         let &[high, low, safi, a, b, c, d] = self.data.as_array()?;
         let family = Family::new(Afi(u16::from_be_bytes([high, low])), Safi(safi));
         let limit = u32::from_be_bytes([a, b, c, d]);
         (self.reason == Reason::MAXIMUM_PREFIXES_REACHED).then_some((family, limit))
     }
 
-    /// What the peer's operator wrote: for Administrative Shutdown and Reset (RFC 9003 section 2), also inside of a Hard
-    /// Reset (RFC 8538 section 3.1); if it is legal.
+    /// Returns the message of the peer's operator in an Administrative Shutdown or Reset (RFC 9003 section 2), also
+    /// inside of a Hard Reset (RFC 8538 section 3.1). `None` if it is absent, empty or malformed.
     ///
-    /// It is the peer's text: escape it before it goes to a terminal.
+    /// The peer controls the text: escape it before you write it to a terminal.
     #[must_use]
     pub fn shutdown_communication(&self) -> Option<&'a str> {
         if let Some(inside) = self.hard_reset() {
-            // Nobody resets harder than hard.
+            // One level only: a peer could nest Hard Resets until the recursion exhausts the stack.
             return (inside.reason != Reason::HARD_RESET)
                 .then(|| inside.shutdown_communication())
                 .flatten();
@@ -82,6 +84,7 @@ impl<'a> Notification<'a> {
         if !self.reason.carries_text() {
             return None;
         }
+        // Octets after the text are ignored, because only the text matters after the end of the session.
         let (_, text) = length_value_u8(self.data).ok()?;
         core::str::from_utf8(text)
             .ok()
@@ -101,32 +104,29 @@ impl<'a> Notification<'a> {
 pub struct NotificationBuf {
     /// Error code and subcode.
     pub reason: Reason,
-    /// The Data field; what exceeds 4075 octets is not sent.
+    /// The Data field. Only its first 4075 octets are sent.
     pub data: Vec<u8>,
 }
 
 impl NotificationBuf {
-    /// A NOTIFICATION with a shutdown communication, cut to 255 octets (RFC 9003). The text is dropped where `reason`
-    /// carries none.
+    /// Creates a NOTIFICATION with a shutdown communication (RFC 9003), cut to 255 octets.
+    ///
+    /// The text is dropped unless `reason` is Administrative Shutdown or Administrative Reset.
     #[must_use]
     pub fn with_text(reason: Reason, text: &str) -> Self {
-        let mut data = Vec::new();
-        let end = text.floor_char_boundary(255);
-        let text = text.get(..end).unwrap_or_default();
-        if let (true, false, Ok(length)) = (
-            reason.carries_text(),
-            text.is_empty(),
-            u8::try_from(text.len()),
-        ) {
-            data.push(length);
-            data.extend(text.as_bytes());
-        }
+        // RFC 9003 section 2: a length of 0 means the same as no Data, so an empty text is not sent.
+        let data = if reason.carries_text() && !text.is_empty() {
+            shutdown_data(text)
+        } else {
+            Vec::new()
+        };
         Self { reason, data }
     }
 
-    /// A message that the state machine does not expect in its state, with the type of that message (RFC 6608 section 4).
+    /// Creates the answer to a message that the state does not permit, with the type of the message (RFC 6608 section
+    /// 4).
     ///
-    /// `reason` is one of [`Reason::UNEXPECTED_MESSAGE_IN_OPEN_SENT`] and its siblings.
+    /// `reason` is [`Reason::UNEXPECTED_MESSAGE_IN_OPEN_SENT`] or the reason for another state.
     #[must_use]
     pub fn unexpected_message(reason: Reason, message_type: MessageType) -> Self {
         Self {
@@ -135,9 +135,10 @@ impl NotificationBuf {
         }
     }
 
-    /// Maximum Number of Prefixes Reached, with the family and its limit (RFC 4486 section 4).
+    /// Creates a Maximum Number of Prefixes Reached with the family and its limit (RFC 4486 section 4).
     #[must_use]
     pub fn maximum_prefixes(family: Family, limit: u32) -> Self {
+        // Without the reserved octet that a capability has between AFI and SAFI.
         let [high, low, _, safi] = family.to_octets();
         Self {
             reason: Reason::MAXIMUM_PREFIXES_REACHED,
@@ -145,7 +146,7 @@ impl NotificationBuf {
         }
     }
 
-    /// A Hard Reset in place of this one: the peer is not to help with a restart (RFC 8538 section 3.1).
+    /// Wraps this NOTIFICATION in a Hard Reset: the peer then does not keep our routes (RFC 8538 section 3.1).
     #[must_use]
     pub fn into_hard_reset(self) -> Self {
         let Reason { code, subcode } = self.reason;
@@ -155,11 +156,11 @@ impl NotificationBuf {
         }
     }
 
-    /// Unsupported Capability, with the capabilities that the peer would have to have (RFC 5492 section 5).
+    /// Creates an Unsupported Capability with the capabilities that the peer lacks (RFC 5492 section 5).
     ///
     /// # Errors
     ///
-    /// A capability is longer than 255 octets.
+    /// Returns an error if a value in a capability is invalid or too long to encode.
     pub fn unsupported_capabilities(missing: &[CapabilityBuf]) -> Result<Self, EncodeError> {
         let mut data = BytesMut::new();
         for capability in missing {
@@ -171,7 +172,7 @@ impl NotificationBuf {
         })
     }
 
-    /// The answer to a message that did not decode.
+    /// Creates the answer to a message that failed to decode or to pass its checks.
     #[must_use]
     pub fn for_error(error: DecodeError, message: &[u8]) -> Self {
         Self {
@@ -182,6 +183,8 @@ impl NotificationBuf {
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut BytesMut) {
+        // Cut instead of refused: the end of a session must always be sent. The limit is the one that holds before
+        // OPEN.
         let data = self.data.get(..MAX_DATA_LENGTH).unwrap_or(&self.data);
         let written = write_message(
             out,
@@ -200,7 +203,7 @@ impl NotificationBuf {
         );
     }
 
-    /// The shutdown communication, if there is one.
+    /// Returns the shutdown communication, or `None` if it is absent or malformed.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         Notification {
@@ -210,6 +213,18 @@ impl NotificationBuf {
         .shutdown_communication()
         .map(String::from)
     }
+}
+
+/// Returns the Data field of a shutdown communication: one octet of length, and at most 255 octets of text.
+#[expect(
+    clippy::expect_used,
+    reason = "the text is cut to the length first, and tests cut one"
+)]
+fn shutdown_data(text: &str) -> Vec<u8> {
+    // RFC 9003 section 2: UTF-8, so the cut must not split a character.
+    let (text, _) = text.split_at(text.floor_char_boundary(255));
+    let length = u8::try_from(text.len()).expect("cut to 255 octets");
+    [&[length], text.as_bytes()].concat()
 }
 
 impl From<Notification<'_>> for NotificationBuf {
@@ -229,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shutdown_communication() {
+    fn shutdown_communication_is_parsed_and_cut() {
         let text = |data: &[u8]| {
             Notification {
                 reason: Reason::ADMINISTRATIVE_SHUTDOWN,
@@ -243,15 +258,15 @@ mod tests {
         for illegal in [&b""[..], b"\0", b"\xffabc", b"\x02\xc3\x28"] {
             assert_eq!(text(illegal), None, "{illegal:x?}");
         }
+        // 127 characters of two octets each: the 255th octet would split one.
         let long = NotificationBuf::with_text(Reason::ADMINISTRATIVE_RESET, &"ü".repeat(200));
         assert_eq!((long.data.len(), long.data[0]), (255, 254));
         let none = NotificationBuf::with_text(Reason::BAD_PEER_AS, "text");
         assert!(none.data.is_empty());
     }
 
-    /// What the Data field is, by the RFC of its reason.
     #[test]
-    fn data_by_reason() {
+    fn data_field_follows_rfc_of_reason() {
         let octets = |notification: &NotificationBuf| {
             let mut out = BytesMut::new();
             notification.encode(&mut out);
@@ -278,6 +293,7 @@ mod tests {
             .unwrap();
         assert_eq!(NotificationBuf::from(inside), shutdown);
         assert_eq!(hard.text().as_deref(), Some("bye"));
+        // A Hard Reset inside a Hard Reset: its text is not looked for.
         assert_eq!(hard.into_hard_reset().text(), None);
 
         let unexpected = NotificationBuf::unexpected_message(
@@ -292,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_cut() {
+    fn data_over_4075_octets_is_cut() {
         let mut out = BytesMut::new();
         NotificationBuf {
             reason: Reason::BAD_PEER_AS,

@@ -1,4 +1,4 @@
-//! OPEN (RFC 4271 section 4.2), with optional parameters in both lengths (RFC 5492, RFC 9072).
+//! OPEN (RFC 4271 section 4.2), with optional parameters of one- and two-octet lengths (RFC 5492, RFC 9072).
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,7 @@ use crate::parse::{Parsed, array, be_u16, octet};
 use crate::reason::Reason;
 use crate::router_id::RouterId;
 
-/// A received OPEN. Version, AS number 0, hold time, identifier and the framing of every capability were checked.
+/// A received OPEN. Version, hold time, identifier and the framing of every capability are valid, and the AS is not 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Open<'a> {
     my_as: u16,
@@ -27,15 +27,17 @@ pub struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
+    /// Decodes and checks a complete message.
     pub(super) fn decode(message: &'a [u8]) -> Result<Self, DecodeError> {
         let body = message.get(Frame::HEADER_LENGTH..).unwrap_or_default();
         let cut = || DecodeError::new(Reason::OPEN_UNSPECIFIC, Frame::HEADER_LENGTH, message.len());
         let (parameters, (version, my_as, hold_time, router_id)) =
             fixed_part(body).map_err(|_| cut())?;
+        // In the order of the fields: RFC 4271 section 6.2 defines no order, and the first fault ends the session.
         if version != 4 {
             return Err(DecodeError::new(Reason::UNSUPPORTED_VERSION_NUMBER, 19, 20));
         }
-        // RFC 7607 section 2; the AS number of a capability is checked with it.
+        // RFC 7607 section 2. The AS number in the capability is checked with the parameters.
         if my_as == 0 {
             return Err(DecodeError::new(Reason::BAD_PEER_AS, 20, 22));
         }
@@ -52,15 +54,17 @@ impl<'a> Open<'a> {
         })
     }
 
-    /// The two-octet My Autonomous System field: [`Asn::TRANS`] where the number does not fit.
+    /// Returns the two-octet My Autonomous System field: [`Asn::TRANS`] if the AS number does not fit.
     #[must_use]
     pub fn my_as(&self) -> u16 {
         self.my_as
     }
 
-    /// The AS number of the sender: the last 4-octet AS capability, else the two-octet field (RFC 6793).
+    /// Returns the AS number of the sender: from the last 4-octet AS capability, else from the two-octet field (RFC
+    /// 6793).
     #[must_use]
     pub fn asn(&self) -> Asn {
+        // RFC 6793 section 4.1: the capability takes precedence over the field.
         let mut asn = Asn::new(self.my_as.into());
         for capability in self.capabilities() {
             if let Capability::FourOctetAs(number) = capability {
@@ -70,19 +74,19 @@ impl<'a> Open<'a> {
         asn
     }
 
-    /// The proposed hold time.
+    /// Returns the proposed hold time.
     #[must_use]
     pub fn hold_time(&self) -> HoldTime {
         self.hold_time
     }
 
-    /// The BGP Identifier.
+    /// Returns the BGP Identifier.
     #[must_use]
     pub fn router_id(&self) -> RouterId {
         self.router_id
     }
 
-    /// Every capability of every Capabilities parameter, in order.
+    /// Returns the capabilities of all Capabilities parameters, in order.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities<'a> {
         Capabilities::new(self.parameters)
@@ -92,6 +96,7 @@ impl<'a> Open<'a> {
 /// Version, My Autonomous System, Hold Time and BGP Identifier.
 pub(crate) type FixedPart = (u8, u16, u16, [u8; 4]);
 
+/// Parses the fields of an OPEN before its optional parameters.
 pub(crate) fn fixed_part(body: &[u8]) -> Parsed<'_, FixedPart> {
     let (rest, version) = octet(body)?;
     let (rest, my_as) = be_u16(rest)?;
@@ -121,24 +126,26 @@ pub(crate) fn fixed_part(body: &[u8]) -> Parsed<'_, FixedPart> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OpenBuf {
-    /// The sender's AS, from which the two-octet field is made.
+    /// The AS number of the sender. The two-octet field has [`Asn::TRANS`] if it does not fit.
     pub asn: Asn,
     /// The proposed hold time.
     pub hold_time: HoldTime,
     /// The BGP Identifier.
     pub router_id: RouterId,
-    /// The capabilities, sent in one parameter and in this order.
+    /// The capabilities. They are encoded in one parameter, in this order.
     pub capabilities: Vec<CapabilityBuf>,
 }
 
 impl OpenBuf {
-    /// Appends the message to `out`. Capabilities of more than 253 octets take the form of RFC 9072.
+    /// Appends the message to `out`. More than 252 octets of capabilities use the form of RFC 9072.
     ///
     /// # Errors
     ///
-    /// AS 0 (RFC 7607), an AS number that the capabilities do not bear out (RFC 6793), a capability of more than 255 octets, or a message of more than 4096; `out` is then as it was.
+    /// Returns an error for AS 0 (RFC 7607) and for an AS number that the capabilities contradict (RFC 6793). Also if a
+    /// capability exceeds 255 octets or the message 4096. `out` is then unchanged.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         self.check_as()?;
+        // In a buffer of their own, because their length selects the form of the parameters before them.
         let mut capabilities = BytesMut::new();
         for capability in &self.capabilities {
             capability.encode(&mut capabilities)?;
@@ -159,24 +166,29 @@ impl OpenBuf {
 }
 
 impl OpenBuf {
-    /// What a receiver would refuse: AS 0 (RFC 7607), and a number that is not that of the capability, or that only the
-    /// capability can say (RFC 6793 section 4.1).
+    /// Returns an error for an AS number that a receiver rejects.
     fn check_as(&self) -> Result<(), EncodeError> {
-        let raw = |it: &CapabilityBuf| matches!(it, CapabilityBuf::Unknown(code, _) if *code == CapabilityCode::FOUR_OCTET_AS);
-        if self.capabilities.iter().any(raw) {
-            return Err(EncodeError::Illegal("a 4-octet AS capability that is none"));
+        // The value of an `Unknown` is not parsed, so its AS number could contradict ours unnoticed.
+        let is_raw = |it: &CapabilityBuf| matches!(it, CapabilityBuf::Unknown(code, _) if *code == CapabilityCode::FOUR_OCTET_AS);
+        if self.capabilities.iter().any(is_raw) {
+            return Err(EncodeError::Illegal("malformed 4-octet AS capability"));
         }
-        let numbers = self.capabilities.iter().filter_map(CapabilityBuf::asn);
-        let (mut said, number) = (numbers.peekable(), self.asn.number());
+        let mut advertised = self
+            .capabilities
+            .iter()
+            .filter_map(CapabilityBuf::asn)
+            .peekable();
+        let number = self.asn.number();
+        // RFC 7607 section 2 and RFC 6793 section 4.1.
         if number == 0 {
-            Err(EncodeError::Illegal("an OPEN of AS 0"))
-        } else if said.peek().is_none() && number > u16::MAX.into() {
+            Err(EncodeError::Illegal("OPEN with AS 0"))
+        } else if advertised.peek().is_none() && number > u16::MAX.into() {
             Err(EncodeError::Illegal(
-                "an AS number of four octets without the capability for it",
+                "4-octet AS number without its capability",
             ))
-        } else if said.any(|said| said != self.asn) {
+        } else if advertised.any(|asn| asn != self.asn) {
             Err(EncodeError::Illegal(
-                "an OPEN with another AS in a capability",
+                "OPEN with another AS number in a capability",
             ))
         } else {
             Ok(())

@@ -21,19 +21,22 @@ use crate::reason::Reason;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RouteRefresh {
-    /// The family that is meant.
+    /// The family of the requested routes.
     pub family: Family,
-    /// Request, BoRR or EoRR; another value is to be ignored (RFC 7313 section 5).
+    /// Request, BoRR or EoRR. Ignore a message with any other value (RFC 7313 section 5).
     pub subtype: RefreshSubtype,
 }
 
 impl RouteRefresh {
+    /// Decodes a complete message. Fails unless its body has four octets.
     pub(super) fn decode(message: &[u8]) -> Result<Self, DecodeError> {
         match message.get(Frame::HEADER_LENGTH..) {
             Some(&[high, low, subtype, safi]) => Ok(Self {
                 family: Family::new(Afi(u16::from_be_bytes([high, low])), Safi(safi)),
                 subtype: RefreshSubtype(subtype),
             }),
+            // RFC 7313 section 5 requires this error for the subtypes 1 and 2; RFC 2918 defines none for a request.
+            // Route filters (RFC 5291) make the message longer: a user of this codec must not offer to receive them.
             _ => Err(DecodeError::new(
                 Reason::INVALID_ROUTE_REFRESH_LENGTH,
                 16,

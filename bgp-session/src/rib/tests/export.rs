@@ -37,7 +37,7 @@ fn what_cannot_be_sent_is_withdrawn_and_said() {
     assert_eq!(skipped.routes, 1);
     assert_eq!(
         skipped.error.unwrap().to_string(),
-        "routes of ipv6 unicast need a next hop"
+        "missing next hop for `ipv6 unicast` routes"
     );
     assert_eq!(messages(&octets), 3, "End-of-RIB, withdrawal, End-of-RIB");
 }

@@ -1,4 +1,6 @@
-//! The rules once more, as what decides nearly every attribute in a few instructions.
+//! A precompiled fast path: accepts attributes that are obviously valid and leaves the rest to [`super::verdict`].
+//!
+//! [`super::verdict`] alone is authoritative. Tests and the fuzz target compare the results of both.
 
 use super::{
     CLASS, LengthRule, PeerRule, RULES, Rule, TABLE_LENGTH, ValueRule, aggregator, as_path, origin,
@@ -8,21 +10,22 @@ use crate::context::{Context, PeerKind};
 use crate::iana::AttributeCode;
 use crate::next_hop::is_host;
 
-/// What makes it plain that an attribute stands. Of what is not plain [`super::verdict`] has to be asked.
+/// A condition under which an attribute is valid. If it does not hold, [`super::verdict`] decides.
 #[derive(Clone, Copy)]
 pub(crate) struct FastRule {
-    /// The flags that it has; impossible ones where nothing is plain.
+    /// The required flags; impossible ones if the fast path never applies.
     flags: u8,
-    /// Where it is noted.
+    /// The slot of the attribute in the index, or [`NO_SLOT`].
     slot: u8,
-    /// What is subtracted from the length before the bits of `mask` are compared with those of `bits`.
+    /// Subtracted from the length before its bits under `mask` are compared with `bits`.
     bias: u8,
     value: ValueRule,
+    // One mask and one comparison express every length rule, so that no branch depends on the kind of rule.
     mask: u16,
     bits: u16,
 }
 
-/// The attributes whose places are noted, because they are asked for by name.
+/// The attributes whose positions are indexed, because accessors look them up by code.
 const INDEXED_CODES: [AttributeCode; SLOTS] = [
     AttributeCode::ORIGIN,
     AttributeCode::AS_PATH,
@@ -37,13 +40,13 @@ const INDEXED_CODES: [AttributeCode; SLOTS] = [
     AttributeCode::LARGE_COMMUNITIES,
 ];
 
-/// How many places are noted.
+/// Number of indexed attributes.
 pub(crate) const SLOTS: usize = 11;
 
-/// The slot of attributes whose places are not noted.
+/// The slot of attributes that are not indexed. It is beyond [`SLOTS`].
 const NO_SLOT: u8 = u8::MAX;
 
-/// By code, what is plain of an attribute from a peer of this kind.
+/// Returns the fast rules for attributes from a peer of this kind, indexed by code.
 pub(crate) fn fast_rules(peer: PeerKind) -> &'static [FastRule; TABLE_LENGTH] {
     static EXTERNAL: [FastRule; TABLE_LENGTH] = FastRule::table(PeerKind::External);
     static INTERNAL: [FastRule; TABLE_LENGTH] = FastRule::table(PeerKind::Internal);
@@ -55,7 +58,8 @@ pub(crate) fn fast_rules(peer: PeerKind) -> &'static [FastRule; TABLE_LENGTH] {
     }
 }
 
-/// Where the place of an attribute of this code is noted; beyond [`SLOTS`] if it is not.
+/// Returns the slot of an attribute in the index. It is beyond [`SLOTS`] if the attribute is not indexed.
+// A loop over a constant: with a constant code the compiler reduces it to a number.
 #[inline(always)]
 pub(crate) const fn slot(code: AttributeCode) -> u8 {
     let mut slot = 0;
@@ -71,10 +75,10 @@ pub(crate) const fn slot(code: AttributeCode) -> u8 {
 }
 
 impl FastRule {
-    /// Where the attribute is noted if it is plain that it stands, as it is of nearly all attributes that are sent.
+    /// Returns the slot of the attribute if it is obviously valid, as nearly all received attributes are.
     #[inline(always)]
     pub(crate) fn slot(&self, raw: &RawAttribute<'_>, context: &Context) -> Option<u8> {
-        // An attribute has at most 65535 octets.
+        // A length of 0 wraps under a bias of 1 and then has its highest bit set.
         let length = crate::error::position(raw.value.len()).wrapping_sub(self.bias.into());
         let regular = raw.flags.0 & CLASS == self.flags && length & self.mask == self.bits;
         let stands = regular
@@ -87,7 +91,7 @@ impl FastRule {
                     LengthRule::Aggregator.allows(raw.value.len(), context)
                         && aggregator(raw).is_none()
                 }
-                // Of three words each.
+                // The mask tests for a multiple of 4 only. 12 is not a power of two.
                 ValueRule::Triples => raw.value.len().is_multiple_of(12),
                 ValueRule::Routes
                 | ValueRule::As4Path
@@ -100,6 +104,7 @@ impl FastRule {
         stands.then_some(self.slot)
     }
 
+    /// Compiles the rules for one kind of peer into a table indexed by code.
     #[expect(
         clippy::as_conversions,
         clippy::indexing_slicing,
@@ -122,7 +127,9 @@ impl FastRule {
         table
     }
 
+    /// A rule that no attribute fulfils.
     const NEVER: Self = Self {
+        // Flags are compared under the mask `CLASS`, so these never match.
         flags: !CLASS,
         slot: 0,
         bias: 0,
@@ -131,6 +138,7 @@ impl FastRule {
         bits: 0,
     };
 
+    /// Compiles one rule. Rules that one comparison cannot express become [`Self::NEVER`].
     #[expect(
         clippy::as_conversions,
         reason = "evaluated at compile time, of small numbers"
@@ -140,13 +148,14 @@ impl FastRule {
             (PeerRule::Ignores, _) => return Self::NEVER,
             (_, LengthRule::Any) => (0, 0, 0),
             (_, LengthRule::Exactly(octets)) => (0, u16::MAX, octets as u16),
-            // One less than a positive multiple of four has its two lowest bits set; than 0, the highest, too.
+            // A positive multiple of 4, less 1, has its two lowest bits set. 0 less 1 also has the highest bit set.
             (_, LengthRule::Multiple(octets)) if octets.is_power_of_two() => {
                 (1, 0x8000 | (octets as u16 - 1), octets as u16 - 1)
             }
             (_, LengthRule::Multiple(12)) if matches!(rule.value, ValueRule::Triples) => {
                 (1, 0x8003, 3)
             }
+            // At most 14 and even; `slot` compares the length with the negotiated size.
             (_, LengthRule::Aggregator) => (0, !0xe, 0),
             (_, LengthRule::Multiple(_) | LengthRule::AtLeast(_)) => return Self::NEVER,
         };

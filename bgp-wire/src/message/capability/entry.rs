@@ -1,4 +1,4 @@
-//! Capabilities that are lists: of families with what holds for each.
+//! Capabilities that are lists of families with parameters.
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -6,7 +6,8 @@ use core::marker::PhantomData;
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 
-/// One item of a capability that is a list.
+/// One entry of a capability that is a list.
+// Sealed: an entry of another size or meaning would need a variant of `Capability`.
 pub trait CapabilityEntry: Copy + private::Sealed {
     #[doc(hidden)]
     const OCTETS: usize;
@@ -18,7 +19,7 @@ pub trait CapabilityEntry: Copy + private::Sealed {
     fn encode(self, out: &mut Vec<u8>);
 }
 
-/// The items of such a capability, in order.
+/// The entries of a capability, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapabilityEntries<'a, T> {
     octets: &'a [u8],
@@ -26,17 +27,22 @@ pub struct CapabilityEntries<'a, T> {
 }
 
 impl<'a, T: CapabilityEntry> CapabilityEntries<'a, T> {
-    /// The whole of `octets` as items; `None` if the last one is cut short.
+    /// Creates a list of `octets`. Returns `None` if the last entry is incomplete.
     pub(super) fn new(octets: &'a [u8]) -> Option<Self> {
+        // With an incomplete entry it is unknown which entries the sender meant, so none is used.
         octets.len().is_multiple_of(T::OCTETS).then_some(Self {
             octets,
             entry: PhantomData,
         })
     }
 
-    /// The items.
+    /// Returns the entries.
     pub fn iter(self) -> impl Iterator<Item = T> + use<'a, T> {
-        self.octets.chunks_exact(T::OCTETS).filter_map(T::decode)
+        self.octets.chunks_exact(T::OCTETS).filter_map(|octets| {
+            let entry = T::decode(octets);
+            debug_assert!(entry.is_some(), "every whole entry decodes");
+            entry
+        })
     }
 }
 
@@ -44,9 +50,9 @@ impl<'a, T: CapabilityEntry> CapabilityEntries<'a, T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GracefulRestartFamily {
-    /// The family whose routes survive.
+    /// The family whose routes are kept.
     pub family: Family,
-    /// The F bit: forwarding of its routes went on over the restart.
+    /// The F bit: the sender preserved its forwarding state over the restart.
     pub forwarding: bool,
 }
 
@@ -56,60 +62,61 @@ pub struct GracefulRestartFamily {
 pub struct LongLivedRestartFamily {
     /// The family whose routes are kept as stale.
     pub family: Family,
-    /// The F bit: forwarding of its routes went on over the restart.
+    /// The F bit: the sender preserved its forwarding state over the restart.
     pub forwarding: bool,
-    /// For how many seconds; 24 bits are sent.
+    /// Stale time in seconds, at most 2^24 - 1. A larger value is sent as this maximum.
     pub stale_time: u32,
 }
 
-/// Routes of a family that may have a next hop of another one (RFC 8950 section 4).
+/// A family whose routes may have a next hop of another family (RFC 8950 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExtendedNextHop {
-    /// The family of the routes. Its SAFI has two octets on the wire.
+    /// The family of the routes. Its SAFI has two octets in the message.
     pub family: Family,
     /// The family of the next hop.
     pub next_hop: Afi,
 }
 
-/// Whether several paths to one prefix are sent or understood (RFC 7911 section 4).
+/// A family for which the sender sends or receives several paths to one prefix (RFC 7911 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AddPathFamily {
     /// The family of the routes.
     pub family: Family,
-    /// 1 receive, 2 send, 3 both; an entry with another value is to be ignored.
+    /// 1 to receive, 2 to send, 3 for both. Ignore an entry with any other value.
+    // Raw, because RFC 7911 section 4 ignores other values and a tool still shows them.
     pub directions: u8,
 }
 
 impl AddPathFamily {
-    /// Whether the sender of the capability understands path identifiers.
+    /// Returns `true` if the sender of the capability receives path identifiers.
     #[must_use]
     pub const fn receives(self) -> bool {
         matches!(self.directions, 1 | 3)
     }
 
-    /// Whether the sender of the capability wants to send path identifiers.
+    /// Returns `true` if the sender of the capability offers to send path identifiers.
     #[must_use]
     pub const fn sends(self) -> bool {
         matches!(self.directions, 2 | 3)
     }
 }
 
-/// How many labels a prefix of a family may have (RFC 8277 section 2.1).
+/// The number of labels that a prefix of a family may have (RFC 8277 section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MultipleLabelsFamily {
     /// The family of the routes.
     pub family: Family,
-    /// The most labels that the sender of the capability accepts; 0 and 1 are to be ignored, 255 stands for any number.
+    /// Maximum number of labels that the sender of the capability accepts; 255 for any number. Ignore 0 and 1.
     pub count: u8,
 }
 
 mod private {
     #[expect(
         unnameable_types,
-        reason = "what cannot be named cannot be implemented elsewhere"
+        reason = "a sealed trait: no other crate can implement it"
     )]
     pub trait Sealed {}
     impl Sealed for super::GracefulRestartFamily {}
@@ -119,10 +126,12 @@ mod private {
     impl Sealed for super::MultipleLabelsFamily {}
 }
 
+/// Returns a family from its octets.
 fn family(afi: [u8; 2], safi: u8) -> Family {
     Family::new(Afi(u16::from_be_bytes(afi)), Safi(safi))
 }
 
+/// Appends AFI and SAFI.
 fn put_family(family: Family, out: &mut Vec<u8>) {
     out.extend(family.afi.0.to_be_bytes());
     out.push(family.safi.0);
@@ -133,6 +142,7 @@ impl CapabilityEntry for GracefulRestartFamily {
 
     fn decode(octets: &[u8]) -> Option<Self> {
         let &[a, b, safi, flags] = octets.first_chunk()?;
+        // RFC 4724 section 3: the other bits of the flags are reserved and ignored.
         Some(Self {
             family: family([a, b], safi),
             forwarding: flags & 0x80 != 0,
@@ -161,6 +171,7 @@ impl CapabilityEntry for LongLivedRestartFamily {
     fn encode(self, out: &mut Vec<u8>) {
         put_family(self.family, out);
         out.push(u8::from(self.forwarding) << 7);
+        // RFC 9494 section 3.1: the field has 24 bits. A wrapped time could end the retention at once.
         let [_, stale_time @ ..] = self.stale_time.min(0xff_ffff).to_be_bytes();
         out.extend(stale_time);
     }
@@ -170,6 +181,7 @@ impl CapabilityEntry for ExtendedNextHop {
     const OCTETS: usize = 6;
 
     fn decode(octets: &[u8]) -> Option<Self> {
+        // RFC 8950 section 4: the SAFI has two octets here, of which the first is zero for every registered SAFI.
         let &[a, b, _, safi, c, d] = octets.first_chunk()?;
         Some(Self {
             family: family([a, b], safi),
@@ -206,6 +218,7 @@ impl CapabilityEntry for MultipleLabelsFamily {
 
     fn decode(octets: &[u8]) -> Option<Self> {
         let &[a, b, safi, count] = octets.first_chunk()?;
+        // RFC 8277 section 2.1 ignores 0 and 1. The caller does so, because a tool still shows them.
         Some(Self {
             family: family([a, b], safi),
             count,

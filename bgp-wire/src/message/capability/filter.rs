@@ -1,4 +1,4 @@
-//! The Outbound Route Filtering capability (RFC 5291 section 5): families, each with the kinds of filters.
+//! The Outbound Route Filtering capability (RFC 5291 section 5): families, each with its filter types.
 
 use alloc::vec::Vec;
 
@@ -8,17 +8,17 @@ use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::parse::{Parsed, array, octet, take};
 
-/// A kind of filter that the sender of the capability sends or understands.
+/// A filter type that the sender of the capability sends or receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FilterType {
     /// The ORF Type: 64 for address prefixes (RFC 5292).
     pub number: u8,
-    /// 1 receive, 2 send, 3 both.
+    /// 1 to receive, 2 to send, 3 for both.
     pub directions: u8,
 }
 
-/// The filters of one family.
+/// The filter types of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteFilters<'a> {
     /// The family of the routes.
@@ -27,13 +27,16 @@ pub struct RouteFilters<'a> {
 }
 
 impl<'a> RouteFilters<'a> {
-    /// The kinds of filters.
+    /// Returns the filter types, in order.
     pub fn types(&self) -> impl Iterator<Item = FilterType> + use<'a> {
-        let types = self.types.iter();
-        types.map(|&[number, directions]| FilterType { number, directions })
+        self.types
+            .iter()
+            .map(|&[number, directions]| FilterType { number, directions })
     }
 
+    /// Splits the first family off `input`. Fails if it is incomplete.
     fn split(input: &'a [u8]) -> Parsed<'a, Self> {
+        // RFC 5291 section 5: AFI, a reserved octet and SAFI, as in the Multiprotocol capability.
         let (rest, [high, low, _reserved, safi]) = array(input)?;
         let (rest, count) = octet(rest)?;
         let (rest, types) = take(rest, usize::from(count) * 2)?;
@@ -50,8 +53,9 @@ impl<'a> RouteFilters<'a> {
 pub struct OutboundRouteFilter<'a>(&'a [u8]);
 
 impl<'a> OutboundRouteFilter<'a> {
-    /// The whole of `value` as families; `None` if the last one is cut short.
+    /// Creates a list of the families in `value`. Returns `None` if the last one is incomplete.
     pub(super) fn new(value: &'a [u8]) -> Option<Self> {
+        // Families have no fixed size, so only a walk finds an incomplete one.
         let mut rest = value;
         while !rest.is_empty() {
             (rest, _) = RouteFilters::split(rest).ok()?;
@@ -59,10 +63,11 @@ impl<'a> OutboundRouteFilter<'a> {
         Some(Self(value))
     }
 
-    /// The families, in order.
+    /// Returns the families, in order.
     pub fn iter(&self) -> impl Iterator<Item = RouteFilters<'a>> + use<'a> {
         let mut rest = self.0;
         core::iter::from_fn(move || {
+            // `new` walked the same octets: this fails only at the end.
             let (after, item) = RouteFilters::split(rest).ok()?;
             rest = after;
             Some(item)
@@ -70,23 +75,22 @@ impl<'a> OutboundRouteFilter<'a> {
     }
 }
 
-/// The filters of one family, to send.
+/// The filter types of one family, to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RouteFiltersBuf {
     /// The family of the routes.
     pub family: Family,
-    /// The kinds of filters.
+    /// The filter types, at most 255.
     pub types: Vec<FilterType>,
 }
 
 impl RouteFiltersBuf {
+    /// Appends the family to `out`. Fails if it has more than 255 filter types.
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend(self.family.to_octets());
-        out.push(octet_length(
-            "the kinds of route filters",
-            self.types.len(),
-        )?);
+        // The field counts filter types, not octets.
+        out.push(octet_length("list of filter types", self.types.len())?);
         for filter in &self.types {
             out.extend([filter.number, filter.directions]);
         }
