@@ -7,7 +7,7 @@ use std::time::Duration;
 use bgp_wire::{
     AddPathFamily, Afi, Asn, Capability, CapabilityBuf, Context, ExtendedNextHop, Family,
     FamilySet, GracefulRestart, GracefulRestartFamily, HoldTime, LongLivedRestartFamily,
-    MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId,
+    MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId, Safi,
 };
 
 use crate::config::{LocalConfig, PeerConfig};
@@ -137,16 +137,23 @@ pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig, mood: Mood) -> O
 }
 
 fn extended_next_hops(config: &PeerConfig) -> Vec<ExtendedNextHop> {
-    let of_ipv4 = config
-        .families
-        .iter()
-        .filter(|family| family.afi == Afi::IPV4);
-    of_ipv4
+    let families = config.families.iter();
+    families
+        .filter(|family| has_extended_next_hop(*family))
         .map(|family| ExtendedNextHop {
             family,
             next_hop: Afi::IPV6,
         })
         .collect()
+}
+
+/// RFC 8950 section 4: routes of these families have IPv4 next hops unless IPv6 ones are negotiated.
+fn has_extended_next_hop(family: Family) -> bool {
+    family.afi == Afi::IPV4
+        && matches!(
+            family.safi,
+            Safi::UNICAST | Safi::MULTICAST | Safi::LABELED | Safi::VPN
+        )
 }
 
 /// Path identifiers are sent and understood, both.
@@ -265,7 +272,7 @@ fn contexts(
         .limit(offer.message_limit(config.extended_message))
         .four_octet_as(offer.four_octet_as);
     let ours = |yes: bool| config.families.iter().filter(move |_| yes);
-    let ipv4 = || ours(config.extended_next_hop).filter(|family| family.afi == Afi::IPV4);
+    let ipv4 = || ours(config.extended_next_hop).filter(|family| has_extended_next_hop(*family));
     let received = both
         .add_path(ours(config.add_path).filter(|family| offer.sends_paths.contains(*family)))
         .extended_next_hop(ipv4());
