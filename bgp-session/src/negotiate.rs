@@ -7,7 +7,7 @@ use std::time::Duration;
 use bgp_wire::{
     AddPathFamily, Afi, Asn, Capability, CapabilityBuf, Context, ExtendedNextHop, Family,
     FamilySet, GracefulRestart, GracefulRestartFamily, HoldTime, LongLivedRestartFamily,
-    MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId,
+    MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId, Safi,
 };
 
 use crate::config::{LocalConfig, PeerConfig};
@@ -147,12 +147,21 @@ fn extended_next_hops(config: &PeerConfig) -> Vec<ExtendedNextHop> {
     config
         .families
         .iter()
-        .filter(|family| family.afi == Afi::IPV4)
+        .filter(|family| has_extended_next_hop(*family))
         .map(|family| ExtendedNextHop {
             family,
             next_hop: Afi::IPV6,
         })
         .collect()
+}
+
+/// Returns `true` if the routes of a family have IPv4 next hops unless IPv6 ones are negotiated (RFC 8950 section 4).
+fn has_extended_next_hop(family: Family) -> bool {
+    family.afi == Afi::IPV4
+        && matches!(
+            family.safi,
+            Safi::UNICAST | Safi::MULTICAST | Safi::LABELED | Safi::VPN
+        )
 }
 
 /// Returns the entries of the ADD-PATH capability (RFC 7911 section 4): both directions for every family.
@@ -295,7 +304,7 @@ fn contexts(
         .with_message_limit(offer.message_limit(config.extended_message))
         .with_four_octet_as(offer.four_octet_as);
     let ours = |enabled: bool| config.families.iter().filter(move |_| enabled);
-    let ipv4 = || ours(config.extended_next_hop).filter(|family| family.afi == Afi::IPV4);
+    let ipv4 = || ours(config.extended_next_hop).filter(|family| has_extended_next_hop(*family));
     // RFC 7911 section 4, RFC 8950 section 4: each direction is negotiated by itself.
     let received = both
         .with_add_path(ours(config.add_path).filter(|family| offer.sends_paths.contains(*family)))

@@ -295,3 +295,30 @@ fn refresh_of_one_family_is_answered_for_that_family() {
     ];
     assert_eq!(seen, expected);
 }
+
+/// RFC 8950 section 4: IPv6 next hops are for unicast, multicast, labelled and VPN routes.
+#[test]
+fn ipv6_next_hops_are_offered_for_families_that_have_them() {
+    let config = config().with_families(Family::PARSED).unwrap();
+    let mut a = Script::new(config.with_extended_next_hop(true));
+    a.start();
+    let dialled = a.expect_dial();
+    a.connected(dialled);
+    let open = a.open.take().unwrap();
+    let offered = open
+        .capabilities
+        .iter()
+        .find_map(|capability| match capability {
+            CapabilityBuf::ExtendedNextHop(entries) => {
+                Some(entries.iter().map(|entry| entry.family))
+            }
+            _ => None,
+        });
+    let expected = [
+        Family::IPV4_UNICAST,
+        Family::IPV4_MULTICAST,
+        Family::IPV4_LABELED,
+        Family::IPV4_VPN,
+    ];
+    assert_eq!(offered.unwrap().collect::<Vec<_>>(), expected);
+}
