@@ -1,4 +1,6 @@
-//! Several peers that pull one table at once, each on a thread of its own: nothing is encoded while the table is locked.
+//! Group 9: several peers that pull one table at once, each on a thread of its own.
+//!
+//! It shows that routes are not encoded while the table is locked.
 
 use std::net::Ipv4Addr;
 use std::sync::{Barrier, Mutex};
@@ -16,18 +18,18 @@ const ROUTES: u32 = 1_000_000;
 const PEERS: usize = 8;
 const ROUNDS: usize = 5;
 
-/// The octets that a speaker's task takes at a time.
+/// The octets that the task of a peer pulls at a time.
 const BUDGET: usize = 64 * 1024;
 
-/// A table behind a lock, and for how long this peer has held it.
-struct Timed<'a> {
+/// A table behind a lock, with the time for which this peer has held the lock.
+struct TimedAccess<'a> {
     table: &'a Mutex<Rib>,
     held: Duration,
 }
 
-impl RibAccess for Timed<'_> {
+impl RibAccess for TimedAccess<'_> {
     fn with_rib<T>(&mut self, act: impl FnOnce(&mut Rib) -> T) -> T {
-        let mut rib = self.table.lock().expect("no thread has panicked");
+        let mut rib = self.table.lock().expect("a lock that is not poisoned");
         let start = now();
         let result = act(&mut rib);
         self.held += start.elapsed();
@@ -35,23 +37,21 @@ impl RibAccess for Timed<'_> {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the time that passes is what is measured"
-)]
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 fn now() -> Instant {
     Instant::now()
 }
 
-/// Pulls everything. Returns for how long the table was locked by this peer.
+/// Pulls the whole table. Returns the time for which this peer held the lock.
 fn pull(table: &Mutex<Rib>, barrier: &Barrier, encode_locked: bool) -> Duration {
     let (negotiated, config) = (established::negotiated(), established::config());
-    let mut access = Timed {
+    let mut access = TimedAccess {
         table,
         held: Duration::ZERO,
     };
     let mut adj_rib_out = access.with_rib(|rib| AdjRibOut::new(rib, &config, &negotiated));
     let mut out = BytesMut::new();
+    // All threads begin to pull at once; opening the session does not count.
     barrier.wait();
     access.held = Duration::ZERO;
     loop {
@@ -70,7 +70,7 @@ fn pull(table: &Mutex<Rib>, barrier: &Barrier, encode_locked: bool) -> Duration 
     held
 }
 
-/// Seconds until the last of `peers` has everything, and for how many of them the table was locked.
+/// Returns the seconds until the last peer has the whole table, and the seconds for which the table was locked.
 fn round(table: &Mutex<Rib>, peers: usize, encode_locked: bool) -> [f64; 2] {
     let barrier = Barrier::new(peers + 1);
     let (seconds, held) = thread::scope(|scope| {
@@ -79,8 +79,10 @@ fn round(table: &Mutex<Rib>, peers: usize, encode_locked: bool) -> [f64; 2] {
             .collect();
         barrier.wait();
         let start = now();
-        let held = threads.into_iter().map(|it| it.join().expect("it pulls"));
-        let held = held.sum::<Duration>();
+        let held: Duration = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("the peer's thread"))
+            .sum();
         (start.elapsed().as_secs_f64(), held)
     });
     [seconds, held.as_secs_f64()]
@@ -93,7 +95,7 @@ pub(crate) fn rows() -> Vec<Row> {
         rib.announce(&Route::new(Ipv4Net::new_assert(address, 32).into()));
     }
     let table = Mutex::new(rib);
-    // One peer, eight peers, and eight that encode under the lock, in turns.
+    // One peer, eight peers, and eight that encode under the lock for comparison, in turns.
     let kinds = [(1, false), (PEERS, false), (PEERS, true)];
     let mut figures = [const { [const { Vec::new() }; 2] }; 3];
     for _ in 0..ROUNDS {
@@ -105,17 +107,18 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     let [one, eight, locked] = figures.map(|both| both.map(median));
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    // With fewer cores than peers, the peers must share them.
     let ideal = u32::try_from(PEERS.div_ceil(cores.min(PEERS))).map_or(8.0, f64::from);
     let name = format!("9 1,000,000 routes pulled by {PEERS} peers at once, {cores} cores");
     vec![
         Row::beside(&name, "ms", eight[0], ("one peer", one[0]), ideal * 1.25),
         Row::beside(&name, "ms", eight[0], ("encoding locked", locked[0]), 1.0),
-        Row::told(
+        Row::info(
             "9 the same: time for which the table was locked",
             "ms",
             eight[1],
         ),
-        Row::told(
+        Row::info(
             "9 one peer: time for which the table was locked",
             "ms",
             one[1],
