@@ -1,8 +1,8 @@
-//! How long to wait after a failure: growing, jittered, seeded (DampPeerOscillations, RFC 4271 sections 8.1 and 10).
+//! The wait after a failure: growing, jittered and seeded (DampPeerOscillations, RFC 4271 sections 8.1 and 10).
 
 use std::time::Duration;
 
-/// Doubles from `initial` to `maximum` with every failure in a row.
+/// A wait that doubles from `initial` to `maximum` with every consecutive failure.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     initial: Duration,
@@ -12,6 +12,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
+    /// Creates a backoff without failures. Equal seeds give equal jitter.
     pub(crate) fn new(initial: Duration, maximum: Duration, seed: u64) -> Self {
         Self {
             initial,
@@ -21,36 +22,44 @@ impl Backoff {
         }
     }
 
-    /// The wait after one more failure.
+    /// Counts a failure and returns the wait after it.
     pub(crate) fn next_wait(&mut self) -> Duration {
+        // A shift by 32 or more has no result, nor has a product that overflows: both mean the maximum.
         let doubled = 1u32
             .checked_shl(self.failures)
             .and_then(|factor| self.initial.checked_mul(factor));
+        // Bounded, so that years of failures do not overflow.
         self.failures = (self.failures + 1).min(u32::BITS);
         let wait = doubled.unwrap_or(self.maximum).min(self.maximum);
         self.jitter(wait)
     }
 
-    /// Other waits from now on.
+    /// Replaces the bounds; failures still count.
     pub(crate) fn set_waits(&mut self, initial: Duration, maximum: Duration) {
         (self.initial, self.maximum) = (initial, maximum);
     }
 
-    /// What has failed fails again until somebody mends it: the longest wait comes next.
-    pub(crate) fn despair(&mut self) {
+    /// Uses the maximum wait next, because retrying cannot help until an operator fixes the cause.
+    pub(crate) fn use_maximum(&mut self) {
         self.failures = u32::BITS;
     }
 
-    /// The failures so far no longer count.
+    /// Forgets all failures.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// Between three quarters of `duration` and all of it (RFC 4271 section 10).
+    /// Returns a random time from three quarters of `duration` to all of it (RFC 4271 section 10).
+    #[expect(
+        clippy::expect_used,
+        reason = "no configuration waits longer than a day, and a product shifted back is no larger than its factor"
+    )]
     pub(crate) fn jitter(&mut self, duration: Duration) -> Duration {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = u64::try_from(duration.as_nanos()).expect("less than 584 years");
+        // Integer arithmetic is cheaper, and every KEEPALIVE of every session comes here.
         let less = (u128::from(nanoseconds / 4) * u128::from(self.random.u32(..))) >> u32::BITS;
-        Duration::from_nanos(nanoseconds - u64::try_from(less).unwrap_or(0))
+        let less = u64::try_from(less).expect("no more than a quarter of a u64");
+        Duration::from_nanos(nanoseconds - less)
     }
 }
 
@@ -59,19 +68,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grows_to_the_maximum() {
+    fn waits_after_failures_double_to_maximum() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(120), 7);
         for full in [1, 2, 4, 8, 16, 32, 64, 120, 120] {
-            let (least, most) = (
-                Duration::from_secs(full).mul_f64(0.75),
-                Duration::from_secs(full),
-            );
+            let maximum = Duration::from_secs(full);
+            let minimum = maximum.mul_f64(0.75);
             let wait = backoff.next_wait();
             assert!(
-                least <= wait && wait <= most,
+                minimum <= wait && wait <= maximum,
                 "{wait:?} is not within 0.75 to 1 of {full} s"
             );
         }
+        // More failures than the shift has bits.
         for _ in 0..100 {
             backoff.next_wait();
         }
@@ -80,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn same_seed_same_waits() {
+    fn waits_with_equal_seeds_are_equal() {
         let waits = |seed| {
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(120), seed);
             [

@@ -1,11 +1,11 @@
-//! Which of two connections to one peer is kept (RFC 4271 section 6.8, RFC 4724 section 5, RFC 6286 section 2.3), as a
-//! pure function.
+//! Collision resolution: decides as a pure function which of two connections to one peer is kept (RFC 4271 section 6.8,
+//! RFC 4724 section 5, RFC 6286 section 2.3).
 
 use bgp_wire::{Asn, RouterId};
 
 use crate::fsm::State;
 
-/// Who made a TCP connection.
+/// The side that made a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Initiator {
     /// We dialled.
@@ -14,53 +14,60 @@ pub(crate) enum Initiator {
     Remote,
 }
 
-/// Which connection lives on.
+/// The connection to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// The one that was there.
+    /// The existing one.
     Existing,
-    /// The one on which an OPEN has just been received.
+    /// The one on which the OPEN has just been received.
     New,
-    /// Both, until the other has received its OPEN.
+    /// Both, until the existing one has received its OPEN.
     Both,
 }
 
-/// One speaker, as the comparison sees it.
+/// The numbers that identify a speaker in the comparison.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Speaker {
+pub(crate) struct Identity {
     pub(crate) router_id: RouterId,
     pub(crate) asn: Asn,
 }
 
-/// The other connection, as the comparison sees it.
+/// The existing connection, as the decision needs it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Existing {
     pub(crate) initiator: Initiator,
     pub(crate) state: State,
-    /// It has come up only now: that its OPEN has not been received means nothing yet.
-    pub(crate) young: bool,
-    /// The peer of an Established session has said that it restarts gracefully.
-    pub(crate) restarts: bool,
+    /// `true` if it was made only now, so that its OPEN may still be in transit.
+    pub(crate) recent: bool,
+    /// `true` if it is Established and its peer restarts gracefully (RFC 4724).
+    pub(crate) restarts_gracefully: bool,
 }
 
-/// Decides when an OPEN has been received on the connection that `new` made, and there is an `existing` one.
-pub(crate) fn resolve(local: Speaker, remote: Speaker, existing: Existing, new: Initiator) -> Keep {
-    let compared = match existing.state {
+/// Returns the connection to keep after an OPEN was received on the one that `new` made.
+pub(crate) fn resolve(
+    local: Identity,
+    remote: Identity,
+    existing: Existing,
+    new: Initiator,
+) -> Keep {
+    let is_comparable = match existing.state {
         State::Idle | State::Connect | State::Active => return Keep::Both,
-        // RFC 4724 section 5: it has restarted, and knows nothing of the other connection any more.
-        State::Established if existing.restarts => return Keep::New,
+        // RFC 4724 section 5: the peer has restarted and has lost the existing connection.
+        State::Established if existing.restarts_gracefully => return Keep::New,
+        // RFC 4271 section 6.8: a new connection does not replace an Established one.
         State::Established => return Keep::Existing,
-        // RFC 4271 section 6.8: OpenSent counts where the peer's identifier is known, as it is from this OPEN. Waiting
-        // for the other OPEN would let each side drop the connection that the other one has just kept.
-        State::OpenSent => existing.young && existing.initiator != new,
-        // Two from one side: no rule says which, and the older one is further.
+        // RFC 4271 section 6.8 permits the comparison in OpenSent if the identifier is known, as it is from this OPEN.
+        // Waiting for the other OPEN could make each side drop the connection that the other has kept.
+        State::OpenSent => existing.recent && existing.initiator != new,
+        // The RFC compares connections from different sides only. Of two from one side the existing one is ahead.
         State::OpenConfirm if existing.initiator == new => return Keep::Existing,
         State::OpenConfirm => true,
     };
-    if !compared {
+    if !is_comparable {
         return Keep::Both;
     }
-    // The connection made by the speaker with the higher identifier; of equal ones, with the higher AS number.
+    // RFC 4271 section 6.8 keeps the connection of the higher identifier; RFC 6286 section 2.3 compares AS numbers if
+    // both are equal.
     let local_is_higher =
         (local.router_id.to_bits(), local.asn) > (remote.router_id.to_bits(), remote.asn);
     let winner = if local_is_higher {
@@ -80,9 +87,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn table() {
+    fn collision_in_each_state_keeps_connection_of_higher_identity() {
         use Initiator::{Local, Remote};
-        let speaker = |id, asn| Speaker {
+        let identity = |id, asn| Identity {
             router_id: RouterId::from_bits(id).unwrap(),
             asn: Asn::new(asn),
         };
@@ -91,22 +98,22 @@ mod tests {
             ((1, 64512), (2, 64512), Remote, Local, Keep::Existing),
             ((2, 64512), (1, 64512), Local, Remote, Keep::Existing),
             ((2, 64512), (1, 64512), Remote, Local, Keep::New),
-            // As unsigned integers, not as signed ones.
+            // RFC 4271 section 6.8: identifiers compare as unsigned integers.
             ((0xff00_0000, 1), (1, 1), Local, Remote, Keep::Existing),
-            // RFC 6286 section 2.3.
+            // RFC 6286 section 2.3: equal identifiers, so the AS numbers decide.
             ((1, 64513), (1, 64512), Local, Remote, Keep::Existing),
             ((1, 64512), (1, 64513), Local, Remote, Keep::New),
             ((1, 1), (2, 1), Remote, Remote, Keep::Existing),
             ((2, 1), (1, 1), Local, Local, Keep::Existing),
         ];
         for ((id, asn), (remote_id, remote_asn), existing, new, keep) in table {
-            let (local, remote) = (speaker(id, asn), speaker(remote_id, remote_asn));
-            let decide = |state, young| {
+            let (local, remote) = (identity(id, asn), identity(remote_id, remote_asn));
+            let decide = |state, recent| {
                 let existing = Existing {
                     initiator: existing,
                     state,
-                    young,
-                    restarts: false,
+                    recent,
+                    restarts_gracefully: false,
                 };
                 resolve(local, remote, existing, new)
             };
@@ -115,8 +122,8 @@ mod tests {
             let restarted = Existing {
                 initiator: existing,
                 state: State::Established,
-                young: false,
-                restarts: true,
+                recent: false,
+                restarts_gracefully: true,
             };
             assert_eq!(resolve(local, remote, restarted, new), Keep::New);
             assert_eq!(decide(State::OpenSent, false), Keep::Both);

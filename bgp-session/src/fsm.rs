@@ -1,8 +1,8 @@
 //! The finite state machine of RFC 4271 section 8 as a pure table.
 //!
-//! [`step`] says for every state and event which state follows and what is to be done, and does none of it. The rows
-//! are in `table.rs`, one function a state. What the table changes against the letter of the RFC stands there, with
-//! its reason.
+//! [`step`] returns the next state and the actions for every state and event, and performs none of them. The rows are
+//! in `table.rs`, one function a state. That file also lists the deviations from the text of the RFC, with their
+//! reasons.
 
 mod action;
 mod event;
@@ -13,26 +13,27 @@ pub use event::Event;
 
 use std::fmt;
 
-/// A state of a connection (RFC 4271 section 8.2.2).
+/// A state of a connection (RFC 4271 section 8.2.2). States compare in the order in which a session passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Refuses connections and makes none.
+    /// Refuses incoming connections and makes none.
     Idle,
-    /// Waits for the connection that it is making.
+    /// Waits for its own TCP connection to complete.
     Connect,
-    /// Waits for a connection to be made to it.
+    /// Waits for the peer to connect.
     Active,
     /// Has sent an OPEN and waits for the peer's.
     OpenSent,
-    /// Waits for the KEEPALIVE that answers its OPEN.
+    /// Waits for the KEEPALIVE that confirms its OPEN.
     OpenConfirm,
-    /// Exchanges routes.
+    /// Exchanges UPDATEs.
     Established,
 }
 
 impl State {
     /// Every state, in the order of the RFC.
     pub const ALL: [Self; 6] = [
+        // Tests and the printed table iterate over this order.
         Self::Idle,
         Self::Connect,
         Self::Active,
@@ -44,6 +45,7 @@ impl State {
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Like strings, states honour the width of the format.
         f.pad(match self {
             Self::Idle => "Idle",
             Self::Connect => "Connect",
@@ -58,24 +60,25 @@ impl fmt::Display for State {
 /// The session attributes and timer states that a row may depend on (RFC 4271 section 8.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
-    /// PassiveTcpEstablishment: the peer dials, we do not.
+    /// PassiveTcpEstablishment: only the peer makes connections.
     pub passive: bool,
-    /// DelayOpen: wait for the peer's OPEN before sending ours.
+    /// DelayOpen: our OPEN waits for the peer's, or for DelayOpenTimer.
     pub delay_open: bool,
-    /// Whether the DelayOpenTimer runs.
+    /// `true` while DelayOpenTimer runs.
     pub delay_open_running: bool,
 }
 
-/// What one event does to one state.
+/// The effect of one event in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// The state that follows.
+    /// The next state.
     pub state: State,
-    /// What is to be done, in order. Entering Idle moreover stops every timer and closes the connection.
+    /// The actions to perform, in order. Entering Idle also stops every timer and closes the connection.
     pub actions: &'static [Action],
 }
 
-/// What `event` does in `state`. Total, without side effect, without allocation.
+/// Returns the transition for `event` in `state`. It covers every combination, has no side effect and does not
+/// allocate.
 ///
 /// ```
 /// use bgp_session::fsm::{Action, Conditions, Event, State, step};
@@ -95,6 +98,7 @@ pub fn step(state: State, event: Event, conditions: Conditions) -> Transition {
         State::Idle => table::idle(event, conditions),
         State::Connect => table::connect(event, conditions),
         State::Active => table::active(event, conditions),
+        // Once our OPEN is sent, neither passive mode nor DelayOpen matters.
         State::OpenSent => table::open_sent(event),
         State::OpenConfirm => table::open_confirm(event),
         State::Established => table::established(event),

@@ -1,5 +1,5 @@
 //! The body of the fuzz target `session`: one peering under arbitrary inputs of its peer, network, clock and operator.
-//! `fuzz/` feeds it from libFuzzer, the test from the committed corpus.
+//! `fuzz/` runs it with libFuzzer, the test with the committed corpus.
 
 #![expect(
     clippy::panic,
@@ -20,7 +20,7 @@ use crate::{
     Rib, Route, Session, Shutdown, State,
 };
 
-/// A peering, a clock and the network.
+/// The state of one run: a peering, a clock and the network.
 struct Run {
     peering: Peering,
     start: Instant,
@@ -28,33 +28,39 @@ struct Run {
     deadline: Option<Instant>,
     rib: Rib,
     adj_rib_in: AdjRibIn,
-    /// Open connections and dials: what was received and not yet read, and whether a NOTIFICATION was sent.
+    /// Open connections and dials: the octets received and not processed, and `true` once a NOTIFICATION was sent.
     links: BTreeMap<ConnectionId, (BytesMut, bool)>,
 }
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 0, 111));
 
-/// Whatever comes, the session neither panics nor spins, and sends whole messages, none behind a NOTIFICATION.
+/// Runs one input. Panics if the peering panics, loops, sends a partial message, or sends one after a NOTIFICATION.
 pub fn session(input: &[u8]) {
-    let [selector, more, steps @ ..] = input else {
+    let [selector, more, all @ ..] = input else {
         return;
     };
-    let mut steps = steps;
+    // The first two octets select the configuration, the others are steps.
+    let mut steps = all;
     let mut run = Run::new(*selector, *more);
     run.peering.start(run.now);
     run.drain();
     while let [step, rest @ ..] = steps {
         let taken = run.step(*step, rest);
-        steps = rest.get(taken..).unwrap_or_default();
+        steps = rest
+            .get(taken..)
+            .expect("a step uses no more than the rest");
     }
+    // Whatever happened before, a stop must release everything.
     run.peering.stop(run.now, &Shutdown::administrative(""));
     run.drain();
     assert_eq!(run.peering.session().state(), State::Idle);
     assert!(run.links.is_empty(), "every connection is closed");
 }
 
+/// Returns the configuration that the bits of two octets select.
 fn config(selector: u8, more: u8) -> PeerConfig {
     let bit = |mask| selector & mask != 0;
+    // Internal and external peers have different rules.
     let peer = Asn::new(if bit(1) { 64512 } else { 64513 });
     let address = IpAddr::from([192, 168, 0, 254]);
     let mut config = PeerConfig::new(address, peer)
@@ -64,13 +70,15 @@ fn config(selector: u8, more: u8) -> PeerConfig {
         .extended_next_hop(bit(16))
         .deliver_updates(true)
         .export(ExportPolicy::all())
-        .hold_time(HoldTime::new(if bit(32) { 3 } else { 90 }).unwrap_or(HoldTime::DEFAULT));
+        // The minimum makes HoldTimer expire in few steps.
+        .hold_time(HoldTime::new(if bit(32) { 3 } else { 90 }).expect("3 s and 90 s are valid"));
     if bit(64) {
         config = config.graceful_restart(RestartConfig::new().long_lived(60));
     }
     if bit(128) {
         config = config.delay_open(Duration::from_secs(5));
     }
+    // Low, so that a short input can exceed it.
     if more & 1 != 0 {
         config = config.maximum_prefixes(Family::IPV4_UNICAST, 3);
     }
@@ -81,16 +89,17 @@ fn config(selector: u8, more: u8) -> PeerConfig {
 }
 
 impl Run {
+    /// Creates a run whose session has not been started.
     fn new(selector: u8, more: u8) -> Self {
         #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
         let now = Instant::now();
         let local = LocalConfig {
             asn: Asn::new(64512),
-            router_id: RouterId::new(192, 168, 0, 111).expect("an identifier"),
+            router_id: RouterId::new(192, 168, 0, 111).expect("a valid identifier"),
         };
         let mut rib = Rib::new();
         for prefix in ["10.0.0.1/32", "2001:db8::1/128"] {
-            rib.announce(&Route::new(prefix.parse().expect("a prefix")));
+            rib.announce(&Route::new(prefix.parse().expect("a valid prefix")));
         }
         Self {
             peering: Peering::new(Session::new(
@@ -108,8 +117,9 @@ impl Run {
         }
     }
 
-    /// One thing that happens; how many octets of `rest` it takes.
+    /// Performs one step. Returns the number of octets of `rest` that it used.
     fn step(&mut self, step: u8, rest: &[u8]) -> usize {
+        // Three bits select the action, five its connection or argument.
         let link = self.link(step >> 3);
         let mut taken = 0;
         match (step & 7, link) {
@@ -131,7 +141,7 @@ impl Run {
             }
             (4, _) => self.now += Duration::from_secs(u64::from(step >> 3)),
             (5, Some(id)) => {
-                // More than is left, too: the peering must not believe a driver that miscounts.
+                // May exceed the octets that are left: the peering must tolerate a driver that miscounts.
                 let taken = usize::from(step >> 3) * 16;
                 self.peering.handle_written(self.now, id, taken);
                 self.peering.handle_unacknowledged(id, taken / 32);
@@ -145,7 +155,7 @@ impl Run {
                     .set_draining(self.now >= self.start + Duration::from_secs(60)),
                 4 => drop(self.peering.flush(self.rib.version())),
                 5 => {
-                    let prefix = "10.0.0.1/32".parse().expect("a prefix");
+                    let prefix = "10.0.0.1/32".parse().expect("a valid prefix");
                     if !self.rib.withdraw(prefix) {
                         self.rib.announce(&Route::new(prefix));
                     }
@@ -161,10 +171,11 @@ impl Run {
                 };
                 let length = usize::from(*length).min(octets.len());
                 taken = length + 1;
-                if let Some((inbound, _)) = self.links.get_mut(&id) {
-                    inbound.extend_from_slice(octets.get(..length).unwrap_or_default());
-                    self.peering.handle_bytes(self.now, id, inbound);
-                }
+                let (inbound, _) = self.links.get_mut(&id).expect("the link is open");
+                inbound.extend_from_slice(
+                    octets.get(..length).expect("the length is within the rest"),
+                );
+                self.peering.handle_bytes(self.now, id, inbound);
             }
             _ => {}
         }
@@ -172,14 +183,18 @@ impl Run {
         taken
     }
 
+    /// Returns the open connection with this number, or the last one.
     fn link(&self, number: u8) -> Option<ConnectionId> {
-        let most = self.links.len().checked_sub(1)?;
-        let place = usize::from(number).min(most);
-        self.links.keys().nth(place).copied()
+        let last = self.links.len().checked_sub(1)?;
+        self.links
+            .keys()
+            .nth(usize::from(number).min(last))
+            .copied()
     }
 
+    /// Performs every output of the peering.
     fn drain(&mut self) {
-        // Whatever is asked of a session, it has little to say at once.
+        // A bound, because an endless loop would only show as a timeout.
         for _ in 0..10_000 {
             match self.peering.poll_output(self.now, &mut self.rib) {
                 Output::Dial(id) => {
@@ -197,12 +212,13 @@ impl Run {
                 }
             }
         }
-        panic!("the session does not come to rest");
+        panic!("the peering does not stop sending");
     }
 
+    /// Checks that octets are whole messages on an open connection.
     fn transmit(&mut self, id: ConnectionId, mut octets: BytesMut) {
         let Some((_, ended)) = self.links.get_mut(&id) else {
-            panic!("sent to a connection that is closed");
+            panic!("octets for a closed connection");
         };
         while let Some(frame) =
             Frame::split(&mut octets, MessageLimit::Extended).expect("a whole message")
@@ -210,23 +226,24 @@ impl Run {
             assert!(!*ended, "a NOTIFICATION is the last message");
             *ended = frame.message_type() == MessageType::NOTIFICATION;
         }
-        assert!(octets.is_empty(), "half a message");
+        assert!(octets.is_empty(), "a partial message");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    /// Every input that was ever interesting, as an ordinary test.
+    /// Runs every committed input as an ordinary test.
     #[test]
-    fn committed_corpus() {
+    fn session_with_committed_corpus_does_not_panic() {
         let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/session");
-        let entries = std::fs::read_dir(corpus).expect("the corpus");
+        let entries = std::fs::read_dir(corpus).expect("a readable corpus");
         let mut count = 0;
         for entry in entries {
-            let path = entry.expect("an entry").path();
-            super::session(&std::fs::read(path).expect("octets"));
+            let path = entry.expect("a readable entry").path();
+            super::session(&std::fs::read(path).expect("a readable input"));
             count += 1;
         }
+        // A wrong path would otherwise pass as an empty corpus.
         assert!(count >= 20, "{count} inputs");
     }
 }

@@ -104,70 +104,73 @@ mod tests {
 
     use super::*;
 
+    /// Two routes of a family, and whether they are named alike.
+    const PAIRS: [(Family, &str, &str, bool); 10] = [
+        (
+            Family::IPV4_LABELED,
+            "10.0.0.0/8 label 1",
+            "10.0.0.0/8 label 2",
+            true,
+        ),
+        (
+            Family::IPV4_LABELED,
+            "10.0.0.0/8 label 1",
+            "10.0.0.0/9 label 1",
+            false,
+        ),
+        (
+            Family::IPV6_VPN,
+            "2001:db8::/32 rd 1:1 label 1",
+            "2001:db8::/32 rd 1:1 label 2",
+            true,
+        ),
+        (
+            Family::IPV6_VPN,
+            "2001:db8::/32 rd 1:1 label 1",
+            "2001:db8::/32 rd 1:2 label 1",
+            false,
+        ),
+        (
+            Family::IPV4_FLOWSPEC,
+            "protocol =udp",
+            "protocol =tcp",
+            false,
+        ),
+        (
+            Family::L2VPN_EVPN,
+            "macadv rd 1:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 100",
+            "macadv rd 1:1 esi 00:01:02:03:04:05:06:07:08:09 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 7",
+            true,
+        ),
+        (
+            Family::L2VPN_EVPN,
+            "macadv rd 1:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 100",
+            "macadv rd 1:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.2 label 100",
+            false,
+        ),
+        (
+            Family::L2VPN_EVPN,
+            "multicast rd 1:1 etag 0 ip 192.0.2.1",
+            "multicast rd 1:1 etag 1 ip 192.0.2.1",
+            false,
+        ),
+        (
+            Family::ROUTE_TARGET,
+            "64512 target:64512:1",
+            "64512 target:64512:2",
+            false,
+        ),
+        (
+            Family::IPV4_VPN,
+            "10.0.0.0/8 rd 1:1 label 1 path-id 1",
+            "10.0.0.0/8 rd 1:1 label 1 path-id 2",
+            false,
+        ),
+    ];
+
     #[test]
     fn labels_and_the_like_do_not_name_a_route() {
-        for (family, one, other, same) in [
-            (
-                Family::IPV4_LABELED,
-                "10.0.0.0/8 label 1",
-                "10.0.0.0/8 label 2",
-                true,
-            ),
-            (
-                Family::IPV4_LABELED,
-                "10.0.0.0/8 label 1",
-                "10.0.0.0/9 label 1",
-                false,
-            ),
-            (
-                Family::IPV6_VPN,
-                "2001:db8::/32 rd 1:1 label 1",
-                "2001:db8::/32 rd 1:1 label 2",
-                true,
-            ),
-            (
-                Family::IPV6_VPN,
-                "2001:db8::/32 rd 1:1 label 1",
-                "2001:db8::/32 rd 1:2 label 1",
-                false,
-            ),
-            (
-                Family::IPV4_FLOWSPEC,
-                "protocol =udp",
-                "protocol =tcp",
-                false,
-            ),
-            (
-                Family::L2VPN_EVPN,
-                "macadv rd 1:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 100",
-                "macadv rd 1:1 esi 00:01:02:03:04:05:06:07:08:09 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 7",
-                true,
-            ),
-            (
-                Family::L2VPN_EVPN,
-                "macadv rd 1:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.1 label 100",
-                "macadv rd 1:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 192.0.2.2 label 100",
-                false,
-            ),
-            (
-                Family::L2VPN_EVPN,
-                "multicast rd 1:1 etag 0 ip 192.0.2.1",
-                "multicast rd 1:1 etag 1 ip 192.0.2.1",
-                false,
-            ),
-            (
-                Family::ROUTE_TARGET,
-                "64512 target:64512:1",
-                "64512 target:64512:2",
-                false,
-            ),
-            (
-                Family::IPV4_VPN,
-                "10.0.0.0/8 rd 1:1 label 1 path-id 1",
-                "10.0.0.0/8 rd 1:1 label 1 path-id 2",
-                false,
-            ),
-        ] {
+        for (family, one, other, same) in PAIRS {
             let key = |text| NlriKey(AnyNlriBuf::parse(family, text).unwrap());
             assert_eq!(key(one) == key(other), same, "{one}, {other}");
             assert_eq!(key(one).cmp(&key(other)).is_eq(), same, "{one}, {other}");

@@ -1,9 +1,10 @@
 //! BGP sessions for programs that announce routes.
 //!
-//! - [`Session`] is the protocol without I/O: it is told what happened and when, and says what to do. It knows no clock,
-//!   no socket and no runtime, and the same inputs give the same outputs.
-//! - [`Rib`] is the table of routes that the speaker originates, and [`AdjRibOut`] one peer's place in it.
-//! - [`Speaker`], with the feature `tokio` (on by default), runs sessions and the table:
+//! - [`Session`] is the protocol without I/O: inputs report events and times, and its outputs are the things to do. It
+//!   uses no clock, no socket and no runtime. The same inputs give the same outputs.
+//! - [`Rib`] is the table of the routes that the speaker originates. [`AdjRibOut`] is one peer's position in it.
+//! - [`Peering`] is a session with such a position: the core of a driver.
+//! - [`Speaker`] runs sessions and the table on tokio. It needs the feature `tokio`, which is on by default:
 //!
 //! ```no_run
 //! use bgp_session::{PeerConfig, Route, Speaker};
@@ -25,6 +26,7 @@ mod collision;
 mod config;
 mod destination;
 pub mod fsm;
+// Public for the fuzz target, but no API: an ordinary build does not contain it.
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod identity;
@@ -33,6 +35,7 @@ mod output;
 mod peering;
 mod rib;
 mod session;
+// The only module that does I/O: the core builds without it.
 #[cfg(feature = "tokio")]
 mod speaker;
 mod stats;
@@ -52,18 +55,18 @@ pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, Events, KeyError, Peer, PeerEvent, PeerStatus, PeerUpdate,
-    Speaker, SpeakerBuilder, TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
+    Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer, Transport,
 };
 pub use stats::{MessageCounts, Statistics};
 pub use timer::Timer;
 
-/// The README's code, compiled.
+/// Compiles the code of the README.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// The code of this crate's README.
+/// Compiles the code of this crate's README.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct CrateReadme;

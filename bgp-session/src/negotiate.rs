@@ -1,5 +1,5 @@
-//! What two OPENs agree on (RFC 4271 section 6.2, RFC 4724, RFC 4760, RFC 5492, RFC 6286, RFC 6793, RFC 7607, RFC 7911,
-//! RFC 8538, RFC 8654, RFC 8950, RFC 9234, RFC 9494).
+//! Negotiation of a session's parameters from two OPENs (RFC 4271 section 6.2, RFC 4724, RFC 4760, RFC 5492, RFC 6286,
+//! RFC 6793, RFC 7607, RFC 7911, RFC 8538, RFC 8654, RFC 8950, RFC 9234, RFC 9494).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use bgp_wire::{
 
 use crate::config::{LocalConfig, PeerConfig};
 
-/// What a session runs on.
+/// The parameters of a session, negotiated from both OPENs.
 ///
 /// ```
 /// use bgp_session::{Negotiated, PeerRestart};
@@ -21,7 +21,7 @@ use crate::config::{LocalConfig, PeerConfig};
 ///     let internal = negotiated.peer_kind() == PeerKind::Internal;
 ///     println!("{} ({internal}): {}", negotiated.peer_as, negotiated.families());
 ///     if let Some(PeerRestart { restart_time, .. }) = &negotiated.restart {
-///         println!("it is waited for {restart_time:?} if it restarts");
+///         println!("it has {restart_time:?} to restart");
 ///     }
 /// }
 /// ```
@@ -35,81 +35,86 @@ pub struct Negotiated {
     pub peer_router_id: RouterId,
     /// Our address on the connection.
     pub local_address: IpAddr,
-    /// The smaller of the two hold times.
+    /// The smaller of the two hold times (RFC 4271 section 4.2); 0 s means no HoldTimer and no KEEPALIVEs.
     pub hold_time: HoldTime,
-    /// The time between KEEPALIVEs, before jitter; zero where there are none.
+    /// The interval between KEEPALIVEs before jitter: at most a third of the hold time. Zero if the hold time is 0.
     pub keepalive: Duration,
-    /// How what is received is decoded.
+    /// The context that decodes received messages.
     pub context: Context,
-    /// How what is sent is encoded: some of what was negotiated holds in one direction only.
+    /// The context that encodes sent messages. It differs because ADD-PATH and RFC 8950 are negotiated for each
+    /// direction.
     pub sends: Context,
-    /// Whether the peer understands ROUTE-REFRESH (RFC 2918).
+    /// `true` if the peer supports ROUTE-REFRESH (RFC 2918).
     pub route_refresh: bool,
-    /// Whether both understand BoRR and EoRR (RFC 7313).
+    /// `true` if both sides support BoRR and EoRR (RFC 7313).
     pub enhanced_route_refresh: bool,
-    /// Whether the peer makes use of End-of-RIB markers (RFC 4724 section 3).
+    /// `true` if the peer has the Graceful Restart Capability, and thus understands End-of-RIB (RFC 4724 section 3).
     pub end_of_rib: bool,
-    /// How the peer restarts, where both have the capability (RFC 4724).
+    /// The peer's restart parameters, if both sides have the Graceful Restart Capability (RFC 4724).
     pub restart: Option<PeerRestart>,
-    /// What the peer says it is to us (RFC 9234).
+    /// The role that the peer declares (RFC 9234).
     pub peer_role: Option<Role>,
 }
 
-/// What the peer says of its restarts (RFC 4724 section 3, RFC 9494 section 3.1).
+/// The restart parameters of a peer's OPEN (RFC 4724 section 3, RFC 9494 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerRestart {
-    /// The R bit: it has just restarted.
+    /// The R bit: the peer has just restarted.
     pub restarted: bool,
-    /// Both keep routes after a NOTIFICATION, too (RFC 8538).
+    /// The N bit: both sides also keep routes after a NOTIFICATION that is no Hard Reset (RFC 8538).
     pub notification: bool,
-    /// How long it may take to come back.
+    /// The time in which the peer expects to return; 0 to 4,095 s.
     pub restart_time: Duration,
-    /// The families whose routes are to be kept meanwhile.
+    /// The negotiated families whose routes are kept meanwhile.
     pub families: FamilySet,
-    /// Those of them for which forwarding went on over the last restart (the F bit).
+    /// The families of these with the F bit: the peer preserved forwarding over its last restart.
     pub forwarding: FamilySet,
-    /// For how long routes are kept as a last resort, by family (RFC 9494).
+    /// The long-lived stale time by family; at most 16,777,215 s (RFC 9494).
     pub long_lived: Vec<(Family, Duration)>,
-    /// The families for which forwarding went on over a restart of that length.
+    /// The families with the F bit of RFC 9494: forwarding was preserved over a restart of that length.
     pub long_lived_forwarding: FamilySet,
 }
 
 impl Negotiated {
-    /// The families that may be exchanged.
+    /// Returns the negotiated families.
     #[must_use]
     pub fn families(&self) -> FamilySet {
         self.context.families()
     }
 
-    /// Whether the peer is in our AS.
+    /// Returns whether the peer is internal or external: internal if it is in our AS.
     #[must_use]
     pub fn peer_kind(&self) -> PeerKind {
         self.context.peer_kind()
     }
 }
 
-/// What our OPEN says beside the part of the configuration that does not change while there is a connection.
+/// The parts of our OPEN that may differ between connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mood {
+pub(crate) struct OpenParameters {
     /// The hold time that we propose.
     pub(crate) hold_time: HoldTime,
-    /// The R bit: we have just restarted, and no session has come up since.
+    /// The R bit: we have just restarted, and no session has been Established since.
     pub(crate) restarted: bool,
-    /// Without capabilities: the peer has refused an OPEN with them (RFC 5492 section 3).
-    pub(crate) plain: bool,
+    /// Send no capabilities, because the peer rejected them (RFC 5492 section 3).
+    pub(crate) omit_capabilities: bool,
 }
 
-/// The OPEN that we send.
-pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig, mood: Mood) -> OpenBuf {
+/// Returns the OPEN that we send.
+pub(crate) fn our_open(
+    local: LocalConfig,
+    config: &PeerConfig,
+    parameters: OpenParameters,
+) -> OpenBuf {
     let local = config.local(local);
     let mut open = OpenBuf {
         asn: local.asn,
-        hold_time: mood.hold_time,
+        hold_time: parameters.hold_time,
         router_id: local.router_id,
         capabilities: Vec::new(),
     };
-    if mood.plain {
-        // Who does not know capabilities does not know longer AS numbers (RFC 6793 section 4.2.2).
+    if parameters.omit_capabilities {
+        // RFC 6793 section 4.2.2: a peer without capabilities has two-octet AS numbers; ours may become AS_TRANS.
         open.asn = Asn::new(local.asn.to_two_octets().into());
         return open;
     }
@@ -122,11 +127,12 @@ pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig, mood: Mood) -> O
     if config.extended_message {
         capabilities.push(CapabilityBuf::ExtendedMessage);
     }
-    // RFC 9234 section 4.1: only between ASes.
+    // RFC 9234 section 4.1: roles exist between ASes only.
     if let Some(role) = config.role.filter(|_| config.remote_as != local.asn) {
         capabilities.push(CapabilityBuf::Role(role));
     }
-    capabilities.extend(graceful_restart(config, mood));
+    capabilities.extend(graceful_restart(config, parameters));
+    // RFC 6793 section 3: also sent for an AS number that fits into two octets.
     capabilities.push(CapabilityBuf::FourOctetAs(local.asn));
     if config.add_path {
         capabilities.push(CapabilityBuf::AddPath(add_paths(config)));
@@ -136,12 +142,12 @@ pub(crate) fn our_open(local: LocalConfig, config: &PeerConfig, mood: Mood) -> O
     open
 }
 
+/// Returns the entries of the Extended Next Hop capability (RFC 8950 section 4): IPv6 next hops for IPv4 families.
 fn extended_next_hops(config: &PeerConfig) -> Vec<ExtendedNextHop> {
-    let of_ipv4 = config
+    config
         .families
         .iter()
-        .filter(|family| family.afi == Afi::IPV4);
-    of_ipv4
+        .filter(|family| family.afi == Afi::IPV4)
         .map(|family| ExtendedNextHop {
             family,
             next_hop: Afi::IPV6,
@@ -149,29 +155,32 @@ fn extended_next_hops(config: &PeerConfig) -> Vec<ExtendedNextHop> {
         .collect()
 }
 
-/// Path identifiers are sent and understood, both.
+/// Returns the entries of the ADD-PATH capability (RFC 7911 section 4): both directions for every family.
 fn add_paths(config: &PeerConfig) -> Vec<AddPathFamily> {
     let both = |family| AddPathFamily {
         family,
+        // RFC 7911 section 4: 1 receives paths, 2 sends them, 3 does both.
         directions: 3,
     };
     config.families.iter().map(both).collect()
 }
 
-fn graceful_restart(config: &PeerConfig, mood: Mood) -> Option<CapabilityBuf> {
+/// Returns the Graceful Restart Capability (RFC 4724 section 3), if it is configured.
+fn graceful_restart(config: &PeerConfig, parameters: OpenParameters) -> Option<CapabilityBuf> {
     let restart = config.restart?;
     let family = |family| GracefulRestartFamily {
         family,
         forwarding: restart.forwarding,
     };
     Some(CapabilityBuf::GracefulRestart {
-        restarted: mood.restarted,
+        restarted: parameters.restarted,
         notification: restart.notification,
         restart_time: restart.restart_time,
         families: config.families.iter().map(family).collect(),
     })
 }
 
+/// Returns the Long-Lived Graceful Restart Capability (RFC 9494 section 3.1), if it is configured.
 fn long_lived(config: &PeerConfig) -> Option<CapabilityBuf> {
     let restart = config.restart?;
     let stale_time = restart.long_lived?;
@@ -184,41 +193,36 @@ fn long_lived(config: &PeerConfig) -> Option<CapabilityBuf> {
     Some(CapabilityBuf::LongLivedGracefulRestart(families))
 }
 
-/// Accepts the peer's OPEN, or says why not.
+/// Negotiates the session's parameters from the peer's OPEN and ours, or returns the NOTIFICATION that refuses the
+/// OPEN.
 pub(crate) fn negotiate(
     local: LocalConfig,
     config: &PeerConfig,
-    mood: Mood,
+    parameters: OpenParameters,
     local_address: IpAddr,
     open: &Open<'_>,
 ) -> Result<Negotiated, NotificationBuf> {
-    let refuse = |reason| NotificationBuf {
-        reason,
-        data: Vec::new(),
-    };
     let local = config.local(local);
-    check_as(config.remote_as, open).map_err(refuse)?;
+    check_as(config.remote_as, open).map_err(refusal)?;
     let internal = open.asn() == local.asn;
-    // RFC 6286 section 2.2: within one AS identifiers differ.
+    // RFC 6286 section 2.2: two speakers of one AS must not have the same identifier.
     if internal && open.router_id() == local.router_id {
-        return Err(refuse(Reason::BAD_BGP_IDENTIFIER));
+        return Err(refusal(Reason::BAD_BGP_IDENTIFIER));
     }
     let mut offer = Offer::default();
     open.capabilities()
         .for_each(|capability| offer.add(capability));
-    check_roles(config, internal, &offer).map_err(refuse)?;
-    let ours = if mood.plain {
-        FamilySet::EMPTY.with(Family::IPV4_UNICAST)
-    } else {
-        config.families
-    };
+    check_roles(config, internal, &offer).map_err(refusal)?;
+    let ours = our_families(config, parameters);
     let families = ours.intersection(offer.families());
     if families.is_empty() {
+        // RFC 5492 section 5: the data field lists the capabilities that the peer lacks.
         let missing: Vec<_> = ours.iter().map(CapabilityBuf::Multiprotocol).collect();
-        return Err(NotificationBuf::unsupported_capabilities(&missing)
-            .unwrap_or_else(|_| refuse(Reason::UNSUPPORTED_CAPABILITY)));
+        let notification = NotificationBuf::unsupported_capabilities(&missing);
+        debug_assert!(notification.is_ok(), "a family takes four octets");
+        return Err(notification.unwrap_or_else(|_| refusal(Reason::UNSUPPORTED_CAPABILITY)));
     }
-    let hold_time = mood.hold_time.negotiate(open.hold_time());
+    let hold_time = parameters.hold_time.negotiate(open.hold_time());
     let keepalive = hold_time.keepalive();
     let peer = if internal {
         PeerKind::Internal
@@ -227,7 +231,7 @@ pub(crate) fn negotiate(
     };
     let (context, sends) = contexts(
         config,
-        mood,
+        parameters,
         &offer,
         Context::new(peer).with_families(families.iter()),
     );
@@ -239,66 +243,94 @@ pub(crate) fn negotiate(
         hold_time,
         keepalive: config
             .keepalive_time
+            // RFC 4271 section 4.4: the interval is at most a third of the negotiated hold time.
             .map_or(keepalive, |interval| interval.min(keepalive)),
-        context: receiving(config, local.asn, local_address, peer, context),
+        context: receive_context(config, local.asn, local_address, peer, context),
         sends,
-        route_refresh: offer.route_refresh && !mood.plain,
-        enhanced_route_refresh: offer.enhanced_route_refresh && !mood.plain,
+        route_refresh: offer.route_refresh && !parameters.omit_capabilities,
+        enhanced_route_refresh: offer.enhanced_route_refresh && !parameters.omit_capabilities,
         end_of_rib: offer.restart.is_some(),
-        restart: peer_restart(config, mood, families, offer.restart, &offer.long_lived),
+        restart: peer_restart(
+            config,
+            parameters,
+            families,
+            offer.restart,
+            &offer.long_lived,
+        ),
         peer_role: offer.role,
     })
 }
 
-/// What both directions have in common, and what each has alone: how is received, and how is sent.
+/// Returns a NOTIFICATION without data.
+fn refusal(reason: Reason) -> NotificationBuf {
+    NotificationBuf {
+        reason,
+        data: Vec::new(),
+    }
+}
+
+/// Returns the families that our OPEN offers.
+fn our_families(config: &PeerConfig, parameters: OpenParameters) -> FamilySet {
+    // RFC 4760 section 8: an OPEN without capabilities offers IPv4 unicast.
+    if parameters.omit_capabilities {
+        FamilySet::EMPTY.with(Family::IPV4_UNICAST)
+    } else {
+        config.families
+    }
+}
+
+/// Returns the contexts for received and for sent messages.
 fn contexts(
     config: &PeerConfig,
-    mood: Mood,
+    parameters: OpenParameters,
     offer: &Offer<'_>,
-    both: Context,
+    base: Context,
 ) -> (Context, Context) {
-    if mood.plain {
-        let both = both.with_four_octet_as(false);
+    if parameters.omit_capabilities {
+        // RFC 6793 section 4.2.2: without the capability AS_PATH has two-octet numbers.
+        let both = base.with_four_octet_as(false);
         return (both, both);
     }
-    let both = both
+    let both = base
         .with_message_limit(offer.message_limit(config.extended_message))
         .with_four_octet_as(offer.four_octet_as);
-    let ours = |yes: bool| config.families.iter().filter(move |_| yes);
+    let ours = |enabled: bool| config.families.iter().filter(move |_| enabled);
     let ipv4 = || ours(config.extended_next_hop).filter(|family| family.afi == Afi::IPV4);
+    // RFC 7911 section 4, RFC 8950 section 4: each direction is negotiated by itself.
     let received = both
         .with_add_path(ours(config.add_path).filter(|family| offer.sends_paths.contains(*family)))
+        // Our own capability permits the peer to use it; the peer's permits us.
         .with_extended_next_hop(ipv4());
     let sent = both
-        .with_add_path(ours(config.add_path).filter(|family| offer.takes_paths.contains(*family)))
+        .with_add_path(
+            ours(config.add_path).filter(|family| offer.receives_paths.contains(*family)),
+        )
         .with_extended_next_hop(ipv4().filter(|family| offer.extended_next_hop.contains(*family)));
     (received, sent)
 }
 
-/// What is checked on the way in.
-fn receiving(
+/// Adds the checks of received routes to a context.
+fn receive_context(
     config: &PeerConfig,
     local_as: Asn,
     local_address: IpAddr,
     peer: PeerKind,
     context: Context,
 ) -> Context {
-    let context = context
+    let mut context = context
         .with_local_as(local_as)
         .with_local_address(local_address);
-    let context = if config.enforce_first_as {
-        context.with_first_as(config.remote_as)
-    } else {
-        context
-    };
-    match config.role.and_then(counterpart) {
+    if config.enforce_first_as {
+        context = context.with_first_as(config.remote_as);
+    }
+    match config.role.and_then(expected_peer_role) {
         Some(role) if peer == PeerKind::External => context.with_peer_role(role, config.remote_as),
         _ => context,
     }
 }
 
-/// What a peer is to us, by what we are to it (RFC 9234 section 4.2).
-fn counterpart(ours: Role) -> Option<Role> {
+/// Returns the role that a peer must have towards ours (RFC 9234 section 4.2).
+fn expected_peer_role(ours: Role) -> Option<Role> {
     Some(match ours {
         Role::PROVIDER => Role::CUSTOMER,
         Role::CUSTOMER => Role::PROVIDER,
@@ -309,12 +341,13 @@ fn counterpart(ours: Role) -> Option<Role> {
     })
 }
 
-/// RFC 9234 section 4.2: one role, and one that fits ours.
+/// Checks that the peer declares one role, and that it matches ours (RFC 9234 section 4.2).
 fn check_roles(config: &PeerConfig, internal: bool, offer: &Offer<'_>) -> Result<(), Reason> {
     let fits = match (config.role, offer.role) {
         _ if offer.roles_differ => false,
+        // RFC 9234 section 4.1: within an AS roles have no meaning.
         _ if internal => true,
-        (Some(ours), Some(theirs)) => counterpart(ours) == Some(theirs),
+        (Some(ours), Some(theirs)) => expected_peer_role(ours) == Some(theirs),
         (_, None) => !config.require_role,
         (None, Some(_)) => true,
     };
@@ -325,62 +358,69 @@ fn check_roles(config: &PeerConfig, internal: bool, offer: &Offer<'_>) -> Result
     }
 }
 
-/// RFC 4724 section 3: both have to have the capability; what the peer's says of families is what counts.
+/// Returns the peer's restart parameters if both sides have the capability (RFC 4724 section 3).
+///
+/// The peer's families decide, not ours.
 fn peer_restart(
     config: &PeerConfig,
-    mood: Mood,
+    parameters: OpenParameters,
     negotiated: FamilySet,
     offered: Option<GracefulRestart<'_>>,
     long_lived: &[LongLivedRestartFamily],
 ) -> Option<PeerRestart> {
-    let ours = config.restart.filter(|_| !mood.plain)?;
+    let ours = config.restart.filter(|_| !parameters.omit_capabilities)?;
     let theirs = offered?;
     let entries = || {
         theirs
             .families()
             .filter(|entry| negotiated.contains(entry.family))
     };
-    let families: FamilySet = entries().map(|entry| entry.family).collect();
-    let forwarding = entries().filter(|entry| entry.forwarding);
-    // RFC 9494 section 4.1: without the ordinary kind there is none.
+    // RFC 9494 section 4.1: the capability is ignored without the one of RFC 4724.
     let long_lived = || {
         long_lived
             .iter()
             .filter(|entry| ours.long_lived.is_some() && negotiated.contains(entry.family))
     };
-    let times =
-        long_lived().map(|entry| (entry.family, Duration::from_secs(entry.stale_time.into())));
-    let long_lived_forwarding = long_lived().filter(|entry| entry.forwarding);
     Some(PeerRestart {
         restarted: theirs.restarted(),
         notification: ours.notification && theirs.notification(),
         restart_time: Duration::from_secs(theirs.restart_time().into()),
-        families,
-        forwarding: forwarding.map(|entry| entry.family).collect(),
-        long_lived: times.collect(),
-        long_lived_forwarding: long_lived_forwarding.map(|entry| entry.family).collect(),
+        families: entries().map(|entry| entry.family).collect(),
+        forwarding: entries()
+            .filter(|entry| entry.forwarding)
+            .map(|entry| entry.family)
+            .collect(),
+        long_lived: long_lived()
+            .map(|entry| (entry.family, Duration::from_secs(entry.stale_time.into())))
+            .collect(),
+        long_lived_forwarding: long_lived()
+            .filter(|entry| entry.forwarding)
+            .map(|entry| entry.family)
+            .collect(),
     })
 }
 
+/// Checks that the AS number of the peer's OPEN is valid and is the configured one.
 fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {
     let asn = open.asn();
     let has_capability = open
         .capabilities()
         .any(|capability| matches!(capability, Capability::FourOctetAs(_)));
-    // RFC 6793 section 4.2: the two-octet field agrees with the capability, or says AS_TRANS.
+    // RFC 6793 section 4.2: the two-octet field contains the number of the capability, or AS_TRANS.
     let my_as = Asn::new(open.my_as().into());
     let agrees = my_as == asn || my_as == Asn::TRANS;
+    // RFC 7607 section 2 reserves AS 0.
     let zero = asn.number() == 0 || my_as.number() == 0;
-    // AS_TRANS stands for a number that only the capability can say.
-    let unsaid = asn == Asn::TRANS && !has_capability;
-    if zero || unsaid || !agrees || asn != expected {
+    // AS_TRANS stands for a number that only the capability can contain.
+    let unknown = asn == Asn::TRANS && !has_capability;
+    if zero || unknown || !agrees || asn != expected {
         Err(Reason::BAD_PEER_AS)
     } else {
         Ok(())
     }
 }
 
-/// What the peer's capabilities say.
+/// The capabilities of the peer's OPEN.
 #[derive(Default)]
 struct Offer<'a> {
     multiprotocol: Option<FamilySet>,
@@ -389,9 +429,10 @@ struct Offer<'a> {
     four_octet_as: bool,
     extended_message: bool,
     extended_next_hop: FamilySet,
-    /// Families of which the peer wants to send several paths, and of which it takes them.
+    /// Families for which the peer can send several paths (RFC 7911).
     sends_paths: FamilySet,
-    takes_paths: FamilySet,
+    /// Families for which the peer can receive several paths (RFC 7911).
+    receives_paths: FamilySet,
     restart: Option<GracefulRestart<'a>>,
     long_lived: Vec<LongLivedRestartFamily>,
     role: Option<Role>,
@@ -399,8 +440,10 @@ struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
+    /// Adds one capability.
     fn add(&mut self, capability: Capability<'a>) {
         match capability {
+            // RFC 4760 section 8: one capability for each family.
             Capability::Multiprotocol(family) => {
                 self.multiprotocol = Some(self.multiprotocol.unwrap_or_default().with(family));
             }
@@ -413,9 +456,11 @@ impl<'a> Offer<'a> {
             }
             Capability::ExtendedMessage => self.extended_message = true,
             Capability::ExtendedNextHop(entries) => {
-                let ipv6 = entries.iter().filter(|entry| entry.next_hop == Afi::IPV6);
-                let families = ipv6.map(|entry| entry.family);
-                self.extended_next_hop = families.fold(self.extended_next_hop, FamilySet::with);
+                self.extended_next_hop = entries
+                    .iter()
+                    .filter(|entry| entry.next_hop == Afi::IPV6)
+                    .map(|entry| entry.family)
+                    .fold(self.extended_next_hop, FamilySet::with);
             }
             Capability::AddPath(entries) => {
                 for entry in entries.iter() {
@@ -423,14 +468,16 @@ impl<'a> Offer<'a> {
                         self.sends_paths = self.sends_paths.with(entry.family);
                     }
                     if entry.receives() {
-                        self.takes_paths = self.takes_paths.with(entry.family);
+                        self.receives_paths = self.receives_paths.with(entry.family);
                     }
                 }
             }
             Capability::Role(role) => {
+                // RFC 9234 section 4.2: several capabilities must not declare different roles.
                 self.roles_differ |= self.role.is_some_and(|first| first != role);
                 self.role = Some(role);
             }
+            // RFC 5492 section 3: a capability that we do not support is ignored.
             Capability::OutboundRouteFilter(_)
             | Capability::MultipleLabels(_)
             | Capability::Fqdn { .. }
@@ -441,7 +488,7 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// RFC 8654 section 4: both have to offer it.
+    /// Returns the limit for messages of both sides: extended if both offer it (RFC 8654 section 4).
     fn message_limit(&self, ours: bool) -> MessageLimit {
         if ours && self.extended_message {
             MessageLimit::Extended
@@ -450,7 +497,7 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// RFC 4760 section 8: who says nothing means IPv4 unicast.
+    /// Returns the offered families; IPv4 unicast if the OPEN contains none (RFC 4760 section 8).
     fn families(&self) -> FamilySet {
         self.multiprotocol
             .unwrap_or(FamilySet::EMPTY.with(Family::IPV4_UNICAST))

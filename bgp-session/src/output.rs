@@ -1,4 +1,4 @@
-//! What a session tells its driver and its application.
+//! The outputs of a session: commands for its driver and events for the application.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use bytes::Bytes;
 use crate::fsm::{Event, State};
 use crate::negotiate::Negotiated;
 
-/// One TCP connection of a session, known or to be made. Never used twice.
+/// Identifies one TCP connection or dial of a session. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub(crate) u64);
 
-/// One stay in Established. Counts up from 1 in each session.
+/// Identifies one period in Established. Counts up from 1 in each session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub(crate) u64);
 
@@ -26,22 +26,23 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What the driver is to do next, in this order.
+/// The next command for the driver. Commands are to be carried out in this order.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Make a TCP connection to the peer; then `handle_connected`, or `handle_closed` if it fails.
+    // One queue for everything: a NOTIFICATION precedes the close of its connection (RFC 4271 section 6).
+    /// Make a TCP connection to the peer, then call `handle_connected`, or `handle_closed` if it fails.
     Dial(ConnectionId),
-    /// Send these octets.
+    /// Send these octets on the connection.
     Transmit(ConnectionId, Bytes),
-    /// Send what is still to be sent, then close. Also ends a dial.
+    /// Send the octets that still wait, then close the connection. Also cancels a dial.
     Close(ConnectionId),
-    /// Tell the application.
+    /// Deliver an event to the application.
     Event(SessionEvent),
-    /// Nothing more to do until input arrives or this instant, at which `handle_timeout` is due.
+    /// No command is pending until input arrives, or until this instant, at which `handle_timeout` is due.
     Wait(Option<Instant>),
 }
 
-/// What an application may want to know.
+/// An event for the application.
 ///
 /// ```
 /// use bgp_session::{ReceivedUpdate, SessionEvent, SessionId};
@@ -63,88 +64,94 @@ pub enum Output {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SessionEvent {
-    /// The session's state, which is that of its foremost connection, has changed.
+    /// The session's state has changed: the state of its primary connection.
     StateChanged {
         /// The state before.
         from: State,
         /// The state now.
         to: State,
-        /// What changed it.
+        /// The event that changed it.
         cause: Event,
     },
     /// The session is Established.
     Up {
-        /// Names this stay in Established.
+        /// Identifies this period in Established.
         session: SessionId,
-        /// What both sides agreed on.
+        /// The negotiated parameters.
         negotiated: Arc<Negotiated>,
     },
     /// The session is no longer Established.
     Down {
-        /// Which stay in Established ended.
+        /// Identifies the period in Established that ended.
         session: SessionId,
-        /// Who ended it, and why.
+        /// The side that ended it, and the reason.
         reason: DownReason,
-        /// The families whose routes are to be kept as stale, as the peer restarts (RFC 4724 section 4.2). Routes that were
-        /// stale before are gone unless they are a last resort (RFC 9494 section 4.2), as are all of other families.
+        /// The families whose routes the application keeps as stale, because the peer restarts (RFC 4724 section 4.2).
+        ///
+        /// It removes all routes of other families, and routes that were stale before. Of the latter it keeps those
+        /// that are long-lived stale (RFC 9494 section 4.2).
         retained: FamilySet,
     },
-    /// The stale routes of these families are gone: the peer is not back in time, or has not kept them itself, or has sent
-    /// its routes anew (RFC 4724 section 4.2).
+    /// The application removes the stale routes of these families (RFC 4724 section 4.2). The peer has not returned in
+    /// time, has not preserved them, or has sent its routes again.
     StaleRoutesGone(FamilySet),
-    /// The stale routes of these families are a last resort from here on: those with the community NO_LLGR are gone, and
-    /// the others are preferred less than any other route (RFC 9494 section 4.2).
+    /// The stale routes of these families are long-lived stale from now on (RFC 9494 section 4.2).
+    ///
+    /// The application removes those with the community NO_LLGR, and prefers any other route to the rest.
     StaleRoutesLongLived(FamilySet),
     /// A connection ended before it was Established.
     Failed {
-        /// Who ended it, and why.
+        /// The side that ended it, and the reason.
         reason: DownReason,
     },
-    /// The peer has announced or withdrawn routes. Only where updates are delivered.
+    /// The peer has announced or withdrawn routes. Emitted only if the configuration delivers updates.
     Update(ReceivedUpdate),
-    /// A fault that RFC 7606 lets the session survive was acted on.
+    /// An UPDATE had an error that did not end the session, and was treated as RFC 7606 requires.
     UpdateFault(Fault),
-    /// The peer wants the routes of this family once more.
+    /// The peer requests the routes of this family again (RFC 2918).
     Refresh(Family),
-    /// The peer is about to send all its routes of this family once more (BoRR, RFC 7313).
+    /// The peer begins to send all its routes of this family again (BoRR, RFC 7313).
     RefreshBegins(Family),
-    /// It has: those that it has not named since are gone (EoRR, RFC 7313).
+    /// The peer has sent them (EoRR, RFC 7313). The application removes the routes that the peer has not sent since
+    /// [`SessionEvent::RefreshBegins`].
     RefreshEnds(Family),
     /// The peer has sent all its routes of this family (RFC 4724 section 2).
     EndOfRib(Family),
 }
 
-/// Who ended a connection, and why.
+/// The side that ended a connection, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DownReason {
-    /// We have, with this NOTIFICATION.
+    /// We ended it, with this NOTIFICATION.
     Local(NotificationBuf),
-    /// The peer has, with this NOTIFICATION.
+    /// The peer ended it, with this NOTIFICATION.
     Remote(NotificationBuf),
-    /// The TCP connection ended, or could not be made.
+    /// The TCP connection ended without a NOTIFICATION, or could not be made.
     Closed,
-    /// The TCP connection did not come up in time.
+    /// The TCP connection was not made within the ConnectRetryTime.
     TimedOut,
-    /// The operator has, with this NOTIFICATION.
+    /// The operator ended it, with this NOTIFICATION.
     Stopped(NotificationBuf),
-    /// The operator has, for a restart over which the peer keeps our routes: without a NOTIFICATION (RFC 4724 section 4.1).
+    /// The operator ended it for a restart over which the peer keeps our routes. No NOTIFICATION was sent (RFC 4724
+    /// section 4.1).
     Restarting,
 }
 
 impl fmt::Display for DownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (who, notification) = match self {
+        let (side, notification) = match self {
             Self::Closed => return f.write_str("the connection was closed"),
             Self::TimedOut => return f.write_str("the connection did not come up in time"),
             Self::Restarting => return f.write_str("closed for a restart"),
             Self::Local(notification) => ("we sent", notification),
             Self::Remote(notification) => ("the peer sent", notification),
+            // Ours also, but no fault: the operator should not search for one.
             Self::Stopped(notification) => ("stopped by the operator, we sent", notification),
         };
-        write!(f, "{who} {}", notification.reason)?;
+        write!(f, "{side} {}", notification.reason)?;
         match notification.text() {
-            // The text is the peer's: it goes to logs escaped.
+            // The peer chooses the text: escaped, it cannot forge lines in a log.
             Some(text) => write!(f, " {text:?}"),
             None => Ok(()),
         }
@@ -155,23 +162,25 @@ impl fmt::Display for DownReason {
 #[derive(Clone, Debug)]
 pub struct ReceivedUpdate {
     pub(crate) frame: Frame,
+    // A later session may have negotiated another one.
     pub(crate) context: Context,
 }
 
 impl ReceivedUpdate {
-    /// The message.
+    /// Returns the message.
     #[must_use]
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// The routes and attributes, after the rules of RFC 7606.
+    /// Returns the routes and attributes, after the treatment that RFC 7606 requires.
     ///
     /// # Errors
     ///
-    /// None: the session has made this check before, and handed on only what passes.
+    /// Never, because the session delivers only UPDATEs that pass this check.
     pub fn check(&self) -> Result<Checked<'_>, DecodeError> {
-        match self.frame.decode(&self.context)? {
+        // A view borrows the frame, so the result of the session's own check cannot be kept.
+        let checked = match self.frame.decode(&self.context)? {
             Message::Update(update) => update.check(),
             Message::Open(_)
             | Message::Notification(_)
@@ -180,6 +189,8 @@ impl ReceivedUpdate {
                 reason: bgp_wire::Reason::BAD_MESSAGE_TYPE,
                 span: bgp_wire::Span::default(),
             }),
-        }
+        };
+        debug_assert!(checked.is_ok(), "the session has checked the UPDATE");
+        checked
     }
 }

@@ -1,8 +1,8 @@
-//! `Peering`: a session together with the peer's place in the table. Decides what the peer is sent and when (RFC 4271
-//! section 9.2, RFC 2918, RFC 4724 section 2, RFC 7313).
+//! `Peering`: a session and the peer's position in the table. Decides what the peer is sent and when (RFC 4271 section
+//! 9.2, RFC 2918, RFC 4724 section 2, RFC 7313).
 //!
-//! It does no I/O and knows no clock. What it is not: the table itself, which all peers share and every call that may send
-//! something is given access to.
+//! It does no I/O and reads no clock. It does not own the table, which all peers share: calls that may send something
+//! have access to it.
 
 mod flush;
 mod outbox;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bgp_wire::Family;
 use bytes::BytesMut;
 
-use crate::config::PeerConfig;
+use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::rib::{AdjRibOut, Rib, RibAccess, Skipped};
@@ -23,16 +23,19 @@ use crate::session::{NotEstablished, Session, Shutdown};
 use flush::Flushes;
 use outbox::Outbox;
 
-/// A peer: its session, and what it has been sent of the table. The core of a driver.
+/// A peer: its session, and its position in the table. The core of a driver.
 ///
-/// Inputs are `handle_*`, commands are verbs, and the one output is [`Peering::poll_output`]. The contract is that of
-/// [`Session`]: every `&mut self` call is followed by calling `poll_output` until it returns [`Output::Wait`]; time never
-/// decreases; the same inputs give the same outputs.
+/// Inputs are `handle_*` methods, commands are verbs, and the one output is [`Peering::poll_output`]. The contract is
+/// that of [`Session`]: the driver calls `poll_output` after every `&mut self` call until it returns [`Output::Wait`].
+/// Time never decreases. The same inputs give the same outputs.
 ///
 /// A driver also reports every write with [`Peering::handle_written`] and every change of the table with
-/// [`Peering::handle_table_changed`]. In return it never decides what to send: routes are taken from the table only while
-/// few octets wait for the socket, End-of-RIB follows the first pass, requests for a refresh are answered at a bounded
-/// rate, and a session that ends gives up its place in the table.
+/// [`Peering::handle_table_changed`]. It never decides what to send:
+///
+/// - Routes are taken from the table only while few octets wait for the socket.
+/// - End-of-RIB follows the first pass through the table.
+/// - Requests for a refresh are answered at a limited rate.
+/// - A session that ends releases its position in the table.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -55,7 +58,7 @@ use outbox::Outbox;
 ///         // A driver writes the octets to its socket and reports what the socket took.
 ///         Output::Transmit(connection, octets) => peering.handle_written(now, connection, octets.len()),
 ///         Output::Close(_) | Output::Event(_) => {}
-///         Output::Wait(deadline) => break assert!(deadline.is_some(), "the peer's OPEN may be late"),
+///         Output::Wait(deadline) => break assert!(deadline.is_some(), "the wait for the peer's OPEN"),
 ///     }
 /// }
 /// peering.close(&mut rib);
@@ -66,18 +69,18 @@ pub struct Peering {
     session: Session,
     established: Option<Established>,
     outbox: Outbox,
-    /// Families that the peer wants once more and that no pass has begun for.
+    /// Families that the peer requested again and whose pass has not begun.
     refreshes: Vec<Family>,
     /// The earliest start of the next answer to a ROUTE-REFRESH.
     next_refresh: Option<Instant>,
     draining: bool,
-    /// The peer has been sent everything that was in the table when it was last read.
+    /// `true` if the peer has been sent everything that was in the table when it was last read.
     up_to_date: bool,
     max_queued: usize,
     flushes: Flushes,
 }
 
-/// The peer's place in the table, and the connection on which the session is Established.
+/// The peer's position in the table, and the connection on which the session is Established.
 #[derive(Debug)]
 struct Established {
     connection: ConnectionId,
@@ -101,30 +104,31 @@ impl Peering {
         }
     }
 
-    /// Sets how many octets may wait for the socket before no more routes are taken from the table; 65,536 by default.
+    /// Sets the number of octets that may wait for the socket before no more routes are taken from the table; 65,536 by
+    /// default.
     ///
-    /// Changes are taken in windows, for the sake of full messages: the last one may exceed it by 2 MiB at most.
+    /// Changes are taken in windows, to fill messages. The last window may exceed the limit by up to 2 MiB.
     #[must_use]
     pub fn with_max_queued(mut self, octets: usize) -> Self {
         self.max_queued = octets;
         self
     }
 
-    /// Starts the session: dials the peer, or waits for it if it is passive.
+    /// Starts the session: dials the peer, or waits for its connection if the session is passive.
     pub fn start(&mut self, now: Instant) {
         self.session.start(now);
     }
 
     /// Ends the session and leaves it in Idle.
-    pub fn stop(&mut self, now: Instant, why: &Shutdown) {
-        self.session.stop(now, why);
+    pub fn stop(&mut self, now: Instant, shutdown: &Shutdown) {
+        self.session.stop(now, shutdown);
     }
 
     /// Replaces the configuration. A change that needs a new session resets it (see [`Session::update`]); otherwise
     /// routes whose export policy or next hop has changed are sent again.
     pub fn update(&mut self, now: Instant, config: PeerConfig) {
         self.session.update(now, config);
-        // A reset has ended the session, although the event is still to be polled: its place in the table goes with it.
+        // After a reset the Down is still to be polled: the position in the table belongs to the old session.
         let connection = self.session.connection_id();
         if let (Some(established), Some(negotiated)) =
             (&mut self.established, self.session.negotiated())
@@ -136,17 +140,25 @@ impl Peering {
         }
     }
 
-    /// Asks the peer for its routes of `family` once more (RFC 2918).
+    /// Replaces our AS number and BGP Identifier. A session whose OPEN that changes is reset (see
+    /// [`Session::update_local`]).
+    pub fn update_local(&mut self, now: Instant, local: LocalConfig) {
+        self.session.update_local(now, local);
+    }
+
+    /// Asks the peer to send its routes of `family` again (RFC 2918).
     ///
     /// # Errors
     ///
-    /// No session is Established, or the peer does not support the request.
+    /// No session is Established, or the peer does not support ROUTE-REFRESH.
     pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
         self.session.refresh(now, family)
     }
 
-    /// Asks the peer to prefer the routes of other speakers, because this session is about to end; or ends that request
-    /// (RFC 8326). Holds for later sessions, too.
+    /// Asks the peer to prefer the routes of other speakers because this session will end, or ends that request (RFC
+    /// 8326).
+    ///
+    /// Also applies to later sessions.
     pub fn set_draining(&mut self, draining: bool) {
         self.draining = draining;
         if let Some(established) = &mut self.established {
@@ -155,12 +167,12 @@ impl Peering {
         }
     }
 
-    /// Begins to wait until the peer has acknowledged everything up to this version of the table (see
-    /// [`Rib::version`]). [`Peering::poll_flushed`] returns the outcome.
+    /// Starts to wait until the peer has acknowledged everything up to a version of the table (see [`Rib::version`]).
+    /// [`Peering::poll_flushed`] returns the outcome.
     ///
-    /// While [`Peering::awaits_acknowledgement`], the driver reports with [`Peering::handle_unacknowledged`].
+    /// While [`Peering::awaits_acknowledgement`] returns `true`, the driver calls [`Peering::handle_unacknowledged`].
     pub fn flush(&mut self, version: u64) -> FlushId {
-        // The driver may not have heard of this version yet.
+        // The driver may not know of this version yet.
         self.up_to_date = false;
         self.flushes.begin(version, self.established.is_some())
     }
@@ -170,7 +182,7 @@ impl Peering {
         self.flushes.cancel(id);
     }
 
-    /// Returns the outcome of a flush that has ended, each once.
+    /// Returns the outcome of a flush that has ended, each once; `None` if no other is pending.
     pub fn poll_flushed(&mut self) -> Option<(FlushId, FlushOutcome)> {
         self.flushes.poll()
     }
@@ -181,7 +193,8 @@ impl Peering {
         self.flushes.is_waiting()
     }
 
-    /// Offers a connection that the peer has made. Returns its name if the session accepts it. `local_address` is our end.
+    /// Offers a connection that the peer has made. Returns its identifier, or `None` if the driver must close it.
+    /// `local_address` is our end.
     pub fn accept(&mut self, now: Instant, local_address: IpAddr) -> Option<ConnectionId> {
         self.session.accept(now, local_address)
     }
@@ -193,29 +206,34 @@ impl Peering {
 
     /// Reports that the connection has ended, or that the dial has failed.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
+        // Before the session learns of it: the octets of an ended connection are never acknowledged.
         self.outbox.close(id);
         self.session.handle_closed(now, id);
     }
 
-    /// Takes whole messages off `buffer`, which holds what the connection has received (see [`Session::handle_bytes`]).
+    /// Processes the whole messages in `buffer`, the received octets of a connection (see [`Session::handle_bytes`]).
     pub fn handle_bytes(&mut self, now: Instant, id: ConnectionId, buffer: &mut BytesMut) {
         self.session.handle_bytes(now, id, buffer);
     }
 
-    /// Reports that the socket has taken `taken` octets of what was to be sent, or that it takes none for now: `0`.
+    /// Reports that the socket has taken `taken` octets; 0 if it takes none at present.
     ///
-    /// The session ends if that lasts for the send hold time (RFC 9687).
+    /// The session ends if it takes none for the send hold time (RFC 9687).
     pub fn handle_written(&mut self, now: Instant, id: ConnectionId, taken: usize) {
         let left = self.outbox.written(id, taken);
         self.session.handle_written(now, id, taken, left);
     }
 
-    /// Reports how many octets of those that the socket has taken the peer has not acknowledged.
+    /// Reports the number of octets that the socket has taken and the peer has not acknowledged.
     pub fn handle_unacknowledged(&mut self, id: ConnectionId, unacknowledged: usize) {
         let acknowledged = self.outbox.acknowledged(id, unacknowledged);
-        let established = self.established.as_ref();
-        if let Some(it) = established.filter(|it| it.connection == id) {
-            let version = it.adj_rib_out.version();
+        // A flush waits for routes, and they are sent on the Established connection only.
+        if let Some(established) = self
+            .established
+            .as_ref()
+            .filter(|established| established.connection == id)
+        {
+            let version = established.adj_rib_out.version();
             let queued = self.outbox.total(id);
             self.flushes.acknowledge(version, queued, acknowledged);
         }
@@ -226,18 +244,19 @@ impl Peering {
         self.up_to_date = false;
     }
 
-    /// Lets every timer expire that is due.
+    /// Processes every timer whose deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
     }
 
-    /// Returns the next thing to do; [`Output::Wait`] when that is all.
+    /// Returns the next output; [`Output::Wait`] if no other is pending.
     ///
-    /// Takes routes from `table` while there is room for them. Nothing is encoded while the table is locked.
+    /// Takes routes from `table` while the queue has room. Encodes nothing while the table is locked.
     pub fn poll_output(&mut self, now: Instant, table: &mut impl RibAccess) -> Output {
         loop {
             let output = self.session.poll_output();
             match &output {
+                // Only now: an event that is still queued may end the session that the routes are for.
                 Output::Wait(deadline) => {
                     if !self.pull(now, table) {
                         let refresh = self.refresh_deadline(now);
@@ -246,7 +265,7 @@ impl Peering {
                     }
                 }
                 Output::Event(event) => {
-                    self.follow(event, table);
+                    self.handle_event(event, table);
                     return output;
                 }
                 Output::Transmit(id, octets) => {
@@ -262,14 +281,15 @@ impl Peering {
         }
     }
 
-    /// Gives up the peer's place in the table, without which withdrawals stay in it. For the end of the peering.
+    /// Releases the peer's position in the table, at the end of the peering. Otherwise the table keeps withdrawals for
+    /// it.
     pub fn close(self, table: &mut impl RibAccess) {
         if let Some(Established { adj_rib_out, .. }) = self.established {
             table.with_rib(|rib| adj_rib_out.close(rib));
         }
     }
 
-    /// The session.
+    /// Returns the session.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
@@ -281,23 +301,25 @@ impl Peering {
         self.up_to_date
     }
 
-    /// The connection on which the peer is sent routes.
+    /// Returns the connection on which the peer is sent routes, or `None` if no session is Established.
     #[must_use]
     pub fn connection_id(&self) -> Option<ConnectionId> {
-        self.established.as_ref().map(|it| it.connection)
+        self.established
+            .as_ref()
+            .map(|established| established.connection)
     }
 
-    /// Routes that the peer was not sent in this session.
+    /// Returns the numbers of routes that the peer was not sent in this session.
     #[must_use]
     pub fn skipped(&self) -> Skipped {
         self.established
             .as_ref()
-            .map(|it| it.adj_rib_out.skipped())
+            .map(|established| established.adj_rib_out.skipped())
             .unwrap_or_default()
     }
 
-    /// Keeps the peer's place in the table by the events of the session.
-    fn follow(&mut self, event: &SessionEvent, table: &mut impl RibAccess) {
+    /// Updates the peer's position in the table after an event of the session.
+    fn handle_event(&mut self, event: &SessionEvent, table: &mut impl RibAccess) {
         if let SessionEvent::Up { negotiated, .. } = event {
             self.up(negotiated, table);
         } else if let SessionEvent::Down { .. } = event {
@@ -310,8 +332,9 @@ impl Peering {
         }
     }
 
+    /// Creates the peer's position in the table.
     fn up(&mut self, negotiated: &Negotiated, table: &mut impl RibAccess) {
-        // The session may have ended in the same call in which it came up; its Down follows.
+        // The session may have ended in the call that established it; its Down follows.
         let Some(connection) = self.session.connection_id() else {
             return;
         };
@@ -326,16 +349,18 @@ impl Peering {
         self.up_to_date = false;
     }
 
+    /// Releases the peer's position in the table.
     fn down(&mut self, table: &mut impl RibAccess) {
         if let Some(Established { adj_rib_out, .. }) = self.established.take() {
             table.with_rib(|rib| adj_rib_out.close(rib));
         }
+        // The next session sends the whole table anyway.
         self.refreshes.clear();
         self.up_to_date = false;
         self.flushes.fail();
     }
 
-    /// Takes routes from the table if there is room. Returns `true` if the session was given something to send.
+    /// Takes routes from the table if the queue has room. Returns `true` if the session was given something to send.
     fn pull(&mut self, now: Instant, table: &mut impl RibAccess) -> bool {
         let Some(Established {
             connection,
@@ -345,7 +370,7 @@ impl Peering {
             return false;
         };
         let queued = self.outbox.queued(*connection);
-        // A peer that asks all the time must not keep us busy: an answer begins once the last one has left.
+        // A peer that sends requests all the time must not keep us busy: an answer begins after the last one has left.
         let may_refresh = queued == 0 && self.next_refresh.is_none_or(|next| now >= next);
         if may_refresh && !self.refreshes.is_empty() {
             for family in self.refreshes.drain(..) {
@@ -359,20 +384,26 @@ impl Peering {
         }
         let mut messages = BytesMut::new();
         self.up_to_date = adj_rib_out.pull(table, &mut messages, self.max_queued);
-        !messages.is_empty() && self.session.send(now, messages.freeze()).is_ok()
+        if messages.is_empty() {
+            return false;
+        }
+        let sent = self.session.send(now, messages.freeze());
+        debug_assert!(sent.is_ok(), "the Down of a session precedes the Wait");
+        sent.is_ok()
     }
 
-    /// The time at which the next answer to a ROUTE-REFRESH may begin, if time is what it waits for.
+    /// Returns the time at which the next answer to a ROUTE-REFRESH may begin, if only time prevents it now.
     fn refresh_deadline(&self, now: Instant) -> Option<Instant> {
         let waits = self.established.is_some() && !self.refreshes.is_empty();
+        // A past time is no deadline: the answer then waits for the socket, and a driver would spin.
         self.next_refresh.filter(|next| waits && *next > now)
     }
 }
 
-/// The default of [`Peering::with_max_queued`].
+/// Default of [`Peering::with_max_queued`].
 const MAX_QUEUED: usize = 64 * 1024;
 
-/// The minimum time between the beginnings of two answers to ROUTE-REFRESH.
+/// Minimum time between the beginnings of two answers to ROUTE-REFRESH.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

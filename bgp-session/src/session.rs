@@ -1,4 +1,4 @@
-//! `Session`: the relation to one peer, with up to two connections at a time. Does no I/O and knows no clock.
+//! `Session`: the protocol towards one peer, on up to two connections at a time. It does no I/O and reads no clock.
 
 mod connection;
 mod connections;
@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 #[cfg(feature = "tokio")]
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bgp_wire::{Family, FamilySet, NotificationBuf, Reason, RefreshSubtype, RouteRefresh};
 use bytes::{Bytes, BytesMut};
@@ -24,17 +24,18 @@ use crate::negotiate::{Negotiated, PeerRestart};
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
 use crate::stats::Statistics;
 use crate::timer::{Timer, earlier};
-use connection::{Cause, Connection, Transport};
+use connection::{Connection, EventDetails, TcpConnection};
 use connections::{Connections, Slot};
 use limit::PrefixLimit;
 use retention::Retention;
 
-/// A BGP session without I/O: inputs are `handle_*` and commands, everything to be done comes out of
-/// [`Session::poll_output`].
+/// A BGP session without I/O. Inputs are `handle_*` methods and commands; [`Session::poll_output`] returns everything
+/// to do.
 ///
-/// The contract: after every `&mut self` call, drain `poll_output` until it returns [`Output::Wait`]; time never goes
-/// back; the same inputs give the same outputs. Input for a connection that has ended is ignored, so that no race
-/// between network and session needs care.
+/// The driver calls `poll_output` after every `&mut self` call until it returns [`Output::Wait`]. Time never decreases.
+/// The same inputs give the same outputs.
+///
+/// Input for a connection that has ended is ignored, so the driver need not synchronize its sockets with the session.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -50,11 +51,11 @@ use retention::Retention;
 /// assert!(matches!(session.poll_output(), Output::Event(SessionEvent::StateChanged { to: State::Connect, .. })));
 /// assert!(matches!(session.poll_output(), Output::Wait(Some(_))));
 ///
-/// // The driver could not connect: the session waits a while in Idle and dials again.
+/// // The dial fails: the session waits in Idle, then dials again.
 /// session.handle_closed(now, connection);
 /// now = loop {
 ///     if let Output::Wait(deadline) = session.poll_output() {
-///         break deadline.expect("a time to try again");
+///         break deadline.expect("a deadline to dial again");
 ///     }
 /// };
 /// session.handle_timeout(now);
@@ -62,7 +63,7 @@ use retention::Retention;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// What an operator may do, and what a driver tells a session that is up:
+/// Commands of an operator, and the report of a driver after it has written to its socket:
 ///
 /// ```
 /// use std::time::Instant;
@@ -70,19 +71,19 @@ use retention::Retention;
 /// use bgp_wire::Family;
 ///
 /// fn operate(session: &mut Session, now: Instant, config: PeerConfig) {
-///     // What needs a reset is reset with Cease/Other Configuration Change.
+///     // If the change needs a reset, the session sends Cease/Other Configuration Change.
 ///     session.update(now, config);
 ///     if session.refresh(now, Family::IPV4_UNICAST) == Err(NotEstablished) {
-///         println!("later, then");
+///         println!("cannot refresh: no session");
 ///     }
-///     let why = [
+///     let shutdowns = [
 ///         Shutdown::administrative("maintenance until noon"),
 ///         Shutdown::reset(""),
 ///         Shutdown::deconfigured(),
 ///         Shutdown::configuration_change(),
 ///         Shutdown::restart(),
 ///     ];
-///     session.stop(now, &why[0]);
+///     session.stop(now, &shutdowns[0]);
 ///     assert!(!session.retains_routes());
 ///     println!("{} messages received", session.statistics().received.total());
 /// }
@@ -93,8 +94,8 @@ use retention::Retention;
 ///     }
 /// }
 ///
-/// /// This program has been restarted: its first OPENs say so.
-/// fn again(session: Session) -> Session {
+/// /// After a restart of this program the first OPENs have the R bit.
+/// fn after_restart(session: Session) -> Session {
 ///     session.restarted()
 /// }
 /// ```
@@ -103,25 +104,26 @@ pub struct Session {
     local: LocalConfig,
     config: PeerConfig,
     connections: Connections,
-    /// Whether the operator wants the session.
+    /// `true` between [`Session::start`] and [`Session::stop`].
     enabled: bool,
-    /// Whether the wait in Idle is for want of a connection only, so that the peer may end it by connecting.
-    admits_in_idle: bool,
+    /// `true` if we are in Idle only because the last connection failed; an incoming connection then ends the wait.
+    accept_in_idle: bool,
     backoff: Backoff,
     outputs: VecDeque<Output>,
+    /// Number of sessions that were Established; the last [`SessionId`].
     sessions: u64,
-    /// Since when the session is Established.
+    /// The current session and the time at which it was Established.
     established: Option<(SessionId, Instant)>,
-    /// This speaker has just restarted, and no session has come up since.
+    /// `true` from a restart of this speaker until a session is Established (RFC 4724 section 3).
     restarted: bool,
-    /// The peer has refused an OPEN with capabilities.
-    plain: bool,
+    /// `true` if the peer rejected the capabilities of our OPEN (RFC 5492 section 3).
+    omit_capabilities: bool,
     retention: Retention,
     limit: Option<Box<PrefixLimit>>,
     statistics: Statistics,
 }
 
-/// A command that needs an Established session was given while there is none.
+/// The error of a command that needs an Established session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotEstablished;
 
@@ -133,7 +135,7 @@ impl std::fmt::Display for NotEstablished {
 
 impl std::error::Error for NotEstablished {}
 
-/// Why the operator ends a session.
+/// The reason for which the operator ends a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shutdown {
     reason: Reason,
@@ -150,32 +152,35 @@ impl Shutdown {
         }
     }
 
-    /// Until further notice, with a text for the other operator (RFC 9003); empty for none.
+    /// Ends the session until it is started again, with Cease/Administrative Shutdown. `text` explains it to the peer's
+    /// operator (RFC 9003); empty for none.
     #[must_use]
     pub fn administrative(text: impl Into<String>) -> Self {
         Self::new(Reason::ADMINISTRATIVE_SHUTDOWN, text)
     }
 
-    /// To be started again at once (RFC 9003).
+    /// Ends the session with Cease/Administrative Reset and `text` (RFC 9003). The caller starts it again.
     #[must_use]
     pub fn reset(text: impl Into<String>) -> Self {
         Self::new(Reason::ADMINISTRATIVE_RESET, text)
     }
 
-    /// The peer is no longer configured.
+    /// Ends the session with Cease/Peer De-configured, because the peer is removed from the configuration.
     #[must_use]
     pub fn deconfigured() -> Self {
         Self::new(Reason::PEER_DECONFIGURED, "")
     }
 
-    /// The configuration of the session changes; it starts again at once.
+    /// Ends the session with Cease/Other Configuration Change. The caller starts it again.
     #[must_use]
     pub fn configuration_change() -> Self {
         Self::new(Reason::OTHER_CONFIGURATION_CHANGE, "")
     }
 
-    /// For a restart of this program: a peer that keeps our routes meanwhile is not told (RFC 4724 section 4.1), any other
-    /// one is sent Administrative Reset.
+    /// Ends the session for a restart of this program.
+    ///
+    /// A peer that keeps our routes over the restart gets no NOTIFICATION (RFC 4724 section 4.1); any other peer gets
+    /// Cease/Administrative Reset.
     #[must_use]
     pub fn restart() -> Self {
         Self {
@@ -190,7 +195,7 @@ impl Shutdown {
 }
 
 impl Session {
-    /// A session in Idle that does nothing until [`Session::start`]. `seed` decides its jitter.
+    /// Creates a session in Idle that does nothing until [`Session::start`]. `seed` determines its jitter.
     #[must_use]
     pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
         let backoff = Backoff::new(config.idle_hold, config.idle_hold_maximum, seed);
@@ -200,60 +205,73 @@ impl Session {
             config,
             connections: Connections::new(),
             enabled: false,
-            admits_in_idle: false,
+            accept_in_idle: false,
             backoff,
             outputs: VecDeque::new(),
             sessions: 0,
             established: None,
             restarted: false,
-            plain: false,
+            omit_capabilities: false,
             retention: Retention::default(),
             limit,
             statistics: Statistics::new(now),
         }
     }
 
-    /// Says that this speaker has just restarted: until a session has come up, or the restart time is over, its OPENs have
-    /// the R bit (RFC 4724 section 3).
+    /// Marks this speaker as just restarted.
+    ///
+    /// Its OPENs have the R bit (RFC 4724 section 3) until a session is Established or the configured restart time has
+    /// passed.
     #[must_use]
     pub fn restarted(mut self) -> Self {
         self.restarted = true;
         self
     }
 
-    /// Starts the session: dials the peer, or waits for it if it is passive.
+    /// Starts the session: dials the peer, or waits for its connection if the session is passive.
     pub fn start(&mut self, now: Instant) {
         self.enabled = true;
+        // DampPeerOscillations delays automatic starts only (RFC 4271 section 8.1.1).
         self.backoff.reset();
         self.connections.primary.timers.stop(Timer::IdleHold);
-        self.step(now, Slot::Primary, Event::ManualStart, Cause::default());
+        self.step(
+            now,
+            Slot::Primary,
+            Event::ManualStart,
+            EventDetails::default(),
+        );
     }
 
-    /// Ends the session and leaves it in Idle.
-    pub fn stop(&mut self, now: Instant, why: &Shutdown) {
+    /// Ends the session and leaves it in Idle. It no longer keeps stale routes of the peer.
+    pub fn stop(&mut self, now: Instant, shutdown: &Shutdown) {
         self.enabled = false;
-        let keeps = |negotiated: &Negotiated| negotiated.restart.is_some();
-        let silent = why.restart && self.negotiated().is_some_and(keeps);
-        let cause = || Cause {
-            notification: Some(why.notification()),
-            silent,
-            ..Cause::default()
+        let peer_keeps_routes = self
+            .negotiated()
+            .is_some_and(|negotiated| negotiated.restart.is_some());
+        let details = || EventDetails {
+            notification: Some(shutdown.notification()),
+            suppress_notification: shutdown.restart && peer_keeps_routes,
+            ..EventDetails::default()
         };
-        self.step(now, Slot::Secondary, Event::ManualStop, cause());
-        self.step(now, Slot::Primary, Event::ManualStop, cause());
+        // The secondary goes first: it would otherwise take the place of the primary.
+        self.step(now, Slot::Secondary, Event::ManualStop, details());
+        self.step(now, Slot::Primary, Event::ManualStop, details());
+        // In Idle a stop is no transition, and IdleHoldTimer may run.
         self.connections.primary.timers.stop_all();
-        let gone = self.retention.clear();
-        self.emit_gone(gone);
+        let removed = self.retention.clear();
+        self.emit_stale_routes_gone(removed);
     }
 
-    /// Puts another configuration of the same peer in place. What [`PeerConfig::change`] says needs a reset gets one: the
-    /// session ends, and starts again if it is wanted.
+    /// Replaces the configuration of the peer. A change that needs a reset (see [`PeerConfig::change`]) ends the
+    /// session with Cease/Other Configuration Change; an enabled session starts again at once.
     pub fn update(&mut self, now: Instant, config: PeerConfig) {
         let resets = !self.config.change(&config).resets.is_empty();
         let enabled = self.enabled;
         if resets {
             self.stop(now, &Shutdown::configuration_change());
         }
+        // An Established session keeps its limits: a new PrefixLimit would count from zero, although routes were
+        // received.
         if self.config.maximum_prefixes != config.maximum_prefixes && self.established.is_none() {
             self.limit = PrefixLimit::new(&config.maximum_prefixes);
         }
@@ -265,17 +283,31 @@ impl Session {
         }
     }
 
-    /// Whether stale routes of the peer are still to be kept.
+    /// Replaces our AS number and BGP Identifier. A session whose OPEN that changes is reset with Cease/Other Configuration
+    /// Change, and starts again if it is wanted; one with values of its own in the configuration stays.
+    pub fn update_local(&mut self, now: Instant, local: LocalConfig) {
+        let resets = self.config.local(self.local) != self.config.local(local);
+        let enabled = self.enabled;
+        if resets {
+            self.stop(now, &Shutdown::configuration_change());
+        }
+        self.local = local;
+        if resets && enabled {
+            self.start(now);
+        }
+    }
+
+    /// Returns `true` while stale routes of the peer are kept (RFC 4724 section 4.2, RFC 9494 section 4.2).
     #[must_use]
     pub fn retains_routes(&self) -> bool {
         self.retention.deadline().is_some()
     }
 
-    /// Asks the peer for its routes of `family` once more (RFC 2918).
+    /// Asks the peer to send its routes of `family` again (RFC 2918).
     ///
     /// # Errors
     ///
-    /// There is no Established session, or the peer does not understand the request.
+    /// No session is Established, or the peer does not support ROUTE-REFRESH.
     pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
         match &self.connections.primary.negotiated {
             Some(negotiated) if negotiated.route_refresh => {
@@ -291,16 +323,16 @@ impl Session {
         }
     }
 
-    /// Sends whole messages, encoded for the context that was negotiated; an UPDATE counts as a sign of life.
+    /// Sends whole messages, encoded for the negotiated context. An UPDATE restarts the KeepaliveTimer.
     ///
     /// # Errors
     ///
-    /// There is no Established session: nothing is sent.
+    /// No session is Established; nothing is sent.
     pub fn send(&mut self, now: Instant, messages: Bytes) -> Result<(), NotEstablished> {
-        let Some(transport) = self
+        let Some(tcp) = self
             .connections
             .primary
-            .transport
+            .tcp
             .filter(|_| self.established.is_some())
         else {
             return Err(NotEstablished);
@@ -310,43 +342,46 @@ impl Session {
         }
         let updates = self.statistics.sent.update;
         self.statistics.count_sent(&messages);
-        self.outputs
-            .push_back(Output::Transmit(transport.id, messages));
-        // RFC 4271 section 8.2.2: an UPDATE stands for a KEEPALIVE; a ROUTE-REFRESH does not.
+        self.outputs.push_back(Output::Transmit(tcp.id, messages));
+        // RFC 4271 section 8.2.2: an UPDATE restarts KeepaliveTimer. A ROUTE-REFRESH does not.
         if self.statistics.sent.update > updates {
             self.start_timer(now, Slot::Primary, Timer::Keepalive);
         }
         Ok(())
     }
 
-    /// The peer has connected to us: whether this connection is wanted, and its name. `local_address` is our end.
+    /// Offers a connection that the peer has made. Returns its identifier, or `None` if the driver must close it.
+    /// `local_address` is our end.
     ///
-    /// Until its OPEN shows that it is the peer, it neither ends nor delays our own attempts.
+    /// The connection neither ends nor delays our own attempts before its OPEN has identified the peer.
     pub fn accept(&mut self, now: Instant, local_address: IpAddr) -> Option<ConnectionId> {
-        let silent = |connection: &Connection| {
-            let old = connection
-                .transport
-                .is_some_and(|transport| !transport.is_young(now));
-            connection.state == State::OpenSent && old
+        let open_is_overdue = |connection: &Connection| {
+            connection.state == State::OpenSent
+                && connection.tcp.is_some_and(|tcp| !tcp.is_recent(now))
         };
-        if self.connections.secondary.as_ref().is_some_and(silent) {
-            // It has said nothing: another one may have more to say.
+        if self
+            .connections
+            .secondary
+            .as_ref()
+            .is_some_and(open_is_overdue)
+        {
+            // Only one incoming connection is held. One that sends no OPEN must not keep out the peer's next attempt.
             self.step(
                 now,
                 Slot::Secondary,
                 Event::OpenCollisionDump,
-                Cause::default(),
+                EventDetails::default(),
             );
         }
         let slot = match self.connections.primary.state {
-            State::Idle if !self.enabled || !self.admits_in_idle => return None,
-            State::Active
-                if self.config.passive && self.connections.primary.transport.is_none() =>
-            {
+            // After an error Idle holds off the peer also (DampPeerOscillations); after a failed connection it need
+            // not.
+            State::Idle if !self.enabled || !self.accept_in_idle => return None,
+            State::Active if self.config.passive && self.connections.primary.tcp.is_none() => {
                 Slot::Primary
             }
             _ if self.connections.secondary.is_some() => return None,
-            // In Idle this is event 5: the peer is there before we have tried again.
+            // In Idle this is event 5, AutomaticStart with PassiveTcpEstablishment, before our own retry is due.
             State::Idle
             | State::Connect
             | State::Active
@@ -362,46 +397,47 @@ impl Session {
         };
         let id = self.connections.next_id();
         let initiator = Initiator::Remote;
-        let transport = Transport {
+        let tcp = TcpConnection {
             id,
             initiator,
             local_address: Some(local_address),
             since: now,
         };
-        if let Some(connection) = self.connections.get_mut(slot) {
-            connection.transport = Some(transport);
-        }
-        self.step(now, slot, Event::TcpConnected, Cause::default());
+        self.connections.in_use(slot).tcp = Some(tcp);
+        self.step(now, slot, Event::TcpConnected, EventDetails::default());
         Some(id)
     }
 
-    /// The connection that [`Output::Dial`] asked for is there. `local_address` is our end.
+    /// Reports that the connection of [`Output::Dial`] has been made. `local_address` is our end.
     pub fn handle_connected(&mut self, now: Instant, id: ConnectionId, local_address: IpAddr) {
-        let Some(slot) = self.connections.slot(id) else {
+        let Some((slot, tcp)) = self.connections.tcp_mut(id) else {
             return;
         };
-        if let Some(transport) = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.transport.as_mut())
-        {
-            transport.local_address = Some(local_address);
-            transport.since = now;
-        }
-        self.step(now, slot, Event::TcpConnected, Cause::default());
+        tcp.local_address = Some(local_address);
+        // The peer's OPEN cannot be in transit before the connection is made.
+        tcp.since = now;
+        self.step(now, slot, Event::TcpConnected, EventDetails::default());
     }
 
-    /// The connection has ended, or the dial has failed.
+    /// Reports that the connection has ended, or that the dial has failed.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
         let Some(slot) = self.connections.slot(id) else {
             return;
         };
-        self.step(now, slot, Event::TcpConnectionFails, Cause::default());
+        self.step(
+            now,
+            slot,
+            Event::TcpConnectionFails,
+            EventDetails::default(),
+        );
     }
 
-    /// The transport has taken so many octets of what is to be sent, and so many are left. A driver that says so after every
-    /// attempt to write lets the session end when the peer takes nothing for long (RFC 9687).
+    /// Reports the result of a write: the socket has taken `taken` octets, and `left` octets still wait.
+    ///
+    /// A driver that calls this after every attempt to write enables the SendHoldTimer (RFC 9687). The session then
+    /// ends if the peer takes nothing for the send hold time.
     pub fn handle_written(&mut self, now: Instant, id: ConnectionId, taken: usize, left: usize) {
+        // Octets taken by a second connection must not stop the timer of the Established one.
         if self.connection_id() != Some(id) {
             return;
         }
@@ -413,45 +449,50 @@ impl Session {
         }
     }
 
-    /// Lets every timer expire whose time has come.
+    /// Processes every timer whose deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.retention.deadline().is_some_and(|until| until <= now) {
             let expired = self.retention.expire(now);
-            self.emit_gone(expired.gone);
+            self.emit_stale_routes_gone(expired.gone);
             if !expired.long_lived.is_empty() {
                 self.emit(SessionEvent::StaleRoutesLongLived(expired.long_lived));
             }
         }
         for slot in [Slot::Primary, Slot::Secondary] {
-            // Every pass stops or moves one timer; a timer that is started anew is due later.
+            // Each iteration stops one timer. A restarted one is due later, so one iteration for each timer is enough.
             for _ in Timer::ALL {
                 let connection = self.connections.get_mut(slot);
                 let Some(timer) = connection.and_then(|connection| connection.timers.expire(now))
                 else {
                     break;
                 };
-                self.step(now, slot, Event::TimerExpires(timer), Cause::default());
+                self.step(
+                    now,
+                    slot,
+                    Event::TimerExpires(timer),
+                    EventDetails::default(),
+                );
             }
         }
     }
 
-    /// What is to be done next; [`Output::Wait`] when that is all.
+    /// Returns the next output; [`Output::Wait`] if no other is pending.
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
-        // The next ones use the same memory again, not all of it in turn.
+        // Clearing the empty ring resets its head, so that later outputs reuse the same cache lines.
         self.outputs.clear();
         Output::Wait(self.next_deadline())
     }
 
-    /// The state of the foremost connection.
+    /// Returns the state of the primary connection, which is the state of the session.
     #[must_use]
     pub fn state(&self) -> State {
         self.connections.primary.state
     }
 
-    /// What the peer and we have agreed on, while the session is Established.
+    /// Returns the negotiated parameters if the session is Established.
     #[must_use]
     pub fn negotiated(&self) -> Option<&Negotiated> {
         self.connections
@@ -461,29 +502,36 @@ impl Session {
             .filter(|_| self.established.is_some())
     }
 
+    /// Returns [`Session::negotiated`] as a shared reference.
     #[cfg(feature = "tokio")]
     pub(crate) fn shared_negotiated(&self) -> Option<Arc<Negotiated>> {
         let negotiated = self.connections.primary.negotiated.as_ref();
         negotiated.filter(|_| self.established.is_some()).cloned()
     }
 
-    /// The connection that the session is Established on.
+    /// Returns the connection on which the session is Established, or `None`.
     #[must_use]
     pub fn connection_id(&self) -> Option<ConnectionId> {
         self.connections
             .primary
-            .transport
+            .tcp
             .filter(|_| self.established.is_some())
-            .map(|transport| transport.id)
+            .map(|tcp| tcp.id)
     }
 
-    /// Counters since the session was made.
+    /// Returns the counters since the session was created.
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// The configuration.
+    /// Returns our AS number and BGP Identifier, which the configuration of the peer may override.
+    #[must_use]
+    pub fn local(&self) -> LocalConfig {
+        self.local
+    }
+
+    /// Returns the configuration.
     #[must_use]
     pub fn config(&self) -> &PeerConfig {
         &self.config
@@ -497,30 +545,32 @@ impl Session {
         self.outputs.push_back(Output::Event(event));
     }
 
-    /// Ends a stay in Established, or an attempt at one. `negotiated` is what it ran on.
+    /// Ends the Established session, or a failed attempt at one. `negotiated` is what the connection had negotiated.
     fn emit_down(&mut self, now: Instant, reason: DownReason, negotiated: Option<&Negotiated>) {
         let Some((session, since)) = self.established.take() else {
             return self.emit_failed(reason);
         };
-        // It may know better by now.
-        self.plain = false;
-        // Only a session that stayed up shows that what failed before is mended.
-        if now.saturating_duration_since(since) >= STABLE {
+        // The peer may support capabilities after a restart; offer them again.
+        self.omit_capabilities = false;
+        // A session that ends soon may fail for the same reason each time: only a stable one resets the damping.
+        if now.saturating_duration_since(since) >= MIN_STABLE_TIME {
             self.backoff.reset();
         }
-        if is_excess(&reason) {
-            self.backoff.despair();
+        // The peer announces the same routes again: retrying fails until an operator raises the limit.
+        if is_prefix_limit_exceeded(&reason) {
+            self.backoff.use_maximum();
         }
         self.statistics.count_down(&reason);
         let restart = negotiated.and_then(|negotiated| negotiated.restart.as_ref());
         let retained = match restart.filter(|restart| is_graceful(&reason, restart)) {
             Some(restart) => self.retention.keep(now, restart),
             None => {
+                // The application removes every stale route of a family that `retained` does not contain.
                 self.retention.clear();
                 FamilySet::EMPTY
             }
         };
-        // Nothing is counted any more; the limits may have changed meanwhile.
+        // The next session counts from zero, and the configured limits may have changed.
         self.limit = PrefixLimit::new(&self.config.maximum_prefixes);
         self.emit(SessionEvent::Down {
             session,
@@ -529,14 +579,14 @@ impl Session {
         });
     }
 
-    fn emit_gone(&mut self, families: FamilySet) {
+    fn emit_stale_routes_gone(&mut self, families: FamilySet) {
         if !families.is_empty() {
             self.emit(SessionEvent::StaleRoutesGone(families));
         }
     }
 
     fn emit_failed(&mut self, reason: DownReason) {
-        // A second connection beside an Established one says nothing of the session.
+        // A failed second connection is no failure of the Established session.
         if self.established.is_none() {
             self.statistics.count_down(&reason);
         }
@@ -544,19 +594,21 @@ impl Session {
     }
 }
 
-/// Whether we have ended the session for too many prefixes, which there will be again.
-fn is_excess(reason: &DownReason) -> bool {
+/// Returns `true` if we ended the session because the peer exceeded its prefix limit.
+fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
     let DownReason::Local(notification) = reason else {
         return false;
     };
+    // RFC 8538 section 3.1: a Hard Reset has the original code and subcode in its data.
     let Reason { code, subcode } = Reason::MAXIMUM_PREFIXES_REACHED;
     notification.reason == Reason::MAXIMUM_PREFIXES_REACHED
         || (notification.reason == Reason::HARD_RESET
             && notification.data.starts_with(&[code, subcode]))
 }
 
-/// Whether the peer's routes are kept (RFC 4724 section 4.2): it is to be expected back. A NOTIFICATION says so only where
-/// both have agreed on that, and it is no Hard Reset (RFC 8538 section 3).
+/// Returns `true` if the peer's routes are kept, because it is expected to return (RFC 4724 section 4.2).
+///
+/// After a NOTIFICATION they are kept only if both sides negotiated that, and it is no Hard Reset (RFC 8538 section 3).
 fn is_graceful(reason: &DownReason, restart: &PeerRestart) -> bool {
     match reason {
         DownReason::Closed | DownReason::TimedOut => true,
@@ -567,5 +619,5 @@ fn is_graceful(reason: &DownReason, restart: &PeerRestart) -> bool {
     }
 }
 
-/// How long a session must stay up for earlier failures to be forgotten.
-const STABLE: std::time::Duration = std::time::Duration::from_secs(60);
+/// Minimum duration of a session that resets the damping of earlier failures.
+const MIN_STABLE_TIME: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 
 mod builder;
 mod command;
+mod dynamic_peers;
 mod error;
 mod event;
 mod handle;
@@ -18,14 +19,16 @@ mod transport;
 mod update;
 
 pub use builder::SpeakerBuilder;
+pub use dynamic_peers::DynamicPeers;
 pub use error::{AddPeerError, KeyError};
-pub use event::{Events, PeerEvent};
+pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
 pub use handle::Peer;
 pub use status::PeerStatus;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 pub use update::PeerUpdate;
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,7 +39,7 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
-use crate::config::PeerConfig;
+use crate::config::{LocalConfig, PeerChange, PeerConfig};
 use crate::destination::Destination;
 use crate::rib::{Replaced, Rib, Route};
 use crate::session::Shutdown;
@@ -51,7 +54,7 @@ use shared::{Shared, lock};
 /// is dropped, they end by themselves.
 ///
 /// ```no_run
-/// use bgp_session::{AddPeerError, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
+/// use bgp_session::{AddPeerError, LocalConfig, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
 /// use bgp_session::{SpeakerBuilder, TcpDialer};
 /// use bgp_wire::Asn;
 ///
@@ -66,7 +69,12 @@ use shared::{Shared, lock};
 ///     .with_restarting(true) // no End-of-RIB before `restored`
 ///     .spawn()
 ///     .await?;
+/// speaker.add_listener("10.0.0.1:1790".parse()?, None)?;
 /// println!("listening on {:?}", speaker.listeners());
+/// speaker.remove_listener("10.0.0.1:179".parse()?, Some("vrf-blue"));
+///
+/// let router_id = "192.168.0.112".parse()?;
+/// speaker.set_local(LocalConfig { router_id, ..speaker.local() });
 ///
 /// let config = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let router: Peer = match speaker.add_peer(config.clone()) {
@@ -91,6 +99,9 @@ use shared::{Shared, lock};
 /// // At most ten peers that connect from this prefix.
 /// let template = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
 /// speaker.add_dynamic_peers("10.1.0.0/16".parse()?, template, 10)?;
+/// let [known] = &speaker.dynamic_peers()[..] else { return Ok(()) };
+/// let template = known.template.clone().passive(true);
+/// speaker.update_dynamic_peers(known.prefix, template, 2 * known.present)?;
 /// speaker.remove_dynamic_peers("10.1.0.0/16".parse()?).await;
 /// for peer in speaker.peers() {
 ///     speaker.remove_peer(peer.address()).await;
@@ -107,9 +118,9 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    fn new(shared: Arc<Shared>, last: DropGuard) -> Self {
+    fn new(shared: Arc<Shared>, local: LocalConfig, last: DropGuard) -> Self {
         Self {
-            registry: Arc::new(Registry::new(Arc::clone(&shared))),
+            registry: Arc::new(Registry::new(Arc::clone(&shared), local)),
             shared,
             _last: Arc::new(last),
         }
@@ -119,6 +130,18 @@ impl Speaker {
     #[must_use]
     pub fn builder(asn: Asn, router_id: RouterId) -> SpeakerBuilder {
         SpeakerBuilder::new(asn, router_id)
+    }
+
+    /// Returns the AS number and the BGP Identifier of the speaker.
+    #[must_use]
+    pub fn local(&self) -> LocalConfig {
+        self.registry.local()
+    }
+
+    /// Replaces the AS number and the BGP Identifier of the speaker. Sessions whose OPEN that changes are reset with
+    /// Cease/Other Configuration Change; those with [`PeerConfig::router_id`] and [`PeerConfig::local_as`] of their own stay.
+    pub fn set_local(&self, local: LocalConfig) {
+        self.registry.set_local(local);
     }
 
     /// Adds a peer and starts its session.
@@ -165,10 +188,31 @@ impl Speaker {
         removed.is_some()
     }
 
+    /// Replaces the template and the limit of dynamic peers. Those that are present get the new configuration, as by
+    /// [`Speaker::update_peer`]; none is removed for the sake of a smaller limit. Returns what is different in the template.
+    ///
+    /// # Errors
+    ///
+    /// No dynamic peers have this prefix, or the key of the template cannot be used. Nothing is changed then.
+    pub fn update_dynamic_peers(
+        &self,
+        prefix: IpNet,
+        template: PeerConfig,
+        limit: usize,
+    ) -> Result<PeerChange, AddPeerError> {
+        self.registry.update_dynamic_peers(prefix, template, limit)
+    }
+
+    /// Returns the prefixes of dynamic peers, the longest first.
+    #[must_use]
+    pub fn dynamic_peers(&self) -> Vec<DynamicPeers> {
+        self.registry.dynamic_peers()
+    }
+
     /// Removes the dynamic peers with this prefix, those that are present like [`Speaker::remove_peer`]. Returns `false` if
     /// the prefix is unknown.
     pub async fn remove_dynamic_peers(&self, prefix: IpNet) -> bool {
-        let removed = self.registry.remove_dynamic_peers(prefix.trunc());
+        let removed = self.registry.remove_dynamic_peers(prefix);
         for peer in removed.iter().flatten() {
             peer.ended().await;
         }
@@ -255,7 +299,7 @@ impl Speaker {
     /// Returns a receiver of the events from now on.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events::new(self.shared.events.subscribe())
+        Events::new(self.shared.events.broadcast.subscribe())
     }
 
     /// Returns every peer, by address.
@@ -270,15 +314,40 @@ impl Speaker {
         self.registry.peer(address)
     }
 
+    /// Accepts connections on one more address, and only those that arrive through `device` if one is given. `[::]`
+    /// includes IPv4. Returns the address, with the port that the system has chosen for port 0.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, the key of a peer cannot be set on the socket, or the speaker is shut down.
+    pub fn add_listener(
+        &self,
+        address: SocketAddr,
+        device: Option<&str>,
+    ) -> io::Result<SocketAddr> {
+        self.registry.add_listener(address, device)
+    }
+
+    /// Accepts no more connections on this address, through this device. Sessions stay. Returns `false` if there is no such
+    /// listener.
+    pub fn remove_listener(&self, address: SocketAddr, device: Option<&str>) -> bool {
+        self.registry.remove_listener(address, device)
+    }
+
     /// Returns the addresses on which connections are accepted.
     #[must_use]
     pub fn listeners(&self) -> Vec<SocketAddr> {
         self.registry.listeners()
     }
 
-    /// Hands over a connection that was accepted elsewhere. Returns `false` if `remote` is no peer that could take it.
-    pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> bool {
-        self.registry.accept(remote, |_| Some(Box::new(transport)))
+    /// Hands over a connection that was accepted elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// `remote` is no peer, or too many of its connections wait. A connection that its session does not accept is closed and
+    /// reported as [`SpeakerEvent::ConnectionRefused`].
+    pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> Result<(), Refusal> {
+        self.registry.accept(remote, |_| Ok(Box::new(transport)))
     }
 
     /// Ends every session with `why` and stops. Waits at most two seconds for the peers to have read it; the sessions end
@@ -307,7 +376,10 @@ impl Speaker {
 impl fmt::Debug for Speaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Speaker")
-            .field("local", &self.shared.local)
+            .field("local", &self.local())
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

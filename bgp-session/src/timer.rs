@@ -1,21 +1,21 @@
-//! The timers of a connection (RFC 4271 sections 4.2 and 8.1.3, RFC 9687): when each expires, if it runs.
+//! The timers of a connection and their deadlines (RFC 4271 sections 4.2 and 8.1.3, RFC 9687).
 
 use std::time::Instant;
 
-/// A timer.
+/// A timer of the state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
-    /// How long to wait for a TCP connection before trying anew.
+    /// ConnectRetryTimer: the time for a TCP connection to complete before the next attempt.
     ConnectRetry,
-    /// How long the peer may be silent.
+    /// HoldTimer: the time in which the peer must send a message.
     Hold,
-    /// When to send the next KEEPALIVE.
+    /// KeepaliveTimer: the time to our next KEEPALIVE.
     Keepalive,
-    /// How long to wait for the peer's OPEN before sending ours.
+    /// DelayOpenTimer: the time to wait for the peer's OPEN before we send ours.
     DelayOpen,
-    /// How long to stay in Idle after a failure (DampPeerOscillations).
+    /// IdleHoldTimer: the time in Idle after a failure (DampPeerOscillations).
     IdleHold,
-    /// How long the peer may take nothing of what is sent (RFC 9687).
+    /// SendHoldTimer: the time in which the peer must take something of what we send (RFC 9687).
     SendHold,
 }
 
@@ -31,7 +31,7 @@ impl Timer {
     ];
 }
 
-/// When each timer expires.
+/// The deadlines of the running timers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timers {
     connect_retry: Option<Instant>,
@@ -40,14 +40,17 @@ pub(crate) struct Timers {
     delay_open: Option<Instant>,
     idle_hold: Option<Instant>,
     send_hold: Option<Instant>,
-    /// The one that expires first, and when: asked for far more often than it changes.
+    /// The timer that expires first, and its deadline.
+    // Cached, because every `poll_output` reads it and few events change it.
     first: Option<Timer>,
     first_deadline: Option<Instant>,
 }
 
 impl Timers {
+    /// Starts or restarts a timer.
     pub(crate) fn start(&mut self, timer: Timer, deadline: Instant) {
-        *self.slot(timer) = Some(deadline);
+        *self.deadline_mut(timer) = Some(deadline);
+        // The earliest timer was moved: another may be the earliest now.
         if self.first == Some(timer) {
             self.find_first();
         } else if self.first_deadline.is_none_or(|first| deadline < first) {
@@ -55,18 +58,22 @@ impl Timers {
         }
     }
 
+    /// Stops a timer, if it runs.
     pub(crate) fn stop(&mut self, timer: Timer) {
-        *self.slot(timer) = None;
+        *self.deadline_mut(timer) = None;
         if self.first == Some(timer) {
             self.find_first();
         }
     }
 
+    /// Stops every timer.
     pub(crate) fn stop_all(&mut self) {
         *self = Self::default();
     }
 
+    /// Returns the deadline of a timer, or `None` if it does not run.
     pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
+        // Fields instead of an array: an index could be out of range, a match cannot.
         match timer {
             Timer::ConnectRetry => self.connect_retry,
             Timer::Hold => self.hold,
@@ -77,12 +84,12 @@ impl Timers {
         }
     }
 
-    /// When the next timer expires, if any runs.
+    /// Returns the earliest deadline, or `None` if no timer runs.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.first_deadline
     }
 
-    /// Stops the timer that expires first, if its time has come, and says which it is.
+    /// Stops the earliest timer and returns it if its deadline has passed.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Timer> {
         let due = self.first_deadline.is_some_and(|deadline| deadline <= now);
         let expired = self.first.filter(|_| due)?;
@@ -90,19 +97,22 @@ impl Timers {
         Some(expired)
     }
 
+    /// Finds the earliest timer again.
     fn find_first(&mut self) {
         (self.first, self.first_deadline) = (None, None);
         for timer in Timer::ALL {
             let Some(deadline) = self.deadline(timer) else {
                 continue;
             };
+            // Of equal deadlines the one that was found first stays.
             if self.first_deadline.is_none_or(|first| deadline < first) {
                 (self.first, self.first_deadline) = (Some(timer), Some(deadline));
             }
         }
     }
 
-    fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
+    /// Returns the place of a timer's deadline.
+    fn deadline_mut(&mut self, timer: Timer) -> &mut Option<Instant> {
         match timer {
             Timer::ConnectRetry => &mut self.connect_retry,
             Timer::Hold => &mut self.hold,

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bgp_session::{Events, PeerConfig, PeerEvent, SessionEvent, Shutdown, Speaker, State};
+use bgp_session::{Events, PeerConfig, SessionEvent, Shutdown, Speaker, SpeakerEvent, State};
 use bgp_wire::{Checked, Nlri};
 use ipnet::IpNet;
 use tokio::sync::watch;
@@ -141,7 +141,7 @@ async fn print_states(mut events: Events) -> Result<(), Failure> {
     let mut states = vec![State::Idle];
     let up = async {
         loop {
-            match events.next().await.map(|PeerEvent { event, .. }| event) {
+            match next_session_event(&mut events).await {
                 Some(SessionEvent::StateChanged { to, .. }) => states.push(to),
                 Some(SessionEvent::Up { negotiated, .. }) => return Some(negotiated),
                 Some(SessionEvent::Down { reason, .. } | SessionEvent::Failed { reason }) => {
@@ -219,8 +219,17 @@ impl Router {
     }
 }
 
+/// Returns the next event of a session, or `None` once the speaker is gone.
+async fn next_session_event(events: &mut Events) -> Option<SessionEvent> {
+    loop {
+        if let SpeakerEvent::Session { event, .. } = events.next().await? {
+            return Some(event);
+        }
+    }
+}
+
 async fn learn(mut events: Events, table: Table, rows: watch::Sender<String>) {
-    while let Some(PeerEvent { event, .. }) = events.next().await {
+    while let Some(event) = next_session_event(&mut events).await {
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             SessionEvent::Update(update) => {

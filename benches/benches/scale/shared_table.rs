@@ -1,7 +1,8 @@
-//! Group 9: several peers that pull one table at once, each on a thread of its own.
+//! Group 9: several peers that pull one table at once, on as many threads as a runtime has workers.
 //!
 //! It shows that routes are not encoded while the table is locked.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use bgp_session::{AdjRibOut, Rib, RibAccess, Route};
 use bytes::BytesMut;
 use ipnet::Ipv4Net;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::established;
 use crate::table::{Row, median};
@@ -42,19 +44,22 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Pulls the whole table. Returns the time for which this peer held the lock.
-fn pull(table: &Mutex<Rib>, barrier: &Barrier, encode_locked: bool) -> Duration {
+/// Pulls the whole table for several peers that take turns, as the tasks on one worker of a runtime do.
+///
+/// Returns the time for which they held the lock.
+fn pull(table: &Mutex<Rib>, peers: usize, barrier: &Barrier, encode_locked: bool) -> Duration {
     let (negotiated, config) = (established::negotiated(), established::config());
     let mut access = TimedAccess {
         table,
         held: Duration::ZERO,
     };
-    let mut adj_rib_out = access.with_rib(|rib| AdjRibOut::new(rib, &config, &negotiated));
+    let join = |rib: &mut Rib| AdjRibOut::new(rib, &config, &negotiated);
+    let mut waiting: VecDeque<_> = (0..peers).map(|_| access.with_rib(join)).collect();
     let mut out = BytesMut::new();
     // All threads begin to pull at once; opening the session does not count.
     barrier.wait();
     access.held = Duration::ZERO;
-    loop {
+    while let Some(mut adj_rib_out) = waiting.pop_front() {
         out.clear();
         let whole = if encode_locked {
             access.with_rib(|rib| adj_rib_out.pull(rib, &mut out, BUDGET))
@@ -62,20 +67,35 @@ fn pull(table: &Mutex<Rib>, barrier: &Barrier, encode_locked: bool) -> Duration 
             adj_rib_out.pull(&mut access, &mut out, BUDGET)
         };
         if whole {
-            break;
+            access.with_rib(|rib| adj_rib_out.close(rib));
+        } else {
+            waiting.push_back(adj_rib_out);
         }
     }
-    let held = access.held;
-    access.with_rib(|rib| adj_rib_out.close(rib));
-    held
+    access.held
+}
+
+/// Binds this thread to one core, because a round is shorter than the scheduler takes to spread new threads.
+fn stay_on(core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).expect("an existing core");
 }
 
 /// Returns the seconds until the last peer has the whole table, and the seconds for which the table was locked.
 fn round(table: &Mutex<Rib>, peers: usize, encode_locked: bool) -> [f64; 2] {
-    let barrier = Barrier::new(peers + 1);
+    let workers = cores().min(peers);
+    let barrier = Barrier::new(workers + 1);
     let (seconds, held) = thread::scope(|scope| {
-        let threads: Vec<_> = (0..peers)
-            .map(|_| scope.spawn(|| pull(table, &barrier, encode_locked)))
+        let threads: Vec<_> = (0..workers)
+            .map(|worker| {
+                let barrier = &barrier;
+                let share = (peers - worker).div_ceil(workers);
+                scope.spawn(move || {
+                    stay_on(worker);
+                    pull(table, share, barrier, encode_locked)
+                })
+            })
             .collect();
         barrier.wait();
         let start = now();
@@ -86,6 +106,10 @@ fn round(table: &Mutex<Rib>, peers: usize, encode_locked: bool) -> [f64; 2] {
         (start.elapsed().as_secs_f64(), held)
     });
     [seconds, held.as_secs_f64()]
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -106,7 +130,7 @@ pub(crate) fn rows() -> Vec<Row> {
         }
     }
     let [one, eight, locked] = figures.map(|both| both.map(median));
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     // With fewer cores than peers, the peers must share them.
     let ideal = u32::try_from(PEERS.div_ceil(cores.min(PEERS))).map_or(8.0, f64::from);
     let name = format!("9 1,000,000 routes pulled by {PEERS} peers at once, {cores} cores");

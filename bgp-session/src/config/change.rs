@@ -1,20 +1,21 @@
-//! What a change of a peer's configuration takes: `PeerChange`.
+//! The effect of a changed configuration on a running session: `PeerChange`.
 
 use super::PeerConfig;
 
-/// What is different in a new configuration of a peer, by when it counts. Each is named as its setter is.
+/// The differences of a new configuration of a peer, by the time at which they take effect. Each has the name of its
+/// setter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerChange {
-    /// What counts at once.
+    /// Differences that take effect at once.
     pub live: Vec<&'static str>,
-    /// What counts from the next connection or session on.
+    /// Differences that take effect with the next connection or session.
     pub later: Vec<&'static str>,
-    /// What counts only after the session has been reset.
+    /// Differences that take effect only after a reset of the session.
     pub resets: Vec<&'static str>,
 }
 
 impl PeerChange {
-    /// Whether anything is different.
+    /// Returns `true` if nothing is different.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.live.is_empty() && self.later.is_empty() && self.resets.is_empty()
@@ -30,7 +31,7 @@ macro_rules! differences {
 }
 
 impl PeerConfig {
-    /// What is different in `new`, which is to be the configuration of the same peer.
+    /// Returns the differences between this configuration and `new`, which must be of the same peer.
     ///
     /// ```
     /// use bgp_session::PeerConfig;
@@ -54,6 +55,7 @@ impl PeerConfig {
                 next_hop_ipv6 => "next_hop_ipv6",
                 send_hold_time => "send_hold_time",
                 transport.md5_key => "md5_key";
+            // Timers and sockets read these when they start.
             later:
                 hold_time => "hold_time",
                 keepalive_time => "keepalive_time",
@@ -72,6 +74,7 @@ impl PeerConfig {
                 transport.hops => "ttl_security",
                 transport.user_timeout => "user_timeout",
                 transport.dscp => "dscp";
+            // Capabilities, and what an OPEN identifies us by, hold for a whole session.
             resets:
                 remote_as => "remote_as",
                 local_as => "local_as",
@@ -85,7 +88,7 @@ impl PeerConfig {
                 restart => "graceful_restart",
                 transport.ao_key => "ao_key";
         }
-        // Both bounds are one setter's.
+        // The two bounds have one setter. Their entries are neighbours, as `dedup` requires.
         change.later.dedup();
         change
     }

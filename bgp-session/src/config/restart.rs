@@ -1,10 +1,10 @@
-//! Keeping routes over a restart: graceful restart (RFC 4724, RFC 8538) and its long-lived kind (RFC 9494).
+//! Configuration of graceful restart (RFC 4724, RFC 8538) and long-lived graceful restart (RFC 9494).
 
 use std::time::Duration;
 
 use super::DAY;
 
-/// How routes are kept while one side restarts: what we ask of the peer, and how long we keep what is the peer's.
+/// The time for which each side keeps the other's routes while that one restarts.
 ///
 /// ```
 /// use bgp_session::RestartConfig;
@@ -31,8 +31,8 @@ impl Default for RestartConfig {
 }
 
 impl RestartConfig {
-    /// Two minutes to come back, also after a NOTIFICATION, with forwarding that goes on meanwhile; a peer's stale routes
-    /// are kept for six minutes after it is back.
+    /// Creates the default: a restart time of 120 s, also after a NOTIFICATION, and preserved forwarding. A returned
+    /// peer has 360 s to send its routes again. Long-lived graceful restart is off.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -44,31 +44,35 @@ impl RestartConfig {
         }
     }
 
-    /// For how many seconds the peer is to keep our routes, at most 4095.
+    /// Sets the time in seconds for which the peer keeps our routes (RFC 4724 section 3). At most 4,095, to which
+    /// larger values are clamped; 120 by default.
     #[must_use]
     pub const fn restart_time(mut self, seconds: u16) -> Self {
+        // The field has 12 bits. `min` is not const.
         self.restart_time = if seconds > 4095 { 4095 } else { seconds };
         self
     }
 
-    /// Whether routes are kept after a NOTIFICATION, too, unless it is a Hard Reset (RFC 8538). On unless changed.
+    /// Sets whether routes are also kept after a NOTIFICATION that is no Hard Reset (RFC 8538). `true` by default.
     #[must_use]
     pub const fn notification(mut self, keep: bool) -> Self {
         self.notification = keep;
         self
     }
 
-    /// Whether traffic to our routes arrives while we restart (the F bit). It does where this program announces and another
-    /// one forwards, so it is on unless changed.
+    /// Sets the F bit: whether our routes stay reachable while we restart (RFC 4724 section 3). `true` by default,
+    /// because this program announces and other ones forward.
     #[must_use]
-    pub const fn forwarding(mut self, goes_on: bool) -> Self {
-        self.forwarding = goes_on;
+    pub const fn forwarding(mut self, preserved: bool) -> Self {
+        self.forwarding = preserved;
         self
     }
 
-    /// For how many seconds routes are kept as a last resort when the restart takes longer (RFC 9494), at most 16777215.
+    /// Enables long-lived graceful restart: keeps stale routes, least preferred, for these seconds after the restart
+    /// time (RFC 9494). At most 16,777,215, to which larger values are clamped.
     #[must_use]
     pub const fn long_lived(mut self, seconds: u32) -> Self {
+        // The field has 24 bits (RFC 9494 section 3.1).
         self.long_lived = Some(if seconds > 0xff_ffff {
             0xff_ffff
         } else {
@@ -77,12 +81,13 @@ impl RestartConfig {
         self
     }
 
-    /// How long a peer that is back may take to send its routes, until those from before are gone (RFC 4724 section 4.2); at
-    /// most a day.
+    /// Sets the time in which a returned peer must send its routes again before stale ones are removed (RFC 4724
+    /// section 4.2). At most a day, to which larger values are clamped; 360 s by default.
     #[must_use]
-    pub const fn stale_time(mut self, most: Duration) -> Self {
-        self.stale_time = if most.as_secs() < DAY.as_secs() {
-            most
+    pub const fn stale_time(mut self, time: Duration) -> Self {
+        // `Duration` is not comparable in a const function.
+        self.stale_time = if time.as_secs() < DAY.as_secs() {
+            time
         } else {
             DAY
         };

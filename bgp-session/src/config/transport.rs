@@ -1,11 +1,11 @@
-//! How a peer is reached by TCP.
+//! Configuration of the TCP connections to a peer.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::PeerConfig;
 
-/// A key for TCP MD5 signatures (RFC 2385): 1 to 80 octets, which is what Linux takes. It is never printed.
+/// A key for TCP MD5 signatures (RFC 2385): 1 to 80 octets, the range that Linux accepts. `Debug` does not print it.
 ///
 /// ```
 /// use bgp_session::Md5Key;
@@ -16,10 +16,11 @@ use super::PeerConfig;
 pub struct Md5Key(Vec<u8>);
 
 impl Md5Key {
-    /// The longest key in octets.
+    /// The maximum length of a key in octets.
+    // TCP_MD5SIG_MAXKEYLEN of Linux.
     pub const LONGEST: usize = 80;
 
-    /// The key of these octets; `None` if there are none or more than 80.
+    /// Creates a key. Returns `None` unless it has 1 to 80 octets.
     #[must_use]
     pub fn new(octets: impl Into<Vec<u8>>) -> Option<Self> {
         Some(Self(octets.into())).filter(|key| (1..=Self::LONGEST).contains(&key.0.len()))
@@ -33,11 +34,12 @@ impl Md5Key {
 
 impl std::fmt::Debug for Md5Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A configuration may be logged; a key must not be.
         f.write_str("Md5Key(***)")
     }
 }
 
-/// An algorithm of TCP-AO (RFC 5926), named as the kernel does.
+/// An algorithm of TCP-AO (RFC 5926).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AoAlgorithm {
     /// HMAC-SHA-1-96.
@@ -48,6 +50,7 @@ pub enum AoAlgorithm {
 
 impl AoAlgorithm {
     #[cfg(feature = "tokio")]
+    /// Returns the name of the algorithm in the Linux crypto API.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::HmacSha1 => "hmac(sha1)",
@@ -56,18 +59,20 @@ impl AoAlgorithm {
     }
 }
 
-/// A key for the TCP Authentication Option (RFC 5925): 1 to 80 octets and the identifiers of both sides. It is never
-/// printed.
+/// A key for the TCP Authentication Option (RFC 5925): 1 to 80 octets and the identifiers of both sides. `Debug` does
+/// not print the octets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AoKey {
     pub(crate) send_id: u8,
     pub(crate) receive_id: u8,
     pub(crate) algorithm: AoAlgorithm,
+    // Linux has the same limit, 80 octets, for both kinds of keys.
     pub(crate) secret: Md5Key,
 }
 
 impl AoKey {
-    /// The key of these octets; `None` if there are none or more than 80. `send_id` is the peer's `receive_id`.
+    /// Creates a key. Returns `None` unless it has 1 to 80 octets. `send_id` is the peer's `receive_id`, and the other
+    /// way round.
     #[must_use]
     pub fn new(
         send_id: u8,
@@ -86,6 +91,7 @@ impl AoKey {
 
 impl std::fmt::Debug for AoKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Destructured, so that a new field is printed or left out on purpose.
         let Self {
             send_id,
             receive_id,
@@ -96,7 +102,7 @@ impl std::fmt::Debug for AoKey {
     }
 }
 
-/// What holds for the TCP connections to one peer, whoever makes them.
+/// The parameters of all TCP connections with one peer, whichever side makes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TransportConfig {
     pub(crate) port: u16,
@@ -104,7 +110,7 @@ pub(crate) struct TransportConfig {
     pub(crate) source_port: Option<u16>,
     pub(crate) device: Option<String>,
     pub(crate) ttl: Option<u8>,
-    /// GTSM: from how many hops away the peer's packets may come.
+    /// GTSM: the maximum distance of the peer in hops.
     pub(crate) hops: Option<u8>,
     pub(crate) md5_key: Option<Md5Key>,
     pub(crate) ao_key: Option<AoKey>,
@@ -115,6 +121,7 @@ pub(crate) struct TransportConfig {
 impl Default for TransportConfig {
     fn default() -> Self {
         Self {
+            // The port that IANA assigned to BGP.
             port: 179,
             source_address: None,
             source_port: None,
@@ -131,85 +138,94 @@ impl Default for TransportConfig {
 
 /// The setters for TCP.
 impl PeerConfig {
-    /// The port to dial; 179 unless given.
+    /// Sets the port to dial; 179 by default.
     #[must_use]
     pub fn dial_port(mut self, port: u16) -> Self {
         self.transport.port = port;
         self
     }
 
-    /// The local address to dial from.
+    /// Sets the local address to dial from; the system chooses it by default.
     #[must_use]
     pub fn source_address(mut self, address: IpAddr) -> Self {
         self.transport.source_address = Some(address);
         self
     }
 
-    /// The local port to dial from.
+    /// Sets the local port to dial from; the system chooses it by default.
     #[must_use]
     pub fn source_port(mut self, port: u16) -> Self {
         self.transport.source_port = Some(port);
         self
     }
 
-    /// The network device or VRF to dial through (SO_BINDTODEVICE).
+    /// Sets the network device or VRF to dial through (SO_BINDTODEVICE).
     #[must_use]
     pub fn device(mut self, name: impl Into<String>) -> Self {
         self.transport.device = Some(name.into());
         self
     }
 
-    /// The TTL or hop limit of what is sent. Unless given it is 255 with [`PeerConfig::ttl_security`], else what the system
-    /// sends: a peer may be any number of hops away.
+    /// Sets the TTL or hop limit of sent packets, at least 1.
+    ///
+    /// By default it is 255 with [`PeerConfig::ttl_security`], and otherwise the system's: the peer may be any number
+    /// of hops away.
     #[must_use]
     pub fn ttl(mut self, ttl: u8) -> Self {
+        // Linux refuses an IP_TTL of 0.
         self.transport.ttl = Some(ttl.max(1));
         self
     }
 
-    /// Takes only what comes from at most so many hops away, told by its TTL (GTSM, RFC 5082): 1 for a peer on the same
-    /// link. Whoever is further away cannot send as the peer.
+    /// Accepts only packets from at most `hops` hops away, measured by their TTL (GTSM, RFC 5082). At least 1, for a
+    /// peer on the same link.
+    ///
+    /// A more distant host cannot send packets as the peer.
     #[must_use]
     pub fn ttl_security(mut self, hops: u8) -> Self {
         self.transport.hops = Some(hops.max(1));
         self
     }
 
-    /// Signs every segment with this key, and takes none that is not (RFC 2385). With a key for TCP-AO, too, the peer is
-    /// refused.
+    /// Signs every segment with this key and discards segments that are not signed (RFC 2385). Adding the peer fails if
+    /// it also has a key for TCP-AO.
     #[must_use]
     pub fn md5_key(mut self, key: Md5Key) -> Self {
         self.transport.md5_key = Some(key);
         self
     }
 
-    /// Authenticates every segment with this key (RFC 5925), where the kernel can.
+    /// Authenticates every segment with this key (RFC 5925). Adding the peer fails if the kernel does not support
+    /// TCP-AO.
     #[must_use]
     pub fn ao_key(mut self, key: AoKey) -> Self {
         self.transport.ao_key = Some(key);
         self
     }
 
-    /// How long what was sent may stay unacknowledged before the kernel ends the connection (TCP_USER_TIMEOUT).
+    /// Sets the time for which sent octets may stay unacknowledged before the kernel ends the connection
+    /// (TCP_USER_TIMEOUT).
     #[must_use]
     pub fn user_timeout(mut self, time: Duration) -> Self {
         self.transport.user_timeout = Some(time);
         self
     }
 
-    /// The Differentiated Services codepoint of what is sent, 0 to 63; CS6, network control, unless given.
+    /// Sets the Differentiated Services codepoint of sent packets: 0 to 63, to which larger values are clamped. CS6
+    /// (network control) by default.
     #[must_use]
     pub fn dscp(mut self, codepoint: u8) -> Self {
+        // The field has 6 bits (RFC 2474 section 3).
         self.transport.dscp = codepoint.min(63);
         self
     }
 
-    /// The port to dial.
+    /// Returns the port to dial.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.transport.port
     }
 }
 
-/// CS6 (RFC 4594 section 3.1, RFC 4271 appendix E).
+/// CS6, the class for routing protocols (RFC 4594 section 3.1, RFC 4271 appendix E).
 const NETWORK_CONTROL: u8 = 48;

@@ -1,27 +1,28 @@
-//! What a transition asks for.
+//! The actions that a transition requests.
 
 use bgp_wire::Reason;
 
 use crate::timer::Timer;
 
-/// One thing to do.
+/// One action of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make a TCP connection to the peer, in place of one that is being made.
+    /// Dial the peer. Replaces a dial that has not been completed.
     Dial,
     /// Send our OPEN.
     SendOpen,
     /// Send a KEEPALIVE.
     SendKeepalive,
-    /// Send a NOTIFICATION with this reason.
+    /// Send a NOTIFICATION with this code and subcode.
     Notify(Reason),
-    /// Send the NOTIFICATION that the event stands for.
+    /// Send the NOTIFICATION that belongs to the event: the error of a message, or the operator's Cease.
     NotifyCause,
-    /// Start a timer, or start it anew. HoldTimer and KeepaliveTimer stay off where the hold time is 0.
+    /// Start or restart a timer. HoldTimer and KeepaliveTimer stay off if the hold time is 0.
     Start(Timer),
     /// Stop a timer.
     Stop(Timer),
-    /// The peer's OPEN is accepted: what both agreed on holds from here.
+    /// Adopt the parameters that the accepted OPEN and ours agree on.
+    // Explicit, because the following messages and timers depend on it.
     Negotiate,
     /// Increment ConnectRetryCounter.
     CountRetry,

@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::timer::Timer;
 
-/// An event.
+/// An event of the state machine.
 ///
-/// The eight start events are two here, because passivity and damping are configuration; BGPOpen with the DelayOpenTimer
-/// running is [`Event::BgpOpen`], because the table asks whether it runs.
+/// The RFC's six start events are two here, because passive mode and damping are configuration. Events 19 and 20 are
+/// both [`Event::BgpOpen`], because the table checks DelayOpenTimer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Events 1 and 4. The operator starts the session.
@@ -20,23 +20,23 @@ pub enum Event {
     AutomaticStop,
     /// Events 9 to 13 and, of RFC 9687, 29. A timer expires.
     TimerExpires(Timer),
-    /// Event 14. Somebody connects who may.
+    /// Event 14. A configured peer requests a connection.
     TcpConnectionValid,
-    /// Event 15. Somebody connects who may not.
+    /// Event 15. An unknown peer requests a connection.
     TcpCrInvalid,
-    /// Events 16 and 17. The TCP connection is there, whoever made it.
+    /// Events 16 and 17. The TCP connection is made, by us or by the peer.
     TcpConnected,
-    /// Event 18. The TCP connection is gone, or could not be made.
+    /// Event 18. The TCP connection ended, or could not be made.
     TcpConnectionFails,
     /// Events 19 and 20. A valid OPEN was received.
     BgpOpen,
-    /// Event 21. A message header is wrong.
+    /// Event 21. A message header is malformed.
     BgpHeaderErr,
-    /// Event 22. An OPEN is wrong.
+    /// Event 22. An OPEN is malformed or unacceptable.
     BgpOpenMsgErr,
-    /// Event 23. Another connection to the same peer is kept in place of this one.
+    /// Event 23. Collision detection keeps another connection to the same peer.
     OpenCollisionDump,
-    /// Event 24. A NOTIFICATION says that the version is not supported.
+    /// Event 24. A NOTIFICATION with Unsupported Version Number was received.
     NotifMsgVerErr,
     /// Event 25. Any other NOTIFICATION was received.
     NotifMsg,
@@ -44,14 +44,14 @@ pub enum Event {
     KeepaliveMsg,
     /// Event 27. A valid UPDATE was received.
     UpdateMsg,
-    /// Event 28. An UPDATE is wrong in a way that resets the session.
+    /// Event 28. An UPDATE has an error that ends the session.
     UpdateMsgErr,
-    /// A ROUTE-REFRESH was received (RFC 2918); not an event of RFC 4271.
+    /// A ROUTE-REFRESH was received (RFC 2918). RFC 4271 has no such event.
     RouteRefreshMsg,
 }
 
 impl Event {
-    /// Every event, in the order of the RFC.
+    /// Every event, in the order of its number.
     pub const ALL: [Self; 24] = [
         Self::ManualStart,
         Self::ManualStop,
@@ -75,13 +75,18 @@ impl Event {
         Self::KeepaliveMsg,
         Self::UpdateMsg,
         Self::UpdateMsgErr,
+        // RFC 9687 continues the numbers of RFC 4271.
         Self::TimerExpires(Timer::SendHold),
+        // Without a number, therefore last.
         Self::RouteRefreshMsg,
     ];
 
-    /// The RFC's number of the event, the first where it stands for several; `None` for [`Event::RouteRefreshMsg`].
+    /// Returns the number of the event in RFC 4271 or RFC 9687, or `None` for [`Event::RouteRefreshMsg`].
+    ///
+    /// An event that combines several has the lowest of their numbers.
     #[must_use]
     pub const fn number(self) -> Option<u8> {
+        // A numbered event has no fallback arm, so a new one cannot be forgotten here.
         Some(match self {
             Self::ManualStart => 1,
             Self::ManualStop => 2,
@@ -114,6 +119,7 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::TimerExpires(timer) = self {
+            // The RFC's names: HoldTimer_Expires, KeepaliveTimer_Expires.
             f.pad(&format!("{timer:?}Timer_Expires"))
         } else {
             f.pad(&format!("{self:?}"))

@@ -1,14 +1,14 @@
-//! The rows of the state machine: one function a state, as in RFC 4271 section 8.2.2.
+//! The rows of the state machine: one function a state, in the order of RFC 4271 section 8.2.2.
 //!
-//! Against the letter of the RFC:
-//! - A NOTIFICATION is never answered by one (section 6.4), in OpenSent either.
-//! - A header fault in Established is answered by its own code (section 6.1), not by a Finite State Machine Error.
-//! - A passive peer does not dial when its ConnectRetryTimer expires, as PassiveTcpEstablishment is understood today.
-//! - Unexpected messages are named by the subcodes of RFC 6608.
+//! Deviations from the text of the RFC:
+//! - A NOTIFICATION never causes another (section 6.4), not even in OpenSent.
+//! - A header error in Established has its own code (section 6.1), instead of Finite State Machine Error.
+//! - A passive session never dials, not even when ConnectRetryTimer expires. Routers implement it this way.
+//! - An unexpected message has the subcode of RFC 6608 for the current state.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the RFC's rows end with: any other event"
+    reason = "the rows of the RFC end with \"any other event\""
 )]
 
 use bgp_wire::Reason;
@@ -21,21 +21,24 @@ use super::State::{Active, Connect, Established, Idle, OpenConfirm, OpenSent};
 use super::{Action, Conditions, Event, State, Transition};
 use crate::timer::Timer;
 
+/// Returns a transition to `state` with `actions`.
 const fn to(state: State, actions: &'static [Action]) -> Transition {
     Transition { state, actions }
 }
 
+/// Returns a transition that does nothing.
 const fn stay(state: State) -> Transition {
     to(state, &[])
 }
 
+/// Returns the row of Idle for `event`.
 pub(super) fn idle(event: Event, conditions: Conditions) -> Transition {
     match event {
         Event::ManualStart if conditions.passive => {
             to(Active, &[ClearRetries, Start(Timer::ConnectRetry)])
         }
         Event::ManualStart => to(Connect, &[ClearRetries, Start(Timer::ConnectRetry), Dial]),
-        // With damping the counter outlives the start that it delays.
+        // DampPeerOscillations: an automatic restart must not clear the counter of the failures that delayed it.
         Event::AutomaticStart | Event::TimerExpires(Timer::IdleHold) if conditions.passive => {
             to(Active, &[Start(Timer::ConnectRetry)])
         }
@@ -62,13 +65,14 @@ pub(super) fn idle(event: Event, conditions: Conditions) -> Transition {
     }
 }
 
+/// Returns the row of Connect for `event`.
 pub(super) fn connect(event: Event, conditions: Conditions) -> Transition {
     match event {
         Event::ManualStart
         | Event::AutomaticStart
         | Event::TcpConnectionValid
         | Event::TcpCrInvalid => stay(Connect),
-        // SendNOTIFICATIONwithoutOPEN is on.
+        // RFC 4271 section 8.1.1: SendNOTIFICATIONwithoutOPEN permits the Cease before an OPEN.
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::TimerExpires(Timer::ConnectRetry) => to(
             Connect,
@@ -85,13 +89,14 @@ pub(super) fn connect(event: Event, conditions: Conditions) -> Transition {
     }
 }
 
+/// Returns the row of Active for `event`.
 pub(super) fn active(event: Event, conditions: Conditions) -> Transition {
     match event {
         Event::ManualStart
         | Event::AutomaticStart
         | Event::TcpConnectionValid
         | Event::TcpCrInvalid => stay(Active),
-        // SendNOTIFICATIONwithoutOPEN is on.
+        // RFC 4271 section 8.1.1: SendNOTIFICATIONwithoutOPEN permits the Cease before an OPEN.
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
         Event::TimerExpires(Timer::ConnectRetry) if conditions.passive => {
             to(Active, &[Start(Timer::ConnectRetry)])
@@ -109,7 +114,7 @@ pub(super) fn active(event: Event, conditions: Conditions) -> Transition {
     }
 }
 
-/// Connect and Active, once there is a connection.
+/// Returns the row of Connect and Active for a TCP connection that is made.
 fn connected(state: State, conditions: Conditions) -> Transition {
     if conditions.delay_open {
         to(state, &[Stop(Timer::ConnectRetry), Start(Timer::DelayOpen)])
@@ -121,10 +126,10 @@ fn connected(state: State, conditions: Conditions) -> Transition {
     }
 }
 
-/// The rows that Connect and Active share.
+/// Returns the rows that Connect and Active share.
 fn before_open(event: Event, conditions: Conditions) -> Transition {
     match event {
-        // Event 20.
+        // Event 20: the peer did not wait, so our OPEN and its confirmation go out together.
         Event::BgpOpen if conditions.delay_open_running => to(
             OpenConfirm,
             &[
@@ -137,15 +142,18 @@ fn before_open(event: Event, conditions: Conditions) -> Transition {
                 Start(Timer::Hold),
             ],
         ),
-        // SendNOTIFICATIONwithoutOPEN is on: the peer learns what is wrong.
+        // SendNOTIFICATIONwithoutOPEN: the peer learns what is wrong with its message.
         Event::BgpHeaderErr | Event::BgpOpenMsgErr => to(Idle, &[NotifyCause, CountRetry]),
+        // RFC 4271 section 8.2.2: a version error while DelayOpenTimer runs is not counted.
         Event::NotifMsgVerErr if conditions.delay_open_running => to(Idle, &[]),
         _ => to(Idle, &[CountRetry]),
     }
 }
 
+/// Returns the row of OpenSent for `event`.
 pub(super) fn open_sent(event: Event) -> Transition {
     match event {
+        // RFC 4271 section 8.2.2: a second TCP connection is tracked by an instance of its own.
         Event::ManualStart
         | Event::AutomaticStart
         | Event::TcpConnectionValid
@@ -162,6 +170,7 @@ pub(super) fn open_sent(event: Event) -> Transition {
         Event::TimerExpires(Timer::Hold) => {
             to(Idle, &[Notify(Reason::HOLD_TIMER_EXPIRED), CountRetry])
         }
+        // Not a failure of the protocol: the state machine waits for another connection.
         Event::TcpConnectionFails => to(Active, &[Stop(Timer::Hold), Start(Timer::ConnectRetry)]),
         Event::BgpOpen => to(
             OpenConfirm,
@@ -174,6 +183,7 @@ pub(super) fn open_sent(event: Event) -> Transition {
                 Start(Timer::Hold),
             ],
         ),
+        // RFC 4271 section 6.4: no NOTIFICATION in response to a NOTIFICATION.
         Event::NotifMsgVerErr => to(Idle, &[]),
         Event::NotifMsg => to(Idle, &[CountRetry]),
         Event::KeepaliveMsg | Event::UpdateMsg | Event::UpdateMsgErr | Event::RouteRefreshMsg => {
@@ -189,6 +199,7 @@ pub(super) fn open_sent(event: Event) -> Transition {
     }
 }
 
+/// Returns the row of OpenConfirm for `event`.
 pub(super) fn open_confirm(event: Event) -> Transition {
     match event {
         Event::ManualStart
@@ -210,6 +221,7 @@ pub(super) fn open_confirm(event: Event) -> Transition {
         }
         Event::TcpConnectionFails | Event::NotifMsg => to(Idle, &[CountRetry]),
         Event::NotifMsgVerErr => to(Idle, &[]),
+        // KeepaliveTimer already runs since OpenConfirm.
         Event::KeepaliveMsg => to(Established, &[Start(Timer::Hold)]),
         Event::BgpOpen
         | Event::BgpOpenMsgErr
@@ -229,6 +241,7 @@ pub(super) fn open_confirm(event: Event) -> Transition {
     }
 }
 
+/// Returns the row of Established for `event`.
 pub(super) fn established(event: Event) -> Transition {
     match event {
         Event::ManualStart
@@ -237,6 +250,7 @@ pub(super) fn established(event: Event) -> Transition {
         | Event::TcpCrInvalid
         | Event::TcpConnected => stay(Established),
         Event::ManualStop => to(Idle, &[NotifyCause, ClearRetries]),
+        // RFC 4271 section 6.1: a header error has its own code in every state.
         Event::AutomaticStop | Event::BgpHeaderErr | Event::UpdateMsgErr => {
             to(Idle, &[NotifyCause, CountRetry])
         }
@@ -250,16 +264,18 @@ pub(super) fn established(event: Event) -> Transition {
         Event::TimerExpires(Timer::Keepalive) => {
             to(Established, &[SendKeepalive, Start(Timer::Keepalive)])
         }
-        // RFC 9687 section 4: the NOTIFICATION is worth a try.
+        // RFC 9687 section 4.3 permits a NOTIFICATION that does not delay the close. The core only queues it.
         Event::TimerExpires(Timer::SendHold) => {
             to(Idle, &[Notify(Reason::SEND_HOLD_TIMER_EXPIRED), CountRetry])
         }
         Event::TcpConnectionFails | Event::NotifMsgVerErr | Event::NotifMsg => {
             to(Idle, &[CountRetry])
         }
+        // RFC 4271 section 8.2.2 names the first two; any valid message shows that the peer lives.
         Event::KeepaliveMsg | Event::UpdateMsg | Event::RouteRefreshMsg => {
             to(Established, &[Start(Timer::Hold)])
         }
+        // No second OPEN is valid, so its contents do not matter.
         Event::BgpOpen | Event::BgpOpenMsgErr => to(
             Idle,
             &[

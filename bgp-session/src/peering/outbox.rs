@@ -1,23 +1,26 @@
-//! Octets on their way to the peer, by connection: handed to the driver, taken by the socket, acknowledged.
+//! Octets in transit to the peer, by connection: handed to the driver, taken by the socket, acknowledged.
 
 use crate::output::ConnectionId;
 
-/// The connections that something was sent on; a session has two at most.
+/// The connections on which octets were sent; a session has two at most.
 #[derive(Debug, Default)]
+// A vector: with two entries a search is faster than a map.
 pub(super) struct Outbox(Vec<Sent>);
 
+/// The octets of one connection.
 #[derive(Debug)]
 struct Sent {
     id: ConnectionId,
-    /// Octets that were ever handed to the driver.
+    /// All octets that were handed to the driver.
     total: u64,
-    /// Those of them that the socket has not taken.
+    /// Octets of these that the socket has not taken.
     queued: usize,
 }
 
 impl Outbox {
+    /// Records octets that are handed to the driver.
     pub(super) fn queue(&mut self, id: ConnectionId, octets: usize) {
-        let total = u64::try_from(octets).unwrap_or(u64::MAX);
+        let total = to_u64(octets);
         match self.0.iter_mut().find(|sent| sent.id == id) {
             Some(sent) => {
                 sent.total += total;
@@ -31,37 +34,50 @@ impl Outbox {
         }
     }
 
-    /// Notes that the socket has taken octets. Returns how many are left.
+    /// Records octets that the socket has taken. Returns the number that still wait.
     pub(super) fn written(&mut self, id: ConnectionId, taken: usize) -> usize {
         let Some(sent) = self.0.iter_mut().find(|sent| sent.id == id) else {
+            // The connection was closed meanwhile; late reports are ignored.
             return 0;
         };
         sent.queued = sent.queued.saturating_sub(taken);
         sent.queued
     }
 
+    /// Forgets a connection.
     pub(super) fn close(&mut self, id: ConnectionId) {
         self.0.retain(|sent| sent.id != id);
     }
 
+    /// Returns the number of octets that the socket has not taken.
     pub(super) fn queued(&self, id: ConnectionId) -> usize {
         self.sent(id).map_or(0, |sent| sent.queued)
     }
 
+    /// Returns the number of all octets that were handed to the driver.
     pub(super) fn total(&self, id: ConnectionId) -> u64 {
         self.sent(id).map_or(0, |sent| sent.total)
     }
 
-    /// Returns how many octets the peer has acknowledged, if it has not acknowledged `unacknowledged` of those that the
-    /// socket has taken.
+    /// Returns the number of octets that the peer has acknowledged, given the taken ones that it has not.
     pub(super) fn acknowledged(&self, id: ConnectionId, unacknowledged: usize) -> u64 {
         let Some(sent) = self.sent(id) else { return 0 };
-        let under_way = sent.queued.saturating_add(unacknowledged);
-        let under_way = u64::try_from(under_way).unwrap_or(u64::MAX);
-        sent.total.saturating_sub(under_way)
+        // A driver may miscount; the result must still be no more than was sent.
+        let in_transit = to_u64(sent.queued.saturating_add(unacknowledged));
+        sent.total.saturating_sub(in_transit)
     }
 
+    /// Returns the record of a connection.
     fn sent(&self, id: ConnectionId) -> Option<&Sent> {
         self.0.iter().find(|sent| sent.id == id)
     }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "no supported target has more than 64 bits"
+)]
+/// Converts a length without loss.
+fn to_u64(octets: usize) -> u64 {
+    u64::try_from(octets).expect("a usize has at most 64 bits")
 }

@@ -1,4 +1,4 @@
-//! Dialogues with one peering: what it hands to a driver, and when.
+//! Dialogues with one peering: the octets that it hands to a driver, and the time at which it does.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ struct Dialogue {
     rib: Rib,
     now: Instant,
     connection: ConnectionId,
-    /// Messages handed to the driver and not looked at yet, and the octets of them that it has not written.
+    /// Messages handed to the driver and not examined yet, and the octets that it has not written.
     sent: Vec<Frame>,
     unwritten: usize,
     deadline: Option<Instant>,
@@ -34,7 +34,7 @@ fn route(number: u32) -> Route {
 }
 
 impl Dialogue {
-    /// An Established session with a peer that supports every kind of refresh, and a table of `routes`.
+    /// Returns an Established session with a peer that supports every kind of refresh, and a table of `routes`.
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn established(routes: u32, max_queued: usize) -> Self {
         let now = Instant::now();
@@ -71,6 +71,7 @@ impl Dialogue {
                 CapabilityBuf::RouteRefresh,
                 CapabilityBuf::EnhancedRouteRefresh,
                 CapabilityBuf::FourOctetAs(Asn::new(64512)),
+                // Without it the peer would not understand End-of-RIB (RFC 4724 section 3).
                 CapabilityBuf::GracefulRestart {
                     restarted: false,
                     notification: false,
@@ -80,21 +81,25 @@ impl Dialogue {
             ],
         };
         open.encode(&mut octets).unwrap();
+        // OPEN and confirmation at once: the session is Established when this returns.
         octets.extend_from_slice(&KEEPALIVE);
         dialogue.receive(octets);
         dialogue
     }
 
+    /// Receives octets from the peer.
     fn receive(&mut self, mut octets: BytesMut) {
         self.peering
             .handle_bytes(self.now, self.connection, &mut octets);
         self.drain();
     }
 
+    /// Polls every output and records the messages.
     fn drain(&mut self) {
         loop {
             match self.peering.poll_output(self.now, &mut self.rib) {
                 Output::Transmit(id, octets) => {
+                    // A peering sends on the one connection of the dialogue only.
                     assert_eq!(id, self.connection);
                     self.unwritten += octets.len();
                     let mut octets = BytesMut::from(octets);
@@ -113,7 +118,7 @@ impl Dialogue {
         }
     }
 
-    /// The driver writes everything that it was handed.
+    /// Writes everything that the driver was handed.
     fn write(&mut self) {
         let taken = std::mem::take(&mut self.unwritten);
         self.peering
@@ -121,24 +126,29 @@ impl Dialogue {
         self.drain();
     }
 
+    /// Writes until the peering has nothing more to send.
     fn write_all(&mut self) {
+        // Each write makes room, for which the peering takes more routes.
         while self.unwritten > 0 {
             self.write();
         }
     }
 
+    /// Advances the clock.
     fn wait(&mut self, time: Duration) {
         self.now += time;
         self.peering.handle_timeout(self.now);
         self.drain();
     }
 
+    /// Changes the table and reports that.
     fn change(&mut self, change: impl FnOnce(&mut Rib)) {
         change(&mut self.rib);
         self.peering.handle_table_changed();
         self.drain();
     }
 
+    /// Receives a request for all routes from the peer.
     fn ask_refresh(&mut self) {
         let mut octets = BytesMut::new();
         RouteRefresh {
@@ -149,7 +159,7 @@ impl Dialogue {
         self.receive(octets);
     }
 
-    /// Takes the messages sent so far: announced and withdrawn routes, End-of-RIB, begun refreshes.
+    /// Takes the messages sent so far and returns their numbers: routes, End-of-RIBs, begun refreshes.
     fn take(&mut self) -> Taken {
         let context = Context::new(PeerKind::Internal);
         let mut taken = Taken::default();
@@ -165,6 +175,7 @@ impl Dialogue {
                     taken.refreshes += usize::from(refresh.subtype == RefreshSubtype::BEGIN);
                 }
                 Message::Open(_) | Message::Keepalive => {}
+                // A reset would hide the fault that the test looks for.
                 Message::Notification(_) => panic!("{frame:?}"),
             }
         }
@@ -172,6 +183,7 @@ impl Dialogue {
     }
 }
 
+/// Numbers of routes and markers that were sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Taken {
     announced: usize,
@@ -208,14 +220,14 @@ fn end_of_rib_follows_the_whole_table() {
 #[test]
 fn routes_are_taken_only_while_the_queue_has_room() {
     let mut dialogue = Dialogue::established(200_000, 8192);
-    // A window of changes is encoded whole: 32,768 routes of five octets, and the heads of their messages.
-    let most = 8192 + 32_768 * 5 + 16 * 1024;
+    // A window of changes is encoded whole: 32,768 routes of five octets, and the headers of their messages.
+    let limit = 8192 + 32_768 * 5 + 16 * 1024;
     let mut passes = 0;
     let mut total = 0;
     while !dialogue.peering.is_up_to_date() {
-        assert!(dialogue.unwritten < most, "{}", dialogue.unwritten);
+        assert!(dialogue.unwritten < limit, "{}", dialogue.unwritten);
         dialogue.drain();
-        assert!(dialogue.unwritten < most, "no room, and more is taken");
+        assert!(dialogue.unwritten < limit, "no room, and more is taken");
         total += dialogue.take().announced;
         dialogue.write();
         passes += 1;
@@ -225,9 +237,10 @@ fn routes_are_taken_only_while_the_queue_has_room() {
 }
 
 #[test]
-fn a_slow_peer_is_sent_the_newest_state_only() {
+fn slow_peer_is_sent_only_the_newest_state() {
     let mut dialogue = Dialogue::established(10_000, 4096);
     dialogue.take();
+    // The driver writes nothing meanwhile: 99 changes of each route wait in the table.
     for preference in 1..100 {
         dialogue.change(|rib| {
             (0..10_000)
@@ -249,7 +262,7 @@ fn refreshes_are_answered_once_a_second_and_after_the_last_answer_was_written() 
     };
     dialogue.ask_refresh();
     assert_eq!(dialogue.take(), answer);
-    // Two more at once: one answer, not before a second has passed.
+    // Two more at once get one answer, not before a second has passed.
     dialogue.ask_refresh();
     dialogue.ask_refresh();
     dialogue.write_all();
@@ -258,7 +271,7 @@ fn refreshes_are_answered_once_a_second_and_after_the_last_answer_was_written() 
     assert_eq!(wait, REFRESH_INTERVAL);
     dialogue.wait(wait);
     assert_eq!(dialogue.take(), answer);
-    // The answer is still queued: the next one waits for the socket, however long.
+    // The answer is still queued: the next one waits for the socket, for whatever time.
     dialogue.ask_refresh();
     dialogue.wait(REFRESH_INTERVAL * 2);
     assert_eq!(dialogue.take(), Taken::default());
@@ -271,6 +284,7 @@ fn refreshes_are_answered_once_a_second_and_after_the_last_answer_was_written() 
 fn new_policy_withdraws_and_announces_what_it_changes() {
     let mut dialogue = Dialogue::established(4, MAX_QUEUED);
     dialogue.take();
+    // Two of the four routes are in this prefix.
     let lower = PrefixRange::inside_of("10.0.0.0/31".parse().unwrap());
     let policy = ExportPolicy::only([lower]).local_pref(7);
     dialogue
@@ -283,6 +297,7 @@ fn new_policy_withdraws_and_announces_what_it_changes() {
         ..Taken::default()
     };
     assert_eq!(dialogue.take(), changed);
+    // A new policy needs no reset.
     assert_eq!(
         dialogue.peering.session().state(),
         crate::State::Established
@@ -293,6 +308,7 @@ fn new_policy_withdraws_and_announces_what_it_changes() {
 fn draining_sends_the_table_again_and_ends_with_it() {
     let mut dialogue = Dialogue::established(2, MAX_QUEUED);
     dialogue.take();
+    // GRACEFUL_SHUTDOWN is an attribute (RFC 8326): it is added or removed by sending the route again.
     for draining in [true, false] {
         dialogue.peering.set_draining(draining);
         dialogue.drain();
@@ -305,7 +321,7 @@ fn flush_ends_when_the_peer_has_acknowledged_every_octet() {
     let mut dialogue = Dialogue::established(1, MAX_QUEUED);
     dialogue.write();
     dialogue.rib.announce(&route(9));
-    // The driver has not been told of the change: the flush finds it.
+    // The driver has not been told of the change, so the flush must find it.
     let flush = dialogue.peering.flush(dialogue.rib.version());
     dialogue.drain();
     assert_eq!(dialogue.take().announced, 2);
@@ -330,8 +346,8 @@ fn flush_ends_when_the_peer_has_acknowledged_every_octet() {
 fn flush_without_a_session_ends_at_once() {
     let mut dialogue = Dialogue::established(1, MAX_QUEUED);
     let waiting = dialogue.peering.flush(dialogue.rib.version());
-    let given_up = dialogue.peering.flush(dialogue.rib.version());
-    dialogue.peering.cancel_flush(given_up);
+    let cancelled = dialogue.peering.flush(dialogue.rib.version());
+    dialogue.peering.cancel_flush(cancelled);
     let (now, connection) = (dialogue.now, dialogue.connection);
     dialogue.peering.handle_closed(now, connection);
     dialogue.drain();
@@ -343,7 +359,8 @@ fn flush_without_a_session_ends_at_once() {
 }
 
 #[test]
-fn a_session_that_is_down_keeps_no_place_in_the_table() {
+fn session_that_is_down_keeps_no_position_in_the_table() {
+    // Both ends of a position: the peering is closed, or its session goes down.
     for closes in [false, true] {
         let mut dialogue = Dialogue::established(1000, 4096);
         let (now, connection) = (dialogue.now, dialogue.connection);
@@ -366,6 +383,7 @@ fn a_session_that_is_down_keeps_no_place_in_the_table() {
         for number in 0..1000 {
             assert!(dialogue.rib.withdraw(route(number).destination()));
         }
+        // Withdrawals stay in the log while a position precedes them.
         for _ in 0..1000 {
             dialogue.rib.announce(&route(0));
             dialogue.rib.withdraw(route(0).destination());

@@ -1,17 +1,21 @@
 //! Grouping a window of changes by path: what is to be written together is put together.
 
-use super::log::{Change, Key};
+use super::log::{Change, Key, LogKey};
 
-/// Withdrawals come first, then every path's routes, by its number; within each the order stays.
+/// Withdrawals come first, then every path's routes, by its number; within each the order stays. All paths have numbers below
+/// `limit`.
 ///
 /// Paths are numbered from 0, so that counting does for all but the largest numbers what sorting would take far longer for.
-pub(super) fn group<D: Clone>(window: &mut Vec<(Key<D>, Change)>) {
+pub(super) fn group<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, limit: usize) {
     if window.is_sorted_by_key(|(_, change)| rank(change)) {
         return;
     }
-    let highest = window.iter().map(|(_, change)| rank(change)).max();
-    match highest {
-        Some(highest) if highest <= window.len() * 2 => count(window, highest),
+    let few = window.len() * 2;
+    let ranks = || window.iter().map(|(_, change)| rank(change));
+    // The largest number in the window is worth looking for only if counting does not pay anyway.
+    let highest = Some(limit).filter(|limit| *limit <= few);
+    match highest.or_else(|| ranks().max()) {
+        Some(highest) if highest <= few => count(window, highest),
         _ => window.sort_by_key(|(_, change)| rank(change)),
     }
 }
@@ -23,7 +27,7 @@ fn rank(change: &Change) -> usize {
     }
 }
 
-fn count<D: Clone>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
+fn count<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
     // How many changes each rank has; then where the next of each goes.
     let mut places = vec![0; highest + 1];
     for (_, change) in window.iter() {
@@ -40,7 +44,7 @@ fn count<D: Clone>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
         if let Some(place) = places.get_mut(rank(&item.1))
             && let Some(slot) = grouped.get_mut(*place)
         {
-            slot.clone_from(item);
+            *slot = (D::copy(&item.0), item.1);
             *place += 1;
         }
     }
@@ -71,7 +75,7 @@ mod tests {
                 .collect();
             let mut sorted = window.clone();
             sorted.sort_by_key(|(_, change)| rank(change));
-            group(&mut window);
+            group(&mut window, usize::try_from(paths).unwrap());
             assert_eq!(window, sorted, "{paths} paths");
         }
     }

@@ -74,6 +74,19 @@ pub(crate) enum Change {
     Withdrawn,
 }
 
+impl<D> Entry<D> {
+    /// Returns what a consumer is told of the entry at this position, if anything.
+    #[inline]
+    fn change(&self, position: usize, consumer: Consumer) -> Option<Change> {
+        match self.state {
+            DEAD => None,
+            TOMBSTONE if position < consumer.joined => None,
+            TOMBSTONE => Some(Change::Withdrawn),
+            path => PathKey::from_number(path).map(Change::Announced),
+        }
+    }
+}
+
 impl<D> Default for Log<D> {
     fn default() -> Self {
         Self {
@@ -217,7 +230,8 @@ impl<D: LogKey> Log<D> {
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
     }
 
-    /// Moves at most `limit` changes that the consumer has not read into `window`.
+    /// Appends the changes at the next `limit` positions that the consumer has not read to `window`: fewer than `limit`
+    /// changes, or none, if some of the positions are dead.
     pub(crate) fn read(
         &mut self,
         consumer: ConsumerId,
@@ -227,30 +241,24 @@ impl<D: LogKey> Log<D> {
         let Some(slot) = self.consumer(consumer).copied() else {
             return;
         };
-        let best_only = !slot.every_path && self.identified > 0;
-        let mut position = slot.offset;
-        let unread = self.entries.len().saturating_sub(position);
-        window.reserve(unread.min(limit.saturating_sub(window.len())));
-        for entry in self.entries.get(slot.offset..).unwrap_or_default() {
-            if window.len() >= limit {
-                break;
-            }
-            let change = match entry.state {
-                DEAD => None,
-                TOMBSTONE if position < slot.joined => None,
-                TOMBSTONE => Some(Change::Withdrawn),
-                path => PathKey::from_number(path).map(Change::Announced),
-            };
-            if best_only {
-                let best = || self.best_change(&entry.key.destination, position, slot.joined);
-                window.extend(change.and_then(|_| best()));
-            } else {
-                window.extend(change.map(|change| (entry.key.clone(), change)));
-            }
-            position += 1;
+        let start = slot.offset.min(self.entries.len());
+        let end = self.entries.len().min(start.saturating_add(limit));
+        let unread = self.entries.get(start..end).unwrap_or_default();
+        window.reserve(unread.len());
+        let changes = unread
+            .iter()
+            .zip(start..)
+            .filter_map(|(entry, position)| Some((entry, position, entry.change(position, slot)?)));
+        // A destination has one path unless a path identifier was given, so that most tables need no search for the best.
+        if slot.every_path || self.identified == 0 {
+            window.extend(changes.map(|(entry, _, change)| (D::copy(&entry.key), change)));
+        } else {
+            window.extend(changes.filter_map(|(entry, position, _)| {
+                self.best_change(&entry.key.destination, position, slot.joined)
+            }));
         }
         if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
-            slot.offset = position;
+            slot.offset = end;
         }
     }
 
@@ -414,6 +422,11 @@ pub(crate) trait LogKey: Clone + Eq {
     fn is_same_value(&self, _: &Self) -> bool {
         true
     }
+
+    /// Copies a key. The derived `clone` goes field by field, which is slow for prefixes.
+    fn copy(key: &Key<Self>) -> Key<Self> {
+        key.clone()
+    }
 }
 
 impl LogKey for Ipv4Net {
@@ -422,6 +435,10 @@ impl LogKey for Ipv4Net {
         let number = self.addr().to_bits().checked_shr(host_bits).unwrap_or(0);
         let number = u64::from(number) | u64::from(self.prefix_len()) << u32::BITS;
         hash_in_blocks(hasher, number / BLOCK, number % BLOCK)
+    }
+
+    fn copy(key: &Key<Self>) -> Key<Self> {
+        *key
     }
 }
 
@@ -432,6 +449,10 @@ impl LogKey for Ipv6Net {
         let place = u64::try_from(number % u128::from(BLOCK)).unwrap_or(0);
         let block = (number / u128::from(BLOCK), self.prefix_len());
         hash_in_blocks(hasher, block, place)
+    }
+
+    fn copy(key: &Key<Self>) -> Key<Self> {
+        *key
     }
 }
 

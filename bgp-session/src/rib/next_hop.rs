@@ -11,8 +11,8 @@ use crate::negotiate::Negotiated;
 /// One address of each family, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Addresses {
-    ipv4: Option<Ipv4Addr>,
-    ipv6: Option<Ipv6Addr>,
+    ipv4: Option<IpAddr>,
+    ipv6: Option<IpAddr>,
 }
 
 /// What decides about the next hops of the routes that one peer is sent: those of the policy are used before those of a route,
@@ -33,14 +33,14 @@ impl NextHops {
         };
         let policy = config.export.as_ref();
         Self {
-            policy: Addresses {
-                ipv4: policy.and_then(|policy| policy.next_hop_ipv4),
-                ipv6: policy.and_then(|policy| policy.next_hop_ipv6),
-            },
-            ours: Addresses {
-                ipv4: config.next_hop_ipv4.or(local_ipv4),
-                ipv6: config.next_hop_ipv6.or(local_ipv6),
-            },
+            policy: Addresses::new(
+                policy.and_then(|policy| policy.next_hop_ipv4),
+                policy.and_then(|policy| policy.next_hop_ipv6),
+            ),
+            ours: Addresses::new(
+                config.next_hop_ipv4.or(local_ipv4),
+                config.next_hop_ipv6.or(local_ipv6),
+            ),
             extended: negotiated.sends.extended_next_hop(),
         }
     }
@@ -55,53 +55,58 @@ impl NextHops {
                 self.of_ipv4(extended, path)
             }
             (Afi::IPV6, Safi::UNICAST | Safi::MULTICAST) => {
-                let given = self.given_ipv6(path).or(self.ours.ipv6);
-                given.map(IpAddr::V6)
+                self.given_ipv6(path).or(self.ours.ipv6)
             }
             // RFC 4659 section 3.2.1.2, RFC 4798 section 2: IPv6 across an IPv4 core.
-            (Afi::IPV6, _) => self.either(path).map(|address| match address {
+            (Afi::IPV6, _) => self.ipv6_first(path).map(|address| match address {
                 IpAddr::V4(address) => address.to_ipv6_mapped().into(),
                 IpAddr::V6(_) => address,
             }),
             // RFC 7432 section 7, RFC 4684 section 5: the endpoint of a tunnel or of the session.
-            _ => self.either_ipv4_first(path),
+            _ => self.ipv4_first(path),
         };
         address.map(NextHop::Address)
     }
 
     fn of_ipv4(&self, extended: bool, path: &Path) -> Option<IpAddr> {
-        let own = self.given_ipv4(path).map(IpAddr::V4);
         // RFC 8950: an IPv6 address if there is no IPv4 one.
-        let own_ipv6 = self.given_ipv6(path).filter(|_| extended);
+        let given_ipv6 = self.given_ipv6(path).filter(|_| extended);
         let ours_ipv6 = self.ours.ipv6.filter(|_| extended);
-        own.or(own_ipv6.map(IpAddr::V6))
-            .or(self.ours.ipv4.map(IpAddr::V4))
-            .or(ours_ipv6.map(IpAddr::V6))
+        let given = self.given_ipv4(path).or(given_ipv6);
+        given.or(self.ours.ipv4).or(ours_ipv6)
     }
 
     /// An IPv6 address before an IPv4 one, and a given one before ours.
-    fn either(&self, path: &Path) -> Option<IpAddr> {
-        let given = self.given_ipv6(path).map(IpAddr::V6);
-        given
-            .or(self.given_ipv4(path).map(IpAddr::V4))
-            .or(self.ours.ipv6.map(IpAddr::V6))
-            .or(self.ours.ipv4.map(IpAddr::V4))
+    fn ipv6_first(&self, path: &Path) -> Option<IpAddr> {
+        let ipv4 = self.given_ipv4(path);
+        let given = self.given_ipv6(path).or(ipv4);
+        given.or(self.ours.ipv6).or(self.ours.ipv4)
     }
 
-    fn either_ipv4_first(&self, path: &Path) -> Option<IpAddr> {
-        let given = self.given_ipv4(path).map(IpAddr::V4);
-        given
-            .or(self.given_ipv6(path).map(IpAddr::V6))
-            .or(self.ours.ipv4.map(IpAddr::V4))
-            .or(self.ours.ipv6.map(IpAddr::V6))
+    /// An IPv4 address before an IPv6 one, and a given one before ours.
+    fn ipv4_first(&self, path: &Path) -> Option<IpAddr> {
+        let ipv6 = self.given_ipv6(path);
+        let given = self.given_ipv4(path).or(ipv6);
+        given.or(self.ours.ipv4).or(self.ours.ipv6)
     }
 
-    fn given_ipv4(&self, path: &Path) -> Option<Ipv4Addr> {
-        self.policy.ipv4.or(path.next_hop_ipv4)
+    fn given_ipv4(&self, path: &Path) -> Option<IpAddr> {
+        let own = path.next_hop_ipv4.map(IpAddr::V4);
+        self.policy.ipv4.or(own)
     }
 
-    fn given_ipv6(&self, path: &Path) -> Option<Ipv6Addr> {
-        self.policy.ipv6.or(path.next_hop_ipv6)
+    fn given_ipv6(&self, path: &Path) -> Option<IpAddr> {
+        let own = path.next_hop_ipv6.map(IpAddr::V6);
+        self.policy.ipv6.or(own)
+    }
+}
+
+impl Addresses {
+    fn new(ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>) -> Self {
+        Self {
+            ipv4: ipv4.map(IpAddr::V4),
+            ipv6: ipv6.map(IpAddr::V6),
+        }
     }
 }
 
@@ -115,14 +120,8 @@ mod tests {
 
     fn over(ipv4: bool, ipv6: bool) -> NextHops {
         NextHops {
-            policy: Addresses {
-                ipv4: None,
-                ipv6: None,
-            },
-            ours: Addresses {
-                ipv4: ipv4.then_some(V4),
-                ipv6: ipv6.then_some(V6),
-            },
+            policy: Addresses::new(None, None),
+            ours: Addresses::new(ipv4.then_some(V4), ipv6.then_some(V6)),
             extended: FamilySet::EMPTY,
         }
     }

@@ -7,12 +7,15 @@ use super::intern::{Interner, PathKey};
 use super::log::{Change, ConsumerId, Key, Log, LogKey};
 use super::route::Path;
 
-/// Changes that one consumer has taken from a log, grouped by path.
+/// Changes that one consumer has taken from a log, with the paths that they name.
 ///
-/// It is filled while the table is locked and written after that.
+/// It is filled while the table is locked, and grouped and written after that: all peers wait for the lock.
 #[derive(Debug)]
 pub(super) struct Window<D> {
     changes: Vec<(Key<D>, Change)>,
+    /// The paths that the changes name, each once.
+    paths: Vec<(PathKey, Arc<Path>)>,
+    named: KeySet,
     /// The groups, in their order: withdrawals, then each path in the order of its key.
     groups: Vec<Group>,
 }
@@ -20,8 +23,8 @@ pub(super) struct Window<D> {
 /// Changes of one path, one after the other.
 #[derive(Debug)]
 struct Group {
-    /// `None` for withdrawals.
-    path: Option<(PathKey, Arc<Path>)>,
+    /// The position in `paths`, or `None` for withdrawals.
+    path: Option<usize>,
     length: usize,
 }
 
@@ -29,6 +32,8 @@ impl<D> Default for Window<D> {
     fn default() -> Self {
         Self {
             changes: Vec::new(),
+            paths: Vec::new(),
+            named: KeySet::default(),
             groups: Vec::new(),
         }
     }
@@ -42,28 +47,57 @@ impl<D: LogKey> Window<D> {
         let longest = paths.longest().max(1);
         let limit = (MAX_OCTETS / longest).clamp(1, MAX_CHANGES);
         log.read(consumer, limit, &mut self.changes);
-        self.group(|key| paths.path(key).cloned());
+        // A set has a bit for every path of the table: a few changes are not worth making one.
+        let is_small = self.changes.len() <= SMALL;
+        let mut last = None;
+        for (_, change) in &self.changes {
+            let Change::Announced(key) = *change else {
+                continue;
+            };
+            // Neighbors mostly share their path, which spares the search.
+            if last.replace(key) == Some(key) {
+                continue;
+            }
+            let is_new = if is_small {
+                self.paths.iter().all(|(known, _)| *known != key)
+            } else {
+                self.named.insert(key)
+            };
+            if is_new {
+                let path = paths.path(key);
+                self.paths.extend(path.map(|path| (key, Arc::clone(path))));
+            }
+        }
     }
 
     pub(super) fn clear(&mut self) {
         self.changes.clear();
         self.groups.clear();
+        for (key, _) in self.paths.drain(..) {
+            self.named.remove(key);
+        }
     }
 
-    /// Keeps, changes or removes every change, then groups what is left.
+    /// Keeps, changes or removes every change.
     pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&Key<D>, &mut Change) -> bool) {
         self.changes.retain_mut(|(key, change)| keep(key, change));
-        let groups = std::mem::take(&mut self.groups);
-        // Both are in the order of the keys.
-        let mut paths = groups.into_iter().filter_map(|group| group.path);
-        self.group(|key| paths.find(|(known, _)| *known == key).map(|(_, path)| path));
     }
 
-    fn group(&mut self, mut path: impl FnMut(PathKey) -> Option<Arc<Path>>) {
-        by_path::group(&mut self.changes);
+    /// Groups the changes by path.
+    pub(super) fn group(&mut self) {
+        self.paths.sort_unstable_by_key(|(key, _)| *key);
+        let limit = self.paths.last().map_or(0, |(key, _)| {
+            usize::try_from(key.number()).map_or(usize::MAX, |number| number + 1)
+        });
+        by_path::group(&mut self.changes, limit);
+        self.groups.clear();
+        // Groups and paths are in the order of the keys. A policy may have left a path without changes.
+        let mut paths = self.paths.iter().enumerate();
         for run in self.changes.chunk_by(|(_, one), (_, other)| one == other) {
             let path = match run.first() {
-                Some((_, Change::Announced(key))) => path(*key).map(|path| (*key, path)),
+                Some((_, Change::Announced(key))) => paths
+                    .find(|(_, (known, _))| known == key)
+                    .map(|(position, _)| position),
                 _ => None,
             };
             let length = run.len();
@@ -76,12 +110,49 @@ impl<D: LogKey> Window<D> {
         let mut changes = self.changes.as_slice();
         self.groups.iter().map(move |group| {
             let of_group = changes.split_off(..group.length).unwrap_or_default();
-            (group.path.as_ref().map(|(_, path)| &**path), of_group)
+            let path = group.path.and_then(|position| self.paths.get(position));
+            (path.map(|(_, path)| &**path), of_group)
         })
     }
 }
 
-/// The largest number of changes in a window.
+/// A set of paths, one bit for each key up to the highest that was ever in it.
+#[derive(Debug, Default)]
+struct KeySet(Vec<u64>);
+
+impl KeySet {
+    /// Adds a key. Returns `false` if it was there.
+    fn insert(&mut self, key: PathKey) -> bool {
+        let (word, bit) = Self::place(key);
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        let Some(word) = self.0.get_mut(word) else {
+            return false;
+        };
+        let absent = *word & bit == 0;
+        *word |= bit;
+        absent
+    }
+
+    fn remove(&mut self, key: PathKey) {
+        let (word, bit) = Self::place(key);
+        if let Some(word) = self.0.get_mut(word) {
+            *word &= !bit;
+        }
+    }
+
+    fn place(key: PathKey) -> (usize, u64) {
+        let number = usize::try_from(key.number()).unwrap_or(usize::MAX);
+        (number / 64, 1 << (number % 64))
+    }
+}
+
+/// Up to this number of changes, paths are searched one by one.
+const SMALL: usize = 16;
+
+/// The largest number of changes in a window. Large enough that grouping pays, and that a peer that waits for the lock is
+/// woken a hundred times less often than it would be with windows of a few hundred.
 const MAX_CHANGES: usize = 32768;
 
 /// About how many octets the changes of a window may become, even if each has attributes of its own.

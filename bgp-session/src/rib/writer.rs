@@ -57,6 +57,7 @@ impl Writer<'_> {
                 true
             });
         }
+        window.group();
         let identified = self.export.context.add_path().contains(family);
         for (path, group) in window.groups() {
             self.write_group(family, identified, path, group);

@@ -1,4 +1,4 @@
-//! One TCP connection to the peer, or the place for one: its state, its timers, what it has agreed on.
+//! One instance of the state machine: its state, its timers, its TCP connection, and what was negotiated on it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,94 +8,108 @@ use bgp_wire::{MessageLimit, NotificationBuf};
 
 use crate::collision::Initiator;
 use crate::fsm::{Conditions, State};
-use crate::negotiate::{Mood, Negotiated};
+use crate::negotiate::{Negotiated, OpenParameters};
 use crate::output::ConnectionId;
 use crate::timer::{Timer, Timers};
 
-/// An instance of the state machine (RFC 4271 section 8: one for each connection).
+/// An instance of the state machine. RFC 4271 section 8 requires one for each connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) state: State,
     pub(super) timers: Timers,
-    /// The TCP connection, if there is one or one is being made.
-    pub(super) transport: Option<Transport>,
-    /// What our OPEN said, once it is sent.
-    pub(super) offered: Option<Mood>,
-    /// What the peer's OPEN said, once it is accepted.
+    /// The TCP connection, or the dial that is to make it.
+    pub(super) tcp: Option<TcpConnection>,
+    /// The parameters of the OPEN that we sent. The configuration may change before the peer's OPEN arrives.
+    pub(super) offered: Option<OpenParameters>,
+    /// The parameters that the peer's OPEN and ours agree on; `None` before that OPEN is accepted.
     pub(super) negotiated: Option<Arc<Negotiated>>,
 }
 
+/// A TCP connection, or a dial.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Transport {
+pub(super) struct TcpConnection {
     pub(super) id: ConnectionId,
     pub(super) initiator: Initiator,
-    /// Our address, once it is connected.
+    /// Our address; `None` while we dial.
     pub(super) local_address: Option<IpAddr>,
-    /// When it was connected, or began to be.
+    /// The time at which it was connected, or at which we dialled.
     pub(super) since: Instant,
 }
 
-impl Transport {
-    /// Whether an OPEN may still be on its way to us.
-    pub(super) fn is_young(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < YOUNG
+impl TcpConnection {
+    /// Returns `true` if TCP has connected it, and `false` for a dial.
+    pub(super) fn is_connected(&self) -> bool {
+        self.local_address.is_some()
+    }
+
+    /// Returns `true` if the peer's OPEN may still be in transit.
+    pub(super) fn is_recent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < MAX_OPEN_DELAY
     }
 }
 
 impl Connection {
+    /// Creates an instance in Idle without a TCP connection.
     pub(super) fn idle() -> Self {
         Self {
             state: State::Idle,
             timers: Timers::default(),
-            transport: None,
+            tcp: None,
             offered: None,
             negotiated: None,
         }
     }
 
-    pub(super) fn is(&self, id: ConnectionId) -> bool {
-        self.transport.is_some_and(|transport| transport.id == id)
+    /// Returns `true` if its TCP connection has this identifier.
+    pub(super) fn has_id(&self, id: ConnectionId) -> bool {
+        self.tcp.is_some_and(|tcp| tcp.id == id)
     }
 
-    /// Whether there is a TCP connection, not only a dial.
+    /// Returns `true` if it has a TCP connection, and not only a dial.
     pub(super) fn is_connected(&self) -> bool {
-        self.transport
-            .is_some_and(|transport| transport.local_address.is_some())
+        self.tcp.is_some_and(|tcp| tcp.is_connected())
     }
 
+    /// Returns the conditions on which the rows of the table depend.
     pub(super) fn conditions(&self, passive: bool, delay_open: Option<Duration>) -> Conditions {
         Conditions {
             passive,
             delay_open: delay_open.is_some(),
+            // Events 19 and 20 differ only in this timer (RFC 4271 section 8.1.5).
             delay_open_running: self.timers.deadline(Timer::DelayOpen).is_some(),
         }
     }
 
+    /// Returns the limit for received messages.
     pub(super) fn message_limit(&self) -> MessageLimit {
         self.negotiated
             .as_ref()
+            // RFC 8654 section 4: an OPEN is limited to 4,096 octets; the longer limit holds once it is negotiated.
             .map_or(MessageLimit::Standard, |negotiated| {
                 negotiated.context.message_limit()
             })
     }
 
+    /// Returns the earliest deadline of its timers.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.timers.next_deadline()
     }
 }
 
-/// What came with an event: what it is about.
+/// The data of an event: the messages and parameters that its actions need.
 #[derive(Debug, Default)]
-pub(super) struct Cause {
-    /// The NOTIFICATION that the event stands for, received or to be sent.
+pub(super) struct EventDetails {
+    /// The received NOTIFICATION, or the one that `Action::NotifyCause` sends.
     pub(super) notification: Option<NotificationBuf>,
-    /// The type of the message that did not fit (RFC 6608).
+    /// The type of the received message; RFC 6608 section 3 reports it if the state does not expect it.
     pub(super) message_type: Option<u8>,
-    /// What an accepted OPEN agrees on.
+    /// The parameters that an accepted OPEN and ours agree on.
     pub(super) negotiated: Option<Arc<Negotiated>>,
-    /// The operator ends the session for a restart, over which the peer keeps our routes: no NOTIFICATION.
-    pub(super) silent: bool,
+    /// `true` for a planned restart over which the peer keeps our routes: a NOTIFICATION would end that (RFC 4724
+    /// section 4.1).
+    pub(super) suppress_notification: bool,
 }
 
-/// How long the OPEN of a peer that is there takes at the most.
-const YOUNG: Duration = Duration::from_secs(5);
+/// Maximum delay of the OPEN of a live peer.
+// RFC 4271 section 8.2.2: without DelayOpen a speaker sends its OPEN as soon as TCP connects.
+const MAX_OPEN_DELAY: Duration = Duration::from_secs(5);

@@ -1,13 +1,13 @@
-//! The connections of a session: two at most, and which of them the session's state is that of.
+//! The two connections of a session, and the promotion of the secondary to primary.
 
 use std::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, TcpConnection};
 use crate::fsm::State;
 use crate::output::ConnectionId;
 use crate::timer::earlier;
 
-/// Names one of the two places for a connection.
+/// One of the two connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     Primary,
@@ -23,14 +23,15 @@ impl Slot {
     }
 }
 
+/// The connections of a session: RFC 4271 section 6.8 permits two until a collision is resolved.
 #[derive(Debug)]
 pub(super) struct Connections {
     /// The connection that we dial on. Its state is the session's state.
     pub(super) primary: Connection,
-    /// A connection that the peer has made while the primary is in use.
+    /// A connection that the peer made while the primary was in use.
     pub(super) secondary: Option<Connection>,
-    /// The connections that have been named so far.
-    named: u64,
+    /// The last connection identifier in use.
+    last_id: u64,
 }
 
 impl Connections {
@@ -38,16 +39,18 @@ impl Connections {
         Self {
             primary: Connection::idle(),
             secondary: None,
-            named: 0,
+            last_id: 0,
         }
     }
 
-    /// Returns the name of the next connection.
+    /// Returns a new connection identifier.
     pub(super) fn next_id(&mut self) -> ConnectionId {
-        self.named += 1;
-        ConnectionId(self.named)
+        // An identifier is never reused: late input for an ended connection must not reach a new one.
+        self.last_id += 1;
+        ConnectionId(self.last_id)
     }
 
+    /// Returns the connection in `slot`. The primary always exists.
     #[inline]
     pub(super) fn get(&self, slot: Slot) -> Option<&Connection> {
         match slot {
@@ -56,6 +59,7 @@ impl Connections {
         }
     }
 
+    /// Returns the connection in `slot`. The primary always exists.
     #[inline]
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
         match slot {
@@ -64,41 +68,65 @@ impl Connections {
         }
     }
 
+    /// Returns the connection in a slot that is in use: the primary, or a secondary on which an event occurs.
+    #[expect(
+        clippy::expect_used,
+        reason = "every event is performed on a connection that was found, and clean_up runs after its actions"
+    )]
+    #[inline]
+    pub(super) fn in_use(&mut self, slot: Slot) -> &mut Connection {
+        self.get_mut(slot).expect("the slot is in use")
+    }
+
     /// Returns the slot of a connection, or `None` if it has ended.
     #[inline]
     pub(super) fn slot(&self, id: ConnectionId) -> Option<Slot> {
-        let is = |slot: &Slot| self.get(*slot).is_some_and(|connection| connection.is(id));
-        [Slot::Primary, Slot::Secondary].into_iter().find(is)
+        [Slot::Primary, Slot::Secondary].into_iter().find(|slot| {
+            self.get(*slot)
+                .is_some_and(|connection| connection.has_id(id))
+        })
     }
 
-    /// Returns the other one of the two connections, if TCP has connected it.
-    pub(super) fn other(&self, slot: Slot) -> Option<(Slot, &Connection)> {
+    /// Returns the slot and the TCP connection of an identifier, or `None` if it has ended.
+    pub(super) fn tcp_mut(&mut self, id: ConnectionId) -> Option<(Slot, &mut TcpConnection)> {
+        let slot = self.slot(id)?;
+        let tcp = self.get_mut(slot)?.tcp.as_mut()?;
+        Some((slot, tcp))
+    }
+
+    /// Returns slot, state and TCP connection of the other instance, if TCP has connected it.
+    pub(super) fn other(&self, slot: Slot) -> Option<(Slot, State, TcpConnection)> {
         let other = slot.other();
         let connection = self.get(other)?;
-        connection.is_connected().then_some((other, connection))
+        // A mere dial has sent nothing and cannot collide.
+        let connected = connection.tcp.filter(TcpConnection::is_connected)?;
+        Some((other, connection.state, connected))
     }
 
+    /// Returns the earliest deadline of all timers.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let secondary = self.secondary.as_ref().and_then(Connection::next_deadline);
         earlier(self.primary.next_deadline(), secondary)
     }
 
-    /// Drops a secondary that has no transport.
+    /// Drops a secondary that has no TCP connection.
     pub(super) fn drop_unused_secondary(&mut self) {
-        let unused = |secondary: &mut Connection| secondary.transport.is_none();
+        let unused = |secondary: &mut Connection| secondary.tcp.is_none();
+        // The peer made this connection. After a failure only the primary dials again.
         self.secondary.take_if(unused);
     }
 
-    /// Puts the secondary into the place of a primary that has no transport, if an OPEN has shown that it is the peer's.
-    /// Returns the states of the session before and after that.
+    /// Makes the secondary the primary if the primary has no TCP connection. Returns the session's state before and
+    /// after.
     pub(super) fn promote(&mut self) -> Option<(State, State)> {
-        let primary_is_unused = matches!(self.primary.state, State::Idle | State::Active)
-            && self.primary.transport.is_none();
+        let primary_is_unused =
+            matches!(self.primary.state, State::Idle | State::Active) && self.primary.tcp.is_none();
         if !primary_is_unused {
             return None;
         }
-        let proven = |secondary: &mut Connection| secondary.negotiated.is_some();
-        let secondary = self.secondary.take_if(proven)?;
+        // Before its OPEN is accepted, an incoming connection may be from a stranger at the peer's address.
+        let has_negotiated = |secondary: &mut Connection| secondary.negotiated.is_some();
+        let secondary = self.secondary.take_if(has_negotiated)?;
         let from = std::mem::replace(&mut self.primary, secondary).state;
         Some((from, self.primary.state))
     }

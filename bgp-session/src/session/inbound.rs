@@ -1,4 +1,4 @@
-//! What arrives on a connection: frames, decoded and turned into events.
+//! Received octets: splits them into messages, decodes these, and turns them into events.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,48 +10,45 @@ use bgp_wire::{
 use bytes::{Buf, BytesMut};
 
 use super::Session;
-use super::connection::Cause;
+use super::connection::EventDetails;
 use super::connections::Slot;
-use crate::collision::{Existing, Initiator, Keep, Speaker, resolve};
+use crate::collision::{Existing, Identity, Initiator, Keep, resolve};
 use crate::fsm::{Event, State};
 use crate::negotiate::negotiate;
 use crate::output::{ConnectionId, ReceivedUpdate, SessionEvent};
 
 impl Session {
-    /// Takes whole messages off `buffer`, which holds what the connection has received, and leaves the rest in it.
+    /// Processes the whole messages in `buffer`, the received octets of a connection, and leaves an incomplete one in
+    /// it.
     ///
     /// Nothing is copied: a delivered UPDATE shares the buffer's memory. Octets of a connection that has ended are
     /// discarded.
     pub fn handle_bytes(&mut self, now: Instant, id: ConnectionId, buffer: &mut BytesMut) {
         while let Some(slot) = self.connections.slot(id) {
-            // Most sessions say nothing else for most of their time: nothing is shared for it.
+            // Most messages are KEEPALIVEs. A frame would share the buffer, and pay for its reference count.
             if buffer.starts_with(&KEEPALIVE) {
                 buffer.advance(KEEPALIVE.len());
                 self.statistics.received.count(MessageType::KEEPALIVE);
                 self.handle_keepalive(now, slot);
                 continue;
             }
-            let limit = self
-                .connections
-                .get_mut(slot)
-                .map(|connection| connection.message_limit())
-                .unwrap_or_default();
+            let limit = self.connections.in_use(slot).message_limit();
             match Frame::split(buffer, limit) {
                 Ok(Some(frame)) => self.handle_frame(now, slot, frame),
                 Ok(None) => return,
                 Err(error) => self.step(now, slot, Event::BgpHeaderErr, failure(error, buffer)),
             }
         }
+        // Octets behind the message that ended the connection have no receiver.
         buffer.clear();
     }
 
     fn handle_frame(&mut self, now: Instant, slot: Slot, frame: Frame) {
         self.statistics.received.count(frame.message_type());
-        // A copy: what the message causes may end the connection.
-        let context = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.negotiated.as_ref())
+        // A copy, because the message may end the connection while the frame is still in use.
+        let negotiated = &self.connections.in_use(slot).negotiated;
+        let context = negotiated
+            .as_ref()
             .map_or(BEFORE_OPEN, |negotiated| negotiated.context);
         match frame.decode(&context) {
             Ok(Message::Open(open)) => self.handle_open(now, slot, &open),
@@ -70,8 +67,9 @@ impl Session {
                 let event = match frame.message_type() {
                     MessageType::OPEN => Event::BgpOpenMsgErr,
                     MessageType::UPDATE => Event::UpdateMsgErr,
-                    // RFC 7313 section 5, where a ROUTE-REFRESH is expected at all.
+                    // RFC 7313 section 5 defines the error for a session that expects the message.
                     MessageType::ROUTE_REFRESH if self.is_established(slot) => Event::UpdateMsgErr,
+                    // RFC 6608: in any other state the message itself is the error.
                     MessageType::ROUTE_REFRESH => Event::RouteRefreshMsg,
                     _ => Event::BgpHeaderErr,
                 };
@@ -89,88 +87,88 @@ impl Session {
         );
     }
 
-    fn is_established(&mut self, slot: Slot) -> bool {
+    /// Returns `true` if the connection in `slot` is Established.
+    fn is_established(&self, slot: Slot) -> bool {
         self.connections
-            .get_mut(slot)
+            .get(slot)
             .is_some_and(|connection| connection.state == State::Established)
     }
 
     fn handle_open(&mut self, now: Instant, slot: Slot, open: &Open<'_>) {
-        let Some(connection) = self.connections.get_mut(slot) else {
+        let connection = self.connections.in_use(slot);
+        let (offered, tcp) = (connection.offered, connection.tcp);
+        debug_assert!(tcp.is_some(), "octets arrive on a TCP connection");
+        // A driver must not pass octets of a dial that TCP has not connected; they are ignored.
+        let Some((tcp, local_address)) = tcp.and_then(|tcp| Some((tcp, tcp.local_address?))) else {
             return;
         };
-        let offered = connection.offered;
-        let Some(transport) = connection.transport else {
-            return;
-        };
-        let Some(local_address) = transport.local_address else {
-            return;
-        };
+        // Recorded even if the OPEN is refused: an operator needs them to correct the configuration.
         self.statistics.peer_as = Some(open.asn());
         self.statistics.peer_router_id = Some(open.router_id());
-        // The configuration may have changed since our OPEN was sent; one that is still to be sent says what holds now.
-        let mood = offered.unwrap_or_else(|| self.mood(now));
-        let mut cause = message(MessageType::OPEN);
-        match negotiate(self.local, &self.config, mood, local_address, open) {
-            Ok(negotiated) => cause.negotiated = Some(Arc::new(negotiated)),
+        // Negotiate what our OPEN offered: the configuration may have changed since it was sent.
+        // With DelayOpen ours follows the peer's, and offers what is configured now.
+        let open_parameters = offered.unwrap_or_else(|| self.open_parameters(now));
+        let mut details = message(MessageType::OPEN);
+        match negotiate(
+            self.local,
+            &self.config,
+            open_parameters,
+            local_address,
+            open,
+        ) {
+            Ok(negotiated) => details.negotiated = Some(Arc::new(negotiated)),
             Err(notification) => {
-                cause.notification = Some(notification);
-                return self.step(now, slot, Event::BgpOpenMsgErr, cause);
+                details.notification = Some(notification);
+                return self.step(now, slot, Event::BgpOpenMsgErr, details);
             }
         }
-        // RFC 4271 section 6.8: now the peer's identifier is known.
-        let (keep, other) = self.collide(now, slot, transport.initiator, open);
+        // RFC 4271 section 6.8: a collision can be resolved once the OPEN contains the peer's identifier.
+        let (keep, other) = self.resolve_collision(now, slot, tcp.initiator, open);
         if keep == Keep::Existing {
-            return self.step(now, slot, Event::OpenCollisionDump, cause);
+            return self.step(now, slot, Event::OpenCollisionDump, details);
         }
         if let (Keep::New, Some(other)) = (keep, other) {
-            // RFC 4724 section 5: a peer that restarts has lost the session that we still believe in.
+            // RFC 4724 section 5: a restarted peer has lost the session, so its routes are kept as if TCP had failed.
             let event = if self.is_established(other) {
                 Event::TcpConnectionFails
             } else {
                 Event::OpenCollisionDump
             };
-            self.step(now, other, event, Cause::default());
+            self.step(now, other, event, EventDetails::default());
         }
-        // If the primary went, this connection is in its place now.
-        let slot = self.connections.slot(transport.id).unwrap_or(slot);
-        self.step(now, slot, Event::BgpOpen, cause);
+        // Only a secondary whose OPEN is accepted is promoted, so this connection still has its slot.
+        debug_assert_eq!(self.connections.slot(tcp.id), Some(slot));
+        self.step(now, slot, Event::BgpOpen, details);
     }
 
-    /// Which connection lives on, and which is the other one.
-    fn collide(
+    /// Resolves a collision. Returns the connection to keep, and the slot of the other one if TCP has connected it.
+    fn resolve_collision(
         &mut self,
         now: Instant,
         slot: Slot,
         new: Initiator,
         open: &Open<'_>,
     ) -> (Keep, Option<Slot>) {
-        // A second OPEN on one connection is a fault, not a collision.
-        let first = self
-            .connections
-            .get_mut(slot)
-            .is_some_and(|connection| connection.negotiated.is_none());
-        let Some((other, connection)) = self.connections.other(slot).filter(|_| first) else {
+        // A second OPEN on one connection is an error of the state machine, not a collision.
+        let is_first_open = self.connections.in_use(slot).negotiated.is_none();
+        let Some((other, state, tcp)) = self.connections.other(slot).filter(|_| is_first_open)
+        else {
             return (Keep::Both, None);
         };
-        let Some(transport) = connection.transport else {
-            return (Keep::Both, None);
+        let configured = self.config.local(self.local);
+        let local = Identity {
+            router_id: configured.router_id,
+            asn: configured.asn,
         };
-        let local = self.config.local(self.local);
-        let local = Speaker {
-            router_id: local.router_id,
-            asn: local.asn,
-        };
-        let remote = Speaker {
+        let remote = Identity {
             router_id: open.router_id(),
             asn: open.asn(),
         };
-        let young = transport.is_young(now);
         let existing = Existing {
-            initiator: transport.initiator,
-            state: connection.state,
-            young,
-            restarts: self
+            initiator: tcp.initiator,
+            state,
+            recent: tcp.is_recent(now),
+            restarts_gracefully: self
                 .negotiated()
                 .and_then(|negotiated| negotiated.restart.as_ref())
                 .is_some_and(|restart| !restart.families.is_empty()),
@@ -178,7 +176,7 @@ impl Session {
         (resolve(local, remote, existing, new), Some(other))
     }
 
-    /// Whether the message is to be delivered.
+    /// Processes an UPDATE. Returns `true` if the caller delivers it to the application.
     fn handle_update(&mut self, now: Instant, slot: Slot, update: &Update<'_>) -> bool {
         if !self.is_established(slot) {
             self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
@@ -187,19 +185,20 @@ impl Session {
         let checked = match update.check() {
             Ok(checked) => checked,
             Err(error) => {
-                let cause = failure(error, update.octets());
-                self.step(now, slot, Event::UpdateMsgErr, cause);
+                let details = failure(error, update.octets());
+                self.step(now, slot, Event::UpdateMsgErr, details);
                 return false;
             }
         };
+        // RFC 4271 section 6.7: the message that exceeds the limit ends the session, and is not delivered.
         let excess = self.limit.as_mut().and_then(|limit| limit.count(&checked));
         if let Some((family, limit)) = excess {
             let notification = NotificationBuf::maximum_prefixes(family, limit);
-            let cause = Cause {
+            let details = EventDetails {
                 notification: Some(notification),
-                ..Cause::default()
+                ..EventDetails::default()
             };
-            self.step(now, slot, Event::AutomaticStop, cause);
+            self.step(now, slot, Event::AutomaticStop, details);
             return false;
         }
         self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
@@ -208,8 +207,9 @@ impl Session {
             self.emit(SessionEvent::UpdateFault(fault));
         }
         if let Some(family) = checked.end_of_rib() {
+            // RFC 4724 section 4.2: routes that the peer has not sent again by now are removed.
             if self.retention.end_of_rib(family) {
-                self.emit_gone(FamilySet::EMPTY.with(family));
+                self.emit_stale_routes_gone(FamilySet::EMPTY.with(family));
             }
             self.emit(SessionEvent::EndOfRib(family));
             return false;
@@ -224,40 +224,46 @@ impl Session {
             Reason::UNSUPPORTED_VERSION_NUMBER => Event::NotifMsgVerErr,
             _ => Event::NotifMsg,
         };
-        // RFC 5492 section 3: the peer may know nothing of capabilities. Its own OPEN may have come before.
-        let refused = notification.reason() == Reason::UNSUPPORTED_OPTIONAL_PARAMETER;
-        let opening = self
-            .connections
-            .get_mut(slot)
-            .filter(|connection| matches!(connection.state, State::OpenSent | State::OpenConfirm));
-        if let Some(offered) = opening.and_then(|connection| connection.offered)
-            && refused
+        // RFC 5492 section 3: retry without capabilities. The peer's own OPEN may precede its refusal of ours.
+        let rejects_capabilities = notification.reason() == Reason::UNSUPPORTED_OPTIONAL_PARAMETER;
+        let connection = self.connections.in_use(slot);
+        let opening = matches!(connection.state, State::OpenSent | State::OpenConfirm);
+        debug_assert!(
+            !opening || connection.offered.is_some(),
+            "an OPEN has been sent"
+        );
+        if let Some(offered) = connection.offered
+            && opening
+            && rejects_capabilities
         {
-            self.plain = !offered.plain;
+            // A peer that rejects the OPEN without them also has another problem; offer them again.
+            self.omit_capabilities = !offered.omit_capabilities;
         }
-        let cause = Cause {
+        let details = EventDetails {
             notification: Some((*notification).into()),
-            ..Cause::default()
+            ..EventDetails::default()
         };
-        self.step(now, slot, event, cause);
+        self.step(now, slot, event, details);
     }
 
     fn handle_refresh(&mut self, now: Instant, slot: Slot, refresh: RouteRefresh) {
-        let established = self.is_established(slot);
+        let is_established = self.is_established(slot);
         self.step(
             now,
             slot,
             Event::RouteRefreshMsg,
             message(MessageType::ROUTE_REFRESH),
         );
-        let negotiated = self
+        let Some(negotiated) = self
             .connections
             .primary
             .negotiated
             .as_ref()
-            .filter(|_| established);
-        let Some(negotiated) = negotiated else { return };
-        // RFC 2918 section 4: a family that was not negotiated is ignored.
+            .filter(|_| is_established)
+        else {
+            return;
+        };
+        // RFC 2918 section 4: a request for a family that was not negotiated is ignored.
         if !negotiated.families().contains(refresh.family) {
             return;
         }
@@ -276,27 +282,30 @@ impl Session {
                 }
                 self.emit(SessionEvent::RefreshEnds(refresh.family));
             }
-            // RFC 7313 section 5: so is an unknown subtype.
+            // RFC 7313 section 5: an unknown subtype is ignored. Markers without the capability are unknown.
             _ => {}
         }
     }
 }
 
-/// How messages read before there is an OPEN.
+/// The context for messages before an OPEN is accepted.
 const BEFORE_OPEN: Context = Context::new(PeerKind::External);
 
-fn message(message_type: MessageType) -> Cause {
-    Cause {
+/// Returns the details of an event that a message of this type causes.
+fn message(message_type: MessageType) -> EventDetails {
+    EventDetails {
         message_type: Some(message_type.0),
-        ..Cause::default()
+        ..EventDetails::default()
     }
 }
 
-fn failure(error: DecodeError, octets: &[u8]) -> Cause {
+/// Returns the details of an event that an error in `octets` causes.
+fn failure(error: DecodeError, octets: &[u8]) -> EventDetails {
     let notification = Some(NotificationBuf::for_error(error, octets));
-    Cause {
+    EventDetails {
         notification,
+        // The type follows marker and length (RFC 4271 section 4.1); a bad header may be shorter.
         message_type: octets.get(18).copied(),
-        ..Cause::default()
+        ..EventDetails::default()
     }
 }

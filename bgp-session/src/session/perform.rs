@@ -1,4 +1,4 @@
-//! Performing what the table of the state machine asks for.
+//! Performs the actions of the state machine's table on the connections of a session.
 
 use std::time::{Duration, Instant};
 
@@ -6,18 +6,18 @@ use bgp_wire::{HoldTime, KEEPALIVE, NotificationBuf, Reason};
 use bytes::{Bytes, BytesMut};
 
 use super::Session;
-use super::connection::{Cause, Transport};
+use super::connection::{EventDetails, TcpConnection};
 use super::connections::Slot;
 use crate::collision::Initiator;
 use crate::fsm::{self, Action, Event, State, Transition};
-use crate::negotiate::{Mood, our_open};
+use crate::negotiate::{OpenParameters, our_open};
 use crate::output::{DownReason, Output, SessionEvent, SessionId};
 use crate::timer::Timer;
 
 impl Session {
-    /// One event on one connection.
+    /// Processes one event on one connection. Does nothing if the secondary does not exist.
     #[inline]
-    pub(super) fn step(&mut self, now: Instant, slot: Slot, event: Event, cause: Cause) {
+    pub(super) fn step(&mut self, now: Instant, slot: Slot, event: Event, details: EventDetails) {
         let (passive, delay_open) = (self.config.passive, self.config.delay_open);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
@@ -25,57 +25,58 @@ impl Session {
         let before = connection.state;
         let transition = fsm::step(before, event, connection.conditions(passive, delay_open));
         if before == State::Established && transition.state == State::Established {
-            // Nearly all that ever happens: nothing but what the table says.
+            // Fast path: no state change, so only the table's actions run.
             for action in transition.actions {
+                // HoldTimer restarts with every message: skip the dispatch of `perform`.
                 if let Action::Start(timer) = action {
                     self.start_timer(now, slot, *timer);
                 } else {
-                    self.perform(now, slot, *action, State::Established, &cause);
+                    self.perform(now, slot, *action, State::Established, &details);
                 }
             }
-            return self.tidy(now);
+            return self.clean_up(now);
         }
-        self.change(now, slot, event, cause, (before, transition));
+        self.change_state(now, slot, event, details, (before, transition));
     }
 
-    /// The rest of [`Self::step`], where the state may change.
-    fn change(
+    /// Performs a transition that may change the state.
+    fn change_state(
         &mut self,
         now: Instant,
         slot: Slot,
         event: Event,
-        cause: Cause,
+        details: EventDetails,
         (before, transition): (State, Transition),
     ) {
         let mut sent = None;
         for action in transition.actions {
             sent = self
-                .perform(now, slot, *action, transition.state, &cause)
+                .perform(now, slot, *action, transition.state, &details)
                 .or(sent);
         }
+        // The actions come first: a NOTIFICATION precedes the close of its connection.
         if before != State::Idle && transition.state == State::Idle {
-            self.release(now, slot, event, sent, cause);
+            self.release(now, slot, event, sent, details);
         } else if event == Event::TcpConnectionFails {
-            self.lose_transport(now, slot);
+            self.lose_tcp_connection(now, slot);
         }
         self.enter(slot, transition.state, event);
         if before != State::Established && transition.state == State::Established {
             self.establish(now, slot);
         }
-        self.tidy(now);
+        self.clean_up(now);
     }
 
-    /// Changes the state, and says so if it is the session's.
+    /// Changes the state of a connection. Emits an event if it is the session's state.
     pub(super) fn enter(&mut self, slot: Slot, to: State, cause: Event) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
+        let connection = self.connections.in_use(slot);
         let from = std::mem::replace(&mut connection.state, to);
         if slot == Slot::Primary {
             self.emit_state(from, to, cause);
         }
     }
 
+    /// Emits and counts a change of the session's state.
     fn emit_state(&mut self, from: State, to: State, cause: Event) {
         if from != to {
             self.statistics.transitions += 1;
@@ -83,23 +84,25 @@ impl Session {
         }
     }
 
-    /// Performs one action; the NOTIFICATION that was sent, if one was.
+    /// Performs one action. Returns the NOTIFICATION that it sent, if any.
     fn perform(
         &mut self,
         now: Instant,
         slot: Slot,
         action: Action,
         next: State,
-        cause: &Cause,
+        details: &EventDetails,
     ) -> Option<NotificationBuf> {
         match action {
             Action::Dial => self.dial(now, slot),
-            Action::SendOpen => self.open(now, slot),
+            Action::SendOpen => self.send_open(now, slot),
             Action::SendKeepalive => self.transmit(slot, Bytes::from_static(&KEEPALIVE)),
             Action::Notify(reason) => {
-                // RFC 6608 section 3: Data is the type of the message that did not fit.
-                let data = cause.message_type.filter(|_| is_unexpected_message(reason));
-                return self.notify(
+                // RFC 6608 section 3: the data field contains the type of the unexpected message.
+                let data = details
+                    .message_type
+                    .filter(|_| is_unexpected_message(reason));
+                return self.send_notification(
                     slot,
                     NotificationBuf {
                         reason,
@@ -107,16 +110,21 @@ impl Session {
                     },
                 );
             }
-            Action::NotifyCause if cause.silent => {}
+            Action::NotifyCause if details.suppress_notification => {}
             Action::NotifyCause => {
+                debug_assert!(
+                    details.notification.is_some(),
+                    "the event stands for a NOTIFICATION"
+                );
                 let cease = || NotificationBuf {
                     reason: Reason::ADMINISTRATIVE_SHUTDOWN,
                     data: Vec::new(),
                 };
-                let notification = cause.notification.clone().unwrap_or_else(cease);
-                let notification = self.in_earnest(slot, notification);
-                return self.notify(slot, notification);
+                let notification =
+                    self.as_hard_reset(slot, details.notification.clone().unwrap_or_else(cease));
+                return self.send_notification(slot, notification);
             }
+            // In Active this is the wait for our next dial, not the time that a dial may take: damp it.
             Action::Start(Timer::ConnectRetry)
                 if next == State::Active && !self.config.passive && slot == Slot::Primary =>
             {
@@ -124,15 +132,11 @@ impl Session {
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
             Action::Start(timer) => self.start_timer(now, slot, timer),
-            Action::Stop(timer) => {
-                if let Some(connection) = self.connections.get_mut(slot) {
-                    connection.timers.stop(timer);
-                }
-            }
+            Action::Stop(timer) => self.connections.in_use(slot).timers.stop(timer),
             Action::Negotiate => {
-                if let Some(connection) = self.connections.get_mut(slot) {
-                    connection.negotiated.clone_from(&cause.negotiated);
-                }
+                debug_assert!(details.negotiated.is_some(), "the OPEN is accepted");
+                let connection = self.connections.in_use(slot);
+                connection.negotiated.clone_from(&details.negotiated);
             }
             Action::CountRetry => self.statistics.connect_retries += 1,
             Action::ClearRetries => self.statistics.connect_retries = 0,
@@ -140,53 +144,56 @@ impl Session {
         None
     }
 
-    fn open(&mut self, now: Instant, slot: Slot) {
-        let mood = self.mood(now);
-        if let Some(connection) = self.connections.get_mut(slot) {
-            connection.offered = Some(mood);
-        }
+    /// Sends our OPEN and records its parameters.
+    fn send_open(&mut self, now: Instant, slot: Slot) {
+        let open_parameters = self.open_parameters(now);
+        self.connections.in_use(slot).offered = Some(open_parameters);
+        let open = our_open(self.local, &self.config, open_parameters);
         let mut octets = BytesMut::new();
-        // An OPEN of a few families and capabilities always fits.
-        if our_open(self.local, &self.config, mood)
-            .encode(&mut octets)
-            .is_ok()
-        {
+        let encoded = open.encode(&mut octets);
+        // RFC 7607 section 2 reserves AS 0, but `LocalConfig` does not exclude it. The OPEN cannot be sent then.
+        debug_assert!(
+            encoded.is_ok() || open.asn.number() == 0,
+            "our capabilities fit into an OPEN: {encoded:?}"
+        );
+        if encoded.is_ok() {
             self.transmit(slot, octets.freeze());
         }
     }
 
-    /// What our OPEN says beside the rest of the configuration, if it is sent now.
-    pub(super) fn mood(&self, now: Instant) -> Mood {
-        Mood {
+    /// Returns the parameters of an OPEN that is sent now.
+    pub(super) fn open_parameters(&self, now: Instant) -> OpenParameters {
+        OpenParameters {
             hold_time: self.config.hold_time,
-            restarted: self.restarted && !self.is_settled(now),
-            plain: self.plain,
+            restarted: self.restarted && !self.is_restart_over(now),
+            omit_capabilities: self.omit_capabilities,
         }
     }
 
-    /// Whether a restart before this session was made is over: no peer keeps routes for longer than we have asked for.
-    fn is_settled(&self, now: Instant) -> bool {
-        let asked = self
+    /// Returns `true` if our restart ended longer ago than the restart time that our OPEN asks for.
+    fn is_restart_over(&self, now: Instant) -> bool {
+        // No peer keeps routes for longer, so the R bit has no purpose any more.
+        let restart_time = self
             .config
             .restart
             .map_or(0, |restart| restart.restart_time);
-        let since = now.saturating_duration_since(self.statistics.created);
-        since > Duration::from_secs(asked.into())
+        let elapsed = now.saturating_duration_since(self.statistics.created);
+        elapsed > Duration::from_secs(restart_time.into())
     }
 
+    /// Requests a new TCP connection, in place of one that has not been made in time.
     fn dial(&mut self, now: Instant, slot: Slot) {
         let id = self.connections.next_id();
-        let transport = Transport {
+        let tcp = TcpConnection {
             id,
             initiator: Initiator::Local,
             local_address: None,
             since: now,
         };
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
-        if let Some(previous) = connection.transport.replace(transport) {
+        let connection = self.connections.in_use(slot);
+        if let Some(previous) = connection.tcp.replace(tcp) {
             self.outputs.push_back(Output::Close(previous.id));
+            // Without an address it was still a dial: ConnectRetryTimer has expired.
             if previous.local_address.is_none() {
                 self.emit_failed(DownReason::TimedOut);
             }
@@ -194,25 +201,23 @@ impl Session {
         self.outputs.push_back(Output::Dial(id));
     }
 
+    /// Sends a message on a connection and counts it.
     fn transmit(&mut self, slot: Slot, octets: Bytes) {
-        let Some(transport) = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.transport)
-        else {
+        let Some(tcp) = self.connections.in_use(slot).tcp else {
+            debug_assert!(false, "a message needs a TCP connection");
             return;
         };
         self.statistics.count_sent(&octets);
-        self.outputs
-            .push_back(Output::Transmit(transport.id, octets));
+        self.outputs.push_back(Output::Transmit(tcp.id, octets));
     }
 
-    fn notify(&mut self, slot: Slot, notification: NotificationBuf) -> Option<NotificationBuf> {
-        if !self
-            .connections
-            .get_mut(slot)
-            .is_some_and(|connection| connection.is_connected())
-        {
+    /// Sends a NOTIFICATION and returns it, or returns `None` if TCP has not connected.
+    fn send_notification(
+        &mut self,
+        slot: Slot,
+        notification: NotificationBuf,
+    ) -> Option<NotificationBuf> {
+        if !self.connections.in_use(slot).is_connected() {
             return None;
         }
         let mut octets = BytesMut::new();
@@ -221,18 +226,20 @@ impl Session {
         Some(notification)
     }
 
-    /// What ends a session for good, to a peer that keeps routes after a NOTIFICATION: a Hard Reset (RFC 8538 section 3.1).
-    fn in_earnest(&mut self, slot: Slot, notification: NotificationBuf) -> NotificationBuf {
-        let keeps = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.negotiated.as_ref()?.restart.as_ref())
+    /// Wraps a final NOTIFICATION into a Hard Reset if the peer negotiated RFC 8538.
+    ///
+    /// Other NOTIFICATIONs leave the peer's routes in place there, as both sides expect the session to return (section
+    /// 3.1).
+    fn as_hard_reset(&mut self, slot: Slot, notification: NotificationBuf) -> NotificationBuf {
+        let negotiated = self.connections.in_use(slot).negotiated.as_ref();
+        let peer_keeps_routes = negotiated
+            .and_then(|negotiated| negotiated.restart.as_ref())
             .is_some_and(|restart| restart.notification);
         match notification.reason {
             Reason::MAXIMUM_PREFIXES_REACHED
             | Reason::ADMINISTRATIVE_SHUTDOWN
             | Reason::PEER_DECONFIGURED
-                if keeps =>
+                if peer_keeps_routes =>
             {
                 notification.into_hard_reset()
             }
@@ -240,22 +247,27 @@ impl Session {
         }
     }
 
-    /// Starts a timer with the time that is its own. HoldTimer and KeepaliveTimer stay off with a hold time of 0.
+    /// Starts a timer with its configured or negotiated time. With a hold time of 0, HoldTimer and KeepaliveTimer are
+    /// stopped.
     pub(super) fn start_timer(&mut self, now: Instant, slot: Slot, timer: Timer) {
-        let connection = self.connections.get_mut(slot);
-        let confirming = connection
-            .as_ref()
-            .is_some_and(|connection| connection.state < State::OpenConfirm);
+        let connection = self.connections.in_use(slot);
+        let is_unconfirmed = connection.state < State::OpenConfirm;
         let negotiated = connection
-            .and_then(|connection| connection.negotiated.as_ref())
+            .negotiated
+            .as_ref()
             .map(|negotiated| (negotiated.hold_time, negotiated.keepalive));
+        debug_assert!(
+            negotiated.is_some() || !matches!(timer, Timer::Keepalive | Timer::SendHold),
+            "{timer:?} runs on a negotiated time"
+        );
         let time = match timer {
             Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
             Timer::Hold => match negotiated {
-                // With a hold time of 0 the peer is given as long to confirm our OPEN as it had for its own.
-                Some((HoldTime::ZERO, _)) if confirming => self.time_for_open(slot),
+                // RFC 4271 section 8.2.2 runs no timer here: a peer that loses power before its KEEPALIVE would block
+                // us forever.
+                Some((HoldTime::ZERO, _)) if is_unconfirmed => self.open_timeout(slot),
                 Some((hold_time, _)) => hold_time.duration(),
-                None => self.time_for_open(slot),
+                None => self.open_timeout(slot),
             },
             Timer::Keepalive => {
                 let interval = negotiated.map_or(Duration::ZERO, |(_, keepalive)| keepalive);
@@ -266,103 +278,100 @@ impl Session {
                 self.config.send_hold(hold_time)
             }
             Timer::DelayOpen => {
+                debug_assert!(self.config.delay_open.is_some(), "DelayOpen is on");
                 let time = self.config.delay_open.unwrap_or_default();
                 self.backoff.jitter(time)
             }
             Timer::IdleHold => self.backoff.next_wait(),
         };
         if time.is_zero() && matches!(timer, Timer::Hold | Timer::Keepalive) {
-            if let Some(connection) = self.connections.get_mut(slot) {
-                connection.timers.stop(timer);
-            }
+            self.connections.in_use(slot).timers.stop(timer);
         } else {
             self.start_timer_for(now, slot, timer, time);
         }
     }
 
-    /// How long the peer's OPEN may take. Who has connected to us may be anybody, and is given less time.
-    fn time_for_open(&mut self, slot: Slot) -> Duration {
-        let transport = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.transport);
-        match transport.map(|transport| transport.initiator) {
-            Some(Initiator::Remote) => ACCEPTED_HOLD_TIME,
-            Some(Initiator::Local) | None => LARGE_HOLD_TIME,
+    /// Returns how long to wait for the peer's OPEN.
+    fn open_timeout(&mut self, slot: Slot) -> Duration {
+        let tcp = self.connections.in_use(slot).tcp;
+        debug_assert!(tcp.is_some(), "an OPEN needs a TCP connection");
+        // An incoming connection may be from a stranger at the peer's address, and only one is held.
+        match tcp.map(|tcp| tcp.initiator) {
+            Some(Initiator::Remote) => ACCEPTED_OPEN_TIMEOUT,
+            Some(Initiator::Local) | None => OPEN_TIMEOUT,
         }
     }
 
+    /// Starts a timer that expires after `time`.
     fn start_timer_for(&mut self, now: Instant, slot: Slot, timer: Timer, time: Duration) {
-        if let Some(connection) = self.connections.get_mut(slot) {
-            connection.timers.start(timer, now + time);
-        }
+        let timers = &mut self.connections.in_use(slot).timers;
+        timers.start(timer, now + time);
     }
 
-    /// Entering Idle: stops the timers, closes the connection, says who ended it.
+    /// Releases the resources of a connection that enters Idle, and emits the reason.
     fn release(
         &mut self,
         now: Instant,
         slot: Slot,
         event: Event,
         sent: Option<NotificationBuf>,
-        cause: Cause,
+        details: EventDetails,
     ) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
+        let connection = self.connections.in_use(slot);
         connection.timers.stop_all();
         connection.offered = None;
         let negotiated = connection.negotiated.take();
-        let Some(transport) = connection.transport.take() else {
+        let Some(tcp) = connection.tcp.take() else {
             return;
         };
-        self.outputs.push_back(Output::Close(transport.id));
+        self.outputs.push_back(Output::Close(tcp.id));
         let received = matches!(event, Event::NotifMsg | Event::NotifMsgVerErr);
-        let reason = match (sent, cause.notification) {
-            (None, _) if cause.silent => DownReason::Restarting,
+        let reason = match (sent, details.notification) {
+            (None, _) if details.suppress_notification => DownReason::Restarting,
             (Some(sent), _) if event == Event::ManualStop => DownReason::Stopped(sent),
             (Some(sent), _) => DownReason::Local(sent),
             (None, Some(notification)) if received => DownReason::Remote(notification),
             (None, _) => DownReason::Closed,
         };
-        // What another connection is kept in place of, and a dial that the operator ends, is no failure.
-        let wanted = event == Event::OpenCollisionDump
+        // A collision keeps the session alive on the other connection; an operator who ends a dial knows.
+        let is_expected = event == Event::OpenCollisionDump
             || (event == Event::ManualStop && reason == DownReason::Closed);
         match slot {
-            _ if wanted => {}
+            _ if is_expected => {}
             Slot::Primary => {
-                self.admits_in_idle = reason == DownReason::Closed;
+                // Closed in silence: the peer may be restarting, and connects to us when it is up.
+                self.accept_in_idle = reason == DownReason::Closed;
                 self.emit_down(now, reason, negotiated.as_deref());
             }
             Slot::Secondary => self.emit_failed(reason),
         }
     }
 
-    /// The TCP connection has ended but the state is not Idle: waits for another.
-    fn lose_transport(&mut self, now: Instant, slot: Slot) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
+    /// Drops a TCP connection that has ended in a state that waits for another.
+    fn lose_tcp_connection(&mut self, now: Instant, slot: Slot) {
+        let connection = self.connections.in_use(slot);
         connection.offered = None;
         let negotiated = connection.negotiated.take();
-        if let Some(transport) = connection.transport.take() {
-            self.outputs.push_back(Output::Close(transport.id));
+        debug_assert!(connection.tcp.is_some(), "a TCP connection was lost");
+        if let Some(tcp) = connection.tcp.take() {
+            self.outputs.push_back(Output::Close(tcp.id));
             if slot == Slot::Primary {
                 self.emit_down(now, DownReason::Closed, negotiated.as_deref());
             }
         }
     }
 
-    /// One connection is Established: the other one goes.
+    /// Completes the transition to Established: drops the other connection and emits `Up`.
     fn establish(&mut self, now: Instant, slot: Slot) {
         self.step(
             now,
             slot.other(),
             Event::OpenCollisionDump,
-            Cause::default(),
+            EventDetails::default(),
         );
-        // If the primary went, the secondary is in its place now.
+        // The step has moved an Established secondary into the place of the primary.
         let Some(negotiated) = self.connections.primary.negotiated.clone() else {
+            debug_assert!(false, "an Established connection has negotiated");
             return;
         };
         self.restarted = false;
@@ -370,10 +379,10 @@ impl Session {
             .config
             .restart
             .map_or(Duration::ZERO, |restart| restart.stale_time);
-        let lost = self
+        let discarded = self
             .retention
-            .returned(now, negotiated.restart.as_ref(), stale_time);
-        self.emit_gone(lost);
+            .peer_returned(now, negotiated.restart.as_ref(), stale_time);
+        self.emit_stale_routes_gone(discarded);
         self.sessions += 1;
         let session = SessionId(self.sessions);
         self.established = Some((session, now));
@@ -385,22 +394,25 @@ impl Session {
         });
     }
 
-    /// Drops a secondary that has no connection, puts one into the place of a primary that has none, and lets a
-    /// session that has ended wait for its next start.
+    /// Drops an unused secondary, promotes one if the primary is unused, and starts IdleHoldTimer if the session waits
+    /// in Idle.
     #[inline]
-    fn tidy(&mut self, now: Instant) {
+    fn clean_up(&mut self, now: Instant) {
+        // Most steps are on a lone Established connection, which needs none of this.
         if self.connections.secondary.is_some()
             || self.connections.primary.state != State::Established
         {
-            self.tidy_up(now);
+            self.clean_up_slots(now);
         }
     }
 
-    fn tidy_up(&mut self, now: Instant) {
+    /// Does the work of [`Self::clean_up`]; apart, so that the check is inlined.
+    fn clean_up_slots(&mut self, now: Instant) {
         self.connections.drop_unused_secondary();
         if let Some((from, to)) = self.connections.promote() {
             self.emit_state(from, to, Event::TcpConnected);
         }
+        // IdleHoldTimer restarts the session (DampPeerOscillations); only an operator's stop leaves it in Idle.
         let primary = &self.connections.primary;
         let waits = primary.timers.deadline(Timer::IdleHold).is_some();
         if primary.state == State::Idle && self.enabled && !waits {
@@ -409,12 +421,13 @@ impl Session {
     }
 }
 
+/// Returns `true` for the subcodes that RFC 6608 adds.
 fn is_unexpected_message(reason: Reason) -> bool {
     reason.code == Reason::FINITE_STATE_MACHINE_ERROR.code && reason.subcode != 0
 }
 
-/// The hold time until the peer's OPEN says another (RFC 4271 section 8.2.2 suggests 4 minutes).
-const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
+/// Hold time before the OPENs negotiate one (RFC 4271 section 8.2.2 suggests 4 minutes).
+const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// The same for a connection that we have accepted.
-const ACCEPTED_HOLD_TIME: Duration = Duration::from_secs(30);
+/// Hold time before the OPEN of a connection that the peer made.
+const ACCEPTED_OPEN_TIMEOUT: Duration = Duration::from_secs(30);

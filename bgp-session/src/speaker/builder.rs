@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Speaker;
-use super::event::PeerEvent;
+use super::event::{EventSenders, SpeakerEvent};
 use super::shared::Shared;
 use super::transport::{Dialer, TcpDialer};
 use crate::config::LocalConfig;
@@ -24,7 +24,7 @@ pub struct SpeakerBuilder {
     dialer: Arc<dyn Dialer>,
     seed: u64,
     event_capacity: usize,
-    event_sender: Option<mpsc::Sender<PeerEvent>>,
+    event_sender: Option<mpsc::Sender<SpeakerEvent>>,
     restarting: bool,
 }
 
@@ -82,7 +82,7 @@ impl SpeakerBuilder {
     /// A receiver that is late by a hold time loses sessions. The last events of a peer are dropped if the channel has no
     /// room for them within a second.
     #[must_use]
-    pub fn with_event_sender(mut self, events: mpsc::Sender<PeerEvent>) -> Self {
+    pub fn with_event_sender(mut self, events: mpsc::Sender<SpeakerEvent>) -> Self {
         self.event_sender = Some(events);
         self
     }
@@ -105,11 +105,12 @@ impl SpeakerBuilder {
         let mut rib = Rib::new();
         rib.set_complete(!self.restarting);
         let shared = Arc::new(Shared {
-            local: self.local,
             changed: watch::Sender::new(rib.version()),
             rib: Mutex::new(rib),
-            events: broadcast::Sender::new(self.event_capacity),
-            event_sender: self.event_sender,
+            events: EventSenders {
+                broadcast: broadcast::Sender::new(self.event_capacity),
+                channel: self.event_sender,
+            },
             dialer: self.dialer,
             seed: self.seed,
             restarting: self.restarting.into(),
@@ -118,7 +119,7 @@ impl SpeakerBuilder {
             stop: stop.clone(),
         });
         // Dropped if an address cannot be bound, which ends the listeners before it.
-        let speaker = Speaker::new(shared, stop.drop_guard());
+        let speaker = Speaker::new(shared, self.local, stop.drop_guard());
         for (address, device) in &self.listeners {
             speaker.registry.add_listener(*address, device.as_deref())?;
         }

@@ -3,8 +3,9 @@
 use bgp_wire::Family;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::event::RemovalReason;
 use super::transport::Transport;
-use crate::config::PeerConfig;
+use crate::config::{LocalConfig, PeerConfig};
 use crate::session::Shutdown;
 
 pub(super) enum Command {
@@ -21,8 +22,10 @@ pub(super) enum Command {
     Drain(bool),
     /// Replaces the configuration.
     Update(Box<PeerConfig>),
+    /// Replaces our AS number and BGP Identifier.
+    UpdateLocal(LocalConfig),
     /// Ends the session and starts it again.
     Reset(Shutdown),
-    /// Ends the session and the task.
-    Stop(Shutdown),
+    /// Ends the session and the task, because the peer is removed.
+    Stop(Shutdown, RemovalReason),
 }

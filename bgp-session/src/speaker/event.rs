@@ -1,39 +1,168 @@
-//! What a speaker's sessions tell the application.
+//! `SpeakerEvent`: what happens to a speaker's peers, sessions and listeners; and the ways to the application.
 
-use std::net::IpAddr;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::broadcast;
+use ipnet::IpNet;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::output::SessionEvent;
 
-/// An event of one peer's session.
+/// An event of a speaker.
+///
+/// The events of one peer are in order: [`SpeakerEvent::PeerAdded`] is the first and [`SpeakerEvent::PeerRemoved`] the last,
+/// also if a peer with the same address is added meanwhile.
+///
+/// ```
+/// use bgp_session::{Refusal, RemovalReason, SessionEvent, SpeakerEvent};
+///
+/// fn print(event: &SpeakerEvent) {
+///     match event {
+///         SpeakerEvent::Session { peer, event: SessionEvent::Up { .. } } => println!("{peer} is up"),
+///         SpeakerEvent::PeerAdded { peer, prefix: Some(prefix) } => println!("{peer} of {prefix} has connected"),
+///         SpeakerEvent::PeerRemoved { peer, reason: RemovalReason::ShutDown } => println!("{peer}: we stop"),
+///         SpeakerEvent::ConnectionRefused { remote, reason: Refusal::UnknownPeer } => println!("{remote} is no peer"),
+///         SpeakerEvent::ListenerFailed { address, error } => println!("{address}: {error}"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
-pub struct PeerEvent {
-    /// The peer.
-    pub peer: IpAddr,
-    /// What happened.
-    pub event: SessionEvent,
+#[non_exhaustive]
+pub enum SpeakerEvent {
+    /// An event of one peer's session.
+    Session {
+        /// The peer.
+        peer: IpAddr,
+        /// The event.
+        event: SessionEvent,
+    },
+    /// A peer was added.
+    PeerAdded {
+        /// The peer.
+        peer: IpAddr,
+        /// The prefix of a dynamic peer; `None` for a configured one.
+        prefix: Option<IpNet>,
+    },
+    /// A peer was removed, and its session has ended.
+    PeerRemoved {
+        /// The peer.
+        peer: IpAddr,
+        /// The reason.
+        reason: RemovalReason,
+    },
+    /// The peer's task has failed: a fault of this program, which ends the session. The task starts again after a wait. An
+    /// Established session is reported as [`SessionEvent::Down`] before.
+    PeerFailed {
+        /// The peer.
+        peer: IpAddr,
+        /// The message of the panic.
+        error: Arc<str>,
+        /// The time until the task starts again.
+        retry_in: Duration,
+    },
+    /// An incoming connection was refused. Strangers can cause these events, so that at most ten a second are reported for each
+    /// listener and each peer, and none while the channel of
+    /// [`SpeakerBuilder::with_event_sender`](super::SpeakerBuilder::with_event_sender) is full.
+    ConnectionRefused {
+        /// The address that the connection came from.
+        remote: IpAddr,
+        /// The reason.
+        reason: Refusal,
+    },
+    /// A listener cannot accept connections for now. It tries again until it can.
+    ListenerFailed {
+        /// The address of the listener.
+        address: SocketAddr,
+        /// The first error.
+        error: Arc<io::Error>,
+    },
+    /// A listener that failed accepts connections again.
+    ListenerRecovered {
+        /// The address of the listener.
+        address: SocketAddr,
+    },
+}
+
+/// The reason why a peer was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemovalReason {
+    /// The application removed the peer, or the prefix of a dynamic peer.
+    Deconfigured,
+    /// The session of a dynamic peer has ended.
+    SessionEnded,
+    /// The speaker was shut down or dropped.
+    ShutDown,
+}
+
+/// The reason why an incoming connection was refused.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The address is that of no peer and in no prefix of dynamic peers.
+    UnknownPeer,
+    /// The limit of dynamic peers with this prefix is reached.
+    LimitReached(IpNet),
+    /// Too many connections of the peer wait for its session.
+    TooManyConnections,
+    /// The session accepts no connection now: it waits after a failure, or has enough connections.
+    NotAccepted,
+    /// The peer's task has failed and has not started again.
+    PeerFailed,
+    /// An option of the socket, for example the key, cannot be set.
+    Socket(Arc<io::Error>),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownPeer => f.write_str("unknown peer"),
+            Self::LimitReached(prefix) => write!(f, "limit of dynamic peers {prefix} reached"),
+            Self::TooManyConnections => f.write_str("too many connections"),
+            Self::PeerFailed => f.write_str("the peer's task has failed"),
+            Self::NotAccepted => f.write_str("the session accepts no connection now"),
+            Self::Socket(error) => write!(f, "cannot set up the connection: {error}"),
+        }
+    }
+}
+
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Socket(error) => Some(error),
+            Self::UnknownPeer
+            | Self::LimitReached(_)
+            | Self::TooManyConnections
+            | Self::PeerFailed
+            | Self::NotAccepted => None,
+        }
+    }
 }
 
 /// Receives the events of a speaker, of all peers in one order.
 #[derive(Debug)]
 pub struct Events {
-    receiver: broadcast::Receiver<PeerEvent>,
+    receiver: broadcast::Receiver<SpeakerEvent>,
     missed: u64,
 }
 
 impl Events {
-    pub(super) fn new(receiver: broadcast::Receiver<PeerEvent>) -> Self {
+    pub(super) fn new(receiver: broadcast::Receiver<SpeakerEvent>) -> Self {
         Self {
             receiver,
             missed: 0,
         }
     }
 
-    /// The next event; `None` once the speaker is gone.
+    /// Returns the next event, or `None` once the speaker has ended.
     ///
-    /// Who is too slow misses the oldest events, never blocks a session, and learns of it from [`Events::missed`].
-    pub async fn next(&mut self) -> Option<PeerEvent> {
+    /// A slow receiver loses the oldest events instead of blocking a session; [`Events::missed`] counts them.
+    pub async fn next(&mut self) -> Option<SpeakerEvent> {
         loop {
             match self.receiver.recv().await {
                 Ok(event) => return Some(event),
@@ -43,9 +172,62 @@ impl Events {
         }
     }
 
-    /// How many events were missed so far.
+    /// Returns how many events were missed so far.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed
     }
 }
+
+/// The senders of a speaker's events.
+pub(super) struct EventSenders {
+    /// Slow receivers lose the oldest events.
+    pub(super) broadcast: broadcast::Sender<SpeakerEvent>,
+    /// Loses no event of a peer.
+    pub(super) channel: Option<mpsc::Sender<SpeakerEvent>>,
+}
+
+impl EventSenders {
+    /// Sends an event to every receiver of the broadcast.
+    pub(super) fn publish(&self, event: SpeakerEvent) {
+        // An error means that nobody subscribes.
+        self.broadcast.send(event).ok();
+    }
+
+    /// Sends an event that belongs to no peer. Waits while the channel is full.
+    pub(super) async fn send(&self, event: SpeakerEvent) {
+        if let Some(channel) = &self.channel {
+            // An error means that the application has dropped its receiver.
+            channel.send(event.clone()).await.ok();
+        }
+        self.publish(event);
+    }
+
+    /// Sends an event that belongs to no peer and may be lost.
+    pub(super) fn try_send(&self, event: SpeakerEvent) {
+        if let Some(channel) = &self.channel {
+            channel.try_send(event.clone()).ok();
+        }
+        self.publish(event);
+    }
+}
+
+/// Limits the reports of refused connections, so that whoever connects cannot displace other events.
+#[derive(Debug, Default)]
+pub(super) struct RefusalLimit {
+    next: Option<Instant>,
+}
+
+impl RefusalLimit {
+    /// Returns `true` if a refusal may be reported now.
+    pub(super) fn allows(&mut self, now: Instant) -> bool {
+        let allowed = self.next.is_none_or(|next| now >= next);
+        if allowed {
+            self.next = Some(now + REFUSAL_INTERVAL);
+        }
+        allowed
+    }
+}
+
+/// The minimum time between two reports of refused connections by one listener or peer.
+const REFUSAL_INTERVAL: Duration = Duration::from_millis(100);

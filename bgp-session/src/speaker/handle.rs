@@ -8,6 +8,7 @@ use bgp_wire::Family;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::command::Command;
+use super::event::{Refusal, RemovalReason};
 use super::status::PeerStatus;
 use super::transport::Transport;
 use crate::session::Shutdown;
@@ -73,8 +74,8 @@ impl Peer {
         self.send(Command::Reset(Shutdown::reset(text)));
     }
 
-    pub(super) fn stop(&self, why: Shutdown) {
-        self.send(Command::Stop(why));
+    pub(super) fn stop(&self, why: Shutdown, reason: RemovalReason) {
+        self.send(Command::Stop(why, reason));
     }
 
     /// Returns when the peer's task has ended.
@@ -88,10 +89,16 @@ impl Peer {
         self.commands.send(command).is_ok()
     }
 
-    /// Hands an accepted connection to the task. Returns `false` if too many wait already, or the task has ended.
-    pub(super) fn accept(&self, transport: Box<dyn Transport>) -> bool {
-        let permit = Arc::clone(&self.connections).try_acquire_owned();
-        permit.is_ok_and(|permit| self.send(Command::Accept(transport, permit)))
+    /// Hands an accepted connection to the task.
+    pub(super) fn accept(&self, transport: Box<dyn Transport>) -> Result<(), Refusal> {
+        let permit = Arc::clone(&self.connections)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::TooManyConnections)?;
+        if self.send(Command::Accept(transport, permit)) {
+            Ok(())
+        } else {
+            Err(Refusal::NotAccepted)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use ipnet::IpNet;
 
 use super::error::KeyError;
-use super::sockopt::{self, Peers};
+use super::sockopt::{self, RemoteNet};
 use crate::config::{AoKey, Md5Key, TransportConfig};
 
 /// A socket, as far as keys are concerned.
@@ -47,7 +47,7 @@ impl Keys {
         socket: KeyedSocket<'_>,
         peers: IpNet,
     ) -> Result<(), KeyError> {
-        let known = Peers::new(peers, socket.mapped);
+        let known = RemoteNet::new(peers, socket.mapped);
         // The kernel takes no key of one kind beside one of the other, so that the old key goes first.
         if old.md5.is_some() && self.md5.is_none() {
             sockopt::set_md5_key(socket.socket, known, None)

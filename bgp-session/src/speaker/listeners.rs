@@ -15,85 +15,103 @@ use super::error::KeyError;
 use super::keys::{KeyedSocket, Keys};
 use super::sockopt;
 use super::transport::{bind_device, describe, min_ttl, socket};
-use crate::config::PeerConfig;
 
+/// The listening sockets.
 #[derive(Default)]
-pub(super) struct Listeners {
-    listeners: Vec<Listener>,
-}
+pub(super) struct Listeners(Vec<Listener>);
 
 /// A listening socket.
 pub(super) struct Listener {
-    pub(super) socket: Arc<TcpListener>,
+    socket: Arc<TcpListener>,
     address: SocketAddr,
+    device: Option<String>,
     /// The keys that are set on the socket.
     keys: BTreeMap<IpNet, Keys>,
     /// Ends the task that accepts connections.
-    pub(super) closed: CancellationToken,
+    closed: CancellationToken,
 }
 
 impl Listeners {
-    /// Binds `address`, through `device` if one is given. The socket has the keys and the minimum TTL of those that may
-    /// connect before it accepts connections.
-    pub(super) fn add(
-        &mut self,
-        address: SocketAddr,
-        device: Option<&str>,
-        mut keys: BTreeMap<IpNet, Keys>,
-        configs: &[&PeerConfig],
-        closed: CancellationToken,
-    ) -> io::Result<&Listener> {
-        let bound = bind(address, device)?;
-        let mapped = address.is_ipv6();
-        keys.retain(|peers, keys| reaches(address, *peers) && !keys.is_empty());
-        for (peers, keys) in &keys {
-            let socket = bound.as_fd();
-            keys.set(KeyedSocket { socket, mapped }, *peers)?;
-        }
-        limit_ttl(&bound, address, configs);
-        let socket = bound
-            .listen(BACKLOG)
-            .map_err(|error| describe(&error, "cannot listen on", address))?;
-        let address = socket.local_addr()?;
-        let listener = Listener {
-            socket: Arc::new(socket),
-            address,
-            keys,
-            closed,
-        };
-        Ok(self.listeners.push_mut(listener))
+    pub(super) fn add(&mut self, listener: Listener) {
+        self.0.push(listener);
+    }
+
+    /// Closes a listener. Returns `false` if there is none with this address and device.
+    pub(super) fn remove(&mut self, address: SocketAddr, device: Option<&str>) -> bool {
+        let mut listeners = self.0.iter();
+        let index = listeners.position(|listener| {
+            listener.address == address && listener.device.as_deref() == device
+        });
+        index.is_some_and(|index| {
+            self.0.remove(index).close();
+            true
+        })
     }
 
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .iter()
-            .map(|listener| listener.address)
-            .collect()
+        self.0.iter().map(Listener::address).collect()
     }
 
     /// Closes every socket.
     pub(super) fn close_all(&mut self) {
-        self.listeners
-            .drain(..)
-            .for_each(|listener| listener.close());
+        self.0.drain(..).for_each(|listener| listener.close());
     }
 
     /// Sets the keys of connections from `peers`. If a listener refuses one, those before it have the new keys.
     pub(super) fn set_keys(&mut self, peers: IpNet, keys: &Keys) -> Result<(), KeyError> {
-        self.listeners
+        self.0
             .iter_mut()
             .try_for_each(|listener| listener.set_keys(peers, keys))
     }
 
-    /// Sets the minimum TTL that the peers which may connect have in common.
-    pub(super) fn limit_ttl(&self, configs: &[&PeerConfig]) {
-        for listener in &self.listeners {
-            limit_ttl(&*listener.socket, listener.address, configs);
+    /// Sets the minimum TTL that those who may connect have in common; `hops` are how far away each may be.
+    pub(super) fn limit_ttl(&self, hops: &[(IpNet, Option<u8>)]) {
+        for listener in &self.0 {
+            limit_ttl(&*listener.socket, listener.address, hops);
         }
     }
 }
 
 impl Listener {
+    /// Binds `address`, through `device` if one is given. The socket has its keys and its minimum TTL before it accepts a
+    /// connection.
+    pub(super) fn bind(
+        address: SocketAddr,
+        device: Option<&str>,
+        mut keys: BTreeMap<IpNet, Keys>,
+        hops: &[(IpNet, Option<u8>)],
+        closed: CancellationToken,
+    ) -> io::Result<Self> {
+        let bound = bind(address, device)?;
+        keys.retain(|peers, keys| reaches(address, *peers) && !keys.is_empty());
+        for (peers, keys) in &keys {
+            let socket = KeyedSocket {
+                socket: bound.as_fd(),
+                mapped: address.is_ipv6(),
+            };
+            keys.set(socket, *peers)?;
+        }
+        limit_ttl(&bound, address, hops);
+        let socket = bound
+            .listen(BACKLOG)
+            .map_err(|error| describe(&error, "cannot listen on", address))?;
+        Ok(Self {
+            address: socket.local_addr()?,
+            socket: Arc::new(socket),
+            device: device.map(str::to_owned),
+            keys,
+            closed,
+        })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn socket(&self) -> Arc<TcpListener> {
+        Arc::clone(&self.socket)
+    }
+
     fn set_keys(&mut self, peers: IpNet, keys: &Keys) -> Result<(), KeyError> {
         let old = self.keys.get(&peers).cloned().unwrap_or_default();
         if !reaches(self.address, peers) || old == *keys {
@@ -142,13 +160,12 @@ fn reaches(address: SocketAddr, peers: IpNet) -> bool {
     address.is_ipv6() || matches!(peers, IpNet::V4(_))
 }
 
-/// Sets the minimum TTL that `configs` have in common, so that others get no connection (RFC 5082).
-fn limit_ttl(socket: &impl AsFd, address: SocketAddr, configs: &[&PeerConfig]) {
+/// Sets the minimum TTL that those who may connect have in common, so that others get no connection (RFC 5082).
+fn limit_ttl(socket: &impl AsFd, address: SocketAddr, hops: &[(IpNet, Option<u8>)]) {
     let hops = || {
-        configs
-            .iter()
-            .filter(|config| reaches(address, config.address.into()))
-            .map(|config| config.transport.hops)
+        hops.iter()
+            .filter(|(peers, _)| reaches(address, *peers))
+            .map(|(_, hops)| *hops)
     };
     let minimum = hops().map(|hops| hops.map_or(0, min_ttl)).min();
     let fd = socket.as_fd();

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod report;
+mod restart;
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -14,13 +15,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::command::Command;
-use super::event::PeerEvent;
+use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
 use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
-use crate::config::PeerConfig;
-use crate::output::{ConnectionId, Output, SessionEvent};
+use crate::config::{LocalConfig, PeerConfig};
+use crate::output::{ConnectionId, Output};
 use crate::peering::{FlushId, Peering};
 use crate::session::{Session, Shutdown};
 use delivery::Delivery;
@@ -29,8 +30,8 @@ use report::Report;
 /// Why [`PeerTask::run`] has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// The session has been stopped.
-    Stopped,
+    /// The peer has been removed.
+    Removed(RemovalReason),
     /// A dynamic peer has no connection and no routes to keep.
     Idle,
 }
@@ -52,6 +53,7 @@ pub(super) struct PeerTask {
     links: Vec<Link>,
     flushes: Vec<(FlushId, oneshot::Sender<()>)>,
     deadline: Option<Instant>,
+    refusal_limit: RefusalLimit,
 }
 
 /// The reason why the task woke.
@@ -70,25 +72,20 @@ enum Wake {
 impl PeerTask {
     pub(super) fn new(
         shared: Arc<Shared>,
+        local: LocalConfig,
         config: PeerConfig,
         commands: mpsc::UnboundedReceiver<Command>,
         dynamic: bool,
     ) -> (Self, watch::Receiver<PeerStatus>) {
         let address = config.address();
-        let seed = shared.seed ^ seed_of(address);
-        let session = Session::new(shared.local, config, now(), seed);
-        let session = if shared.restarting.load(Ordering::Relaxed) {
-            session.restarted()
-        } else {
-            session
-        };
+        let session = new_session(&shared, local, config);
         let (report, status) = Report::new(&session);
         let task = Self {
             address,
             peering: Peering::new(session),
             commands,
             changed: shared.changed.subscribe(),
-            delivery: Delivery::new(shared.event_sender.clone()),
+            delivery: Delivery::new(shared.events.channel.clone()),
             report,
             dynamic,
             draining: false,
@@ -97,9 +94,14 @@ impl PeerTask {
             links: Vec::new(),
             flushes: Vec::new(),
             deadline: None,
+            refusal_limit: RefusalLimit::default(),
             shared,
         };
         (task, status)
+    }
+
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
     }
 
     pub(super) fn start(&mut self) {
@@ -116,14 +118,14 @@ impl PeerTask {
     pub(super) async fn run(&mut self) -> Ended {
         while let Some(wake) = self.turn().await {
             match wake {
-                Wake::Command(Some(Command::Stop(why))) => {
+                Wake::Command(Some(Command::Stop(why, reason))) => {
                     self.peering.stop(now(), &why);
-                    return Ended::Stopped;
+                    return Ended::Removed(reason);
                 }
                 // The speaker was dropped.
                 Wake::Command(None) | Wake::Abandoned => {
                     self.peering.stop(now(), &Shutdown::administrative(""));
-                    return Ended::Stopped;
+                    return Ended::Removed(RemovalReason::ShutDown);
                 }
                 Wake::Command(Some(command)) => self.handle_command(command),
                 Wake::Dialled(id, Ok(transport)) => self.connected(id, transport),
@@ -144,12 +146,22 @@ impl PeerTask {
         Ended::Idle
     }
 
-    /// Does what the end of the session has left to do.
-    pub(super) async fn finish(mut self) {
+    /// Does what the end of the session has left to do, and reports the removal of the peer.
+    pub(super) async fn finish(&mut self, reason: RemovalReason) {
         self.drain_outputs();
         self.report.publish(&self.peering);
+        self.take_peering().close(&mut &self.shared.rib);
+        let peer = self.address;
+        self.emit(SpeakerEvent::PeerRemoved { peer, reason });
         self.delivery.finish().await;
-        self.peering.close(&mut &self.shared.rib);
+    }
+
+    /// Takes the peering away. A new one, which is not started, is in its place.
+    fn take_peering(&mut self) -> Peering {
+        let session = self.peering.session();
+        let (local, config) = (session.local(), session.config().clone());
+        let new = Peering::new(new_session(&self.shared, local, config));
+        std::mem::replace(&mut self.peering, new)
     }
 
     /// Does what there is to do now, and waits for the next event. Returns `None` once the task of a dynamic peer has
@@ -254,13 +266,14 @@ impl PeerTask {
                 self.set_draining();
             }
             Command::Update(config) => self.update(*config),
+            Command::UpdateLocal(local) => self.peering.update_local(now(), local),
             Command::Reset(why) => {
                 self.peering.stop(now(), &why);
                 self.drain_outputs();
                 self.peering.start(now());
             }
             // `run` ends with it.
-            Command::Stop(_) => {}
+            Command::Stop(..) => {}
         }
     }
 
@@ -272,7 +285,16 @@ impl PeerTask {
         if let Some(id) = self.peering.accept(now(), local_address) {
             self.links.push(Link::new(id, transport));
         } else {
-            tracing::debug!(peer = %self.address, "connection refused: the session does not accept it now");
+            self.report_refusal(Refusal::NotAccepted);
+        }
+    }
+
+    fn report_refusal(&mut self, reason: Refusal) {
+        let remote = self.address;
+        tracing::debug!(%remote, "connection refused: {reason}");
+        // While the application takes no events, those that the peer can cause must not pile up.
+        if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
+            self.emit(SpeakerEvent::ConnectionRefused { remote, reason });
         }
     }
 
@@ -337,8 +359,9 @@ impl PeerTask {
                 }
                 Output::Close(id) => self.close(id),
                 Output::Event(event) => {
-                    self.report.follow(&event, &self.peering, self.shared.local);
-                    self.emit(event);
+                    self.report.follow(&event, &self.peering);
+                    let peer = self.address;
+                    self.emit(SpeakerEvent::Session { peer, event });
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -348,14 +371,9 @@ impl PeerTask {
         }
     }
 
-    fn emit(&mut self, event: SessionEvent) {
-        let event = PeerEvent {
-            peer: self.address,
-            event,
-        };
+    pub(super) fn emit(&mut self, event: SpeakerEvent) {
         self.delivery.push(&event);
-        // An error means that nobody subscribes.
-        self.shared.events.send(event).ok();
+        self.shared.events.publish(event);
     }
 
     fn close(&mut self, id: ConnectionId) {
@@ -388,6 +406,16 @@ impl PeerTask {
                 done.send(()).ok();
             }
         }
+    }
+}
+
+fn new_session(shared: &Shared, local: LocalConfig, config: PeerConfig) -> Session {
+    let seed = shared.seed ^ seed_of(config.address());
+    let session = Session::new(local, config, now(), seed);
+    if shared.restarting.load(Ordering::Relaxed) {
+        session.restarted()
+    } else {
+        session
     }
 }
 

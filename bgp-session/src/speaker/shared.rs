@@ -3,22 +3,19 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::event::PeerEvent;
+use super::event::EventSenders;
 use super::transport::Dialer;
-use crate::config::LocalConfig;
 use crate::rib::Rib;
 
 pub(super) struct Shared {
-    pub(super) local: LocalConfig,
     pub(super) rib: Mutex<Rib>,
     /// The version of the table. A change wakes the peers.
     pub(super) changed: watch::Sender<u64>,
-    pub(super) events: broadcast::Sender<PeerEvent>,
-    pub(super) event_sender: Option<mpsc::Sender<PeerEvent>>,
+    pub(super) events: EventSenders,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) seed: u64,
     /// Sessions that start are told of a restart (RFC 4724 section 3).

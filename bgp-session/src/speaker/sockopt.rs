@@ -1,4 +1,4 @@
-//! What no kept crate offers safely: keys for TCP MD5 (RFC 2385) and TCP-AO (RFC 5925), the minimum TTL
+//! Socket options without a safe wrapper: keys for TCP MD5 (RFC 2385) and TCP-AO (RFC 5925), the minimum TTL
 //! (RFC 5082), and how many octets the peer has not acknowledged.
 
 #![expect(
@@ -70,17 +70,17 @@ const TCP_AO_DEL_KEY: libc::c_int = 39;
 const IP_MINTTL: libc::c_int = 21;
 const IPV6_MINHOPCOUNT: libc::c_int = 73;
 
-/// Those at the other end: an address or a network, as the socket knows them.
+/// The address or network at the other end, in the form that the socket has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peers {
+pub(super) struct RemoteNet {
     network: IpAddr,
-    /// Of IPv4 addresses that are mapped into IPv6 it counts from where they begin.
+    /// The length within the 32 bits of an IPv4 address, also if it is mapped into IPv6.
     prefix_length: u8,
     single: bool,
 }
 
-impl Peers {
-    /// `mapped`: the socket is of IPv6, where IPv4 addresses have a prefix in front.
+impl RemoteNet {
+    /// `mapped` is true for a socket of IPv6, which has the mapped addresses of IPv4 peers.
     pub(super) fn new(peers: IpNet, mapped: bool) -> Self {
         let network = match peers.network() {
             IpAddr::V4(address) if mapped => address.to_ipv6_mapped().into(),
@@ -94,11 +94,11 @@ impl Peers {
     }
 }
 
-/// Signs and expects signatures on segments to and from `peers`; no key takes that back. On a listening socket this holds for
-/// connections that are accepted.
+/// Signs segments to `peers` and drops unsigned ones from them; `None` deletes the key. A connection has the key that its
+/// listening socket had when it was made.
 pub(super) fn set_md5_key(
     socket: BorrowedFd<'_>,
-    peers: Peers,
+    peers: RemoteNet,
     key: Option<&Md5Key>,
 ) -> io::Result<()> {
     let octets = key.map(Md5Key::octets).unwrap_or_default();
@@ -118,12 +118,12 @@ pub(super) fn set_md5_key(
     set(socket, libc::IPPROTO_TCP, name, &option)
 }
 
-/// Authenticates segments to and from `peers` with this key, which is current at once.
+/// Authenticates segments to and from `peers` with this key.
 ///
 /// # Errors
 ///
 /// `ENOPROTOOPT` where the kernel has no TCP-AO.
-pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: Peers, key: &AoKey) -> io::Result<()> {
+pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: RemoteNet, key: &AoKey) -> io::Result<()> {
     let octets = key.secret.octets();
     let option = TcpAoAdd {
         address: storage(peers.network),
@@ -144,7 +144,11 @@ pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: Peers, key: &AoKey) -> i
 }
 
 /// Deletes a key of `peers` from a listening socket.
-pub(super) fn delete_ao_key(socket: BorrowedFd<'_>, peers: Peers, key: &AoKey) -> io::Result<()> {
+pub(super) fn delete_ao_key(
+    socket: BorrowedFd<'_>,
+    peers: RemoteNet,
+    key: &AoKey,
+) -> io::Result<()> {
     let option = TcpAoDel {
         address: storage(peers.network),
         interface: 0,
@@ -202,7 +206,7 @@ fn set<T>(
     }
 }
 
-/// Octets that were written to `socket` and not acknowledged by the peer's kernel (tcp(7), SIOCOUTQ).
+/// Returns the number of octets that were written and that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
 pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<usize> {
     let mut octets: libc::c_int = 0;
     // SAFETY: the descriptor is open as long as it is borrowed, and SIOCOUTQ (TIOCOUTQ on Linux) writes one int, which

@@ -1,8 +1,7 @@
-//! How a speaker reaches its peers by TCP: dialling, and the options of every connection. The dialer and the stream are
-//! arguments.
+//! `Dialer` and `Transport`: the ways to a peer, and the options of its TCP connections.
 //!
-//! What holds for a peer holds whoever makes the connection: keys are on the listening sockets before the peer can connect
-//! (RFC 2385, RFC 5925), and a TTL that is too small is refused by the kernel (RFC 5082).
+//! The options of a peer hold for the connections of either side: the listening sockets have its key before it can connect
+//! (RFC 2385, RFC 5925), and the kernel drops packets with a smaller TTL (RFC 5082).
 
 use std::future::Future;
 use std::io;
@@ -17,30 +16,30 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::error::KeyError;
 use super::keys::{KeyedSocket, Keys};
-use super::sockopt::{self, Peers};
+use super::sockopt::{self, RemoteNet};
 use crate::config::{Md5Key, PeerConfig, TransportConfig};
 
 /// A connection to a peer.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Our address: the next hop of routes that have none.
+    /// Returns our address, which is the next hop of routes that have none.
     ///
     /// # Errors
     ///
-    /// The connection has none any more.
+    /// The connection no longer has an address.
     fn local_address(&self) -> io::Result<IpAddr>;
 
-    /// Octets that were written and that the peer has not acknowledged.
+    /// Returns the number of octets that were written and that the peer has not acknowledged.
     ///
     /// # Errors
     ///
-    /// The connection cannot say.
+    /// The number is unknown.
     fn unacknowledged(&self) -> io::Result<usize>;
 
-    /// Signs with another key from now on, or with none (RFC 2385).
+    /// Signs segments with another key from now on, or with none (RFC 2385).
     ///
     /// # Errors
     ///
-    /// The connection is not by TCP, or has no key yet.
+    /// The connection is not by TCP, or the kernel refuses the key.
     fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
         let (_, _) = (peer, key);
         Err(io::ErrorKind::Unsupported.into())
@@ -58,7 +57,7 @@ impl Transport for TcpStream {
 
     fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
         let mapped = self.local_addr()?.is_ipv6();
-        sockopt::set_md5_key(self.as_fd(), Peers::new(peer.into(), mapped), key)
+        sockopt::set_md5_key(self.as_fd(), RemoteNet::new(peer.into(), mapped), key)
     }
 }
 
@@ -71,7 +70,7 @@ pub trait Dialer: Send + Sync + 'static {
     fn dial(&self, peer: &PeerConfig) -> Dialing;
 }
 
-/// Dials by TCP, as the peer's configuration says: from which address, port and device, with which key, TTL and codepoint.
+/// Dials by TCP with the options of the peer's configuration: source address, port, device, key, TTL and codepoint.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpDialer;
 
@@ -103,7 +102,7 @@ pub(super) fn bind_device(socket: &TcpSocket, device: &str, cannot: &str) -> io:
         .map_err(|error| describe(&error, cannot, device))
 }
 
-/// A link-local address means something only together with its device.
+/// Returns the address to dial. A link-local address needs the index of its device.
 fn remote(address: IpAddr, transport: &TransportConfig) -> io::Result<SocketAddr> {
     match (address, &transport.device) {
         (IpAddr::V6(address), Some(device)) if address.is_unicast_link_local() => {
@@ -116,7 +115,7 @@ fn remote(address: IpAddr, transport: &TransportConfig) -> io::Result<SocketAddr
     }
 }
 
-/// Everything that has to be set before the first segment leaves.
+/// Sets the options of a socket that dials: those of the first segment among them.
 fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
     if let Some(device) = &transport.device {
         bind_device(socket, device, "cannot dial through")?;
@@ -143,10 +142,10 @@ fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -
     prepare(socket.as_fd(), peer, transport)
 }
 
-/// What holds for every connection to the peer: no delay, its TTL, its codepoint, its timeout.
+/// Sets the options of every connection to the peer.
 fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
     let options = SockRef::from(&socket);
-    // Every message is sent at once: a speaker packs its messages itself.
+    // A speaker packs its messages itself, so that the kernel has nothing to wait for.
     options.set_tcp_nodelay(true)?;
     let tos = u32::from(transport.dscp) << 2;
     let ttl = transport.ttl.or_else(|| transport.hops.map(|_| u8::MAX));
@@ -162,7 +161,7 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
         sockopt::set_min_ttl(socket, ipv6, min_ttl(hops))
             .map_err(|error| describe(&error, "cannot limit the TTL of", peer))?;
     }
-    // With a hold time of 0 nothing else finds out that the peer is gone.
+    // With a hold time of 0, nothing else detects a dead peer.
     options.set_tcp_keepalive(&KEEPALIVE)?;
     if let Some(time) = transport.user_timeout {
         options.set_tcp_user_timeout(Some(time))?;
@@ -222,9 +221,9 @@ mod tests {
 
     use super::*;
 
-    /// What can be read back from the sockets themselves.
+    /// Reads the options back from the sockets.
     #[test]
-    fn options() {
+    fn dialling_socket_has_options_of_peer() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build();

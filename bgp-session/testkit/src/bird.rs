@@ -27,7 +27,7 @@ pub static BIRD: Program = Program {
         vec![Process::start(bird, directory.join("log"))]
     },
     probe: "show status",
-    ask,
+    client,
     dialect: Some(&CONTROL),
 };
 
@@ -46,7 +46,7 @@ static CONTROL: Dialect = Dialect {
 };
 
 /// For birdc, a route that is not there is a failure.
-fn ask(directory: &Path, command: &str) -> Option<String> {
+fn client(directory: &Path, command: &str) -> Option<String> {
     let mut birdc = Command::new("birdc");
     birdc.arg("-s").arg(directory.join(CONTROL.socket));
     let output = run(birdc.args(command.split(' ')));

@@ -32,11 +32,11 @@ pub static EXABGP: Program = Program {
         vec![Process::start(exabgp, directory.join("log"))]
     },
     probe: "",
-    ask,
+    client,
     dialect: None,
 };
 
-fn ask(directory: &Path, wanted: &str) -> Option<String> {
+fn client(directory: &Path, wanted: &str) -> Option<String> {
     let table = std::fs::read_to_string(directory.join("table")).ok()?;
     let lines = table.split_inclusive('\n');
     Some(lines.filter(|line| line.contains(wanted)).collect())

@@ -1,4 +1,4 @@
-"""What ExaBGP says of its neighbor, made into a table: a file with a line for each prefix and its next hop."""
+"""What ExaBGP says of its neighbor, made into a table: a file with a line for each route, its next hop and its attributes."""
 import json
 import os
 import sys
@@ -9,9 +9,18 @@ table = {}
 
 def save():
     with open(path + ".new", "w") as file:
-        file.writelines(f"{prefix} via {next_hop}\n" for prefix, next_hop in table.items())
+        file.writelines(f"{name} via {rest}\n" for name, rest in table.items())
     # Whoever reads the file sees all of it.
     os.rename(path + ".new", path)
+
+
+def name(route):
+    """The text of a route, with everything that distinguishes it. A withdrawal has no label, or another one."""
+    if "string" in route:
+        return route["string"]
+    if "nlri" in route:
+        return f"{route['nlri']} rd {route['rd']}" if "rd" in route else route["nlri"]
+    return json.dumps({key: value for key, value in route.items() if key not in ("label", "raw")})
 
 
 def apply(message):
@@ -19,14 +28,15 @@ def apply(message):
     if message["type"] == "state" and neighbor["state"] != "up":
         table.clear()
     update = neighbor.get("message", {}).get("update", {})
+    attributes = json.dumps(update.get("attribute", {}))
     for next_hops in update.get("announce", {}).values():
         for next_hop, routes in next_hops.items():
             for route in routes:
-                if "nlri" in route:
-                    table[route["nlri"]] = next_hop
+                labels = f" label {route['label']}" if "label" in route else ""
+                table[name(route)] = f"{next_hop}{labels} {attributes}"
     for routes in update.get("withdraw", {}).values():
         for route in routes:
-            table.pop(route["nlri"], None)
+            table.pop(name(route), None)
 
 
 save()

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::run_ok;
+use crate::command::{run, run_ok};
 use crate::needs::Needs;
 use crate::process::Process;
 use crate::router::{Launch, Program, Router, write};
-use crate::terminal::{Dialect, Terminal};
+use crate::terminal::Dialect;
 use crate::wait::eventually;
 
 const BGPD: &str = "/usr/lib/frr/bgpd";
@@ -29,7 +29,7 @@ pub static FRR: Program = Program {
         vec![Process::start(bgpd, directory.join("bgpd.log"))]
     },
     probe: "show version",
-    ask,
+    client,
     dialect: Some(&VTY),
 };
 
@@ -43,7 +43,7 @@ pub static FRR_WITH_ZEBRA: Program = Program {
     owner: Some("frr:frr"),
     start: with_zebra,
     probe: "show version",
-    ask,
+    client,
     dialect: Some(&VTY),
 };
 
@@ -64,7 +64,7 @@ fn with_zebra(launch: &Launch<'_>, directory: &Path) -> Vec<Process> {
         });
     }
     let file = write(directory, "frr.conf", &launch.configuration);
-    run_ok(client(directory).arg("-f").arg(file));
+    run_ok(vtysh_in(directory).arg("-f").arg(file));
     processes
 }
 
@@ -101,20 +101,22 @@ fn listen(bgpd: &mut Command, launch: &Launch<'_>) {
     bgpd.args(launch.arguments);
 }
 
-fn ask(directory: &Path, command: &str) -> Option<String> {
-    Terminal::connect(directory, &VTY)?.ask(command)
+fn client(directory: &Path, command: &str) -> Option<String> {
+    let output = run(vtysh_in(directory).args(["-c", command]));
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(answer)
 }
 
 /// Runs commands in one session of vtysh, and returns what it printed.
 pub fn vtysh(router: &Router, commands: &[&str]) -> String {
-    let mut vtysh = client(router.directory());
+    let mut vtysh = vtysh_in(router.directory());
     for command in commands {
         vtysh.args(["-c", command]);
     }
     run_ok(&mut vtysh)
 }
 
-fn client(directory: &Path) -> Command {
+fn vtysh_in(directory: &Path) -> Command {
     let mut vtysh = Command::new("vtysh");
     vtysh.arg("--vty_socket").arg(directory);
     vtysh

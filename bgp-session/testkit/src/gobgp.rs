@@ -25,7 +25,7 @@ pub static GOBGP: Program = Program {
         vec![Process::start(gobgpd, directory.join("log"))]
     },
     probe: "global",
-    ask,
+    client,
     dialect: None,
 };
 
@@ -33,7 +33,7 @@ fn target(directory: &Path) -> String {
     format!("unix://{}", directory.join("api").display())
 }
 
-fn ask(directory: &Path, command: &str) -> Option<String> {
+fn client(directory: &Path, command: &str) -> Option<String> {
     // The client waits for a socket that is not there yet.
     if !directory.join("api").exists() {
         return None;

@@ -35,11 +35,11 @@ pub static OPENBGPD: Program = Program {
         vec![Process::start(bgpd, directory.join("log"))]
     },
     probe: "show summary",
-    ask,
+    client,
     dialect: None,
 };
 
-fn ask(directory: &Path, command: &str) -> Option<String> {
+fn client(directory: &Path, command: &str) -> Option<String> {
     let mut bgpctl = Command::new("bgpctl");
     bgpctl.arg("-s").arg(directory.join("control"));
     let output = run(bgpctl.args(command.split(' ')));

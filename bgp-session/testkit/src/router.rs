@@ -29,8 +29,8 @@ pub struct Program {
     pub(crate) start: fn(&Launch<'_>, &Path) -> Vec<Process>,
     /// A command that is answered once the router is ready.
     pub(crate) probe: &'static str,
-    /// Returns the answer to a command, or `None` if there is none.
-    pub(crate) ask: fn(&Path, &str) -> Option<String>,
+    /// Runs a command by the command-line client. Returns its answer, or `None` if there is none.
+    pub(crate) client: fn(&Path, &str) -> Option<String>,
     /// The framing of its control socket, if it has one for text.
     pub(crate) dialect: Option<&'static Dialect>,
 }
@@ -146,11 +146,20 @@ impl Router {
         self.processes.iter().map(Process::output).collect()
     }
 
+    /// Returns the answer to a command, or `None` if there is none. Needs no process where the control socket takes text.
+    #[must_use]
+    pub fn ask(&self, command: &str) -> Option<String> {
+        match self.program.dialect {
+            Some(dialect) => Terminal::connect(self.directory(), dialect)?.ask(command),
+            None => self.client(command),
+        }
+    }
+
     /// Returns the answer of the router's command-line client to a command, or `None` if there is none. ExaBGP has no command
     /// that shows routes: the answer is what it received and what contains `command`, a line for each route.
     #[must_use]
-    pub fn ask(&self, command: &str) -> Option<String> {
-        (self.program.ask)(self.directory(), command)
+    pub fn client(&self, command: &str) -> Option<String> {
+        (self.program.client)(self.directory(), command)
     }
 
     /// Connects to the control socket. Panics if the router has none for text.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bgp_wire::Family;
 use speakerd_testkit::BIRD as PROGRAM;
 
 use crate::router::Kind;
@@ -19,10 +20,16 @@ pub(crate) static BIRD: Kind = Kind {
 
 /// BIRD takes no neighbor on a loopback device for one on its link, so it is said to be one hop away.
 fn configuration(setup: &Setup) -> String {
+    let families = || setup.families.iter().map(|family| channel(*family));
+    let tables = families().map(|(_, table)| format!("{table};\n"));
+    let channels = families().map(|(channel, table)| {
+        let table = table.split_once(" ").map_or("", |(_, table)| table);
+        format!("  {channel} {{ {table}; import all; export none; }};\n")
+    });
     format!(
         "log stderr all;
 router id {id};
-protocol device {{ }}
+{tables}protocol device {{ }}
 protocol bgp speaker {{
   local {theirs} as {as_number};
   neighbor {ours} as {OUR_AS};
@@ -31,9 +38,7 @@ protocol bgp speaker {{
   connect delay time 0;
   connect retry time 1;
   error wait time 1, 2;
-{passive}{md5}{gtsm}  ipv4 {{ import all; export none; }};
-  ipv6 {{ import all; export none; }};
-}}
+{passive}{md5}{gtsm}{channels}}}
 ",
         id = setup.theirs_ipv4(),
         ours = setup.ours(),
@@ -42,5 +47,20 @@ protocol bgp speaker {{
         passive = when(setup.router_is_passive(), "  passive yes;\n"),
         md5 = when(setup.md5, &format!("  password \"{KEY}\";\n")),
         gtsm = when(setup.gtsm != Gtsm::Off, "  ttl security yes;\n"),
+        tables = tables.collect::<String>(),
+        channels = channels.collect::<String>(),
     )
+}
+
+/// The channel of a family and the declaration of its table.
+fn channel(family: Family) -> (&'static str, &'static str) {
+    match family {
+        Family::IPV4_UNICAST => ("ipv4", "ipv4 table master4"),
+        Family::IPV6_UNICAST => ("ipv6", "ipv6 table master6"),
+        Family::IPV4_MULTICAST => ("ipv4 multicast", "ipv4 table multicast4"),
+        Family::IPV6_MULTICAST => ("ipv6 multicast", "ipv6 table multicast6"),
+        Family::IPV4_FLOWSPEC => ("flow4", "flow4 table flow4tab"),
+        Family::IPV6_FLOWSPEC => ("flow6", "flow6 table flow6tab"),
+        _ => panic!("BIRD has no {family}"),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bgp_wire::Family;
 use speakerd_testkit::EXABGP as PROGRAM;
 
 use crate::router::Kind;
@@ -22,13 +23,15 @@ pub(crate) static EXABGP: Kind = Kind {
 };
 
 fn configuration(setup: &Setup) -> String {
+    let families = setup.families.iter().map(|family| family_name(*family));
+    let families: String = families.map(|name| format!("{name}; ")).collect();
     format!(
         "neighbor {ours} {{
   router-id {id};
   local-address {theirs};
   local-as {as_number};
   peer-as {OUR_AS};
-{passive}{md5}{gtsm}  family {{ ipv4 unicast; ipv6 unicast; }}
+{passive}{md5}{gtsm}  family {{ {families} }}
   api {{
     processes [ table ];
     neighbor-changes;
@@ -50,4 +53,17 @@ fn configuration(setup: &Setup) -> String {
             "  outgoing-ttl 255;\n  incoming-ttl 255;\n"
         ),
     )
+}
+
+fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::IPV4_UNICAST => "ipv4 unicast",
+        Family::IPV6_UNICAST => "ipv6 unicast",
+        Family::IPV4_VPN => "ipv4 mpls-vpn",
+        Family::IPV6_VPN => "ipv6 mpls-vpn",
+        Family::IPV4_FLOWSPEC => "ipv4 flow",
+        Family::IPV6_FLOWSPEC => "ipv6 flow",
+        Family::L2VPN_EVPN => "l2vpn evpn",
+        _ => panic!("ExaBGP has no {family}"),
+    }
 }

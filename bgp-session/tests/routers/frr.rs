@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bgp_wire::Family;
 use ipnet::IpNet;
 use speakerd_testkit::FRR as PROGRAM;
 
@@ -38,19 +39,36 @@ fn configuration(setup: &Setup) -> String {
         neighbor(setup.md5, &format!("password {KEY}")),
         neighbor(setup.gtsm != Gtsm::Off, "ttl-security hops 1"),
     ];
+    let families = setup.families.iter().map(|family| {
+        let name = family_name(*family);
+        format!(" address-family {name}\n  neighbor {ours} activate\n exit-address-family\n")
+    });
     format!(
         "router bgp {as_number}
  bgp router-id {id}
  no bgp ebgp-requires-policy
-{lines} address-family ipv4 unicast
-  neighbor {ours} activate
- exit-address-family
- address-family ipv6 unicast
-  neighbor {ours} activate
- exit-address-family
-",
+ no bgp default ipv4-unicast
+{lines}{families}",
         as_number = setup.their_as(),
         id = setup.theirs_ipv4(),
         lines = lines.concat(),
+        families = families.collect::<String>(),
     )
+}
+
+fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::IPV4_UNICAST => "ipv4 unicast",
+        Family::IPV6_UNICAST => "ipv6 unicast",
+        Family::IPV4_MULTICAST => "ipv4 multicast",
+        Family::IPV6_MULTICAST => "ipv6 multicast",
+        Family::IPV4_LABELED => "ipv4 labeled-unicast",
+        Family::IPV6_LABELED => "ipv6 labeled-unicast",
+        Family::IPV4_VPN => "ipv4 vpn",
+        Family::IPV6_VPN => "ipv6 vpn",
+        Family::IPV4_FLOWSPEC => "ipv4 flowspec",
+        Family::IPV6_FLOWSPEC => "ipv6 flowspec",
+        Family::L2VPN_EVPN => "l2vpn evpn",
+        _ => panic!("FRR has no {family}"),
+    }
 }

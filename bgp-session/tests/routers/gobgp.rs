@@ -1,7 +1,9 @@
 //! GoBGP.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use bgp_wire::Family;
 use ipnet::IpNet;
 use speakerd_testkit::GOBGP as PROGRAM;
 
@@ -26,29 +28,39 @@ pub(crate) static GOBGP: Kind = Kind {
 };
 
 fn configuration(setup: &Setup) -> String {
-    let families: String = ["ipv4-unicast", "ipv6-unicast"]
-        .map(|name| family(setup, name))
-        .concat();
+    global(setup, &[setup.theirs()]) + &neighbor(setup, setup.ours(), setup.theirs(), OUR_AS)
+}
+
+/// The part of a configuration before the neighbors, for a router with these addresses.
+pub(crate) fn global(setup: &Setup, addresses: &[IpAddr]) -> String {
+    let addresses: Vec<_> = addresses.iter().map(|it| format!("\"{it}\"")).collect();
     format!(
         "[global.config]
 as = {as_number}
 router-id = \"{id}\"
-local-address-list = [\"{theirs}\"]
-[[neighbors]]
+local-address-list = [{addresses}]
+",
+        as_number = setup.their_as(),
+        id = setup.theirs_ipv4(),
+        addresses = addresses.join(", "),
+    )
+}
+
+/// The part of a configuration for the session from `local` to a neighbor.
+pub(crate) fn neighbor(setup: &Setup, address: IpAddr, local: IpAddr, peer_as: u32) -> String {
+    let families: String = setup.families.iter().map(|it| family(setup, *it)).collect();
+    format!(
+        "[[neighbors]]
 [neighbors.config]
-neighbor-address = \"{ours}\"
-peer-as = {OUR_AS}
+neighbor-address = \"{address}\"
+peer-as = {peer_as}
 {md5}
 [neighbors.transport.config]
-local-address = \"{theirs}\"
+local-address = \"{local}\"
 passive-mode = {passive}
 [neighbors.timers.config]
 connect-retry = 1
 {gtsm}{restart}{families}",
-        id = setup.theirs_ipv4(),
-        ours = setup.ours(),
-        theirs = setup.theirs(),
-        as_number = setup.their_as(),
         passive = setup.router_is_passive(),
         md5 = when(setup.md5, &format!("auth-password = \"{KEY}\"")),
         gtsm = when(
@@ -62,7 +74,22 @@ connect-retry = 1
     )
 }
 
-fn family(setup: &Setup, name: &str) -> String {
+fn family(setup: &Setup, family: Family) -> String {
+    let name = match family {
+        Family::IPV4_UNICAST => "ipv4-unicast",
+        Family::IPV6_UNICAST => "ipv6-unicast",
+        Family::IPV4_LABELED => "ipv4-labelled-unicast",
+        Family::IPV6_LABELED => "ipv6-labelled-unicast",
+        Family::IPV4_VPN => "l3vpn-ipv4-unicast",
+        Family::IPV6_VPN => "l3vpn-ipv6-unicast",
+        Family::IPV4_FLOWSPEC => "ipv4-flowspec",
+        Family::IPV6_FLOWSPEC => "ipv6-flowspec",
+        Family::IPV4_FLOWSPEC_VPN => "l3vpn-ipv4-flowspec",
+        Family::IPV6_FLOWSPEC_VPN => "l3vpn-ipv6-flowspec",
+        Family::L2VPN_EVPN => "l2vpn-evpn",
+        Family::ROUTE_TARGET => "rtc",
+        _ => panic!("GoBGP has no {family}"),
+    };
     let restart = "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n";
     format!(
         "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{name}\"\n{}",

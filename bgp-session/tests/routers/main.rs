@@ -7,6 +7,7 @@
 
 mod bird;
 mod exabgp;
+mod families;
 mod frr;
 mod gobgp;
 mod openbgpd;

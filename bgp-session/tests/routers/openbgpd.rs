@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bgp_wire::Family;
 use speakerd_testkit::OPENBGPD as PROGRAM;
 
 use crate::router::Kind;
@@ -18,6 +19,10 @@ pub(crate) static OPENBGPD: Kind = Kind {
 };
 
 fn configuration(setup: &Setup) -> String {
+    let families = setup.families.iter().map(|family| {
+        let name = family_name(*family);
+        format!("  announce {name}\n")
+    });
     format!(
         "AS {as_number}
 router-id {id}
@@ -26,15 +31,14 @@ fib-update no
 connect-retry 1
 neighbor {ours} {{
   remote-as {OUR_AS}
-  announce IPv4 unicast
-  announce IPv6 unicast
-{passive}{address}{md5}{gtsm}}}
+{families}{passive}{address}{md5}{gtsm}}}
 allow from any
 ",
         id = setup.theirs_ipv4(),
         ours = setup.ours(),
         theirs = setup.theirs(),
         as_number = setup.their_as(),
+        families = families.collect::<String>(),
         // A peer with an local address gets no key on the socket that listens.
         address = when(
             !setup.router_is_passive(),
@@ -44,4 +48,12 @@ allow from any
         md5 = when(setup.md5, &format!("  tcp md5sig password \"{KEY}\"\n")),
         gtsm = when(setup.gtsm != Gtsm::Off, "  ttl-security yes\n"),
     )
+}
+
+fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::IPV4_UNICAST => "IPv4 unicast",
+        Family::IPV6_UNICAST => "IPv6 unicast",
+        _ => panic!("OpenBGPD has no {family}"),
+    }
 }

@@ -47,6 +47,11 @@ impl Router {
         (self.kind.shows)(&answer, prefix).then_some(answer)
     }
 
+    /// Returns the answer of its command-line client.
+    pub(crate) fn client(&self, command: &str) -> Option<String> {
+        self.router.client(command)
+    }
+
     pub(crate) fn has(&self, prefix: IpNet) -> bool {
         self.route(prefix).is_some()
     }

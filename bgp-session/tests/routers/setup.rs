@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use bgp_session::{ExportPolicy, Md5Key, PeerConfig, RestartConfig};
-use bgp_wire::Asn;
+use bgp_wire::{Asn, Family};
 
 pub(crate) const OUR_AS: u32 = 64512;
 pub(crate) const KEY: &str = "a-key-for-both";
@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) md5: bool,
     pub(crate) gtsm: Gtsm,
     pub(crate) restart: bool,
+    /// The families that both sides offer.
+    pub(crate) families: &'static [Family],
 }
 
 impl Setup {
@@ -48,6 +50,7 @@ impl Setup {
             md5: false,
             gtsm: Gtsm::Off,
             restart: false,
+            families: &[Family::IPV4_UNICAST, Family::IPV6_UNICAST],
         }
     }
 
@@ -119,6 +122,7 @@ impl Setup {
             .idle_hold(Duration::from_millis(100), Duration::from_secs(1))
             .next_hop_ipv4(self.ours_ipv4())
             .next_hop_ipv6(self.ours_ipv6())
+            .families(self.families.iter().copied())
             .export(ExportPolicy::all());
         if self.md5 {
             config = config.md5_key(key(KEY));

@@ -4,6 +4,7 @@ use libtest_mimic::Trial;
 
 use crate::bird::BIRD;
 use crate::exabgp::EXABGP;
+use crate::families;
 use crate::frr::FRR;
 use crate::gobgp::GOBGP;
 use crate::openbgpd::OPENBGPD;
@@ -16,7 +17,7 @@ use crate::setup::{Dialling, Gtsm, Setup};
 static KINDS: [&Kind; 5] = [&GOBGP, &FRR, &BIRD, &OPENBGPD, &EXABGP];
 
 /// The highest number that a trial's addresses may have.
-pub(crate) const MOST: u8 = 160;
+pub(crate) const MOST: u8 = 250;
 
 type Verdict = fn(&'static Kind, &Setup);
 
@@ -46,23 +47,34 @@ pub(crate) fn all() -> Vec<Trial> {
                     number: number(),
                     ..setup
                 };
-                trials.push(trial(kind, &format!("{direction}{what}"), setup, verdict));
+                let name = format!("{direction}{what}");
+                trials.push(trial(kind, &name, setup, move |setup| verdict(kind, setup)));
             }
         }
         for (what, keeps, comes_back) in RESTARTS {
             let setup = Setup::restarted(number());
-            trials.push(if kind.helps {
-                trial(kind, what, setup, keeps)
+            let (name, verdict) = if kind.helps {
+                (what.to_owned(), keeps)
             } else {
-                trial(
-                    kind,
-                    &format!("{what}_loses_routes_and_comes_back"),
-                    setup,
-                    comes_back,
-                )
-            });
+                (format!("{what}_loses_routes_and_comes_back"), comes_back)
+            };
+            trials.push(trial(kind, &name, setup, move |setup| verdict(kind, setup)));
         }
     }
+    for group in families::groups() {
+        let setup = group.setup(number());
+        trials.push(trial(group.kind, group.name, setup, |group_setup| {
+            group.run(group_setup);
+        }));
+    }
+    let setup = Setup::new(number(), Dialling::We);
+    let name = "restarting_passes_flowspec_on_without_deferral";
+    trials.push(trial(
+        &GOBGP,
+        name,
+        setup,
+        families::flowspec_arrives_without_deferral,
+    ));
     trials
 }
 
@@ -92,7 +104,12 @@ fn sessions(kind: &Kind, dialling: Dialling) -> [(&'static str, Verdict, Setup);
     ]
 }
 
-fn trial(kind: &'static Kind, what: &str, setup: Setup, verdict: Verdict) -> Trial {
+fn trial(
+    kind: &'static Kind,
+    what: &str,
+    setup: Setup,
+    verdict: impl FnOnce(&Setup) + Send + 'static,
+) -> Trial {
     let name = format!("{}::{what}", kind.program.name);
-    speakerd_testkit::trial(&name, &kind.program.needs, move || verdict(kind, &setup))
+    speakerd_testkit::trial(&name, &kind.program.needs, move || verdict(&setup))
 }

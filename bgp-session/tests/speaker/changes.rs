@@ -1,24 +1,24 @@
-//! What changes while a speaker runs: peers, their configuration, dynamic peers; draining; a restart.
+//! What changes while a speaker runs: peers, their configuration, draining; a restart.
 
 use std::time::Duration;
 
 use bgp_session::{
-    AdjRibIn, Events, ExportPolicy, PeerConfig, PeerEvent, PrefixRange, RestartConfig, Route,
-    RouteChange, SessionEvent, Shutdown, Speaker, State,
+    AdjRibIn, Events, ExportPolicy, PeerConfig, PrefixRange, RestartConfig, Route, RouteChange,
+    SessionEvent, Shutdown, Speaker, State,
 };
 use bgp_wire::{Asn, Community, HoldTime, Role};
 use tokio::sync::mpsc;
 
 use crate::{
-    NODE, ROUTER, address, delivering, dialled, listening, next_down, passive, router_and_node,
-    up_or_not, within,
+    NODE, ROUTER, address, delivering, dialled, listening, next_down, next_session_event, passive,
+    receive_session_event, router_and_node, within,
 };
 
 /// Changes of a table, as text, until one contains `last`.
 async fn changes(events: &mut Events, table: &mut AdjRibIn, last: &str) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     while !texts.last().is_some_and(|text| text.contains(last)) {
-        let PeerEvent { event, .. } = within(events.next()).await.unwrap();
+        let event = within(next_session_event(events)).await.unwrap();
         table.apply(&event, |change| {
             texts.push(match change {
                 RouteChange::Announced(nlri, route) => {
@@ -115,48 +115,6 @@ async fn draining() {
     changes(&mut events, &mut table, "graceful-shutdown").await;
 }
 
-#[tokio::test]
-async fn dynamic_peers_come_and_go() {
-    let router = listening("192.168.0.254", ROUTER).await;
-    let template = PeerConfig::new(address("127.1.0.0"), Asn::new(64512)).deliver_updates(true);
-    let prefix = "127.1.0.0/16".parse().unwrap();
-    router
-        .add_dynamic_peers(prefix, template.clone(), 3)
-        .unwrap();
-    let again = router.add_dynamic_peers(prefix, template, 3).unwrap_err();
-    assert_eq!(again.to_string(), "duplicate dynamic peers 127.1.0.0/16");
-    let mut nodes = Vec::new();
-    for (number, up) in [(1, true), (2, true), (3, true), (4, false)] {
-        let (own, id) = (format!("127.1.0.{number}"), format!("1.1.1.{number}"));
-        let node = listening(&id, &own).await;
-        let peer = node.add_peer(dialled(&own, &router)).unwrap();
-        assert_eq!(up_or_not(&peer).await.is_ok(), up, "{number}");
-        nodes.push(node);
-    }
-    assert_eq!(router.peers().len(), 3);
-    let stranger = listening("1.1.1.9", "127.2.0.1").await;
-    let peer = stranger.add_peer(dialled("127.2.0.1", &router)).unwrap();
-    assert!(up_or_not(&peer).await.is_err());
-    // One that goes makes room for another.
-    within(nodes.remove(0).shutdown(Shutdown::administrative(""))).await;
-    let last = nodes[2].peer(address(ROUTER)).unwrap();
-    within(last.wait_for(|status| status.state == State::Established))
-        .await
-        .unwrap();
-    let addresses: Vec<_> = router
-        .peers()
-        .iter()
-        .map(|peer| peer.address().to_string())
-        .collect();
-    assert_eq!(addresses, ["127.1.0.2", "127.1.0.3", "127.1.0.4"]);
-    assert!(within(router.remove_dynamic_peers(prefix)).await);
-    assert!(!within(router.remove_dynamic_peers(prefix)).await);
-    assert_eq!(router.peers().len(), 0);
-    let gone = within(last.wait_for(|status| status.last_error.is_some())).await;
-    let why = gone.unwrap().last_error.unwrap();
-    assert_eq!(why, "the peer sent Cease/Peer De-configured (6/3)");
-}
-
 /// Nothing is missed by who is slow, and nothing grows: who sends waits.
 #[tokio::test]
 async fn events_that_are_not_missed() {
@@ -178,7 +136,7 @@ async fn events_that_are_not_missed() {
     let mut table = AdjRibIn::new();
     let (mut count, mut slow) = (0_u32, true);
     while count < 100_000 {
-        let PeerEvent { event, .. } = within(events.recv()).await.unwrap();
+        let event = within(receive_session_event(&mut events)).await.unwrap();
         if slow && matches!(event, SessionEvent::Update(_)) {
             // The sender fills the sockets and stands still.
             let flushed = tokio::time::timeout(Duration::from_millis(300), node.flush()).await;
@@ -218,7 +176,7 @@ async fn events_of_several_peers_that_are_not_missed() {
     }
     let mut received = 0;
     while received < ROUTES * nodes.len() {
-        let PeerEvent { event, .. } = within(events.recv()).await.unwrap();
+        let event = within(receive_session_event(&mut events)).await.unwrap();
         if let SessionEvent::Update(update) = event {
             received += update.check().unwrap().announced().count();
         }
@@ -250,7 +208,7 @@ async fn a_restart_over_which_routes_are_kept() {
     node.add_peer(config).unwrap();
     let returned = async {
         loop {
-            let PeerEvent { event, .. } = events.next().await.unwrap();
+            let event = next_session_event(&mut events).await.unwrap();
             table.apply(&event, |change| panic!("{change:?}"));
             if let SessionEvent::Up { negotiated, .. } = event {
                 return negotiated.restart.clone().unwrap();
@@ -274,7 +232,7 @@ async fn a_restart_over_which_routes_are_kept() {
     node.add_peer(config.graceful_restart(restart)).unwrap();
     let restarted = async {
         loop {
-            let PeerEvent { event, .. } = events.next().await.unwrap();
+            let event = next_session_event(&mut events).await.unwrap();
             if let SessionEvent::Up { negotiated, .. } = event {
                 return negotiated.restart.clone().unwrap().restarted;
             }

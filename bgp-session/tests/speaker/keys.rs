@@ -4,24 +4,15 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use bgp_session::{AddPeerError, Md5Key, Speaker};
+use bgp_session::{AddPeerError, Speaker};
 use bgp_wire::Asn;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
-use crate::{NODE, ROUTER, address, dialled, listening, passive, poll_once, up_or_not, within};
-
-fn key(text: &str) -> Md5Key {
-    Md5Key::new(text).unwrap()
-}
-
-/// Connects from `from` without a key. Returns `None` if the kernel drops the segments, as it does if it has a key.
-async fn connect_unsigned(from: &str, listener: SocketAddr) -> Option<TcpStream> {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((address(from), 0).into()).unwrap();
-    let connected = tokio::time::timeout(Duration::from_millis(300), socket.connect(listener));
-    connected.await.ok().map(Result::unwrap)
-}
+use crate::{
+    NODE, ROUTER, address, connect_unsigned, dialled, key, listening, passive, poll_once,
+    up_or_not, within,
+};
 
 /// Returns `true` if a peer that does not sign is sent an OPEN.
 async fn opens_unsigned(from: &str, router: &Speaker) -> bool {

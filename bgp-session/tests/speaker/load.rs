@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bgp_session::{AdjRibIn, Peer, PeerConfig, PeerEvent, Route, Speaker, State};
+use bgp_session::{AdjRibIn, Peer, PeerConfig, Route, Speaker, State};
 use bgp_wire::{Asn, Nlri};
 use ipnet::Ipv4Net;
 use tokio::sync::mpsc;
 
-use crate::{address, delivering, dialled, listening, passive, within};
+use crate::{address, delivering, dialled, listening, passive, receive_session_event, within};
 
 fn route(number: u32, version: u32) -> Route {
     let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
@@ -31,7 +31,7 @@ async fn routes_that_flap() {
     };
     let table = tokio::spawn(async move {
         let mut table = AdjRibIn::new();
-        while let Some(PeerEvent { event, .. }) = events.recv().await {
+        while let Some(event) = receive_session_event(&mut events).await {
             table.apply(&event, |_| {});
             // The last change of all.
             if table.route(last).is_some() {

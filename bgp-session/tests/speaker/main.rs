@@ -3,9 +3,13 @@
 #![cfg(test)]
 
 mod changes;
+mod dynamic;
+mod events;
 mod interrupted;
 mod keys;
+mod listeners;
 mod load;
+mod local;
 mod session;
 mod transport;
 
@@ -15,8 +19,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bgp_session::{Peer, PeerConfig, PeerEvent, SessionEvent, Speaker, State};
+use bgp_session::{Events, Md5Key, Peer, PeerConfig, SessionEvent, Speaker, SpeakerEvent, State};
 use bgp_wire::Asn;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 const NODE: &str = "127.0.0.1";
@@ -58,6 +63,18 @@ async fn router_and_node() -> (Speaker, Speaker) {
     (router, node)
 }
 
+fn key(text: &str) -> Md5Key {
+    Md5Key::new(text).unwrap()
+}
+
+/// Connects from `from` without a key. Returns `None` if the kernel drops the segments, as it does if it has a key.
+async fn connect_unsigned(from: &str, listener: SocketAddr) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((address(from), 0).into()).unwrap();
+    let connected = tokio::time::timeout(Duration::from_millis(300), socket.connect(listener));
+    connected.await.ok().map(Result::unwrap)
+}
+
 /// Polls `future` once. The caller may drop it afterwards, as a timeout does.
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
@@ -77,7 +94,7 @@ async fn listening(id: &str, on: &str) -> Speaker {
 }
 
 /// A router that tells everything that happens.
-async fn delivering(events: mpsc::Sender<PeerEvent>) -> Speaker {
+async fn delivering(events: mpsc::Sender<SpeakerEvent>) -> Speaker {
     Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
         .with_listener(SocketAddr::new(address(ROUTER), 0))
         .with_event_sender(events)
@@ -106,14 +123,28 @@ async fn up_or_not(peer: &Peer) -> Result<(), String> {
     }
 }
 
-/// What the next UPDATE announces and withdraws, as text.
-async fn next_update(events: &mut bgp_session::Events) -> (String, String) {
+/// Returns the next event of a session, or `None` once the speaker is gone.
+async fn next_session_event(events: &mut Events) -> Option<SessionEvent> {
     loop {
-        let Some(PeerEvent {
-            event: SessionEvent::Update(update),
-            ..
-        }) = events.next().await
-        else {
+        if let SpeakerEvent::Session { event, .. } = events.next().await? {
+            return Some(event);
+        }
+    }
+}
+
+/// Returns the next event of a session from a channel.
+async fn receive_session_event(events: &mut mpsc::Receiver<SpeakerEvent>) -> Option<SessionEvent> {
+    loop {
+        if let SpeakerEvent::Session { event, .. } = events.recv().await? {
+            return Some(event);
+        }
+    }
+}
+
+/// What the next UPDATE announces and withdraws, as text.
+async fn next_update(events: &mut Events) -> (String, String) {
+    loop {
+        let Some(SessionEvent::Update(update)) = next_session_event(events).await else {
             continue;
         };
         let checked = update.check().unwrap();
@@ -134,10 +165,10 @@ async fn next_update(events: &mut bgp_session::Events) -> (String, String) {
     }
 }
 
-async fn count_announced(events: &mut bgp_session::Events, wanted: usize) -> usize {
+async fn count_announced(events: &mut Events, wanted: usize) -> usize {
     let mut announced = 0;
     while announced < wanted {
-        let Some(PeerEvent { event, .. }) = events.next().await else {
+        let Some(event) = next_session_event(events).await else {
             break;
         };
         if let SessionEvent::Update(update) = event {
@@ -147,13 +178,9 @@ async fn count_announced(events: &mut bgp_session::Events, wanted: usize) -> usi
     announced
 }
 
-async fn next_down(events: &mut bgp_session::Events) -> String {
+async fn next_down(events: &mut Events) -> String {
     loop {
-        if let Some(PeerEvent {
-            event: SessionEvent::Down { reason, .. },
-            ..
-        }) = events.next().await
-        {
+        if let Some(SessionEvent::Down { reason, .. }) = next_session_event(events).await {
             return reason.to_string();
         }
     }

@@ -4,19 +4,17 @@
 use std::time::Duration;
 
 use bgp_session::{
-    AddPeerError, AoAlgorithm, AoKey, KeyError, Md5Key, PeerConfig, Route, RouteChange, Shutdown,
-    Speaker, State,
+    AddPeerError, AoAlgorithm, AoKey, KeyError, PeerConfig, Route, RouteChange, Shutdown, Speaker,
+    State,
 };
 use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, OpenBuf};
 use tokio::io::AsyncWriteExt;
 
-use crate::{NODE, ROUTER, address, dialled, listening, passive, up_or_not, within};
+use crate::{
+    NODE, ROUTER, address, dialled, key, listening, next_session_event, passive, up_or_not, within,
+};
 
 const LATE: &str = "the connection did not come up in time";
-
-fn key(text: &str) -> Md5Key {
-    Md5Key::new(text).unwrap()
-}
 
 /// RFC 2385: with the same key on both ends the session comes up; with another one, or one on one side, nothing is heard.
 #[tokio::test]
@@ -236,9 +234,9 @@ async fn a_peer_that_takes_nothing() {
     let mut table = bgp_session::AdjRibIn::new();
     let mut count = 0;
     while count < 600_000 {
-        let event = within(events.next()).await.unwrap();
+        let event = within(next_session_event(&mut events)).await.unwrap();
         assert_eq!(events.missed(), 0);
-        table.apply(&event.event, |change| {
+        table.apply(&event, |change| {
             count += usize::from(matches!(change, RouteChange::Announced(..)));
         });
     }

@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::super::event::PeerEvent;
+use super::super::event::SpeakerEvent;
 
 /// Events that the application has not taken. While there are any, the peer is not read from.
 pub(super) struct Delivery {
-    channel: Option<mpsc::Sender<PeerEvent>>,
-    undelivered: VecDeque<PeerEvent>,
+    channel: Option<mpsc::Sender<SpeakerEvent>>,
+    undelivered: VecDeque<SpeakerEvent>,
 }
 
 impl Delivery {
-    pub(super) fn new(channel: Option<mpsc::Sender<PeerEvent>>) -> Self {
+    pub(super) fn new(channel: Option<mpsc::Sender<SpeakerEvent>>) -> Self {
         Self {
             channel,
             undelivered: VecDeque::new(),
         }
     }
 
-    pub(super) fn push(&mut self, event: &PeerEvent) {
+    pub(super) fn push(&mut self, event: &SpeakerEvent) {
         if self.channel.is_some() {
             self.undelivered.push_back(event.clone());
         }

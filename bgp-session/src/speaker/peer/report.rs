@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::super::status::PeerStatus;
 use super::now;
-use crate::config::{LocalConfig, PeerConfig};
-use crate::output::{DownReason, SessionEvent};
+use crate::config::PeerConfig;
+use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
 use crate::rib::Skipped;
 use crate::session::Session;
@@ -18,6 +18,8 @@ use crate::session::Session;
 pub(super) struct Report {
     peer: IpAddr,
     status: watch::Sender<PeerStatus>,
+    /// The session, while it is Established.
+    session: Option<SessionId>,
     established_since: Option<Instant>,
     last_error: Option<String>,
     last_down: Option<DownReason>,
@@ -41,10 +43,12 @@ impl Report {
             statistics: session.statistics().clone(),
             skipped: Skipped::default(),
             up_to_date: false,
+            failures: 0,
         });
         let report = Self {
             peer,
             status,
+            session: None,
             established_since: None,
             last_error: None,
             last_down: None,
@@ -62,6 +66,20 @@ impl Report {
         });
     }
 
+    /// Returns the session, if it is Established.
+    pub(super) fn session(&self) -> Option<SessionId> {
+        self.session
+    }
+
+    /// Notes that the task has failed, which ends the session.
+    pub(super) fn fail(&mut self, error: &str) {
+        self.session = None;
+        self.established_since = None;
+        self.dial_error = None;
+        self.last_error = Some(format!("the peer's task failed: {error}"));
+        self.status.send_modify(|status| status.failures += 1);
+    }
+
     /// Keeps the cause of a failed dial for the event that follows.
     pub(super) fn dial_failed(&mut self, error: &io::Error) {
         self.dial_error = Some(format!("cannot connect: {error}"));
@@ -72,7 +90,7 @@ impl Report {
     }
 
     /// Logs an event and notes what it changes in the status.
-    pub(super) fn follow(&mut self, event: &SessionEvent, peering: &Peering, local: LocalConfig) {
+    pub(super) fn follow(&mut self, event: &SessionEvent, peering: &Peering) {
         let peer = self.peer;
         match event {
             SessionEvent::StateChanged { from, to, cause } => {
@@ -83,6 +101,7 @@ impl Report {
                 negotiated,
             } => {
                 tracing::info!(%peer, %session, hold_time = %negotiated.hold_time, "up");
+                self.session = Some(*session);
                 self.established_since = Some(now());
                 self.last_error = None;
             }
@@ -90,12 +109,13 @@ impl Report {
                 session, reason, ..
             } => {
                 tracing::warn!(%peer, %session, "down: {reason}");
+                self.session = None;
                 self.established_since = None;
                 self.last_error = Some(reason.to_string());
                 self.last_down = Some(reason.clone());
             }
             SessionEvent::Failed { reason } => {
-                let error = self.explain(reason, peering.session(), local);
+                let error = self.explain(reason, peering.session());
                 tracing::info!(%peer, "attempt failed: {error}");
                 // The end of a second connection beside an Established one is not the session's.
                 if self.established_since.is_none() {
@@ -121,7 +141,7 @@ impl Report {
     }
 
     /// Returns the cause of a failed attempt, with what the driver and the configuration add to it.
-    fn explain(&self, reason: &DownReason, session: &Session, local: LocalConfig) -> String {
+    fn explain(&self, reason: &DownReason, session: &Session) -> String {
         if let Some(error) = &self.dial_error {
             return error.clone();
         }
@@ -137,7 +157,7 @@ impl Report {
                 format!("{reason}: its OPEN has AS {peer}, configured is AS {expected}")
             }
             (_, _, Some(peer)) if refused(Reason::BAD_BGP_IDENTIFIER) => {
-                let ours = config.local(local).router_id;
+                let ours = config.local(session.local()).router_id;
                 format!("{reason}: its OPEN has {peer}, ours is {ours}")
             }
             _ => reason.to_string(),

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use bgp_session::{AdjRibIn, PeerEvent, RouteChange, SessionEvent};
+use bgp_session::{AdjRibIn, RouteChange, SessionEvent, SpeakerEvent};
 
 use crate::json;
 
@@ -24,7 +24,10 @@ struct Table {
 
 impl Tables {
     /// Applies an event to the neighbor's table and prints the changes.
-    pub(crate) fn apply(&mut self, PeerEvent { peer, event }: &PeerEvent, out: &mut Vec<u8>) {
+    pub(crate) fn apply(&mut self, event: &SpeakerEvent, out: &mut Vec<u8>) {
+        let SpeakerEvent::Session { peer, event } = event else {
+            return;
+        };
         if let Some(fields) = json::event(event) {
             json::print(peer, fields, out);
         }

@@ -10,7 +10,9 @@ use std::error::Error;
 use std::io;
 use std::net::IpAddr;
 
-use bgp_session::{Dialer, Dialing, PeerConfig, Route, SessionEvent, Speaker, Transport};
+use bgp_session::{
+    Dialer, Dialing, PeerConfig, Route, SessionEvent, Speaker, SpeakerEvent, Transport,
+};
 use bgp_wire::Asn;
 use tokio::io::duplex;
 
@@ -26,13 +28,12 @@ impl Dialer for MemoryDialer {
     fn dial(&self, peer: &PeerConfig) -> Dialing {
         let (ours, theirs) = duplex(64 * 1024);
         let end = |stream, local| MemoryStream { stream, local };
-        // `accept` returns `false` for an address that is not a peer, as a listener refuses it.
+        // `accept` refuses an address that is not a peer's, as a listener does.
         let accepted = self.target.accept(end(theirs, peer.address()), self.from);
         let connection: Box<dyn Transport> = Box::new(end(ours, self.from));
         Box::pin(async move {
-            accepted
-                .then_some(connection)
-                .ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
+            let refused = |refusal| io::Error::new(io::ErrorKind::ConnectionRefused, refusal);
+            accepted.map(|()| connection).map_err(refused)
         })
     }
 }
@@ -64,12 +65,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     sender.add_peer(PeerConfig::new(router, asn))?;
 
     while let Some(event) = events.next().await {
-        let SessionEvent::Update(update) = event.event else {
+        let SpeakerEvent::Session {
+            peer,
+            event: SessionEvent::Update(update),
+        } = event
+        else {
             continue;
         };
         let checked = update.check().map_err(|error| error.to_string())?;
         for nlri in checked.announced() {
-            println!("{} announces {nlri}", event.peer);
+            println!("{peer} announces {nlri}");
         }
         break;
     }

@@ -1,0 +1,199 @@
+//! What becomes of a route on its way to one peer.
+
+use super::*;
+
+#[test]
+fn external_peers_see_our_as_in_front() {
+    let mut rib = Rib::new();
+    rib.announce(&route(2, 7));
+    let mut adj_rib_out = AdjRibOut::new(&mut rib, &config(), &negotiated(PeerKind::External));
+    let mut octets = BytesMut::new();
+    assert!(adj_rib_out.pull(&mut rib, &mut octets, 4096));
+    let frame = Frame::split(&mut octets, MessageLimit::Standard)
+        .unwrap()
+        .unwrap();
+    let context = Context::new(PeerKind::External);
+    let Ok(Message::Update(update)) = frame.decode(&context) else {
+        panic!()
+    };
+    let checked = update.check().unwrap();
+    assert_eq!(checked.as_path().unwrap().to_string(), "64512");
+    assert_eq!(
+        checked.fault(),
+        None,
+        "no LOCAL_PREF, which an external peer would discard"
+    );
+}
+
+#[test]
+fn what_cannot_be_sent_is_withdrawn_and_said() {
+    let mut rib = Rib::new();
+    rib.announce(&route(3, 0));
+    let config = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
+    let mut adj_rib_out = AdjRibOut::new(&mut rib, &config, &negotiated(PeerKind::Internal));
+    let mut octets = BytesMut::new();
+    assert!(adj_rib_out.pull(&mut rib, &mut octets, 4096));
+    let skipped = adj_rib_out.skipped();
+    assert_eq!(skipped.routes, 1);
+    assert_eq!(
+        skipped.error.unwrap().to_string(),
+        "routes of ipv6 unicast need a next hop"
+    );
+    assert_eq!(messages(&octets), 3, "End-of-RIB, withdrawal, End-of-RIB");
+}
+
+#[test]
+fn policies_change_what_is_sent() {
+    let route = route(2, 7)
+        .multi_exit_disc(1)
+        .community("64512:1".parse().unwrap())
+        .next_hop("192.0.2.9".parse().unwrap());
+    let policy = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())])
+        .local_pref(200)
+        .multi_exit_disc(50)
+        .community("64512:2".parse().unwrap())
+        .large_community("1:2:3".parse().unwrap())
+        .prepend(2)
+        .next_hop("192.0.2.1".parse().unwrap());
+    let plain = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
+    let (internal, external) = (
+        negotiated(PeerKind::Internal),
+        negotiated(PeerKind::External),
+    );
+    let rich = plain.clone().export(policy);
+    let draining = "origin IGP local-preference 0 community [ 64512:1 graceful-shutdown ]";
+    for (config, negotiated, drain, expected) in [
+        (
+            &plain,
+            &internal,
+            false,
+            "10.0.2.0/24 via 192.0.2.9: origin igp med 1 local-preference 7 community [ 64512:1 ]"
+                .to_owned(),
+        ),
+        // RFC 8212.
+        (&plain, &external, false, "nothing".to_owned()),
+        (
+            &rich,
+            &internal,
+            false,
+            "10.0.2.0/24 via 192.0.2.1: origin igp med 50 local-preference 200 \
+             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]"
+                .to_owned(),
+        ),
+        (
+            &rich,
+            &external,
+            false,
+            "10.0.2.0/24 via 192.0.2.1: origin igp as-path [ 64512 64512 64512 ] med 50 \
+             community [ 64512:1 64512:2 ] large-community [ 1:2:3 ]"
+                .to_owned(),
+        ),
+        // RFC 8326.
+        (
+            &rich,
+            &external,
+            true,
+            "10.0.2.0/24 via 192.0.2.1: origin igp as-path [ 64512 64512 64512 ] med 50 \
+             community [ 64512:1 64512:2 graceful-shutdown ] large-community [ 1:2:3 ]"
+                .to_owned(),
+        ),
+        (
+            &plain,
+            &internal,
+            true,
+            format!("10.0.2.0/24 via 192.0.2.9: {draining}").replace("IGP", "igp med 1"),
+        ),
+    ] {
+        assert_eq!(sent(&route, config, negotiated, drain), expected);
+    }
+}
+
+#[test]
+fn policies_hold_back() {
+    let only = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())]);
+    let other = Route::new("172.16.0.0/12".parse().unwrap());
+    let internal = negotiated(PeerKind::Internal);
+    assert_eq!(
+        sent(&other, &config().export(only), &internal, false),
+        "nothing"
+    );
+}
+
+/// RFC 9494 section 4.3: a last resort is for peers that know what to make of it.
+#[test]
+fn a_last_resort_is_for_who_knows_it() {
+    let last_resort = route(2, 7).community(Community::LLGR_STALE);
+    let plain = negotiated(PeerKind::Internal);
+    assert_eq!(sent(&last_resort, &config(), &plain, false), "nothing");
+    let restart = crate::PeerRestart {
+        restarted: false,
+        notification: false,
+        restart_time: Duration::ZERO,
+        families: FamilySet::EMPTY,
+        forwarding: FamilySet::EMPTY,
+        long_lived: vec![(Family::IPV4_UNICAST, Duration::from_secs(60))],
+        long_lived_forwarding: FamilySet::EMPTY,
+    };
+    let knows = Negotiated {
+        restart: Some(restart),
+        ..plain
+    };
+    let sent = sent(&last_resort, &config(), &knows, false);
+    assert!(sent.ends_with("community [ llgr-stale ]"), "{sent}");
+}
+
+/// RFC 9234 section 5, on the way out.
+#[test]
+fn roles_mark_and_hold() {
+    use bgp_wire::Role;
+    let external = negotiated(PeerKind::External);
+    let with_otc = {
+        let mut attributes = route(2, 7).attributes().clone();
+        attributes.only_to_customer = Some(Asn::new(1));
+        route(2, 7).with_attributes(attributes)
+    };
+    for (role, plain, marked) in [
+        (Role::PROVIDER, Some("64512"), Some("1")),
+        (Role::ROUTE_SERVER, Some("64512"), Some("1")),
+        (Role::PEER, Some("64512"), None),
+        (Role::CUSTOMER, Some(""), None),
+        (Role::ROUTE_SERVER_CLIENT, Some(""), None),
+    ] {
+        let config = config().role(role);
+        for (route, otc) in [(&route(2, 7), plain), (&with_otc, marked)] {
+            let sent = sent(route, &config, &external, false);
+            let seen = (sent != "nothing").then(|| sent.split(" otc ").nth(1).unwrap_or_default());
+            assert_eq!(seen, otc, "{role}: {sent}");
+        }
+    }
+}
+
+/// RFC 8950: an IPv6 next hop for IPv4 routes, where there is no other and the peer takes it.
+#[test]
+fn extended_next_hops() {
+    let over_ipv6 = |takes: bool| {
+        let mut negotiated = negotiated(PeerKind::Internal);
+        negotiated.local_address = "2001:db8::111".parse().unwrap();
+        let families = takes.then_some(Family::IPV4_UNICAST);
+        negotiated.sends = negotiated.sends.with_extended_next_hop(families);
+        negotiated
+    };
+    let via = |route: &Route, config: &PeerConfig, takes| {
+        let sent = sent(route, config, &over_ipv6(takes), false);
+        sent.split(": ").next().unwrap().to_owned()
+    };
+    let plain = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
+    let ours = plain.clone().next_hop_ipv4([192, 0, 2, 1].into());
+    let own = route(2, 7).next_hop("2001:db8::7".parse().unwrap());
+    let both = own.clone().next_hop([192, 0, 2, 7].into());
+    for (route, config, takes, expected) in [
+        (&route(2, 7), &plain, true, "10.0.2.0/24 via 2001:db8::111"),
+        (&route(2, 7), &plain, false, "nothing"),
+        (&route(2, 7), &ours, true, "10.0.2.0/24 via 192.0.2.1"),
+        (&own, &ours, true, "10.0.2.0/24 via 2001:db8::7"),
+        (&own, &ours, false, "10.0.2.0/24 via 192.0.2.1"),
+        (&both, &ours, true, "10.0.2.0/24 via 192.0.2.7"),
+    ] {
+        assert_eq!(via(route, config, takes), expected);
+    }
+}

@@ -1,0 +1,218 @@
+//! How a table and its readers work together, step by step.
+
+use super::*;
+
+#[test]
+fn a_slow_reader_sees_each_prefix_once_and_costs_nothing() {
+    let mut rib = Rib::new();
+    let (mut slow, mut quick) = (Peer::default(), Peer::default());
+    slow.up(&mut rib);
+    quick.up(&mut rib);
+    for round in 0..1000 {
+        for number in (0..100).step_by(2) {
+            slow.change(number, 1);
+            quick.change(number, 1);
+            rib.announce(&route(number, round));
+        }
+        while !quick.pull(&mut rib, 4096) {}
+    }
+    assert!(
+        rib.ipv4_positions() <= 250,
+        "{} positions for 50 prefixes",
+        rib.ipv4_positions()
+    );
+    while !slow.pull(&mut rib, 4096) {}
+    assert_eq!((slow.announcements, quick.announcements), (50, 50_000));
+    assert_eq!(slow.table, quick.table);
+}
+
+/// The path's place in the table is used by another one before the message is written.
+#[test]
+fn pull_encodes_paths_as_they_were_when_the_table_was_unlocked() {
+    let mut rib = Rib::new();
+    rib.announce(&route(2, 7));
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    let before = rib.version();
+    let mut table = Busy {
+        rib: &mut rib,
+        // The version is read before the first window is taken.
+        changes: [vec![], vec![route(2, 8), route(4, 9)]].into_iter(),
+    };
+    assert!(peer.pull(&mut table, 4096));
+    assert_eq!(peer.preference(2), Some(7));
+    assert_eq!(peer.adj_rib_out.as_ref().unwrap().version(), Some(before));
+    [2, 4].into_iter().for_each(|number| peer.change(number, 1));
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!(peer.preference(2), Some(8));
+    assert_eq!(peer.preference(4), Some(9));
+    assert_eq!(
+        peer.adj_rib_out.as_ref().unwrap().version(),
+        Some(rib.version())
+    );
+}
+
+#[test]
+fn withdrawals_reach_who_has_the_route_and_nobody_else() {
+    let mut rib = Rib::new();
+    let mut early = Peer::default();
+    early.up(&mut rib);
+    rib.announce(&route(2, 0));
+    assert!(early.pull(&mut rib, 4096));
+    rib.withdraw(prefix(2));
+    let mut late = AdjRibOut::new(&mut rib, &config(), &negotiated(PeerKind::Internal));
+    let mut octets = BytesMut::new();
+    assert!(late.pull(&mut rib, &mut octets, 4096));
+    assert_eq!(octets.len(), 23 + 29, "two End-of-RIB markers");
+    assert!(early.pull(&mut rib, 4096));
+    assert!(early.table.is_empty());
+}
+
+#[test]
+fn markers_stand_around_what_they_mark() {
+    let mut rib = Rib::new();
+    rib.announce(&route(2, 0));
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    assert!(peer.pull(&mut rib, 4096));
+    peer.passing.insert(Family::IPV4_UNICAST);
+    let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
+    assert_eq!(adj_rib_out.version(), Some(1));
+    adj_rib_out.refresh(Family::IPV4_UNICAST);
+    assert_eq!(adj_rib_out.version(), None);
+    // Asked for again before it has begun: one answer. Asked for while it is under way: one more.
+    adj_rib_out.refresh(Family::IPV4_UNICAST);
+    assert!(!peer.pull(&mut rib, 1), "BoRR fills the budget");
+    for _ in 0..100 {
+        peer.adj_rib_out
+            .as_mut()
+            .unwrap()
+            .refresh(Family::IPV4_UNICAST);
+    }
+    assert!(peer.pull(&mut rib, 4096));
+    let begin = format!("{} ipv4 unicast", RefreshSubtype::BEGIN);
+    let end = format!("{} ipv4 unicast", RefreshSubtype::END);
+    let expected = [
+        "EoR ipv4 unicast",
+        "EoR ipv6 unicast",
+        &begin,
+        &end,
+        &begin,
+        &end,
+    ];
+    assert_eq!(peer.marks, expected);
+    assert_eq!(peer.announcements, 3);
+}
+
+#[test]
+fn a_refresh_during_the_first_pass_is_answered_behind_it() {
+    let mut rib = Rib::new();
+    rib.announce(&route(2, 0));
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    peer.adj_rib_out
+        .as_mut()
+        .unwrap()
+        .refresh(Family::IPV4_UNICAST);
+    assert!(peer.pull(&mut rib, 4096));
+    let begin = format!("{} ipv4 unicast", RefreshSubtype::BEGIN);
+    let end = format!("{} ipv4 unicast", RefreshSubtype::END);
+    assert_eq!(
+        peer.marks,
+        ["EoR ipv4 unicast", &begin, &end, "EoR ipv6 unicast"]
+    );
+    assert_eq!(peer.announcements, 2);
+}
+
+#[test]
+fn replacing_by_the_same_set_changes_nothing() {
+    let mut rib = Rib::new();
+    let twice = [route(2, 0), route(2, 1), route(4, 0)];
+    assert_eq!(
+        rib.replace(&twice),
+        Replaced {
+            announced: 2,
+            withdrawn: 0
+        }
+    );
+    assert_eq!(rib.replace(&twice), Replaced::default());
+    assert_eq!(
+        rib.route("10.0.2.7/24".parse::<IpNet>().unwrap()),
+        Some(route(2, 1)),
+        "the last one counts"
+    );
+    assert_eq!(
+        rib.replace(&[]),
+        Replaced {
+            announced: 0,
+            withdrawn: 2
+        }
+    );
+}
+
+#[test]
+fn ten_thousand_host_routes_take_thirteen_messages() {
+    let mut rib = Rib::new();
+    for number in 0..10_000u32 {
+        let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
+        rib.announce(
+            &Route::new(prefix.into())
+                .local_pref(0)
+                .origin(Origin::INCOMPLETE),
+        );
+    }
+    let mut adj_rib_out = AdjRibOut::new(&mut rib, &config(), &negotiated(PeerKind::Internal));
+    let mut octets = BytesMut::new();
+    assert!(adj_rib_out.pull(&mut rib, &mut octets, usize::MAX));
+    assert_eq!(messages(&octets), 13 + 2, "and two End-of-RIB markers");
+}
+
+/// What waits for a slow peer is bounded even where every route has long attributes of its own.
+#[test]
+fn long_attributes_are_pulled_a_few_at_a_time() {
+    let mut rib = Rib::new();
+    for number in 0..3000_u32 {
+        let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
+        let mut route = Route::new(prefix.into());
+        for value in 0..900 {
+            route = route.community(Community(number * 1000 + value));
+        }
+        rib.announce(&route);
+    }
+    let negotiated = negotiated(PeerKind::Internal);
+    let mut out = AdjRibOut::new(&mut rib, &config(), &negotiated);
+    let mut pulls = 0;
+    loop {
+        let mut octets = BytesMut::new();
+        let over = out.pull(&mut rib, &mut octets, 64 * 1024);
+        assert!(octets.len() < 2_300_000, "{} octets", octets.len());
+        pulls += 1;
+        if over {
+            break;
+        }
+    }
+    assert!(pulls > 5, "{pulls}");
+}
+
+/// RFC 4724 section 4.1: End-of-RIB comes when everything is back.
+#[test]
+fn end_of_rib_waits_until_the_table_is_complete() {
+    let mut rib = Rib::new();
+    rib.set_complete(false);
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    rib.announce(&route(2, 0));
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!((peer.announcements, peer.marks.len()), (1, 0));
+    peer.passing.insert(Family::IPV4_UNICAST);
+    peer.adj_rib_out
+        .as_mut()
+        .unwrap()
+        .refresh(Family::IPV4_UNICAST);
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!(peer.marks.len(), 0, "no BoRR before End-of-RIB");
+    peer.passing.insert(Family::IPV4_UNICAST);
+    rib.set_complete(true);
+    assert!(peer.pull(&mut rib, 4096));
+    assert_eq!(peer.marks.len(), 4, "{:?}", peer.marks);
+}

@@ -1,0 +1,95 @@
+//! The cleanup after a panic of a peer's task, and the wait until the task starts again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use bgp_wire::FamilySet;
+
+use super::super::command::Command;
+use super::super::event::{Refusal, RemovalReason, SpeakerEvent};
+use super::{PeerTask, new_session};
+use crate::config::{LocalConfig, PeerConfig};
+use crate::output::{DownReason, SessionEvent};
+use crate::peering::Peering;
+
+impl PeerTask {
+    /// Gives up the session and its connections after a panic, and reports it. `error` is the message of the panic, and
+    /// `retry_in` the time until the task starts again. Commands and events that wait are kept.
+    pub(in super::super) fn fail(&mut self, error: &str, retry_in: Duration) {
+        let session = self.peering.session();
+        let retains = session.retains_routes();
+        let families = session.config().families;
+        let established = self.report.session();
+        self.dial = None;
+        self.links.clear();
+        // The callers learn that the session is not up.
+        self.flushes.clear();
+        self.deadline = None;
+        let failed = self.take_peering();
+        // Nothing is known of the state that the panic has left. If its place in the table cannot be given up, withdrawals
+        // stay in the table, which costs memory only.
+        let close = || failed.close(&mut &self.shared.rib);
+        if catch_unwind(AssertUnwindSafe(close)).is_err() {
+            tracing::error!(peer = %self.address, "cannot give up the peer's place in the table");
+        }
+        let peer = self.address;
+        if let Some(session) = established {
+            let event = SessionEvent::Down {
+                session,
+                reason: DownReason::Closed,
+                retained: FamilySet::EMPTY,
+            };
+            self.emit(SpeakerEvent::Session { peer, event });
+        } else if retains {
+            let event = SessionEvent::StaleRoutesGone(families);
+            self.emit(SpeakerEvent::Session { peer, event });
+        }
+        self.report.fail(error);
+        self.report.publish(&self.peering);
+        self.emit(SpeakerEvent::PeerFailed {
+            peer,
+            error: error.into(),
+            retry_in,
+        });
+    }
+
+    /// Waits, in which time connections are refused. Returns the reason if the peer is removed meanwhile.
+    pub(in super::super) async fn wait_to_restart(
+        &mut self,
+        wait: Duration,
+    ) -> Option<RemovalReason> {
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            self.delivery.try_deliver();
+            let undelivered = !self.delivery.is_empty();
+            let command = tokio::select! {
+                biased;
+                command = self.commands.recv() => command,
+                () = self.shared.stop.cancelled() => return Some(RemovalReason::ShutDown),
+                () = tokio::time::sleep_until(deadline) => return None,
+                () = self.delivery.deliver_next(), if undelivered => continue,
+            };
+            match command {
+                Some(Command::Stop(_, reason)) => return Some(reason),
+                None => return Some(RemovalReason::ShutDown),
+                // The operator does not want to wait.
+                Some(Command::Reset(_)) => return None,
+                Some(Command::Drain(draining)) => self.draining = draining,
+                Some(Command::Accept(..)) => self.report_refusal(Refusal::PeerFailed),
+                // The callers of a flush learn that the session is not up. The registry has the configuration.
+                Some(
+                    Command::Flush { .. }
+                    | Command::Refresh(_)
+                    | Command::Update(_)
+                    | Command::UpdateLocal(_),
+                ) => {}
+            }
+        }
+    }
+
+    /// Prepares the task to be started again with the present configuration.
+    pub(in super::super) fn renew(&mut self, local: LocalConfig, config: PeerConfig) {
+        self.report.configure(&config);
+        self.peering = Peering::new(new_session(&self.shared, local, config));
+    }
+}

@@ -1,0 +1,142 @@
+//! Changes of the dynamic peers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::super::command::Command;
+use super::super::dynamic_peers::DynamicPeers;
+use super::super::error::AddPeerError;
+use super::super::event::{Refusal, RemovalReason};
+use super::super::handle::Peer;
+use super::super::shared::lock;
+use super::super::transport;
+use super::{PeerEntry, Registry, State};
+use crate::config::{PeerChange, PeerConfig};
+use crate::session::Shutdown;
+
+impl Registry {
+    pub(in super::super) fn add_dynamic_peers(
+        &self,
+        prefix: IpNet,
+        template: PeerConfig,
+        limit: usize,
+    ) -> Result<(), AddPeerError> {
+        let prefix = prefix.trunc();
+        let template = template.with_address(prefix.addr());
+        let mut state = lock(&self.state);
+        state.check(&template)?;
+        if state.dynamic.iter().any(|known| known.prefix == prefix) {
+            return Err(AddPeerError::PrefixExists(prefix));
+        }
+        // A peer with exactly this address keeps its keys.
+        if state.peer_with_keys(prefix).is_none() {
+            state.set_keys(prefix, &template)?;
+        }
+        state.dynamic.push(DynamicPeers {
+            prefix,
+            template,
+            limit,
+            present: 0,
+        });
+        state
+            .dynamic
+            .sort_by_key(|known| std::cmp::Reverse(known.prefix.prefix_len()));
+        state.limit_ttl();
+        Ok(())
+    }
+
+    pub(in super::super) fn dynamic_peers(&self) -> Vec<DynamicPeers> {
+        lock(&self.state).dynamic.clone()
+    }
+
+    /// Replaces the template and the limit of a prefix, and the configuration of its peers that are present.
+    pub(in super::super) fn update_dynamic_peers(
+        &self,
+        prefix: IpNet,
+        template: PeerConfig,
+        limit: usize,
+    ) -> Result<PeerChange, AddPeerError> {
+        let prefix = prefix.trunc();
+        let template = template.with_address(prefix.addr());
+        transport::check_keys(&template)?;
+        let mut state = lock(&self.state);
+        let index = state.position(prefix);
+        let index = index.ok_or(AddPeerError::UnknownPrefix(prefix))?;
+        if state.peer_with_keys(prefix).is_none() {
+            state.set_keys(prefix, &template)?;
+        }
+        let Some(known) = state.dynamic.get_mut(index) else {
+            return Err(AddPeerError::UnknownPrefix(prefix));
+        };
+        let change = known.template.change(&template);
+        known.template = template.clone();
+        known.limit = limit;
+        let present = state.peers.iter_mut();
+        let present = present.filter(|(_, entry)| entry.prefix == Some(prefix));
+        let mut addresses = Vec::new();
+        for (address, entry) in present {
+            entry.config = template.clone().passive(true).with_address(*address);
+            let config = Box::new(entry.config.clone());
+            entry.peer.send(Command::Update(config));
+            addresses.push(*address);
+        }
+        for address in addresses {
+            // It may have had keys of its own.
+            state.restore_keys(address.into());
+        }
+        state.limit_ttl();
+        Ok(change)
+    }
+
+    /// Accepts no more dynamic peers of this prefix and ends the sessions with those that are present. Returns their
+    /// handles, or `None` if the prefix is unknown.
+    pub(in super::super) fn remove_dynamic_peers(&self, prefix: IpNet) -> Option<Vec<Peer>> {
+        let prefix = prefix.trunc();
+        let mut state = lock(&self.state);
+        let index = state.position(prefix)?;
+        state.dynamic.remove(index);
+        let present: Vec<_> = state
+            .peers
+            .extract_if(.., |_, entry| entry.prefix == Some(prefix))
+            .collect();
+        state.restore_keys(prefix);
+        state.limit_ttl();
+        let stop = |(address, entry): (IpAddr, PeerEntry)| {
+            let peer = state.ends(address, entry);
+            peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
+            state.restore_keys(address.into());
+            peer
+        };
+        Some(present.into_iter().map(stop).collect())
+    }
+
+    /// Adds the dynamic peer with this address.
+    pub(super) fn add_dynamic_peer(
+        self: &Arc<Self>,
+        state: &mut State,
+        address: IpAddr,
+    ) -> Result<(), Refusal> {
+        let known = state
+            .dynamic
+            .iter_mut()
+            .find(|known| known.prefix.contains(&address))
+            .ok_or(Refusal::UnknownPeer)?;
+        if known.present >= known.limit {
+            return Err(Refusal::LimitReached(known.prefix));
+        }
+        known.present += 1;
+        let config = known.template.clone().passive(true).with_address(address);
+        let prefix = known.prefix;
+        self.start(state, config, Some(prefix));
+        Ok(())
+    }
+}
+
+impl State {
+    fn position(&self, prefix: IpNet) -> Option<usize> {
+        let mut dynamic = self.dynamic.iter();
+        dynamic.position(|known| known.prefix == prefix)
+    }
+}
