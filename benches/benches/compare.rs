@@ -1,21 +1,21 @@
-//! `bgp-wire` and four other codecs on the same octets, in one run: decoding, checking and walking, and encoding.
+//! Compares `bgp-wire` with four other codecs on the same octets: decoding, checking and walking; and encoding.
 //!
-//! Every workload is measured for every contender in turn, five times over; what counts is the median of the five
-//! medians. At the end stands a table of ratios, also in `target/bench/codec.json` (`codec-plain.json` with
-//! `--profile plain`). An argument picks workloads by name.
+//! `cargo bench -p benches --bench compare [-- WORKLOAD]` measures every codec in turn, five times, and takes the median of
+//! the five medians. It prints a table of ratios and writes `target/bench/codec.json` (`codec-plain.json` with
+//! `--profile plain`).
 
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a benchmark may panic, and prints what it found"
+    reason = "a benchmark may panic, and prints its results"
 )]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use benches::codecs::bgpkit::{Bgpkit, BgpkitEncoder};
@@ -31,21 +31,22 @@ use criterion::{BenchmarkId, Criterion, SamplingMode};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
+/// The rounds in which all codecs are measured in turn, so that a change of the machine's speed affects all of them.
 const ROUNDS: usize = 5;
 
-/// Messages to walk.
+/// A workload of messages to decode and walk.
 struct Decode {
     name: &'static str,
-    /// The ratio to the fastest other codec that this project aims at.
+    /// The goal of this project: the time of the fastest other codec divided by ours.
     goal: f64,
     messages: Vec<Bytes>,
-    /// What the time is divided by: messages or prefixes.
+    /// The messages or prefixes by which the time is divided.
     units: usize,
-    /// Who cannot read them.
+    /// The codec that rejects these messages.
     without: Option<&'static str>,
 }
 
-/// Prefixes to announce.
+/// The prefixes of a message to encode.
 enum Prefixes {
     Ipv4(Vec<Ipv4Net>),
     Ipv6(Vec<Ipv6Net>),
@@ -90,6 +91,7 @@ fn decodes() -> Vec<Decode> {
             without: Some(Bgpkit::NAME),
         },
     ];
+    // The names promise these messages; 4,096 octets are the message limit.
     let lengths: Vec<_> = decodes
         .iter()
         .map(|decode| decode.messages[0].len())
@@ -110,6 +112,7 @@ fn decodes() -> Vec<Decode> {
             name: "packed-2019, per prefix",
             goal: 3.0,
             messages: agreed(messages),
+            // The prefixes of all 150 messages.
             units: 150_389,
             without: None,
         });
@@ -135,14 +138,11 @@ fn encodes() -> [Encode; 3] {
     ]
 }
 
-/// The messages in which all contenders see the same: those with an AS_SET are not among them, for routecore.
+/// Returns the messages on which all codecs agree. Messages with an AS_SET are not among them, because of routecore.
 fn agreed(messages: Vec<Bytes>) -> Vec<Bytes> {
     fn sums<C: Decoder>(messages: &[Bytes]) -> Vec<Option<u64>> {
-        let mut contender = C::new();
-        messages
-            .iter()
-            .map(|message| contender.walk(message))
-            .collect()
+        let mut codec = C::new();
+        messages.iter().map(|message| codec.walk(message)).collect()
     }
     let ours = sums::<Ours>(&messages);
     let others = [
@@ -161,42 +161,45 @@ fn agreed(messages: Vec<Bytes>) -> Vec<Bytes> {
         .enumerate()
         .filter_map(|(number, message)| same(number).then_some(message))
         .collect();
-    println!("all contenders agree on {} of {all} messages", agreed.len());
+    println!("all codecs agree on {} of {all} messages", agreed.len());
+    // A comparison that leaves out more than one message in a hundred would not be representative.
     assert!(agreed.len() * 100 >= all * 99);
     agreed
 }
 
-/// Runs the benchmarks, and knows where criterion leaves the results.
+/// Runs the benchmarks and collects the results that criterion writes to files.
 struct Bench {
     criterion: Criterion,
     output: PathBuf,
-    /// By workload and contender, the medians of the rounds, in ns per unit.
+    /// The medians of the rounds in ns per unit, by workload and codec.
     medians: BTreeMap<(&'static str, &'static str), Vec<f64>>,
 }
 
 impl Bench {
+    /// Measures one codec on one workload in one round.
     fn run(
         &mut self,
-        (workload, contender): (&'static str, &'static str),
+        (workload, codec): (&'static str, &'static str),
         round: usize,
         units: usize,
         mut work: impl FnMut(),
     ) {
         let mut group = self.criterion.benchmark_group(workload);
+        // Linear sampling repeats a workload ever more often, which takes too long for slow ones.
         if units > 1 {
             group.sampling_mode(SamplingMode::Flat);
         }
-        group.bench_function(BenchmarkId::new(contender, round), |bencher| {
+        group.bench_function(BenchmarkId::new(codec, round), |bencher| {
             bencher.iter(&mut work);
         });
         group.finish();
         let estimates = self
             .output
             .join(workload)
-            .join(contender)
+            .join(codec)
             .join(round.to_string())
             .join("new/estimates.json");
-        // There is none if an argument excludes the benchmark.
+        // The file does not exist if an argument excludes the benchmark.
         let Ok(text) = fs::read_to_string(&estimates) else {
             return;
         };
@@ -204,9 +207,9 @@ impl Bench {
         let median = estimates["median"]["point_estimate"]
             .as_f64()
             .expect("criterion estimates a median");
-        let units = f64::from(u32::try_from(units).expect("it fits"));
+        let units = f64::from(u32::try_from(units).expect("a number that fits"));
         self.medians
-            .entry((workload, contender))
+            .entry((workload, codec))
             .or_default()
             .push(median / units);
     }
@@ -215,19 +218,15 @@ impl Bench {
         if decode.without == Some(C::NAME) {
             return;
         }
-        let mut contender = C::new();
+        // Codecs are compared only if they do the same work.
+        let mut codec = C::new();
         let mut expected = Ours::new();
         for message in &decode.messages {
-            assert_eq!(
-                contender.walk(message),
-                expected.walk(message),
-                "{}",
-                C::NAME
-            );
+            assert_eq!(codec.walk(message), expected.walk(message), "{}", C::NAME);
         }
         self.run((decode.name, C::NAME), round, decode.units, || {
             for message in black_box(&decode.messages) {
-                black_box(contender.walk(message));
+                black_box(codec.walk(message));
             }
         });
     }
@@ -235,7 +234,7 @@ impl Bench {
     fn encode<E: Encoder>(&mut self, encode: &Encode, round: usize) {
         fn sum(octets: &[u8]) -> i64 {
             let sum = Ours::new().walk(&Bytes::copy_from_slice(octets));
-            sum.expect("legal").cast_signed()
+            sum.expect("a valid message").cast_signed()
         }
         let (mut encoder, mut ours) = (E::new(&VALUES), OurEncoder::new(&VALUES));
         match &encode.prefixes {
@@ -266,45 +265,47 @@ impl Bench {
         }
     }
 
-    fn median(&self, workload: &'static str, contender: &'static str) -> Option<f64> {
-        let mut rounds = self.medians.get(&(workload, contender))?.clone();
+    fn median(&self, workload: &'static str, codec: &'static str) -> Option<f64> {
+        let mut rounds = self.medians.get(&(workload, codec))?.clone();
         rounds.sort_by(f64::total_cmp);
         rounds.get(rounds.len() / 2).copied()
     }
 
-    /// Prints one row, and says it as JSON.
+    /// Prints one row and returns it as JSON, or `None` if the workload was not measured.
     fn report(&self, workload: &'static str, goal: f64) -> Option<Value> {
         let ours = self.median(workload, Ours::NAME)?;
-        let rivals = [
+        let others = [
             Routecore::NAME,
             Netgauze::NAME,
             Bgpkit::NAME,
             Zettabgp::NAME,
         ];
-        let (fastest, rival) = rivals
+        let (fastest, other) = others
             .into_iter()
             .filter_map(|name| Some((self.median(workload, name)?, name)))
             .min_by(|one, other| one.0.total_cmp(&other.0))?;
         let hand = self.median(workload, Hand::NAME);
-        let beside = hand.map_or_else(String::new, |hand| format!("{:.2}", ours / hand));
+        let to_hand = hand.map_or_else(String::new, |hand| format!("{:.2}", ours / hand));
         println!(
-            "| {workload:<25} | {ours:>8.2} | {rival:<9} | {fastest:>8.2} | {:>5.2} | {goal:>4.1} | {beside:>6} |",
+            "| {workload:<25} | {ours:>8.2} | {other:<9} | {fastest:>8.2} | {:>5.2} | {goal:>4.1} | {to_hand:>6} |",
             fastest / ours,
         );
-        let all = self.medians.keys().filter(|(name, _)| *name == workload);
-        let all: BTreeMap<_, _> = all
-            .filter_map(|(_, contender)| Some((*contender, self.median(workload, contender)?)))
+        let all: BTreeMap<_, _> = self
+            .medians
+            .keys()
+            .filter(|(name, _)| *name == workload)
+            .filter_map(|(_, codec)| Some((*codec, self.median(workload, codec)?)))
             .collect();
         Some(json!({
-            "workload": workload, "nanoseconds": all, "fastest_other": rival, "ratio": fastest / ours, "goal": goal,
+            "workload": workload, "nanoseconds": all, "fastest_other": other, "ratio": fastest / ours, "goal": goal,
             "to_hand": hand.map(|hand| ours / hand),
         }))
     }
 }
 
-/// The target directory, and the name of the profile as it is a directory in it.
+/// Returns the target directory and the name of the profile, which is a directory in it.
 fn target() -> (PathBuf, String) {
-    let program = std::env::current_exe().expect("this program is a file");
+    let program = std::env::current_exe().expect("the path of this program");
     let mut parents = program.ancestors().skip(2);
     let (Some(profile), Some(target)) = (parents.next(), parents.next()) else {
         panic!("{} is not in a target directory", program.display());
@@ -316,7 +317,7 @@ fn target() -> (PathBuf, String) {
 fn main() {
     let (target, profile) = target();
     let output = target.join("bench").join(&profile);
-    // What an earlier run left is not to be read.
+    // Files of an earlier run would be read as results of benchmarks that this run excludes.
     let _absent = fs::remove_dir_all(&output);
     let criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(100))
@@ -358,21 +359,27 @@ fn main() {
         "|{:-<27}|---------:|-----------|---------:|------:|-----:|-------:|",
         ""
     );
-    let goals = decodes.iter().map(|decode| (decode.name, decode.goal));
-    let goals = goals.chain(encodes.iter().map(|encode| (encode.name, encode.goal)));
-    let rows: Vec<_> = goals
+    let rows: Vec<_> = decodes
+        .iter()
+        .map(|decode| (decode.name, decode.goal))
+        .chain(encodes.iter().map(|encode| (encode.name, encode.goal)))
         .filter_map(|(workload, goal)| bench.report(workload, goal))
         .collect();
-    let suffix = match profile.as_str() {
+    if !rows.is_empty() {
+        write(&target, &profile, &rows);
+    }
+}
+
+/// Writes the rows as JSON beside criterion's output.
+fn write(target: &Path, profile: &str, rows: &[Value]) {
+    let suffix = match profile {
         "release" => String::new(),
         other => format!("-{other}"),
     };
     let file = target.join(format!("bench/codec{suffix}.json"));
-    if !rows.is_empty() {
-        let text = serde_json::to_string_pretty(
-            &json!({ "profile": profile, "rounds": ROUNDS, "rows": rows }),
-        );
-        fs::write(&file, text.expect("it is JSON")).expect("the target directory is writable");
-        println!("all contenders: {}", file.display());
-    }
+    let text = serde_json::to_string_pretty(
+        &json!({ "profile": profile, "rounds": ROUNDS, "rows": rows }),
+    );
+    fs::write(&file, text.expect("valid JSON")).expect("a writable target directory");
+    println!("figures of all codecs: {}", file.display());
 }

@@ -107,10 +107,10 @@ pub fn random_messages() -> Vec<Bytes> {
         let mut prefixes = Vec::new();
         while room > 0 {
             // The last prefixes fill the message to exactly 4,096 octets.
-            let length = match u8::try_from(random() % 33).expect("it fits") {
+            let length = match u8::try_from(random() % 33).expect("a number that fits") {
                 length if room >= 10 => length,
                 _ if room > 5 => 0,
-                _ => u8::try_from((room - 1) * 8).expect("it fits"),
+                _ => u8::try_from((room - 1) * 8).expect("a number that fits"),
             };
             room -= 1 + usize::from(length).div_ceil(8);
             prefixes.push(Ipv4Net::new_assert(address(random()), length).trunc());
@@ -181,7 +181,7 @@ fn put_attribute(flags: u8, code: u8, value: &[u8], out: &mut Vec<u8>) {
         Ok(length) => out.extend([flags, code, length]),
         Err(_) => {
             out.extend([flags | 0x10, code]);
-            out.put_u16(u16::try_from(value.len()).expect("it fits"));
+            out.put_u16(u16::try_from(value.len()).expect("a number that fits"));
         }
     }
     out.extend(value);
@@ -201,7 +201,7 @@ fn message_withdrawing(withdrawn: &[u8]) -> Bytes {
 }
 
 fn put_message(withdrawn: &[u8], attributes: &[u8], nlri: &[u8]) -> Bytes {
-    let length = |octets: usize| u16::try_from(octets).expect("it fits");
+    let length = |octets: usize| u16::try_from(octets).expect("a number that fits");
     let mut out = BytesMut::new();
     out.put_bytes(0xff, 16);
     out.put_u16(length(23 + withdrawn.len() + attributes.len() + nlri.len()));
@@ -233,7 +233,7 @@ pub fn stream(name: &str) -> Option<Vec<Bytes>> {
     let mut rest = Bytes::from(output.stdout);
     let mut messages = Vec::new();
     while let Some(length) = rest.first_chunk::<4>() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).expect("it fits");
+        let length = usize::try_from(u32::from_le_bytes(*length)).expect("a number that fits");
         let _length = rest.split_to(4);
         messages.push(rest.split_to(length));
     }

@@ -1,4 +1,4 @@
-//! See `bgp_wire::fuzz::builder`.
+//! Fuzz target `builder`. Its body is a library function, so that a test can replay the corpus: `bgp_wire::fuzz::builder`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! See `bgp_wire::fuzz::frame`.
+//! Fuzz target `frame`. Its body is a library function, so that a test can replay the corpus: `bgp_wire::fuzz::frame`.
 
 #![no_main]
 

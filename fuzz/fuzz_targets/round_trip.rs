@@ -1,4 +1,4 @@
-//! See `bgp_wire::fuzz::round_trip`.
+//! Fuzz target `round_trip`. Its body is a library function, so that a test can replay the corpus: `bgp_wire::fuzz::round_trip`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! See `bgp_session::fuzz::session`.
+//! Fuzz target `session`. Its body is a library function, so that a test can replay the corpus: `bgp_session::fuzz::session`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! See `bgp_wire::fuzz::text`.
+//! Fuzz target `text`. Its body is a library function, so that a test can replay the corpus: `bgp_wire::fuzz::text`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Processes that are measured and that answer in lines.
+//! Processes that are measured and that answer in lines, and the clocks of this benchmark.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use speakerd_testkit::{ChildGuard, Signal, poll};
 
 use crate::speaker::ROLE;
 
-/// A process, its standard input and output.
+/// A process with its standard input and output.
 pub(crate) struct Child {
     process: ChildGuard,
     input: ChildStdin,
@@ -21,6 +21,7 @@ pub(crate) struct Child {
 impl Child {
     pub(crate) fn start(program: impl AsRef<OsStr>, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
+        // Routers log every session to standard error.
         command.args(arguments).stderr(Stdio::null());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = ChildGuard::spawn(&mut command);
@@ -34,11 +35,11 @@ impl Child {
         }
     }
 
-    /// Our speaker in a process of its own (see `speaker.rs`), once its table is loaded.
+    /// Starts our speaker in a process of its own (see `speaker.rs`), and waits until its table is loaded.
     pub(crate) fn speaker(arguments: &[&str]) -> Self {
-        let program = std::env::current_exe().expect("this program is a file");
+        let program = std::env::current_exe().expect("the path of this program");
         let mut child = Self::start(program, &[&[ROLE], arguments].concat());
-        assert_eq!(child.line(), "ready", "the speaker has started");
+        assert_eq!(child.line(), "ready", "the speaker's first line");
         child
     }
 
@@ -46,35 +47,37 @@ impl Child {
         self.process.id()
     }
 
-    /// Gives an order, and returns the answer.
-    pub(crate) fn ask(&mut self, order: &str) -> String {
-        writeln!(self.input, "{order}").expect("it reads");
+    /// Sends a command and returns the answer.
+    pub(crate) fn ask(&mut self, command: &str) -> String {
+        writeln!(self.input, "{command}").expect("the process reads");
         self.line()
     }
 
+    /// Returns the next line of standard output without its end.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.output.read_line(&mut line).expect("it is text");
+        self.output.read_line(&mut line).expect("a line of text");
         line.trim_end().to_owned()
     }
 
-    /// Asks it to end, and returns what it says last.
+    /// Asks the process to end and returns its last line.
     pub(crate) fn finish(&mut self) -> String {
         self.process.signal(Signal::TERM);
         self.line()
     }
 }
 
-/// Where files of this run go.
+/// Returns the directory for files of this run. Creates it if it does not exist.
 pub(crate) fn directory(name: &str) -> PathBuf {
-    let program = std::env::current_exe().expect("this program is a file");
+    let program = std::env::current_exe().expect("the path of this program");
+    // The program is in TARGET/PROFILE/deps.
     let target = program.ancestors().nth(3).expect("a target directory");
     let directory = target.join("bench/scale").join(name);
-    fs::create_dir_all(&directory).expect("the target directory is writable");
+    fs::create_dir_all(&directory).expect("a writable target directory");
     directory
 }
 
-/// The raw C endpoint from beside the project, built anew.
+/// Builds the raw C endpoint from outside the repository. Returns `None` if its source or the compiler is missing.
 pub(crate) fn raw_c() -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/lab/src/bgplab.c");
     let program = directory("raw").join("bgplab");
@@ -86,13 +89,13 @@ pub(crate) fn raw_c() -> Option<PathBuf> {
     built.then_some(program)
 }
 
-/// Asks `question` once in a `step` until it has an answer, for at most a minute.
+/// Calls `question` every `step` until it returns a value. Fails after a minute.
 pub(crate) fn wait_for<T>(what: &str, step: Duration, question: impl FnMut() -> Option<T>) -> T {
     let answer = poll(Duration::from_secs(60), step, question);
-    answer.unwrap_or_else(|| panic!("{what} takes too long"))
+    answer.unwrap_or_else(|| panic!("timeout: {what}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark has a clock")]
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
@@ -105,13 +108,14 @@ pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Seconds since 1970: what all processes agree on.
+/// Returns the seconds since 1970, the clock that all processes share.
 #[expect(
     clippy::disallowed_methods,
-    reason = "sessions of other processes have no other clock in common"
+    reason = "an instant means nothing to another process"
 )]
 pub(crate) fn wall() -> f64 {
-    let now = std::time::SystemTime::now();
-    let since = now.duration_since(std::time::UNIX_EPOCH);
-    since.expect("it is later").as_secs_f64()
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a time after 1970")
+        .as_secs_f64()
 }

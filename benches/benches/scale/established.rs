@@ -1,4 +1,4 @@
-//! A session without I/O, brought up to Established.
+//! Sessions without I/O in Established, and the OPEN of their peer.
 
 use std::time::Instant;
 
@@ -11,16 +11,16 @@ pub(crate) const ASN: Asn = Asn::new(64512);
 pub(crate) fn local() -> LocalConfig {
     LocalConfig {
         asn: ASN,
-        router_id: "192.168.0.111".parse().expect("an identifier"),
+        router_id: "192.168.0.111".parse().expect("a valid identifier"),
     }
 }
 
-/// The OPEN of an internal peer with a hold time of 90 s.
+/// Returns the OPEN of an internal peer with a hold time of 90 s.
 pub(crate) fn open() -> BytesMut {
     let open = OpenBuf {
         asn: ASN,
         hold_time: HoldTime::DEFAULT,
-        router_id: "192.168.0.254".parse().expect("an identifier"),
+        router_id: "192.168.0.254".parse().expect("a valid identifier"),
         capabilities: vec![
             CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST),
             CapabilityBuf::Multiprotocol(Family::IPV6_UNICAST),
@@ -33,15 +33,16 @@ pub(crate) fn open() -> BytesMut {
     octets
 }
 
-/// An Established session with an internal peer, and what both have agreed on.
+/// Returns a session with an internal peer in Established.
 pub(crate) fn session(config: PeerConfig, now: Instant, seed: u64) -> Session {
     let mut session = Session::new(local(), config, now, seed);
     session.start(now);
     let Output::Dial(id) = session.poll_output() else {
-        panic!("it dials");
+        panic!("no dial after the start");
     };
     let address = "192.168.0.111".parse().expect("an address");
     session.handle_connected(now, id, address);
+    // The peer's OPEN and the KEEPALIVE that confirms ours.
     let mut octets = open();
     octets.extend_from_slice(&KEEPALIVE);
     session.handle_bytes(now, id, &mut octets);
@@ -54,14 +55,14 @@ pub(crate) fn config() -> PeerConfig {
     PeerConfig::new("192.168.0.254".parse().expect("an address"), ASN)
 }
 
-/// What an internal peer and we agree on.
+/// Returns the parameters that an internal peer and we negotiate.
 pub(crate) fn negotiated() -> Negotiated {
-    #[expect(clippy::disallowed_methods, reason = "some instant")]
+    #[expect(clippy::disallowed_methods, reason = "any instant serves")]
     let session = session(config(), Instant::now(), 1);
     session.negotiated().expect("Established").clone()
 }
 
-/// Whether this is an event of a received UPDATE.
+/// Returns `true` if an output is the event of a received UPDATE.
 pub(crate) fn is_update(output: &Output) -> bool {
     matches!(output, Output::Event(SessionEvent::Update(_)))
 }

@@ -1,4 +1,4 @@
-//! Sessions that have nothing to do: their memory, and what an hour of keepalives costs.
+//! Group 7: memory of 100,000 idle sessions, and the CPU time of an hour of their KEEPALIVEs.
 
 use std::time::{Duration, Instant};
 
@@ -14,31 +14,32 @@ const SESSIONS: usize = 100_000;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A peer sends a KEEPALIVE three times in a hold time of 90 s.
-const INTERVAL: Duration = Duration::from_secs(30);
+/// The interval between KEEPALIVEs of a peer: a third of the hold time of 90 s (RFC 4271 section 4.4).
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
-struct Idle {
+/// A session with the input and the clock of its peer.
+struct IdleSession {
     session: Session,
     connection: ConnectionId,
-    /// What was received: as empty as it is between two messages.
+    /// The receive buffer, which is empty between two messages.
     inbound: BytesMut,
     next_keepalive: Instant,
     deadline: Instant,
 }
 
-impl Idle {
+impl IdleSession {
     fn new(start: Instant, number: usize) -> Self {
-        let seed = u64::try_from(number).expect("it fits");
+        let seed = u64::try_from(number).expect("a number that fits");
         let mut session = established::session(established::config(), start, seed);
         let connection = session.connection_id().expect("Established");
-        let deadline = drain(&mut session).0;
-        // Peers do not all send at once.
-        let share = u32::try_from(number % 1000).expect("it fits");
+        let deadline = poll_outputs(&mut session).0;
+        // Real peers start at different times, so their KEEPALIVEs spread over the interval.
+        let share = u32::try_from(number % 1000).expect("a number that fits");
         Self {
             session,
             connection,
             inbound: BytesMut::new(),
-            next_keepalive: start + INTERVAL * share / 1000,
+            next_keepalive: start + KEEPALIVE_INTERVAL * share / 1000,
             deadline,
         }
     }
@@ -47,49 +48,50 @@ impl Idle {
         self.deadline.min(self.next_keepalive)
     }
 
-    /// Whatever is due; how many KEEPALIVEs were sent and received.
+    /// Serves the next deadline. Returns the numbers of KEEPALIVEs sent and received.
     fn advance(&mut self) -> (u64, u64) {
         let now = self.due();
+        // Input comes first if both are due, as a KEEPALIVE that has arrived moves the hold timer.
         let receives = self.next_keepalive <= now;
         if receives {
             self.inbound.extend_from_slice(&KEEPALIVE);
             self.session
                 .handle_bytes(now, self.connection, &mut self.inbound);
-            self.next_keepalive += INTERVAL;
+            self.next_keepalive += KEEPALIVE_INTERVAL;
         } else {
             self.session.handle_timeout(now);
         }
-        let (deadline, sent) = drain(&mut self.session);
+        let (deadline, sent) = poll_outputs(&mut self.session);
         self.deadline = deadline;
         (sent, u64::from(receives))
     }
 }
 
-/// When the session is to be called again, and how many messages it sends.
-fn drain(session: &mut Session) -> (Instant, u64) {
+/// Takes every output. Returns the next deadline and the number of messages sent.
+fn poll_outputs(session: &mut Session) -> (Instant, u64) {
     let mut sent = 0;
     loop {
         match session.poll_output() {
-            Output::Wait(deadline) => return (deadline.expect("timers run"), sent),
+            Output::Wait(deadline) => return (deadline.expect("a running timer"), sent),
             Output::Transmit(_, octets) => {
                 assert_eq!(octets.len(), KEEPALIVE.len());
                 sent += 1;
             }
             other @ (Output::Dial(_) | Output::Close(_) | Output::Event(_)) => {
-                panic!("an idle session says {other:?}");
+                panic!("unexpected output of an idle session: {other:?}");
             }
         }
     }
 }
 
-/// So much time is a slot of the wheel.
-const TICK: Duration = Duration::from_millis(100);
+/// The width of a slot of the timer wheel. It is small beside the 30 s between KEEPALIVEs.
+const SLOT: Duration = Duration::from_millis(100);
 
-/// In the order of time, as a driver would: a wheel of slots says which sessions are due.
-fn by_time(sessions: &mut [Idle], start: Instant) -> (u64, u64) {
+/// Runs all sessions for an hour in the order of time, as a driver does, with a timer wheel.
+fn run_by_time(sessions: &mut [IdleSession], start: Instant) -> (u64, u64) {
     let slot = |due: Instant| {
-        let ticks = due.saturating_duration_since(start).as_nanos() / TICK.as_nanos();
-        usize::try_from(ticks).expect("it fits")
+        let ticks = due.saturating_duration_since(start).as_nanos() / SLOT.as_nanos();
+        usize::try_from(ticks).expect("a number that fits")
     };
     let end = slot(start + HOUR);
     let mut wheel = vec![Vec::new(); end + 1];
@@ -110,8 +112,8 @@ fn by_time(sessions: &mut [Idle], start: Instant) -> (u64, u64) {
     total
 }
 
-/// Each for an hour, one after the other: nothing but the sessions' own work.
-fn by_session(sessions: &mut [Idle], end: Instant) -> (u64, u64) {
+/// Runs each session for an hour, one after the other. The wheel and most cache misses are left out.
+fn run_by_session(sessions: &mut [IdleSession], end: Instant) -> (u64, u64) {
     let mut total = (0, 0);
     for idle in sessions {
         while idle.due() <= end {
@@ -122,23 +124,24 @@ fn by_session(sessions: &mut [Idle], end: Instant) -> (u64, u64) {
     total
 }
 
-#[expect(clippy::disallowed_methods, reason = "some instant to begin with")]
+#[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
 pub(crate) fn rows() -> Vec<Row> {
     let own = std::process::id();
     let start = Instant::now();
     let mut sessions = Vec::with_capacity(SESSIONS);
     let before = memory(own, "VmRSS");
-    sessions.extend((0..SESSIONS).map(|number| Idle::new(start, number)));
+    sessions.extend((0..SESSIONS).map(|number| IdleSession::new(start, number)));
+    // The vector's pages count only now, when they are first written. The fields of the peer are subtracted.
     let each = (memory(own, "VmRSS") - before) / count(SESSIONS)
-        - count(size_of::<Idle>() - size_of::<Session>());
-    let (apart, calls) = cpu_time_of(|| by_session(&mut sessions, start + HOUR));
+        - count(size_of::<IdleSession>() - size_of::<Session>());
+    let (apart, calls) = cpu_time_of(|| run_by_session(&mut sessions, start + HOUR));
     println!(
         "an hour of {SESSIONS} sessions: {} KEEPALIVEs sent, {} received",
         calls.0, calls.1
     );
-    let (together, _) = cpu_time_of(|| by_time(&mut sessions, start + HOUR));
+    let (together, _) = cpu_time_of(|| run_by_time(&mut sessions, start + HOUR));
     vec![
-        Row::told(
+        Row::info(
             "7 size_of::<Session>()",
             "octets",
             count(size_of::<Session>()),
@@ -165,5 +168,5 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 fn count(number: usize) -> f64 {
-    u32::try_from(number).expect("it fits").into()
+    u32::try_from(number).expect("a number that fits").into()
 }

@@ -1,11 +1,14 @@
-//! How this speaker grows: many routes, many sessions, many UPDATEs, beside others that do the same in the same run.
+//! Measures how the speaker scales: routes, sessions and UPDATEs, beside other speakers in the same run.
+//!
+//! `cargo bench -p benches --bench scale [-- GROUP...]` prints a table of the groups 1 to 9 with goals, and writes it to
+//! `target/bench/scale.json`. Groups with sockets run in a network namespace of their own.
 
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a benchmark may panic, and prints what it found"
+    reason = "a benchmark may panic, and prints its results"
 )]
 
 mod child;
@@ -32,7 +35,7 @@ use table::Row;
 
 type Group = (&'static str, fn() -> Result<Vec<Row>, String>);
 
-/// The groups of rows, by the number that an argument picks them with.
+/// The groups of rows, by the number that selects them on the command line.
 const GROUPS: [Group; 9] = [
     ("1", many_routes::million),
     ("2", receivers::rows),
@@ -45,11 +48,12 @@ const GROUPS: [Group; 9] = [
     ("9", || Ok(shared_table::rows())),
 ];
 
-/// The groups that need sockets.
+/// The groups that need sockets, and with them the namespace.
 const SOCKETS: [&str; 5] = ["1", "2", "3", "4", "6"];
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
+    // The benchmark starts itself again as the speaker to measure, so that the speaker is a process of its own.
     if let [role, rest @ ..] = arguments.as_slice()
         && role == speaker::ROLE
     {
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
     {
         return code;
     }
+    // cargo adds options such as `--bench`.
     let wanted: Vec<_> = arguments
         .iter()
         .filter(|argument| !argument.starts_with('-'))
@@ -71,7 +76,7 @@ fn main() -> ExitCode {
             continue;
         }
         let measured = if SOCKETS.contains(&name) && !Enclosure::is_inside() {
-            Err("no network namespace can be made here (unshare, ip)".into())
+            Err("cannot create a network namespace (unshare, ip)".into())
         } else {
             measure()
         };

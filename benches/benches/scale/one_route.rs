@@ -1,4 +1,4 @@
-//! One route, from the call to the wire; and from the start of the process to Established.
+//! Group 4: the latency of one route from the call to the wire, and of the start of the process to Established.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,14 +19,14 @@ use crate::table::{Row, median};
 
 const SAMPLES: u32 = 300;
 
-/// So long nothing happens before each.
-const REST: Duration = Duration::from_millis(3);
+/// The pause before and after each sample, so that no sample finds the threads of the previous one awake.
+const PAUSE: Duration = Duration::from_millis(3);
 
 fn listener() -> TcpListener {
-    TcpListener::bind((ROUTER, 179)).expect("the address is ours")
+    TcpListener::bind((ROUTER, 179)).expect("an address of the namespace")
 }
 
-/// Says when octets have come, until there are no more.
+/// Reports the time of every read until the connection ends.
 fn watch(mut stream: TcpStream, arrivals: &Sender<Instant>) {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
@@ -36,15 +36,15 @@ fn watch(mut stream: TcpStream, arrivals: &Sender<Instant>) {
     }
 }
 
-/// A neighbor in a thread of its own, that listens, greets who connects, and says when octets have come after that.
+/// Starts a neighbor in a thread. It accepts one connection, calls `establish`, and reports the time of every later read.
 fn neighbor(
-    greet: impl FnOnce(TcpStream) -> TcpStream + Send + 'static,
+    establish: impl FnOnce(TcpStream) -> TcpStream + Send + 'static,
 ) -> (Receiver<Instant>, JoinHandle<()>) {
     let listener = listener();
     let (sender, arrivals) = channel();
     let thread = std::thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a connection");
-        watch(greet(stream), &sender);
+        watch(establish(stream), &sender);
     });
     (arrivals, thread)
 }
@@ -58,10 +58,10 @@ fn runtime() -> Runtime {
 
 fn microseconds(start: Instant, arrivals: &Receiver<Instant>) -> f64 {
     let arrival = arrivals.recv_timeout(Duration::from_secs(5));
-    (arrival.expect("it arrives") - start).as_secs_f64() * 1e6
+    (arrival.expect("octets within 5 s") - start).as_secs_f64() * 1e6
 }
 
-/// A speaker in this thread, a neighbor in another.
+/// Returns the median time from `announce` to the octets at the neighbor, with the speaker in this thread.
 fn announced() -> f64 {
     let (arrivals, neighbor) = neighbor(|stream| {
         let mut sink = Sink::new(stream, 4096);
@@ -72,81 +72,85 @@ fn announced() -> f64 {
     let figure = runtime.block_on(async {
         let local = established::local();
         let builder = Speaker::builder(local.asn, local.router_id);
-        let speaker = builder.spawn().await.expect("it starts");
+        let speaker = builder.spawn().await.expect("a running speaker");
         let config = PeerConfig::new(ROUTER.parse().expect("an address"), local.asn);
         let peer = speaker.add_peer(config).expect("a peer");
         peer.wait_for(|status| status.state == State::Established && status.up_to_date)
             .await;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        // The End-of-RIBs.
+        // The End-of-RIBs have arrived, and are no sample.
         while arrivals.try_recv().is_ok() {}
         let mut samples = Vec::new();
         for number in 0..SAMPLES {
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(PAUSE).await;
             let start = now();
+            // The runtime has one thread: the speaker's task runs while this one sleeps.
             speaker.announce(&route(number));
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(PAUSE).await;
             samples.push(microseconds(start, &arrivals));
         }
         median(samples)
     });
     drop(runtime);
-    neighbor.join().expect("it ends");
+    neighbor.join().expect("the neighbor's thread");
     figure
 }
 
-/// The same octets by one call of the system.
+/// Returns the median time of one `write`: the lower bound of every program.
 fn written() -> f64 {
     let (arrivals, neighbor) = neighbor(|stream| stream);
-    let mut stream = TcpStream::connect((ROUTER, 179)).expect("it listens");
+    let mut stream = TcpStream::connect((ROUTER, 179)).expect("a listening neighbor");
     stream.set_nodelay(true).expect("a socket");
     let mut samples = Vec::new();
     for _ in 0..SAMPLES {
-        crate::child::pause(REST);
+        crate::child::pause(PAUSE);
         let start = now();
-        stream.write_all(&MESSAGE).expect("there is room");
-        crate::child::pause(REST);
+        stream.write_all(&MESSAGE).expect("room in the socket");
+        crate::child::pause(PAUSE);
         samples.push(microseconds(start, &arrivals));
     }
     drop(stream);
-    neighbor.join().expect("it ends");
+    neighbor.join().expect("the neighbor's thread");
     median(samples)
 }
 
-/// The same octets by a task of tokio that another one wakes: what a runtime costs without a speaker in it.
+/// Returns the median time of a tokio task that is woken and writes: the cost of the runtime without a speaker.
 fn handed_over() -> f64 {
     let (arrivals, neighbor) = neighbor(|stream| stream);
     let runtime = runtime();
     let figure = runtime.block_on(async {
         let mut stream = tokio::net::TcpStream::connect((ROUTER, 179))
             .await
-            .expect("it listens");
+            .expect("a listening neighbor");
         stream.set_nodelay(true).expect("a socket");
         let (changed, mut seen) = tokio::sync::watch::channel(0);
         tokio::spawn(async move {
             while seen.changed().await.is_ok() {
-                stream.write_all(&MESSAGE).await.expect("there is room");
+                stream
+                    .write_all(&MESSAGE)
+                    .await
+                    .expect("room in the socket");
             }
         });
         let mut samples = Vec::new();
         for number in 0..SAMPLES {
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(PAUSE).await;
             let start = now();
-            changed.send(number).expect("it is waited for");
-            tokio::time::sleep(REST).await;
+            changed.send(number).expect("a waiting task");
+            tokio::time::sleep(PAUSE).await;
             samples.push(microseconds(start, &arrivals));
         }
         median(samples)
     });
     drop(runtime);
-    neighbor.join().expect("it ends");
+    neighbor.join().expect("the neighbor's thread");
     figure
 }
 
-/// As many octets as an UPDATE with one /32 has.
+/// The size of an UPDATE with one /32: 49 octets.
 const MESSAGE: [u8; 49] = [0; 49];
 
-/// From the start of a process, which dials, until its neighbor knows that the session is Established.
+/// Returns the median time from the start of a process that dials until its neighbor is in Established.
 fn established_after(start: impl Fn() -> Child) -> f64 {
     let mut samples = Vec::new();
     for _ in 0..15 {
@@ -162,6 +166,7 @@ fn established_after(start: impl Fn() -> Child) -> f64 {
 }
 
 pub(crate) fn rows() -> Result<Vec<Row>, String> {
+    // In turns, so that a change of the machine's speed affects all three.
     let (mut ours, mut task, mut floor) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..3 {
         ours.push(announced());
@@ -183,7 +188,7 @@ pub(crate) fn rows() -> Result<Vec<Row>, String> {
             1.2,
         ),
     ];
-    let program = std::env::current_exe().expect("this program is a file");
+    let program = std::env::current_exe().expect("the path of this program");
     let ours =
         established_after(|| Child::start(&program, &[crate::speaker::ROLE, "dial", "0", "1"]));
     let name = "4 start of the process to Established";
@@ -201,7 +206,7 @@ pub(crate) fn rows() -> Result<Vec<Row>, String> {
             Row::beside(name, "ms", ours, ("raw C", raw), 2.0)
         }
         None => {
-            println!("LEFT OUT: 4: ../shared/lab/src/bgplab.c or cc is not here");
+            println!("LEFT OUT: 4: ../shared/lab/src/bgplab.c or cc is missing");
             Row::limit(name, "ms", ours, 6.0)
         }
     });

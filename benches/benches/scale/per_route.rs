@@ -1,4 +1,4 @@
-//! What a route costs in a table of any size, and of any number of attribute sets: announced, and pulled for a peer.
+//! Group 5: the cost of a route, announced and pulled for a peer, by the size of the table and its attribute sets.
 
 use std::net::Ipv4Addr;
 
@@ -10,44 +10,46 @@ use crate::established;
 use crate::process::cpu_time_of;
 use crate::table::{Row, median};
 
-/// At least so many routes are measured at a time, in as many tables as it takes.
+/// The routes of each measurement. Smaller tables are filled several times, so that all measurements take as long.
 const ROUTES: u32 = 1_000_000;
 
 const ROUNDS: usize = 5;
 
-/// What a speaker's task takes at a time.
+/// The octets that the task of a peer pulls at a time.
 const BUDGET: usize = 64 * 1024;
 
-/// So many routes are made at a time, so that their own memory does not count.
-const SOME: u32 = 1000;
+/// The routes that are built at a time, so that the memory of the routes themselves does not matter.
+const CHUNK: u32 = 1000;
 
-/// A table, by how many routes it has and of how many attribute sets.
+/// A table to measure: its routes and its distinct attribute sets.
 #[derive(Clone, Copy)]
-struct Kind {
+struct TableKind {
     routes: u32,
     sets: u32,
 }
 
-impl Kind {
-    fn some(self, start: u32) -> Vec<Route> {
+impl TableKind {
+    /// Returns the next chunk of routes.
+    fn chunk(self, start: u32) -> Vec<Route> {
         let route = |number: u32| {
             let address = Ipv4Addr::from(0x0a00_0000 + number);
+            // Neighboring routes have different attributes, which is the worst case for packing UPDATEs.
             Route::new(Ipv4Net::new_assert(address, 32).into())
                 .with_multi_exit_disc(number % self.sets)
         };
-        (start..start + SOME).map(route).collect()
+        (start..start + CHUNK).map(route).collect()
     }
 
-    /// Seconds to announce all, and to pull all.
+    /// Returns the seconds to announce all routes, and to pull all routes.
     fn fill(self, out: &mut BytesMut) -> [f64; 2] {
         let (negotiated, config) = (established::negotiated(), established::config());
         let mut rib = Rib::new();
         let mut announcing = 0.0;
-        for start in (0..self.routes).step_by(usize::try_from(SOME).expect("it fits")) {
-            let some = self.some(start);
-            let announce = || some.iter().filter(|route| rib.announce(route)).count();
+        for start in (0..self.routes).step_by(usize::try_from(CHUNK).expect("a number that fits")) {
+            let chunk = self.chunk(start);
+            let announce = || chunk.iter().filter(|route| rib.announce(route)).count();
             let (seconds, announced) = cpu_time_of(announce);
-            assert_eq!(announced, some.len());
+            assert_eq!(announced, chunk.len());
             announcing += seconds;
         }
         let mut adj_rib_out = AdjRibOut::new(&mut rib, &config, &negotiated);
@@ -57,11 +59,12 @@ impl Kind {
             }
         });
         out.clear();
+        // A consumer that is not closed keeps withdrawn routes in the log.
         adj_rib_out.close(&mut rib);
         [announcing, pulling]
     }
 
-    /// Nanoseconds a route, announced and pulled.
+    /// Returns the nanoseconds per route to announce and to pull.
     fn measure(self) -> [f64; 2] {
         let mut out = BytesMut::new();
         let mut total = [0.0; 2];
@@ -73,8 +76,8 @@ impl Kind {
     }
 }
 
-/// Medians of rounds that take turns.
-fn medians(kinds: &[Kind]) -> Vec<[f64; 2]> {
+/// Returns the medians of each table. All tables are measured in each round, in turn.
+fn medians(kinds: &[TableKind]) -> Vec<[f64; 2]> {
     let mut rounds = vec![[Vec::new(), Vec::new()]; kinds.len()];
     for _ in 0..ROUNDS {
         for (kind, rounds) in kinds.iter().zip(&mut rounds) {
@@ -89,30 +92,31 @@ fn medians(kinds: &[Kind]) -> Vec<[f64; 2]> {
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     let sizes = [10_000, 100_000, 1_000_000];
-    let by_size = medians(&sizes.map(|routes| Kind { routes, sets: 1 }));
+    let by_size = medians(&sizes.map(|routes| TableKind { routes, sets: 1 }));
     for (size, figures) in sizes.iter().zip(&by_size).skip(1) {
-        for (what, ours, least) in zip(figures, &by_size[0]) {
+        for (what, ours, smallest) in zip(figures, &by_size[0]) {
             let name = format!("5 a route of {size} {what}, beside one of 10,000");
-            rows.push(Row::beside(name, "ns", ours, ("of 10,000", least), 1.5));
+            rows.push(Row::beside(name, "ns", ours, ("of 10,000", smallest), 1.5));
         }
     }
     let sets = [1, 10, 100, 1000];
-    let by_sets = medians(&sets.map(|sets| Kind {
+    let by_sets = medians(&sets.map(|sets| TableKind {
         routes: ROUTES,
         sets,
     }));
     for (sets, figures) in sets.iter().zip(&by_sets).skip(1) {
-        for (what, ours, least) in zip(figures, &by_sets[0]) {
+        for (what, ours, smallest) in zip(figures, &by_sets[0]) {
             let name = format!("5 a route of 1,000,000 in {sets} attribute sets {what}");
-            rows.push(Row::beside(name, "ns", ours, ("in 1 set", least), 2.0));
+            rows.push(Row::beside(name, "ns", ours, ("in 1 set", smallest), 2.0));
         }
     }
     rows
 }
 
-fn zip(ours: &[f64; 2], least: &[f64; 2]) -> [(&'static str, f64, f64); 2] {
+/// Pairs the figures of a table with those of the smallest table.
+fn zip(ours: &[f64; 2], smallest: &[f64; 2]) -> [(&'static str, f64, f64); 2] {
     [
-        ("announced", ours[0], least[0]),
-        ("pulled", ours[1], least[1]),
+        ("announced", ours[0], smallest[0]),
+        ("pulled", ours[1], smallest[1]),
     ]
 }

@@ -1,4 +1,4 @@
-//! Other speakers, as senders and as receivers.
+//! BIRD and FRR as senders and receivers of the benchmarks.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,17 +10,17 @@ use crate::child::{directory, wait_for};
 use crate::namespace::{OURS, ROUTER};
 
 /// A router whose routes are counted.
-pub(crate) struct Counted {
+pub(crate) struct CountedRouter {
     router: Router,
     terminal: Terminal,
-    /// The command whose answer has the number of routes.
+    /// The command whose answer contains the number of routes.
     command: &'static str,
     /// The text before the number.
     before: &'static str,
 }
 
-impl Counted {
-    /// BIRD as ourselves, with so many static routes, waiting for the router. Returns `None` if it is not installed.
+impl CountedRouter {
+    /// Starts BIRD in our place with static routes, and waits until it has them. Returns `None` if it is not installed.
     pub(crate) fn bird_sender(routes: u32) -> Option<Self> {
         let file = directory("bird-sender").join(format!("routes-{routes}.conf"));
         let mut text = String::new();
@@ -28,7 +28,7 @@ impl Counted {
             let address = Ipv4Addr::from(0x0a00_0000 + number);
             text.push_str(&format!("route {address}/32 blackhole;\n"));
         }
-        fs::write(&file, text).expect("the target directory is writable");
+        fs::write(&file, text).expect("a writable target directory");
         let configuration = format!(
             "router id {OURS};\nprotocol device {{}}\nprotocol static st {{ ipv4;\ninclude \"{}\";\n}}\n\
              protocol bgp peer1 {{ local {OURS} as 64512; neighbor {ROUTER} as 64512; passive; multihop;\n\
@@ -43,7 +43,7 @@ impl Counted {
         Some(bird)
     }
 
-    /// BIRD as the router, waiting for us. Returns `None` if it is not installed.
+    /// Starts BIRD as the router, which waits for our connection. Returns `None` if it is not installed.
     pub(crate) fn bird_receiver() -> Option<Self> {
         let configuration = format!(
             "router id {ROUTER};\nprotocol device {{}}\nprotocol direct {{ ipv4; }}\n\
@@ -57,7 +57,7 @@ impl Counted {
         Self::start(&BIRD, configuration, address, (command, "Routes:"))
     }
 
-    /// FRR's bgpd without zebra, waiting for us. Returns `None` if it is not installed.
+    /// Starts FRR's bgpd without zebra, which waits for our connection. Returns `None` if it is not installed.
     pub(crate) fn frr_receiver() -> Option<Self> {
         let configuration = format!(
             "frr defaults traditional\nrouter bgp 64512\n bgp router-id {ROUTER}\n neighbor {OURS} remote-as 64512\n \
@@ -67,6 +67,7 @@ impl Counted {
         Self::start(&FRR, configuration, ROUTER, count)
     }
 
+    // Each round starts a new router, so that no round finds the routes of an earlier one.
     fn start(
         program: &'static Program,
         configuration: String,
@@ -87,18 +88,20 @@ impl Counted {
         })
     }
 
-    /// The process id of the router.
+    /// Returns the process id of the router.
     pub(crate) fn id(&self) -> u32 {
         self.router.id()
     }
 
+    /// Returns the number of routes that the router has, or 0 if its answer contains none.
     pub(crate) fn routes(&mut self) -> u64 {
-        let answer = self.terminal.ask(self.command).expect("it answers");
+        let answer = self
+            .terminal
+            .ask(self.command)
+            .expect("an answer of the router");
         let (_, rest) = answer.split_once(self.before).unwrap_or_default();
-        let mut numbers = rest
-            .trim_start()
-            .split(|other: char| !other.is_ascii_digit());
-        numbers
+        rest.trim_start()
+            .split(|other: char| !other.is_ascii_digit())
             .next()
             .and_then(|count| count.parse().ok())
             .unwrap_or(0)

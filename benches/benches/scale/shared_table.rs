@@ -1,5 +1,6 @@
-//! Several peers that pull one table at once, on as many threads as a runtime would have: nothing is encoded while the table
-//! is locked.
+//! Group 9: several peers that pull one table at once, on as many threads as a runtime has workers.
+//!
+//! It shows that routes are not encoded while the table is locked.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -19,18 +20,18 @@ const ROUTES: u32 = 1_000_000;
 const PEERS: usize = 8;
 const ROUNDS: usize = 5;
 
-/// The octets that a speaker's task takes at a time.
+/// The octets that the task of a peer pulls at a time.
 const BUDGET: usize = 64 * 1024;
 
-/// A table behind a lock, and for how long this peer has held it.
-struct Timed<'a> {
+/// A table behind a lock, with the time for which this peer has held the lock.
+struct TimedAccess<'a> {
     table: &'a Mutex<Rib>,
     held: Duration,
 }
 
-impl RibAccess for Timed<'_> {
+impl RibAccess for TimedAccess<'_> {
     fn with_rib<T>(&mut self, act: impl FnOnce(&mut Rib) -> T) -> T {
-        let mut rib = self.table.lock().expect("no thread has panicked");
+        let mut rib = self.table.lock().expect("a lock that is not poisoned");
         let start = now();
         let result = act(&mut rib);
         self.held += start.elapsed();
@@ -38,25 +39,24 @@ impl RibAccess for Timed<'_> {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the time that passes is what is measured"
-)]
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 fn now() -> Instant {
     Instant::now()
 }
 
-/// Pulls everything for several peers that take turns, as the tasks on one worker of a runtime do. Returns for how long the
-/// table was locked by them.
+/// Pulls the whole table for several peers that take turns, as the tasks on one worker of a runtime do.
+///
+/// Returns the time for which they held the lock.
 fn pull(table: &Mutex<Rib>, peers: usize, barrier: &Barrier, encode_locked: bool) -> Duration {
     let (negotiated, config) = (established::negotiated(), established::config());
-    let mut access = Timed {
+    let mut access = TimedAccess {
         table,
         held: Duration::ZERO,
     };
     let join = |rib: &mut Rib| AdjRibOut::new(rib, &config, &negotiated);
     let mut waiting: VecDeque<_> = (0..peers).map(|_| access.with_rib(join)).collect();
     let mut out = BytesMut::new();
+    // All threads begin to pull at once; opening the session does not count.
     barrier.wait();
     access.held = Duration::ZERO;
     while let Some(mut adj_rib_out) = waiting.pop_front() {
@@ -75,14 +75,14 @@ fn pull(table: &Mutex<Rib>, peers: usize, barrier: &Barrier, encode_locked: bool
     access.held
 }
 
-/// Keeps this thread on one core: a round is shorter than the scheduler takes to spread new threads.
+/// Binds this thread to one core, because a round is shorter than the scheduler takes to spread new threads.
 fn stay_on(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core);
-    sched_setaffinity(None, &cores).expect("the core exists");
+    sched_setaffinity(None, &cores).expect("an existing core");
 }
 
-/// Seconds until the last of `peers` has everything, and for how many of them the table was locked.
+/// Returns the seconds until the last peer has the whole table, and the seconds for which the table was locked.
 fn round(table: &Mutex<Rib>, peers: usize, encode_locked: bool) -> [f64; 2] {
     let workers = cores().min(peers);
     let barrier = Barrier::new(workers + 1);
@@ -99,8 +99,10 @@ fn round(table: &Mutex<Rib>, peers: usize, encode_locked: bool) -> [f64; 2] {
             .collect();
         barrier.wait();
         let start = now();
-        let held = threads.into_iter().map(|it| it.join().expect("it pulls"));
-        let held = held.sum::<Duration>();
+        let held: Duration = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("the peer's thread"))
+            .sum();
         (start.elapsed().as_secs_f64(), held)
     });
     [seconds, held.as_secs_f64()]
@@ -117,7 +119,7 @@ pub(crate) fn rows() -> Vec<Row> {
         rib.announce(&Route::new(Ipv4Net::new_assert(address, 32).into()));
     }
     let table = Mutex::new(rib);
-    // One peer, eight peers, and eight that encode under the lock, in turns.
+    // One peer, eight peers, and eight that encode under the lock for comparison, in turns.
     let kinds = [(1, false), (PEERS, false), (PEERS, true)];
     let mut figures = [const { [const { Vec::new() }; 2] }; 3];
     for _ in 0..ROUNDS {
@@ -129,17 +131,18 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     let [one, eight, locked] = figures.map(|both| both.map(median));
     let cores = cores();
+    // With fewer cores than peers, the peers must share them.
     let ideal = u32::try_from(PEERS.div_ceil(cores.min(PEERS))).map_or(8.0, f64::from);
     let name = format!("9 1,000,000 routes pulled by {PEERS} peers at once, {cores} cores");
     vec![
         Row::beside(&name, "ms", eight[0], ("one peer", one[0]), ideal * 1.25),
         Row::beside(&name, "ms", eight[0], ("encoding locked", locked[0]), 1.0),
-        Row::told(
+        Row::info(
             "9 the same: time for which the table was locked",
             "ms",
             eight[1],
         ),
-        Row::told(
+        Row::info(
             "9 one peer: time for which the table was locked",
             "ms",
             one[1],

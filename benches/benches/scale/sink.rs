@@ -1,4 +1,6 @@
-//! A raw neighbor that does as little as one can: brings a session up and counts what it is sent.
+//! A minimal neighbor: brings a session up and counts the prefixes that it receives.
+//!
+//! It parses no attributes, so that the receiver's time does not hide the sender's.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -10,18 +12,18 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use crate::child::{now, wait_for};
 use crate::established;
 
-/// A session, on which nothing but counting happens.
+/// The receiving end of a session.
 pub(crate) struct Sink {
     pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
-    /// What of the buffer is of a message that is not whole yet.
+    /// The octets at the start of the buffer that belong to an incomplete message.
     filled: usize,
     pub(crate) established: Option<Instant>,
     pub(crate) prefixes: u64,
     pub(crate) updates: u64,
 }
 
-/// A connection from one address to another.
+/// Connects from one address to another.
 pub(crate) fn dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddr::new(from, 0))?;
@@ -30,14 +32,14 @@ pub(crate) fn dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Sink {
-    /// Begins a session on a connection.
+    /// Sends an OPEN on a connection.
     pub(crate) fn new(mut stream: TcpStream, buffer: usize) -> Self {
         stream.set_nodelay(true).expect("a socket");
         let limit = Some(Duration::from_secs(60));
         stream.set_read_timeout(limit).expect("a socket");
         stream
             .write_all(&established::open())
-            .expect("there is room");
+            .expect("room in the socket");
         Self {
             stream,
             buffer: vec![0; buffer],
@@ -48,7 +50,7 @@ impl Sink {
         }
     }
 
-    /// Dials until somebody listens.
+    /// Dials until the connection is accepted.
     pub(crate) fn dial(from: &str, to: &str) -> Self {
         let (from, to) = (from.parse().expect("an address"), to.parse().expect("one"));
         let stream = wait_for("a listener", Duration::from_millis(5), || {
@@ -57,7 +59,7 @@ impl Sink {
         Self::new(stream, 1 << 20)
     }
 
-    /// Takes what one read brings.
+    /// Reads once and counts the whole messages.
     pub(crate) fn read(&mut self) -> io::Result<()> {
         let room = &mut self.buffer[self.filled..];
         let read = self.stream.read(room)?;
@@ -65,6 +67,7 @@ impl Sink {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.filled += read;
+        // `take` needs the buffer and the stream at once.
         let buffer = std::mem::take(&mut self.buffer);
         let taken = self.take(&buffer[..self.filled]);
         self.buffer = buffer;
@@ -73,7 +76,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Takes whole messages; how many octets they have.
+    /// Handles the whole messages. Returns their octets.
     fn take(&mut self, octets: &[u8]) -> usize {
         let mut taken = 0;
         while let Some(header) = octets.get(taken..taken + 19) {
@@ -82,24 +85,28 @@ impl Sink {
                 break;
             };
             match MessageType(header[18]) {
-                MessageType::OPEN => self.stream.write_all(&KEEPALIVE).expect("there is room"),
+                MessageType::OPEN => self
+                    .stream
+                    .write_all(&KEEPALIVE)
+                    .expect("room in the socket"),
                 MessageType::KEEPALIVE => {
                     self.established.get_or_insert_with(now);
                 }
                 MessageType::UPDATE => self.count(message),
-                other => panic!("a message of type {}", other.0),
+                other => panic!("unexpected message type {}", other.0),
             }
             taken += length;
         }
         taken
     }
 
+    /// Counts the NLRI of an UPDATE.
     fn count(&mut self, message: &[u8]) {
         let field = |at: usize| usize::from(u16::from_be_bytes([message[at], message[at + 1]]));
         let withdrawn = field(19);
         let mut at = 23 + withdrawn + field(21 + withdrawn);
         if at == message.len() {
-            // End-of-RIB, or withdrawals only.
+            // An UPDATE without NLRI: End-of-RIB, or withdrawals only.
             return;
         }
         self.updates += 1;
@@ -109,21 +116,21 @@ impl Sink {
         }
     }
 
-    /// Reads until so many prefixes have come; when that was.
+    /// Reads until `prefixes` have arrived. Returns that time.
     pub(crate) fn read_prefixes(&mut self, prefixes: u64) -> Instant {
         while self.prefixes < prefixes {
-            self.read().expect("the session lives");
+            self.read().expect("an open connection");
         }
         now()
     }
 
-    /// Reads until the session is Established; when that was.
+    /// Reads until the session is in Established. Returns that time.
     pub(crate) fn establish(&mut self) -> Instant {
         loop {
             if let Some(established) = self.established {
                 return established;
             }
-            self.read().expect("the session lives");
+            self.read().expect("an open connection");
         }
     }
 }

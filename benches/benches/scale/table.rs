@@ -1,53 +1,58 @@
-//! The rows: what was measured, beside what, and the goal.
+//! The rows of the results: the figure, the figure of another program, and the goal.
 
 use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-/// One figure and what it is held against.
+/// One figure with its goal.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) ours: f64,
-    /// Who else was measured, and what it took.
+    /// The name and the figure of another program.
     pub(crate) other: Option<(&'static str, f64)>,
-    /// The most of the other's figure, or without one the most there may be; `None` where it is only told.
+    /// The maximum of `ours / other`, or of `ours` without another program. `None` for a figure without a goal.
     pub(crate) goal: Option<f64>,
 }
 
 impl Row {
-    /// A figure with a limit of its own.
-    pub(crate) fn limit(name: impl Into<String>, unit: &'static str, ours: f64, most: f64) -> Self {
+    /// Returns a row whose figure has a maximum.
+    pub(crate) fn limit(
+        name: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+        maximum: f64,
+    ) -> Self {
         Self {
             name: name.into(),
             unit,
             ours,
             other: None,
-            goal: Some(most),
+            goal: Some(maximum),
         }
     }
 
-    /// A figure beside that of another, of which it is to be at most so much.
+    /// Returns a row whose figure has a maximum ratio to that of another program.
     pub(crate) fn beside(
         name: impl Into<String>,
         unit: &'static str,
         ours: f64,
         other: (&'static str, f64),
-        most: f64,
+        maximum: f64,
     ) -> Self {
         Self {
             name: name.into(),
             unit,
             ours,
             other: Some(other),
-            goal: Some(most),
+            goal: Some(maximum),
         }
     }
 
-    /// A figure without a goal.
-    pub(crate) fn told(name: impl Into<String>, unit: &'static str, ours: f64) -> Self {
+    /// Returns a row without a goal.
+    pub(crate) fn info(name: impl Into<String>, unit: &'static str, ours: f64) -> Self {
         Self {
             name: name.into(),
             unit,
@@ -67,15 +72,16 @@ impl Row {
     }
 }
 
-/// The median.
+/// Returns the median, or NaN without figures.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    // A figure that could not be read is NaN, which `partial_cmp` cannot order.
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
     figures.get(middle).copied().unwrap_or(f64::NAN)
 }
 
-/// The least.
-pub(crate) fn least(figures: Vec<f64>) -> f64 {
+/// Returns the minimum, or infinity without figures.
+pub(crate) fn minimum(figures: Vec<f64>) -> f64 {
     figures.into_iter().fold(f64::INFINITY, f64::min)
 }
 
@@ -89,8 +95,8 @@ pub(crate) fn print(rows: &[Row]) {
         "", "", "", "", "", "", ""
     );
     for row in rows {
-        let other = row.other.map_or_else(String::new, |(who, figure)| {
-            format!("{} {who}", round(figure))
+        let other = row.other.map_or_else(String::new, |(name, figure)| {
+            format!("{} {name}", round(figure))
         });
         let ratio = row
             .ratio()
@@ -110,6 +116,7 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
+/// Formats a figure with three or more significant digits.
 fn round(figure: f64) -> String {
     match figure.abs() {
         10_000.0.. => format!("{figure:.0}"),
@@ -122,19 +129,20 @@ fn round(figure: f64) -> String {
 fn value(row: &Row) -> Value {
     json!({
         "row": row.name, "unit": row.unit, "ours": row.ours, "goal": row.goal, "met": row.met(), "ratio": row.ratio(),
-        "other": row.other.map(|(who, figure)| json!({ "who": who, "figure": figure })),
+        "other": row.other.map(|(name, figure)| json!({ "who": name, "figure": figure })),
     })
 }
 
-/// Writes the rows as JSON beside the other benchmarks' output.
+/// Writes the rows to `target/bench/scale.json`.
 pub(crate) fn write(rows: &[Row], left_out: &[String]) {
-    let program = std::env::current_exe().expect("this program is a file");
+    let program = std::env::current_exe().expect("the path of this program");
+    // The program is in TARGET/PROFILE/deps.
     let target = program.ancestors().nth(3).map(PathBuf::from);
-    let directory = target.expect("it is in a target directory").join("bench");
-    fs::create_dir_all(&directory).expect("the target directory is writable");
+    let directory = target.expect("a target directory").join("bench");
+    fs::create_dir_all(&directory).expect("a writable target directory");
     let file = directory.join("scale.json");
     let rows: Vec<_> = rows.iter().map(value).collect();
     let text = serde_json::to_string_pretty(&json!({ "rows": rows, "left_out": left_out }));
-    fs::write(&file, text.expect("it is JSON")).expect("the target directory is writable");
+    fs::write(&file, text.expect("valid JSON")).expect("a writable target directory");
     println!("as JSON: {}", file.display());
 }

@@ -176,7 +176,9 @@ fn build(values: &Values, prefixes: Vec<NetworkPrefix>, ipv6: bool) -> BgpMessag
 
 impl BgpkitEncoder {
     fn encode(&mut self, message: &BgpMessage) -> &[u8] {
-        self.0 = message.encode(AsnLength::Bits32).expect("it fits");
+        self.0 = message
+            .encode(AsnLength::Bits32)
+            .expect("a message that fits");
         &self.0
     }
 }

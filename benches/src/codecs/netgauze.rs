@@ -212,7 +212,7 @@ impl NetgauzeEncoder {
         self.0.clear();
         BgpMessage::Update(update)
             .write(&mut self.0)
-            .expect("it fits");
+            .expect("a message that fits");
         &self.0
     }
 }

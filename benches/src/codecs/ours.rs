@@ -173,7 +173,7 @@ impl Encoder for OurEncoder {
             prefixes,
             &mut self.out,
         )
-        .expect("it fits");
+        .expect("a message that fits");
         &self.out
     }
 
@@ -188,7 +188,7 @@ impl Encoder for OurEncoder {
             prefixes,
             &mut self.out,
         )
-        .expect("it fits");
+        .expect("a message that fits");
         &self.out
     }
 }

@@ -204,7 +204,9 @@ impl RoutecoreEncoder {
         builder
             .set_nexthop(NextHop::Unicast(next_hop))
             .expect("a valid next hop");
-        let message = builder.into_message(&self.session).expect("it fits");
+        let message = builder
+            .into_message(&self.session)
+            .expect("a message that fits");
         // The octets borrow from the message, so the encoder keeps it.
         self.message.insert(message).octets()
     }

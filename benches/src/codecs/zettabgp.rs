@@ -274,11 +274,13 @@ impl ZettabgpEncoder {
     fn encode(&mut self, update: &BgpUpdateMessage) -> &[u8] {
         // `prepare_message_buf` writes the header in front of the body.
         let (_, body) = self.out.split_at_mut(19);
-        let length = update.encode_to(&self.session, body).expect("it fits");
+        let length = update
+            .encode_to(&self.session, body)
+            .expect("a message that fits");
         let length = self
             .session
             .prepare_message_buf(&mut self.out, BgpMessageType::Update, length)
-            .expect("it fits");
+            .expect("a message that fits");
         self.out.get(..length).expect("a whole message")
     }
 }

@@ -196,7 +196,7 @@ impl Monitor {
                         connection.received_at = now;
                     }
                     MessageType::UPDATE | MessageType::ROUTE_REFRESH => {
-                        connection.received_at = now
+                        connection.received_at = now;
                     }
                     _ => {}
                 },

@@ -69,20 +69,7 @@ impl World {
         }
         let to = from.reverse();
         if self.is_partitioned(from) || self.hosts[to.host].is_off {
-            // Nothing answers a lost SYN, so the kernel sends it again after 1, 2, 4 ... s, six times by default in Linux.
-            if tries < 6 {
-                let pause = Duration::from_secs(1 << tries);
-                let tries = tries + 1;
-                self.schedule_after(
-                    pause,
-                    WorldEvent::Syn {
-                        from,
-                        boot,
-                        id,
-                        tries,
-                    },
-                );
-            }
+            self.repeat_syn(from, boot, id, tries);
             return;
         }
         let accepted = if self.hosts[to.host].is_running {
@@ -125,6 +112,21 @@ impl World {
         let delay = self.random_delay();
         self.schedule_after(delay, WorldEvent::Connected(name));
         self.connection_accepted(to, accepted, name);
+    }
+
+    /// Sends a lost SYN again after 1, 2, 4 ... s, six times at most, as Linux does by default.
+    fn repeat_syn(&mut self, from: Side, boot: u32, id: Option<ConnectionId>, tries: u32) {
+        if tries < 6 {
+            let pause = Duration::from_secs(1 << tries);
+            let tries = tries + 1;
+            let syn = WorldEvent::Syn {
+                from,
+                boot,
+                id,
+                tries,
+            };
+            self.schedule_after(pause, syn);
+        }
     }
 
     /// Reports to the dialling host that the connection is up.

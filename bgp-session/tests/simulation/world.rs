@@ -138,7 +138,7 @@ impl World {
             match world.hosts[host].program {
                 Program::Speaker(_) => world.boot(host, false),
                 Program::Adversary => {
-                    world.schedule_after(Duration::ZERO, WorldEvent::AdversaryDials(host))
+                    world.schedule_after(Duration::ZERO, WorldEvent::AdversaryDials(host));
                 }
             }
         }
