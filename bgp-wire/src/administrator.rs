@@ -60,11 +60,14 @@ impl fmt::Display for Administered {
                 u32::from_be_bytes([c, d, e, g])
             ),
             IPV4_ADDRESS => write!(f, "{}:{short}", Ipv4Addr::new(a, b, c, d)),
-            _ => match u32::from_be_bytes([a, b, c, d]) {
-                // Without the suffix the text would be read as two octets.
-                asn @ ..=0xffff => write!(f, "{asn}L:{short}"),
-                asn => write!(f, "{asn}:{short}"),
-            },
+            kind => {
+                debug_assert_eq!(kind, FOUR_OCTET_AS, "there are three kinds");
+                match u32::from_be_bytes([a, b, c, d]) {
+                    // Without the suffix the text would be read as two octets.
+                    asn @ ..=0xffff => write!(f, "{asn}L:{short}"),
+                    asn => write!(f, "{asn}:{short}"),
+                }
+            }
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Arbitrary values, for property tests and fuzzing of what uses this crate: of every type that is written, such as can
 //! be, with a few that the encoder has to refuse.
 
+#![expect(
+    clippy::expect_used,
+    reason = "values drawn from a legal range are legal"
+)]
+
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
@@ -54,7 +59,7 @@ arbitrary! {
     ComponentType = |input| input.int_in_range(1..=13).map(Self);
     HoldTime = |input| Ok(Self::new(input.arbitrary()?).unwrap_or(Self::DEFAULT));
     RouterId = |input| RouterId::from_bits(input.arbitrary()?).ok_or(arbitrary::Error::IncorrectFormat);
-    Label = |input| Label::new(input.int_in_range(0..=0xf_ffff)?).ok_or(arbitrary::Error::IncorrectFormat);
+    Label = |input| Ok(Self::new(input.int_in_range(0..=0xf_ffff)?).expect("20 bits"));
     Reason = |input| Ok(Self { code: input.arbitrary()?, subcode: input.arbitrary()? });
     LargeCommunity = |input| Ok(Self {
         global: input.arbitrary()?,
@@ -150,8 +155,7 @@ fn prefix(input: Input<'_, '_>, afi: Option<Afi>) -> Result<IpNet> {
     } else {
         Ipv4Net::new(input.arbitrary()?, input.int_in_range(0..=32)?).map(IpNet::V4)
     };
-    net.map(|net| net.trunc())
-        .map_err(|_| arbitrary::Error::IncorrectFormat)
+    Ok(net.expect("no longer than the address").trunc())
 }
 
 fn destination(input: Input<'_, '_>, family: Family) -> Result<DestinationBuf> {
@@ -206,7 +210,7 @@ fn component(input: Input<'_, '_>, afi: Afi) -> Result<FlowSpecComponent<Vec<Flo
             let kept = u128::MAX.checked_shr(offset.into()).unwrap_or(0);
             let address = Ipv6Addr::from_bits(net.network().to_bits() & kept);
             let net = Ipv6Net::new(address, net.prefix_len());
-            prefix = net.map_err(|_| arbitrary::Error::IncorrectFormat)?.into();
+            prefix = net.expect("the length of a prefix").into();
         }
         return Ok(FlowSpecComponent::Prefix {
             component_type,

@@ -7,7 +7,7 @@ mod values;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::fmt;
 use core::net::Ipv4Addr;
 
 use crate::attribute::rules::{Treatment, verdict};
@@ -95,7 +95,9 @@ impl<'a> Dissector<'a> {
             .wrapping_sub(self.message.as_ptr().addr());
         // An empty part may be anywhere.
         let start = start.min(self.message.len());
-        Span::new(start, start + part.len())
+        let end = start + part.len();
+        debug_assert!(end <= self.message.len(), "parts are slices of the message");
+        Span::new(start, end)
     }
 
     fn header(&mut self) {
@@ -234,9 +236,9 @@ impl<'a> Dissector<'a> {
                 None => attribute_value(raw, self.context),
                 Some(_) => hex(raw.value),
             };
-            let _ = write!(value, "  ({})", flag_names(raw.flags));
+            value += &format!("  ({})", flag_names(raw.flags));
             if let Some((treatment, reason)) = found {
-                let _ = write!(value, "  {treatment}: {reason}");
+                value += &format!("  {treatment}: {reason}");
             }
             self.put(raw.span(), 1, &name, &value);
             self.multiprotocol(raw.code, raw.value);
@@ -334,7 +336,7 @@ impl Dissection {
         let (mut digits, mut carets) = (String::new(), String::new());
         for (position, octet) in octets {
             let at_fault = (start..end).contains(&(from + position));
-            let _ = write!(digits, " {octet:02x}");
+            digits += &format!(" {octet:02x}");
             carets.push_str(if at_fault { " ^^" } else { "   " });
         }
         Some(format!("{digits}\n{}\n", carets.trim_end()))

@@ -252,9 +252,9 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
         ValueFormat::Number(0) => text.split_once(':').is_none().then_some([0; 6])?,
         ValueFormat::Number(octets) => {
             let number: u32 = number(rest)?;
-            last(number).filter(|_| octets == 4 || number >> (octets * 8) == 0)?
+            (octets == 4 || number >> (octets * 8) == 0).then(|| last(number))?
         }
-        ValueFormat::Tunnel => last(rest.parse::<TunnelType>().ok()?.0.into())?,
+        ValueFormat::Tunnel => last(rest.parse::<TunnelType>().ok()?.0.into()),
         ValueFormat::Mac => rest.parse::<MacAddress>().ok()?.0,
         ValueFormat::Mobility => {
             let (sticky, sequence) = match rest.strip_prefix("sticky:") {
@@ -278,11 +278,11 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
         }
         ValueFormat::Action => {
             let (bits, _) = ACTIONS.iter().find(|(_, known)| *known == rest)?;
-            last((*bits).into())?
+            last((*bits).into())
         }
         ValueFormat::Validation => {
             let state = VALIDATION.iter().position(|known| *known == rest)?;
-            last(u32::try_from(state).ok()?)?
+            last(u32::try_from(state).ok()?)
         }
     };
     Some(ExtendedCommunity([kind, subtype, a, b, c, d, e, f]))
@@ -297,9 +297,9 @@ fn parse_rate(text: &str) -> Option<[u8; 6]> {
 }
 
 /// A number behind two octets of zeros.
-fn last(number: u32) -> Option<[u8; 6]> {
+fn last(number: u32) -> [u8; 6] {
     let [c, d, e, f] = number.to_be_bytes();
-    Some([0, 0, c, d, e, f])
+    [0, 0, c, d, e, f]
 }
 
 /// An IPv6 address specific extended community: twenty octets (RFC 5701).

@@ -85,6 +85,10 @@ pub(super) fn attribute_value(raw: RawAttribute<'_>, context: &Context) -> Strin
             None => join(sid.iter().map(tlv)),
         },
         Attribute::AttrSet(set) => {
+            debug_assert!(
+                set.raw_attributes().all(|raw| raw.is_ok()),
+                "it was checked"
+            );
             let codes = set.raw_attributes().flatten().map(|raw| raw.code);
             format!("of AS {}: {}", set.origin_as, join(codes))
         }

@@ -166,7 +166,9 @@ impl Kind<'_> {
             Self::FlowSpecBuf(flow) => flow.write(format, out),
             Self::Evpn(route) => route.write(format, out),
             Self::OtherEvpn(route_type, value) => write_exactly(2 + value.len(), out, |out| {
-                out.put(&[route_type, u8::try_from(value.len()).unwrap_or(u8::MAX)]);
+                let value_length = u8::try_from(value.len());
+                debug_assert!(value_length.is_ok(), "is_legal() limits the value");
+                out.put(&[route_type, value_length.unwrap_or(u8::MAX)]);
                 out.put(value);
             }),
             Self::RouteTarget(prefix) => prefix.write(format, out),

@@ -227,6 +227,7 @@ impl NlriValue for EvpnRoute {
 
     fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.encoded_length(format);
+        debug_assert!(length <= Self::MAX_LENGTH, "every type has a longest route");
         write_exactly(length, out, |out| {
             let value_length = u8::try_from(length - 2).unwrap_or(u8::MAX);
             out.put(&[self.route_type(), value_length]);

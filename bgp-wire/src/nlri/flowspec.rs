@@ -42,7 +42,10 @@ impl<'a> FlowSpec<'a> {
             ..
         } = *self;
         core::iter::from_fn(move || {
-            let (rest, component) = component::split(components, afi).ok()?;
+            let Ok((rest, component)) = component::split(components, afi) else {
+                debug_assert!(components.is_empty(), "the components were checked");
+                return None;
+            };
             components = rest;
             Some(component)
         })
@@ -120,6 +123,7 @@ const fn framed_length(value_length: usize) -> usize {
 
 /// Writes the length of a rule.
 fn write_length(value_length: usize, out: &mut Slice<'_>) {
+    debug_assert!(value_length <= MAX_VALUE_LENGTH, "is_legal() limits it");
     match (u8::try_from(value_length), u16::try_from(value_length)) {
         (Ok(length @ ..0xf0), _) => out.put(&[length]),
         (_, Ok(length)) => out.put(&(length | 0xf000).to_be_bytes()),

@@ -95,14 +95,14 @@ impl Labels {
     /// The entries, topmost first.
     #[must_use]
     pub fn as_slice(&self) -> &[Label] {
-        self.entries
-            .get(..usize::from(self.count))
-            .unwrap_or_default()
+        let labels = self.entries.get(..usize::from(self.count));
+        debug_assert!(labels.is_some(), "every constructor limits the count");
+        labels.unwrap_or_default()
     }
 
     pub(super) fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Self> {
         let (mut rest, first) = array(input)?;
-        let mut stack = Self::collect([Label(first)]).ok_or(nom::Err::Error(Short))?;
+        let mut stack = Self::from(Label(first));
         let mut last = Label(first);
         while format.multiple_labels && !format.withdrawn && !last.is_bottom() {
             let (after, octets) = array(rest)?;

@@ -86,8 +86,10 @@ fn write_parts<'o>(
     let length = parts_length(labels, distinguisher.len(), prefix, format);
     let labels = labels.sent(format);
     let bits = (labels.len() * 3 + distinguisher.len()) * 8 + usize::from(prefix.prefix_len());
+    let bits = u8::try_from(bits);
+    debug_assert!(bits.is_ok(), "is_legal() limits the bits");
     write_exactly(length, out, |out| {
-        out.put(&[u8::try_from(bits).unwrap_or(u8::MAX)]);
+        out.put(&[bits.unwrap_or(u8::MAX)]);
         labels.iter().for_each(|label| out.put(&label.octets()));
         out.put(distinguisher);
         out.put(network(prefix, &mut [0; 16]));
@@ -133,6 +135,7 @@ impl LabeledPrefix {
 impl VpnPrefix {
     pub(super) fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Self> {
         let (rest, (labels, distinguisher, prefix)) = split_parts(input, format)?;
+        debug_assert!(distinguisher.is_some(), "the SAFI of a VPN prefix is VPN");
         let distinguisher = distinguisher.ok_or(nom::Err::Error(Short))?;
         let item = Self {
             distinguisher,

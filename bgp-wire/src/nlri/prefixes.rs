@@ -188,7 +188,10 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
             }
             match self.step(&mut predictor) {
                 Some(nlri) => all = step(all, nlri),
-                None => return all,
+                None => {
+                    debug_assert!(self.rest.is_empty(), "the field was checked");
+                    return all;
+                }
             }
         }
     }

@@ -117,7 +117,9 @@ impl NlriValue for RouteTargetPrefix {
 
     fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.encoded_length(format);
-        let octets = self.octets.get(..length - 1).unwrap_or_default();
+        let octets = self.octets.get(..length - 1);
+        debug_assert!(octets.is_some(), "truncate() limits the bits to 96");
+        let octets = octets.unwrap_or_default();
         write_exactly(length, out, |out| {
             out.put(&[self.bits]);
             out.put(octets);

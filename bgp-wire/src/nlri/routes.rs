@@ -95,6 +95,7 @@ fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, AnyNlri<'a>> {
         Safi::ROUTE_TARGET => RouteTargetPrefix::split(rest, format)
             .map(|(rest, item)| (rest, Destination::RouteTarget(item)))?,
         _ => {
+            debug_assert!(matches!(family.safi, Safi::UNICAST | Safi::MULTICAST));
             let (rest, bits) = octet(rest)?;
             let (rest, octets) = take(rest, usize::from(bits).div_ceil(8))?;
             let prefix = unicast::load(octets, bits, family.afi).ok_or(nom::Err::Error(Short))?;

@@ -221,6 +221,7 @@ fn pad<const N: usize>(octets: &[u8]) -> [u8; N] {
 
 /// The prefix of so many bits at the start of `octets`, of the kind of its family.
 pub(super) fn load(octets: &[u8], bits: u8, afi: Afi) -> Option<IpNet> {
+    debug_assert!(matches!(afi, Afi::IPV4 | Afi::IPV6), "it has prefixes");
     if usize::from(bits) > octets.len() * 8 {
         return None;
     }
@@ -238,6 +239,7 @@ pub(super) fn network(prefix: IpNet, into: &mut [u8; 16]) -> &[u8] {
         IpAddr::V4(address) => *into = pad(&address.octets()),
         IpAddr::V6(address) => *into = address.octets(),
     }
-    into.get(..usize::from(bits).div_ceil(8))
-        .unwrap_or_default()
+    let octets = into.get(..usize::from(bits).div_ceil(8));
+    debug_assert!(octets.is_some(), "no prefix is longer than its address");
+    octets.unwrap_or_default()
 }

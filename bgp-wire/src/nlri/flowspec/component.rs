@@ -148,7 +148,10 @@ impl FlowSpecMatches<'_> {
     pub fn iter(&self) -> impl Iterator<Item = FlowSpecMatch> + use<'_> {
         let (mut rest, mut first, mask) = (self.octets, true, self.operator);
         core::iter::from_fn(move || {
-            let (after, (operator, value)) = split_match(rest).ok()?;
+            let Ok((after, (operator, value))) = split_match(rest) else {
+                debug_assert!(rest.is_empty(), "the matches were checked");
+                return None;
+            };
             rest = after;
             // RFC 8955 section 4.2.1.1: nothing stands before the first.
             let leading = core::mem::replace(&mut first, false);
@@ -214,6 +217,7 @@ fn split_prefix(input: &[u8], afi: Afi) -> Parsed<'_, (IpNet, u8)> {
         let prefix = IpNet::new(address.into(), bits).ok()?;
         Some((rest, (prefix, offset)))
     });
+    debug_assert!(prefix.is_some(), "the length was checked");
     prefix.ok_or(malformed())
 }
 
@@ -333,8 +337,11 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
                 out.put(&[prefix.prefix_len()]);
                 if let Some(pattern) = shift(*prefix, *offset, false) {
                     out.put(&[*offset]);
+                    // Illegal rules are measured, too, before they are refused.
                     let bits = prefix.prefix_len().saturating_sub(*offset);
-                    if let Ok(pattern) = IpNet::new(pattern.into(), bits) {
+                    let pattern = IpNet::new(pattern.into(), bits);
+                    debug_assert!(pattern.is_ok(), "no IPv6 prefix is longer than 128");
+                    if let Ok(pattern) = pattern {
                         out.put(network(pattern, &mut [0; 16]));
                     }
                 } else {
@@ -366,6 +373,7 @@ impl FlowSpecMatch {
     fn write(&self, last: bool, out: &mut impl Sink) {
         let value = self.value.to_be_bytes();
         let length = octets(self.value);
+        debug_assert!(matches!(length, 1 | 2 | 4 | 8), "the widths of RFC 8955");
         let width = u8::try_from(length.ilog2()).unwrap_or(3);
         let end = if last { END } else { 0 };
         let and = if self.and { AND } else { 0 };

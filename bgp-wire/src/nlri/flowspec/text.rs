@@ -150,6 +150,7 @@ impl fmt::Display for FlowSpecComponent<Vec<FlowSpecMatch>> {
     }
 }
 
+#[expect(clippy::expect_used, reason = "a masked index is in range")]
 fn write_match(
     item: &FlowSpecMatch,
     component_type: ComponentType,
@@ -157,10 +158,14 @@ fn write_match(
 ) -> fmt::Result {
     let operator = usize::from(item.operator.0);
     if component_type.is_bitmask() {
-        f.write_str(BITMASK.get(operator & 3).unwrap_or(&""))?;
+        f.write_str(BITMASK.get(operator & 3).expect("two bits, four operators"))?;
         return write_bits(item.value, names(component_type), f);
     }
-    f.write_str(NUMERIC.get(operator & 7).unwrap_or(&""))?;
+    f.write_str(
+        NUMERIC
+            .get(operator & 7)
+            .expect("three bits, eight operators"),
+    )?;
     match name(names(component_type), item.value) {
         Some(name) => f.write_str(name),
         None => write!(f, "{}", item.value),
