@@ -28,9 +28,9 @@ impl Administered {
     ///
     /// Returns `None` if the text is not an administrator and a number that fits the octets left.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        // From the end: only the assigned number is known to contain no colon.
         let (administrator, value) = text.rsplit_once(':')?;
         let four_octets = |kind, [a, b, c, d]: [u8; 4]| {
+            // Six octets in all: four of administrator leave two for the assigned number.
             let [e, f] = number::<u16>(value)?.to_be_bytes();
             let octets = [a, b, c, d, e, f];
             Some(Self { kind, octets })
@@ -41,7 +41,7 @@ impl Administered {
         if let Ok(address) = administrator.parse::<Ipv4Addr>() {
             return four_octets(IPV4_ADDRESS, address.octets());
         }
-        // RFC 5668 leaves the choice for a small number to the operator. Two octets leave more room for the value.
+        // A small number fits either kind. Two octets leave four for the assigned number.
         let asn: u32 = number(administrator)?;
         let Ok(asn) = u16::try_from(asn) else {
             return four_octets(FOUR_OCTET_AS, asn.to_be_bytes());

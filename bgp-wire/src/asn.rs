@@ -20,7 +20,7 @@ impl Asn {
     pub const TRANS: Self = Self(23456);
 
     /// Returns the AS number with this value.
-    // Reserved numbers are values, too, because received paths contain them. Checks reject AS 0 (RFC 7607).
+    // Reserved numbers are also values, because received paths contain them. Checks reject AS 0 (RFC 7607).
     #[must_use]
     pub const fn new(number: u32) -> Self {
         Self(number)
@@ -41,7 +41,7 @@ impl Asn {
 
 impl fmt::Display for Asn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // RFC 5396 section 2 recommends asplain.
+        // RFC 5396 makes asplain the standard text.
         fmt::Display::fmt(&self.0, f)
     }
 }

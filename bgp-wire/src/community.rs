@@ -13,6 +13,7 @@ use core::str::FromStr;
 /// # Ok::<(), bgp_wire::ParseCommunityError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// Reserved values are legal: a speaker passes on communities that it does not know.
 pub struct Community(pub u32);
 
 macro_rules! well_known {
@@ -54,13 +55,13 @@ well_known! {
     ROUTE_FILTER_TRANSLATED_IPV6 = 0xffff_0004, "route-filter-translated-v6";
     /// The route is a route filter for VPN-IPv6 (draft-l3vpn-legacy-rtc).
     ROUTE_FILTER_IPV6 = 0xffff_0005, "route-filter-v6";
-    /// The route is stale under Long-Lived Graceful Restart (RFC 9494 section 4.6).
+    /// The route is stale under Long-Lived Graceful Restart (RFC 9494).
     LLGR_STALE = 0xffff_0006, "llgr-stale";
-    /// The receiver must not keep the route under Long-Lived Graceful Restart (RFC 9494 section 4.7).
+    /// The receiver must not keep the route under Long-Lived Graceful Restart (RFC 9494).
     NO_LLGR = 0xffff_0007, "no-llgr";
     /// The receiver should accept the route although the next hop is its own (draft-agrewal-idr-accept-own-nexthop).
     ACCEPT_OWN_NEXT_HOP = 0xffff_0008, "accept-own-nexthop";
-    /// The sender is the standby provider edge of a multicast VPN (RFC 9026).
+    /// The route is a Standby BGP C-multicast Route (RFC 9026).
     STANDBY_PE = 0xffff_0009, "standby-pe";
     /// The receiver should discard traffic to the prefix (RFC 7999).
     BLACKHOLE = 0xffff_029a, "blackhole";
@@ -104,7 +105,7 @@ impl FromStr for Community {
     type Err = ParseCommunityError;
 
     fn from_str(text: &str) -> Result<Self, ParseCommunityError> {
-        // Names are lower case. A name is not a value in disguise, so it is tried first.
+        // No name contains a colon, so a name and a value cannot be confused.
         if let Some(community) = Self::from_name(text) {
             return Ok(community);
         }
