@@ -377,7 +377,7 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
 
 /// Returns the path that a receiver reconstructs from a two-octet AS_PATH and AS4_PATH (RFC 6793 section 4.2).
 ///
-/// AS4_PATH has no confederation segments. Their large numbers are lost, and so are such segments behind the first others.
+/// AS4_PATH has no confederation segments. Their large numbers are lost, and so are those of them that follow other segments.
 fn in_two_octets(path: crate::AsPathBuf) -> crate::AsPathBuf {
     let large = |segment: &&crate::SegmentBuf| {
         !segment.segment_type.is_confederation()

@@ -13,7 +13,7 @@ use crate::message::{Capability, GracefulRestart};
 pub(super) fn hex(octets: &[u8]) -> String {
     let shown = octets.get(..MAX_SHOWN).unwrap_or(octets);
     let digits: String = shown.iter().map(|octet| format!("{octet:02x}")).collect();
-    // An attribute may have 65535 octets, too many to read.
+    // An attribute may have 65535 octets, more than a person reads.
     match octets.len() - shown.len() {
         0 => format!("0x{digits}"),
         more => format!("0x{digits} and {more} more octets"),

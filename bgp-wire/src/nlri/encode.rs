@@ -82,7 +82,7 @@ pub trait NlriValue: Copy {
     /// Returns the number of octets that [`Self::write`] writes.
     fn encoded_length(&self, format: &NlriFormat) -> usize;
 
-    /// Writes the value to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
+    /// Writes the value to the start of `out`. Returns the rest of `out`, or `None` if `out` is too short.
     fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
 }
 
@@ -163,7 +163,7 @@ pub(crate) fn encoded_length<R: EncodeNlri>(route: &R, format: &NlriFormat) -> u
     route.path_id().map_or(0, |_| 4) + route.value().encoded_length(format)
 }
 
-/// Writes a route to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
+/// Writes a route to the start of `out`. Returns the rest of `out`, or `None` if `out` is too short.
 #[inline(always)]
 pub(crate) fn write<'o, R: EncodeNlri>(
     route: &R,
