@@ -409,12 +409,12 @@ mod tests {
             (
                 Family::IPV4_UNICAST,
                 "2001:db8::/32",
-                "a route of ipv4 unicast is written: 192.168.10.1/32",
+                "invalid route of ipv4 unicast; example: 192.168.10.1/32",
             ),
             (
                 Family::IPV4_UNICAST,
                 "10.0.0.0/8 path-id 1",
-                "a route of ipv4 unicast is written: 192.168.10.1/32",
+                "invalid route of ipv4 unicast; example: 192.168.10.1/32",
             ),
             (
                 Family::IPV4_LABELED,
@@ -424,7 +424,7 @@ mod tests {
             (
                 Family::IPV4_FLOWSPEC,
                 &format!("destination-port{long}"),
-                "a route of ipv4 flowspec is written: destination 192.0.2.0/24 protocol =udp source-port =53",
+                "invalid route of ipv4 flowspec; example: destination 192.0.2.0/24 protocol =udp source-port =53",
             ),
         ] {
             let error = Destination::parse(family, text).unwrap_err();

@@ -1,5 +1,11 @@
-//! Arbitrary values, for property tests and fuzzing of what uses this crate: of every type that is written, such as can
-//! be, with a few that the encoder has to refuse.
+//! Arbitrary values of every type that can be encoded, for property tests and fuzzing of users of this crate.
+//!
+//! Most values are legal. A few are not, so that the encoder's refusals are also tested.
+
+#![expect(
+    clippy::expect_used,
+    reason = "values drawn from a legal range are legal"
+)]
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
@@ -19,9 +25,10 @@ use crate::{
     UpdateBuf, VpnPrefix,
 };
 
+/// The source of arbitrary octets.
 type Input<'a, 'b> = &'a mut Unstructured<'b>;
 
-/// `Arbitrary` from a closure, or from the number inside.
+/// Implements `Arbitrary` with a closure or a function.
 macro_rules! arbitrary {
     ($( $type:ty = $make:expr; )+) => { $(
         impl<'b> Arbitrary<'b> for $type {
@@ -48,13 +55,17 @@ arbitrary! {
     Safi = |input| input.arbitrary().map(Self);
     Role = |input| input.arbitrary().map(Self);
     RefreshSubtype = |input| input.arbitrary().map(Self);
+    // Out of the eight operators, bitmasks use four.
     FlowSpecOperator = |input| input.int_in_range(0..=7).map(Self);
+    // One value beyond the registered ones, so that illegal values occur but do not dominate.
     Origin = |input| input.int_in_range(0..=3).map(Self);
     SegmentType = |input| input.int_in_range(1..=5).map(Self);
     ComponentType = |input| input.int_in_range(1..=13).map(Self);
+    // 1 and 2 are not hold times.
     HoldTime = |input| Ok(Self::new(input.arbitrary()?).unwrap_or(Self::DEFAULT));
+    // 0.0.0.0 is no identifier. The input is rejected, because any substitute would be drawn too often.
     RouterId = |input| RouterId::from_bits(input.arbitrary()?).ok_or(arbitrary::Error::IncorrectFormat);
-    Label = |input| Label::new(input.int_in_range(0..=0xf_ffff)?).ok_or(arbitrary::Error::IncorrectFormat);
+    Label = |input| Ok(Self::new(input.int_in_range(0..=0xf_ffff)?).expect("20 bits"));
     Reason = |input| Ok(Self { code: input.arbitrary()?, subcode: input.arbitrary()? });
     LargeCommunity = |input| Ok(Self {
         global: input.arbitrary()?,
@@ -62,12 +73,14 @@ arbitrary! {
         local2: input.arbitrary()?,
     });
     Labels = |input| {
+        // A stack has at least one label and at most ten.
         let label = input.arbitrary::<Label>()?;
         Ok(match Self::new(input.arbitrary::<Vec<Label>>()?) {
             Some(labels) => labels,
             None => label.into(),
         })
     };
+    // Two arbitrary numbers are hardly ever a family with a grammar.
     Family = |input| Ok(if input.ratio(7, 8)? {
         *input.choose(&Self::PARSED)?
     } else {
@@ -89,12 +102,14 @@ arbitrary! {
         prefix: prefix(input, None)?,
     });
     RouteTargetPrefix = |input| {
+        // Most lengths are illegal; the whole prefix takes their place.
         let whole = Self::new(input.arbitrary()?, input.arbitrary()?);
         Ok(whole.truncate(input.arbitrary()?).unwrap_or(whole))
     };
     FlowSpecMatch = |input| Ok(Self {
         and: input.arbitrary()?,
         operator: input.arbitrary()?,
+        // The shift makes small values likely, which the encoder writes in fewer octets.
         value: input.arbitrary::<u64>()? >> input.int_in_range(0..=63)?,
     });
     EvpnRoute = evpn;
@@ -112,6 +127,7 @@ arbitrary! {
         let mut update = Self::new(input.arbitrary()?);
         update.announced = input.arbitrary()?;
         update.withdrawn = input.arbitrary()?;
+        // A family without a next hop is refused, so each gets one.
         for family in update.announced.iter().map(|route| route.family).collect::<Vec<_>>() {
             update.set_next_hop(family, next_hop(input, family)?);
         }
@@ -139,7 +155,7 @@ arbitrary! {
     RouteRefresh = |input| Ok(Self { family: input.arbitrary()?, subtype: input.arbitrary()? });
 }
 
-/// A prefix of an address family, of either if it is not given. Host bits are cleared.
+/// Returns a prefix of the address family, or of either one for `None`. Host bits are cleared.
 fn prefix(input: Input<'_, '_>, afi: Option<Afi>) -> Result<IpNet> {
     let ipv6 = match afi {
         Some(afi) => afi == Afi::IPV6,
@@ -150,10 +166,11 @@ fn prefix(input: Input<'_, '_>, afi: Option<Afi>) -> Result<IpNet> {
     } else {
         Ipv4Net::new(input.arbitrary()?, input.int_in_range(0..=32)?).map(IpNet::V4)
     };
-    net.map(|net| net.trunc())
-        .map_err(|_| arbitrary::Error::IncorrectFormat)
+    // Decoded prefixes have no host bits, so a round trip would not be equal with them.
+    Ok(net.expect("no longer than the address").trunc())
 }
 
+/// Returns a destination of the family.
 fn destination(input: Input<'_, '_>, family: Family) -> Result<DestinationBuf> {
     let afi = Some(family.afi);
     if family.bit() == 0 {
@@ -176,6 +193,7 @@ fn destination(input: Input<'_, '_>, family: Family) -> Result<DestinationBuf> {
             for _ in 0..input.int_in_range(1..=6)? {
                 components.push(component(input, family.afi)?);
             }
+            // RFC 8955 section 4.2: ascending types, each once.
             components.sort_by_key(FlowSpecComponent::component_type);
             components.dedup_by_key(|component| component.component_type());
             DestinationBuf::FlowSpec(FlowSpecBuf {
@@ -193,6 +211,7 @@ fn destination(input: Input<'_, '_>, family: Family) -> Result<DestinationBuf> {
     })
 }
 
+/// Returns a component of a rule for the address family.
 fn component(input: Input<'_, '_>, afi: Afi) -> Result<FlowSpecComponent<Vec<FlowSpecMatch>>> {
     let component_type: ComponentType = input.arbitrary()?;
     if matches!(component_type.0, 1 | 2) {
@@ -202,11 +221,12 @@ fn component(input: Input<'_, '_>, afi: Afi) -> Result<FlowSpecComponent<Vec<Flo
             && input.arbitrary()?
             && let Some(max) = net.prefix_len().checked_sub(1)
         {
+            // RFC 8956 section 3.1: the offset is less than the length, and the bits before it are not sent.
             offset = input.int_in_range(0..=max)?;
             let kept = u128::MAX.checked_shr(offset.into()).unwrap_or(0);
             let address = Ipv6Addr::from_bits(net.network().to_bits() & kept);
             let net = Ipv6Net::new(address, net.prefix_len());
-            prefix = net.map_err(|_| arbitrary::Error::IncorrectFormat)?.into();
+            prefix = net.expect("the length of a prefix").into();
         }
         return Ok(FlowSpecComponent::Prefix {
             component_type,
@@ -215,22 +235,25 @@ fn component(input: Input<'_, '_>, afi: Afi) -> Result<FlowSpecComponent<Vec<Flo
         });
     }
     let mut matches = input.arbitrary::<Vec<FlowSpecMatch>>()?;
+    // A component has at least one comparison.
     matches.push(input.arbitrary()?);
     if component_type.is_bitmask() {
         matches.iter_mut().for_each(|item| item.operator.0 &= 3);
     }
+    // RFC 8955 section 4.2.1.1: the first comparison has nothing to be combined with.
     if let Some(first) = matches.first_mut() {
         first.and = false;
     }
     Ok(FlowSpecComponent::Matches(component_type, matches))
 }
 
-/// One that suits the family, mostly.
+/// Returns a next hop, which suits the family in seven of eight cases.
 fn next_hop(input: Input<'_, '_>, family: Family) -> Result<NextHop> {
     if input.ratio(1, 8)? {
         return input.arbitrary();
     }
     Ok(match (family.afi, family.safi) {
+        // RFC 8955 section 4: a flow specification has no next hop.
         (_, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => NextHop::Absent,
         _ if family.bit() == 0 => NextHop::Absent,
         (Afi::IPV6, _) => IpAddr::V6(input.arbitrary()?).into(),
@@ -238,9 +261,11 @@ fn next_hop(input: Input<'_, '_>, family: Family) -> Result<NextHop> {
     })
 }
 
+/// Returns a set of attributes, of which each code occurs once.
 fn attributes(input: Input<'_, '_>) -> Result<AttributeSet> {
     let mut unknown: Vec<RawAttributeBuf> = input.arbitrary()?;
     for attribute in &mut unknown {
+        // An unknown well-known attribute would end the session (RFC 4271 section 6.3).
         attribute.flags.0 |= AttributeFlags::OPTIONAL;
     }
     unknown.sort_by_key(|attribute| attribute.code);
@@ -262,6 +287,7 @@ fn attributes(input: Input<'_, '_>) -> Result<AttributeSet> {
     })
 }
 
+/// Returns a route of type 1 to 5.
 fn evpn(input: Input<'_, '_>) -> Result<EvpnRoute> {
     let label = |input: Input<'_, '_>| input.int_in_range(0..=0xff_ffff);
     let (distinguisher, segment) = (input.arbitrary()?, input.arbitrary()?);
@@ -303,6 +329,7 @@ fn evpn(input: Input<'_, '_>) -> Result<EvpnRoute> {
                 segment,
                 tag,
                 prefix,
+                // One length field covers prefix and gateway (RFC 9136 section 3.1).
                 gateway: match prefix {
                     IpNet::V4(_) => IpAddr::V4(input.arbitrary()?),
                     IpNet::V6(_) => IpAddr::V6(input.arbitrary()?),
@@ -313,6 +340,7 @@ fn evpn(input: Input<'_, '_>) -> Result<EvpnRoute> {
     })
 }
 
+/// Returns a capability.
 fn capability(input: Input<'_, '_>) -> Result<CapabilityBuf> {
     Ok(match input.int_in_range(0..=15)? {
         0 => CapabilityBuf::Multiprotocol(input.arbitrary()?),

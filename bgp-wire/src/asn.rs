@@ -1,9 +1,9 @@
-//! `Asn`: an autonomous system number (RFC 6793), asplain or asdot in text (RFC 5396).
+//! `Asn`: an autonomous system number (RFC 6793), with the text forms asplain and asdot (RFC 5396).
 
 use core::fmt;
 use core::str::FromStr;
 
-/// An autonomous system number of four octets.
+/// A four-octet autonomous system number. Any value is accepted.
 ///
 /// ```
 /// use bgp_wire::Asn;
@@ -16,22 +16,23 @@ use core::str::FromStr;
 pub struct Asn(u32);
 
 impl Asn {
-    /// What a speaker writes into a two-octet field for a number that does not fit (RFC 6793 section 9).
+    /// AS_TRANS, the placeholder in a two-octet field for a number above 65535 (RFC 6793 section 9).
     pub const TRANS: Self = Self(23456);
 
-    /// The number with this value. All values exist; which of them a session accepts is the session's matter.
+    /// Returns the AS number with this value.
+    // Reserved numbers are also values, because received paths contain them. Checks reject AS 0 (RFC 7607).
     #[must_use]
     pub const fn new(number: u32) -> Self {
         Self(number)
     }
 
-    /// The number as an integer.
+    /// Returns the number as an integer.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
     }
 
-    /// The number for a two-octet field: itself, or [`Asn::TRANS`].
+    /// Returns the number for a two-octet field: itself, or [`Asn::TRANS`] above 65535.
     #[must_use]
     pub fn to_two_octets(self) -> u16 {
         u16::try_from(self.0).unwrap_or(23456)
@@ -40,6 +41,7 @@ impl Asn {
 
 impl fmt::Display for Asn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 5396 makes asplain the standard text.
         fmt::Display::fmt(&self.0, f)
     }
 }
@@ -50,7 +52,7 @@ impl From<u32> for Asn {
     }
 }
 
-/// The text is not an AS number.
+/// The error for a text that is not an AS number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseAsnError;
 
@@ -70,6 +72,7 @@ impl FromStr for Asn {
             .strip_prefix("AS")
             .or_else(|| text.strip_prefix("as"))
             .unwrap_or(text);
+        // `FromStr` of the integers accepts a plus sign, which is not part of an AS number.
         if !digits.starts_with(|first: char| first.is_ascii_digit()) {
             return Err(ParseAsnError);
         }
@@ -84,6 +87,7 @@ impl FromStr for Asn {
                 .map(u32::from)
                 .map_err(|_| ParseAsnError)
         };
+        // RFC 5396: asdot writes the high and the low 16 bits.
         Ok(Self(half(high)? << 16 | half(low)?))
     }
 }
@@ -93,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text() {
+    fn asn_text_in_asplain_or_asdot_parses_and_other_text_is_refused() {
         for (text, number) in [
             ("0", 0),
             ("4294967295", u32::MAX),

@@ -1,9 +1,9 @@
-//! Communities (RFC 1997) and large communities (RFC 8092), with the text that operators write.
+//! Communities (RFC 1997) and large communities (RFC 8092), with the text that operators use.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// A community: four octets, written `64512:100`, or a well-known name.
+/// A community of four octets (RFC 1997), written `64512:100` or by its well-known name.
 ///
 /// ```
 /// use bgp_wire::Community;
@@ -13,6 +13,7 @@ use core::str::FromStr;
 /// # Ok::<(), bgp_wire::ParseCommunityError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// Reserved values are legal: a speaker passes on communities that it does not know.
 pub struct Community(pub u32);
 
 macro_rules! well_known {
@@ -20,7 +21,7 @@ macro_rules! well_known {
         impl Community {
             $( $(#[$doc])* pub const $constant: Self = Self($value); )+
 
-            /// The registered name of a well-known community.
+            /// Returns the registered name of a well-known community, or `None` for any other.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -29,6 +30,7 @@ macro_rules! well_known {
                 }
             }
 
+            /// Returns the well-known community with this name or alias.
             fn from_name(text: &str) -> Option<Self> {
                 match text {
                     $( $text $( | $alias )* => Some(Self($value)), )+
@@ -39,41 +41,42 @@ macro_rules! well_known {
     };
 }
 
+// The IANA registry "BGP Well-known Communities". Aliases are names that routers use in their configuration.
 well_known! {
-    /// The peer shall drain traffic away from these routes (RFC 8326).
+    /// The session is about to go down; the receiver should prefer other routes (RFC 8326).
     GRACEFUL_SHUTDOWN = 0xffff_0000, "graceful-shutdown" | "gshut";
-    /// Accept the route with its next hop as it is (RFC 7611).
+    /// The receiver should accept the route although it originated it itself (RFC 7611).
     ACCEPT_OWN = 0xffff_0001, "accept-own";
-    /// Translated from a route filter of VPNs (draft-l3vpn-legacy-rtc).
+    /// The route is a translated route filter for VPN-IPv4 (draft-l3vpn-legacy-rtc).
     ROUTE_FILTER_TRANSLATED_IPV4 = 0xffff_0002, "route-filter-translated-v4";
-    /// A route filter of VPNs (draft-l3vpn-legacy-rtc).
+    /// The route is a route filter for VPN-IPv4 (draft-l3vpn-legacy-rtc).
     ROUTE_FILTER_IPV4 = 0xffff_0003, "route-filter-v4";
-    /// Translated from a route filter of IPv6 VPNs (draft-l3vpn-legacy-rtc).
+    /// The route is a translated route filter for VPN-IPv6 (draft-l3vpn-legacy-rtc).
     ROUTE_FILTER_TRANSLATED_IPV6 = 0xffff_0004, "route-filter-translated-v6";
-    /// A route filter of IPv6 VPNs (draft-l3vpn-legacy-rtc).
+    /// The route is a route filter for VPN-IPv6 (draft-l3vpn-legacy-rtc).
     ROUTE_FILTER_IPV6 = 0xffff_0005, "route-filter-v6";
-    /// The route is stale (RFC 9494).
+    /// The route is stale under Long-Lived Graceful Restart (RFC 9494).
     LLGR_STALE = 0xffff_0006, "llgr-stale";
-    /// The route is not to be kept as stale (RFC 9494).
+    /// The receiver must not keep the route under Long-Lived Graceful Restart (RFC 9494).
     NO_LLGR = 0xffff_0007, "no-llgr";
-    /// Accept the route though it has our own next hop (draft-agrewal-idr-accept-own-nexthop).
+    /// The receiver should accept the route although the next hop is its own (draft-agrewal-idr-accept-own-nexthop).
     ACCEPT_OWN_NEXT_HOP = 0xffff_0008, "accept-own-nexthop";
-    /// The route is of a standby (RFC 9026).
+    /// The route is a Standby BGP C-multicast Route (RFC 9026).
     STANDBY_PE = 0xffff_0009, "standby-pe";
-    /// Discard traffic to these prefixes (RFC 7999).
+    /// The receiver should discard traffic to the prefix (RFC 7999).
     BLACKHOLE = 0xffff_029a, "blackhole";
-    /// Not to leave the AS or confederation (RFC 1997).
+    /// The route must not leave the AS or confederation (RFC 1997).
     NO_EXPORT = 0xffff_ff01, "no-export";
-    /// Not to be advertised at all (RFC 1997).
+    /// The route must not be advertised to any peer (RFC 1997).
     NO_ADVERTISE = 0xffff_ff02, "no-advertise";
-    /// Not to leave the member AS (RFC 1997).
+    /// The route must not leave the member AS of a confederation (RFC 1997).
     NO_EXPORT_SUBCONFED = 0xffff_ff03, "no-export-subconfed" | "local-as";
-    /// Not to be advertised to bilateral peers (RFC 3765).
+    /// The route need not be advertised to bilateral peers (RFC 3765).
     NO_PEER = 0xffff_ff04, "no-peer" | "nopeer";
 }
 
 impl Community {
-    /// The community written `high:low`.
+    /// Returns the community that is written `high:low`.
     #[must_use]
     pub const fn new(high: u16, low: u16) -> Self {
         let [a, b] = high.to_be_bytes();
@@ -86,6 +89,7 @@ impl fmt::Display for Community {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
+            // RFC 1997 assigns the high half by AS number.
             None => write!(f, "{}:{}", self.0 >> 16, self.0 & 0xffff),
         }
     }
@@ -101,6 +105,7 @@ impl FromStr for Community {
     type Err = ParseCommunityError;
 
     fn from_str(text: &str) -> Result<Self, ParseCommunityError> {
+        // No name contains a colon, so a name and a value cannot be confused.
         if let Some(community) = Self::from_name(text) {
             return Ok(community);
         }
@@ -109,7 +114,7 @@ impl FromStr for Community {
     }
 }
 
-/// A large community: three numbers of four octets, written `64512:1:2` or `large:64512:1:2`.
+/// A large community of three four-octet numbers (RFC 8092), written `64512:1:2` or `large:64512:1:2`.
 ///
 /// ```
 /// use bgp_wire::LargeCommunity;
@@ -127,12 +132,14 @@ pub struct LargeCommunity {
 }
 
 impl LargeCommunity {
+    /// Returns the encoded community.
     pub(crate) fn to_octets(self) -> [u8; 12] {
         let ([a, b, c, d], [e, f, g, h]) = (self.global.to_be_bytes(), self.local1.to_be_bytes());
         let [i, j, k, l] = self.local2.to_be_bytes();
         [a, b, c, d, e, f, g, h, i, j, k, l]
     }
 
+    /// Returns the community with this encoding.
     pub(crate) fn from_octets([a, b, c, d, e, f, g, h, i, j, k, l]: [u8; 12]) -> Self {
         Self {
             global: u32::from_be_bytes([a, b, c, d]),
@@ -144,6 +151,7 @@ impl LargeCommunity {
 
 impl fmt::Display for LargeCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 8092 section 5 requires this form, without leading zeros.
         write!(f, "{}:{}:{}", self.global, self.local1, self.local2)
     }
 }
@@ -152,6 +160,7 @@ impl FromStr for LargeCommunity {
     type Err = ParseCommunityError;
 
     fn from_str(text: &str) -> Result<Self, ParseCommunityError> {
+        // MetalLB marks large communities with this prefix.
         let mut parts = text
             .strip_prefix("large:")
             .unwrap_or(text)
@@ -163,6 +172,7 @@ impl FromStr for LargeCommunity {
             local1: part()?,
             local2: part()?,
         };
+        // A fourth part would otherwise be lost.
         if parts.next().is_none() {
             Ok(community)
         } else {
@@ -171,7 +181,7 @@ impl FromStr for LargeCommunity {
     }
 }
 
-/// The text is not a community.
+/// The error for a text that is not a community.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseCommunityError;
 
@@ -186,7 +196,7 @@ impl fmt::Display for ParseCommunityError {
 
 impl core::error::Error for ParseCommunityError {}
 
-/// A decimal number without a sign.
+/// Parses a decimal number without a sign.
 fn decimal<T: FromStr>(text: &str) -> Result<T, ParseCommunityError> {
     crate::text::number(text).ok_or(ParseCommunityError)
 }
@@ -198,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn communities_in_text() {
+    fn community_text_parses_and_prints_or_is_refused() {
         for text in [
             "0:0",
             "65535:65000",

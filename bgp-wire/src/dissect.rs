@@ -1,13 +1,13 @@
-//! `dissect`: a message as a list of its parts, each with its octets, for people who look for what is wrong in one.
+//! `dissect`: a message as a list of its parts and their octets, for people who search for a fault in it.
 //!
-//! It allocates and is made for the eye; programs use [`Frame::decode`](crate::Frame::decode).
+//! It allocates, and its names and values are for display. Programs use [`Frame::decode`](crate::Frame::decode).
 
 mod values;
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::fmt;
 use core::net::Ipv4Addr;
 
 use crate::attribute::rules::{Treatment, verdict};
@@ -24,27 +24,29 @@ use values::{attribute_value, capability_value, flag_names, hex, text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Field {
-    /// Its octets.
+    /// The octets of the part, counted from the first octet of the marker.
     pub octets: Span,
-    /// How many parts it is inside of.
+    /// The depth of nesting: 0 for a part of the message itself, 1 for a part inside another, and so on.
     pub depth: u8,
-    /// What it is.
+    /// The name of the part.
     pub name: String,
-    /// What it says.
+    /// The value of the part as text, empty if its parts follow.
     pub value: String,
 }
 
-/// What a message consists of and what is wrong with it.
+/// The parts of a message, and its fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dissection {
-    /// The parts, in the order of the message; up to the fault, where one ends the session.
+    /// The parts, in the order of the message. They end at a fault that resets the session.
     pub fields: Vec<Field>,
-    /// The strongest fault and what it costs (RFC 7606).
+    /// The most severe fault and its treatment (RFC 7606 section 2), or `None` if the message is legal.
     pub fault: Option<(Treatment, DecodeError)>,
 }
 
-/// Takes a whole message apart.
+/// Dissects a message, which may be malformed.
+///
+/// `context` holds the negotiated parameters, except for the message limit: messages of any length are accepted.
 ///
 /// ```
 /// use bgp_wire::{Context, KEEPALIVE, MessageLimit, PeerKind, dissect};
@@ -54,6 +56,7 @@ pub struct Dissection {
 /// ```
 #[must_use]
 pub fn dissect(message: &[u8], context: &Context) -> Dissection {
+    // A message that was too long for the session is still shown in full.
     let context = &context.with_message_limit(MessageLimit::Extended);
     let mut dissector = Dissector {
         message,
@@ -71,6 +74,7 @@ pub fn dissect(message: &[u8], context: &Context) -> Dissection {
     }
 }
 
+/// The state of a dissection.
 struct Dissector<'a> {
     message: &'a [u8],
     context: &'a Context,
@@ -78,6 +82,7 @@ struct Dissector<'a> {
 }
 
 impl<'a> Dissector<'a> {
+    /// Appends a part.
     fn put(&mut self, octets: Span, depth: u8, name: &dyn fmt::Display, value: &dyn fmt::Display) {
         self.fields.push(Field {
             octets,
@@ -87,18 +92,23 @@ impl<'a> Dissector<'a> {
         });
     }
 
-    /// Where a part of the message stands in it.
+    /// Returns the position of a part in the message.
     fn span(&self, part: &[u8]) -> Span {
+        // Views borrow from the message, so the address of a part is its position. This keeps positions out of the views.
         let start = part
             .as_ptr()
             .addr()
             .wrapping_sub(self.message.as_ptr().addr());
-        // An empty part may be anywhere.
+        // An empty part may be a literal of this crate, with an address outside of the message.
         let start = start.min(self.message.len());
-        Span::new(start, start + part.len())
+        let end = start + part.len();
+        debug_assert!(end <= self.message.len(), "parts are slices of the message");
+        Span::new(start, end)
     }
 
+    /// Appends the fields of the header, as far as the message has them.
     fn header(&mut self) {
+        // Read without `Frame`, which would refuse a header that is to be shown.
         let part = |from: usize, to| self.message.get(from..to);
         let (marker, length, kind) = (part(0, 16), part(16, 18), part(18, 19));
         if let Some(marker) = marker {
@@ -122,7 +132,9 @@ impl<'a> Dissector<'a> {
         }
     }
 
+    /// Appends the fields after the header. Returns the most severe fault, or an error that resets the session.
     fn body(&mut self) -> Result<Option<(Treatment, DecodeError)>, DecodeError> {
+        // Before decoding, which refuses an OPEN as a whole, so that its fields are shown also if one is illegal.
         if self.message.get(18) == Some(&MessageType::OPEN.0) {
             self.open();
         }
@@ -137,9 +149,10 @@ impl<'a> Dissector<'a> {
         Ok(None)
     }
 
-    /// What of an OPEN can be read, legal or not.
+    /// Appends the fields of an OPEN, legal or not.
     fn open(&mut self) {
         let body = self.message.get(19..).unwrap_or_default();
+        // Without the fixed part, decoding reports the length.
         let Ok((field, (version, my_as, hold_time, identifier))) = fixed_part(body) else {
             return;
         };
@@ -154,7 +167,7 @@ impl<'a> Dissector<'a> {
         );
         self.put(Span::new(24, 28), 0, &"BGP identifier", &identifier);
         let Some(mut parameters) = Parameters::frame(field) else {
-            self.put(self.span(field), 0, &"not parameters", &hex(field));
+            self.put(self.span(field), 0, &"malformed parameters", &hex(field));
             return;
         };
         let start = self.message.len() - parameters.octets().len();
@@ -165,6 +178,7 @@ impl<'a> Dissector<'a> {
         };
         let length = format!("{form}{}", parameters.octets().len());
         self.put(Span::new(28, start), 0, &"parameters length", &length);
+        // A parameter is shown with the octets of its header, so its start is counted from the end of the message.
         while let Ok((rest, (kind, value))) = parameters.split() {
             let whole = parameters.octets().len() - rest.octets().len();
             let start = self.message.len() - parameters.octets().len();
@@ -177,16 +191,17 @@ impl<'a> Dissector<'a> {
             }
             parameters = rest;
         }
-        self.put_rest(parameters.octets(), 0, "not a parameter");
+        self.put_rest(parameters.octets(), 0, "malformed parameter");
     }
 
-    /// What is left where no more parts can be told apart.
-    fn put_rest(&mut self, rest: &'a [u8], depth: u8, what: &str) {
+    /// Appends the octets that are left when no further part can be parsed.
+    fn put_rest(&mut self, rest: &'a [u8], depth: u8, name: &str) {
         if !rest.is_empty() {
-            self.put(self.span(rest), depth, &what, &hex(rest));
+            self.put(self.span(rest), depth, &name, &hex(rest));
         }
     }
 
+    /// Appends the capabilities of one parameter.
     fn capabilities(&mut self, mut rest: &'a [u8]) {
         while let Some((after, capability)) = crate::message::Capability::split(rest) {
             let start = self.span(rest).start;
@@ -200,14 +215,16 @@ impl<'a> Dissector<'a> {
             );
             rest = after;
         }
-        self.put_rest(rest, 1, "not a capability");
+        self.put_rest(rest, 1, "malformed capability");
     }
 
+    /// Appends the fields of an UPDATE. Returns its fault, or an error that resets the session.
     fn update(
         &mut self,
         update: &Update<'a>,
     ) -> Result<Option<(Treatment, DecodeError)>, DecodeError> {
         let withdrawn = update.withdrawn_octets();
+        // Decoding has checked both lengths, so the sections fill the message.
         self.put(
             Span::new(19, 21),
             0,
@@ -227,16 +244,18 @@ impl<'a> Dissector<'a> {
             &"path attributes length",
             &(attributes - start - 2),
         );
+        // The walk stops at an attribute that exceeds its section; `check` below reports it.
         for raw in update.raw_attributes().map_while(Result::ok) {
             let name = raw.code;
             let found = verdict(&raw, self.context);
+            // Views do not check, so the value of a malformed attribute is shown as octets.
             let mut value = match found {
                 None => attribute_value(raw, self.context),
                 Some(_) => hex(raw.value),
             };
-            let _ = write!(value, "  ({})", flag_names(raw.flags));
+            value += &format!("  ({})", flag_names(raw.flags));
             if let Some((treatment, reason)) = found {
-                let _ = write!(value, "  {treatment}: {reason}");
+                value += &format!("  {treatment}: {reason}");
             }
             self.put(raw.span(), 1, &name, &value);
             self.multiprotocol(raw.code, raw.value);
@@ -250,11 +269,12 @@ impl<'a> Dissector<'a> {
                 1,
             );
         }
+        // After the parts, so that they are shown whatever the outcome.
         let checked = update.check()?;
         Ok(checked.fault().map(|fault| (fault.treatment, fault.error)))
     }
 
-    /// The routes inside of an attribute.
+    /// Appends the routes inside MP_REACH_NLRI or MP_UNREACH_NLRI.
     fn multiprotocol(&mut self, code: AttributeCode, value: &'a [u8]) {
         let withdrawn = code == AttributeCode::MP_UNREACH_NLRI;
         if let Some((family, nlri)) = crate::attribute::nlri_field(code, value) {
@@ -262,8 +282,10 @@ impl<'a> Dissector<'a> {
         }
     }
 
+    /// Appends the routes of one NLRI field, and the octets after the last legal one.
     fn routes(&mut self, field: &'a [u8], format: NlriFormat, depth: u8) {
         let start = usize::from(self.span(field).start);
+        // The field is not checked here: the iterator ends at the first malformed route.
         let mut routes = Routes::from_checked(field, format);
         let mut left = field.len();
         while let Some(route) = routes.next() {
@@ -282,18 +304,21 @@ impl<'a> Dissector<'a> {
             );
         }
         let rest = field.get(field.len() - left..).unwrap_or_default();
-        self.put_rest(rest, depth, "not a route");
+        self.put_rest(rest, depth, "malformed route");
     }
 
-    /// `start` is where its code stands: behind that of a Hard Reset, if it is inside of one.
+    /// Appends the fields of a NOTIFICATION whose error code is at `start`.
+    ///
+    /// A NOTIFICATION inside a Hard Reset begins after the code and subcode of that one.
     fn notification(&mut self, notification: &Notification<'a>, start: usize) {
         let reason = notification.reason();
         let name = if start == Frame::HEADER_LENGTH {
             "reason"
         } else {
-            "in place of"
+            "wrapped reason"
         };
         self.put(Span::new(start, start + 2), 0, &name, &reason);
+        // RFC 8538 section 3.1: the data of a Hard Reset is the NOTIFICATION that it replaces.
         if let Some(inside) = notification.hard_reset() {
             return self.notification(&inside, start + 2);
         }
@@ -302,51 +327,59 @@ impl<'a> Dissector<'a> {
             return;
         }
         let span = Span::new(start + 2, self.message.len());
-        if let Some(said) = notification.shutdown_communication() {
-            self.put(span, 0, &"shutdown communication", &text(said));
+        // RFC 9003 for shutdowns, RFC 4486 section 4 for prefix limits; the data of other errors are octets.
+        if let Some(communication) = notification.shutdown_communication() {
+            self.put(span, 0, &"shutdown communication", &text(communication));
         } else if let Some((family, limit)) = notification.maximum_prefixes() {
             let limit = format!("{limit} prefixes of {family}");
             self.put(span, 0, &"limit", &limit);
         } else if reason.carries_text() {
-            self.put(span, 0, &"not a communication", &hex(data));
+            self.put(span, 0, &"malformed communication", &hex(data));
         } else {
             self.put(span, 0, &"data", &hex(data));
         }
     }
 
+    /// Appends the fields of a ROUTE-REFRESH.
     fn refresh(&mut self, refresh: RouteRefresh) {
         self.put(Span::new(19, 21), 0, &"AFI", &refresh.family.afi);
+        // RFC 7313 section 3.2 turned the reserved octet between AFI and SAFI into the subtype.
         self.put(Span::new(21, 22), 0, &"subtype", &refresh.subtype);
         self.put(Span::new(22, 23), 0, &"SAFI", &refresh.family.safi);
     }
 }
 
 impl Dissection {
-    /// The octets at fault with some around them in hex, and carets below; `None` where nothing is wrong.
+    /// Returns the octets at fault and their surroundings in hex, with a line of carets below.
+    ///
+    /// Returns `None` if the message has no fault, or if `message` is shorter than the dissected one.
     #[must_use]
     pub fn excerpt(&self, message: &[u8]) -> Option<String> {
         let (_, DecodeError { span, .. }) = self.fault.as_ref()?;
         let (start, end) = (usize::from(span.start), usize::from(span.end));
+        // A fault may cover the whole message, but the excerpt has to fit one line.
         let end = end.min(start + MAX_EXCERPT).min(message.len());
+        // Clamped, because the caller may pass another message than the one that was dissected.
         let from = start.saturating_sub(EXCERPT_MARGIN).min(message.len());
         let to = (end + EXCERPT_MARGIN).min(message.len());
         let octets = message.get(from..to)?.iter().enumerate();
         let (mut digits, mut carets) = (String::new(), String::new());
         for (position, octet) in octets {
             let at_fault = (start..end).contains(&(from + position));
-            let _ = write!(digits, " {octet:02x}");
+            digits += &format!(" {octet:02x}");
             carets.push_str(if at_fault { " ^^" } else { "   " });
         }
         Some(format!("{digits}\n{}\n", carets.trim_end()))
     }
 }
 
-/// How many octets at fault are shown at most, and how many in front and behind.
+/// The maximum number of octets at fault in an excerpt.
 const MAX_EXCERPT: usize = 24;
+/// The number of octets in front of and after those at fault.
 const EXCERPT_MARGIN: usize = 6;
 
 impl fmt::Display for Dissection {
-    /// One line a part, with its octets in front.
+    /// Writes one line for each part, with its octets in front, and the fault in the last line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Field {
             octets,
@@ -356,6 +389,7 @@ impl fmt::Display for Dissection {
         } in &self.fields
         {
             let indent = usize::from(*depth) * 2;
+            // No line ends in spaces.
             let gap = if value.is_empty() { "" } else { "  " };
             writeln!(
                 f,
@@ -364,7 +398,7 @@ impl fmt::Display for Dissection {
             )?;
         }
         match &self.fault {
-            Some((treatment, error)) => writeln!(f, "wrong: {error}: {treatment}"),
+            Some((treatment, error)) => writeln!(f, "fault: {error}: {treatment}"),
             None => Ok(()),
         }
     }
@@ -389,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_update() {
+    fn legal_update_is_dissected_into_its_parts() {
         let update =
             "ff*16 0031 02 0000 0015 40010102 400200 400304c0a8006f 40050400000000 20c0a80a01";
         let expected = "    0..16    marker  all ones
@@ -408,14 +442,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_update_says_where() {
+    fn malformed_update_is_dissected_with_its_fault() {
         let update =
             "ff*16 0031 02 0000 0015 40010107 400200 400304c0a8006f 40050400000000 20c0a80a01";
         let text = dissected(update);
         let last = text.lines().last().unwrap();
         assert_eq!(
             last,
-            "wrong: UPDATE Message Error/Invalid ORIGIN Attribute (3/6) at octets 23..27: treat-as-withdraw"
+            "fault: UPDATE Message Error/Invalid ORIGIN Attribute (3/6) at octets 23..27: treat-as-withdraw"
         );
         let message = octets(update);
         let excerpt = dissect(&message, &Context::new(PeerKind::Internal)).excerpt(&message);
@@ -423,13 +457,13 @@ mod tests {
             " 31 02 00 00 00 15 40 01 01 07 40 02 00 40 03 04\n                   ^^ ^^ ^^ ^^\n";
         assert_eq!(excerpt.as_deref(), Some(expected));
         let cut = dissected("ff*16 0031 02 0000 00ff");
-        assert!(cut.ends_with("wrong: Message Header Error/Bad Message Length (1/2) at octets 16..18: session reset\n"), "{cut}");
+        assert!(cut.ends_with("fault: Message Header Error/Bad Message Length (1/2) at octets 16..18: session reset\n"), "{cut}");
         let garbage = dissected(&"47".repeat(20));
         assert!(garbage.contains("Connection Not Synchronized"), "{garbage}");
     }
 
     #[test]
-    fn opens_and_their_capabilities() {
+    fn open_is_dissected_with_its_capabilities() {
         let text =
             dissected("ff*16 002b 01 04 fc00 005a c0a8006f 0e 020c 010400010001 41040000fc00");
         assert!(
@@ -442,9 +476,8 @@ mod tests {
         );
     }
 
-    /// What is wrong in an OPEN is shown among what can be read of it.
     #[test]
-    fn bad_opens() {
+    fn illegal_open_is_dissected_with_its_legal_fields() {
         for (open, lines) in [
             (
                 "ff*16 001d 01 03 0000 0001 00000000 00",
@@ -457,8 +490,8 @@ mod tests {
             (
                 "ff*16 0023 01 04 fc00 005a c0a8006f 06 0204 0104 0001",
                 &[
-                    "   31..35      not a capability  0x01040001",
-                    "wrong: OPEN Message Error/Unspecific (2/0) at octets 31..35: session reset",
+                    "   31..35      malformed capability  0x01040001",
+                    "fault: OPEN Message Error/Unspecific (2/0) at octets 31..35: session reset",
                 ],
             ),
             (
@@ -467,31 +500,31 @@ mod tests {
             ),
             (
                 "ff*16 001e 01 04 fc00 005a c0a8006f 02 ff",
-                &["   28..30    not parameters  0x02ff"],
+                &["   28..30    malformed parameters  0x02ff"],
             ),
         ] {
             let text = dissected(open);
             for line in lines {
                 assert!(text.contains(line), "{line} in\n{text}");
             }
-            assert!(text.contains("wrong: "), "{text}");
+            assert!(text.contains("fault: "), "{text}");
         }
     }
 
     #[test]
-    fn notifications() {
+    fn notification_data_is_dissected_by_its_reason() {
         for (message, lines) in [
             (
                 "ff*16 001b 03 0609 0602 03627965",
                 &[
                     "   19..21    reason  Cease/Hard Reset (6/9)",
-                    "   21..23    in place of  Cease/Administrative Shutdown (6/2)",
+                    "   21..23    wrapped reason  Cease/Administrative Shutdown (6/2)",
                     "   23..27    shutdown communication  \"bye\"",
                 ][..],
             ),
             (
                 "ff*16 0017 03 0602 0962",
-                &["   21..23    not a communication  0x0962"],
+                &["   21..23    malformed communication  0x0962"],
             ),
             (
                 "ff*16 001c 03 0601 00010100000064",
@@ -507,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_inside_attributes() {
+    fn routes_inside_mp_reach_nlri_are_dissected() {
         let text = dissected(
             "ff*16 0044 02 0000 002d 900e001c 000201 1020010db8000000000000000000000001 00 3020010db80010 40010100 \\
              4002060201 0000fc01"
@@ -521,7 +554,8 @@ mod tests {
     }
 
     #[test]
-    fn terminals_are_safe() {
+    fn control_characters_of_a_communication_are_escaped() {
+        // An escape sequence from a peer must not reach the operator's terminal.
         let text = dissected("ff*16 001a 03 0602 04 611b5b32");
         assert!(
             text.contains(r#"shutdown communication  "a\u{1b}[2""#),

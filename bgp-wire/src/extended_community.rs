@@ -1,4 +1,4 @@
-//! Extended communities of eight octets (RFC 4360, RFC 5668, RFC 8955) and of twenty (RFC 5701), with their text.
+//! Extended communities of eight octets (RFC 4360, RFC 5668, RFC 8955) and of twenty octets (RFC 5701), with their text.
 
 use core::fmt;
 use core::net::Ipv6Addr;
@@ -9,7 +9,7 @@ use crate::iana::TunnelType;
 use crate::mac_address::MacAddress;
 use crate::text::{Hex, hex_array, number};
 
-/// An extended community: eight octets, written `target:64512:1`, or in hex where its type has no text.
+/// An extended community of eight octets, written `target:64512:1`, or in hex if its type has no name.
 ///
 /// ```
 /// use bgp_wire::ExtendedCommunity;
@@ -22,53 +22,57 @@ use crate::text::{Hex, hex_array, number};
 pub struct ExtendedCommunity(pub [u8; 8]);
 
 impl ExtendedCommunity {
-    /// A route target of a two-octet AS (RFC 4360 section 4).
+    /// Returns a route target of a two-octet AS (RFC 4360 section 4).
     #[must_use]
     pub const fn route_target(asn: u16, number: u32) -> Self {
         let ([a, b], [c, d, e, f]) = (asn.to_be_bytes(), number.to_be_bytes());
         Self([administrator::TWO_OCTET_AS, ROUTE_TARGET, a, b, c, d, e, f])
     }
 
-    /// Limits traffic to this many octets a second; 0 discards it (RFC 8955 section 7.1).
+    /// Returns the FlowSpec action that limits traffic to a rate in octets per second (RFC 8955 section 7.1).
+    ///
+    /// A rate of 0 discards the traffic. `asn` is informative.
     #[must_use]
     pub fn traffic_rate(asn: u16, octets_per_second: f32) -> Self {
         let ([a, b], [c, d, e, f]) = (asn.to_be_bytes(), octets_per_second.to_be_bytes());
         Self([FLOWSPEC, TRAFFIC_RATE, a, b, c, d, e, f])
     }
 
-    /// Whether speakers of other ASes are to be told (RFC 4360 section 2).
+    /// Returns `true` if the community may be passed to other ASes (RFC 4360 section 2).
     #[must_use]
     pub const fn is_transitive(self) -> bool {
+        // The T bit is set for communities that are not transitive.
         let [high, ..] = self.0;
         high & 0x40 == 0
     }
 }
 
-/// How the six octets behind type and subtype read.
+/// The format of the six octets after type and subtype.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ValueFormat {
-    /// An administrator and its number; the low bits of the type say which form it has.
+    /// An administrator and its assigned number. The low two bits of the type are the kind of administrator.
     Administered,
-    /// A two-octet AS number and a number of floating point.
+    /// A two-octet AS number and an IEEE 754 single-precision number.
     Rate,
-    /// Zeros, then a number of so many octets.
+    /// Zeros, then a number of the given length in octets.
     Number(u32),
     /// Zeros, then a tunnel type (RFC 9012 section 4.1).
     Tunnel,
     /// A MAC address.
     Mac,
-    /// The sticky bit, an octet of zeros, a sequence number (RFC 7432 section 7.7).
+    /// The sticky bit, a zero octet, a sequence number (RFC 7432 section 7.7).
     Mobility,
-    /// The single-active bit, two octets of zeros, a label field (RFC 7432 section 7.5).
+    /// The single-active bit, two zero octets, a label field (RFC 7432 section 7.5).
     EsiLabel,
-    /// Zeros, then the bits sample and terminal (RFC 8955 section 7.3).
+    /// Zeros, then the sample and terminal bits (RFC 8955 section 7.3).
     Action,
     /// Zeros, then a validation state (RFC 8097).
     Validation,
 }
 
-/// Type, subtype, name and form: "Transitive Two-Octet AS-Specific Extended Community Sub-Types" and its siblings. The
-/// low two bits of the type of an administered one are those of its administrator.
+/// Type, subtype, name and format, from the IANA registries "Transitive Two-Octet AS-Specific Extended Community
+/// Sub-Types" and its siblings. For administered communities the low two bits of the type are the kind.
+// One table for printing and parsing, so that every text reads back.
 #[rustfmt::skip]
 const NAMED: [(u8, u8, &str, ValueFormat); 23] = [
     (0x00, 0x02, "target",             ValueFormat::Administered), // RFC 4360 section 4
@@ -96,15 +100,21 @@ const NAMED: [(u8, u8, &str, ValueFormat); 23] = [
     (0x08, 0x00, "redirect-to-next-hop", ValueFormat::Number(1)),  // draft-simpson-idr-flowspec-redirect
 ];
 
+/// The type of the FlowSpec actions (RFC 8955 section 7).
 const FLOWSPEC: u8 = 0x80;
+/// The subtype of a route target.
 const ROUTE_TARGET: u8 = 0x02;
+/// The subtype of the action traffic-rate-bytes.
 const TRAFFIC_RATE: u8 = 0x06;
+/// The origin validation states, indexed by their value (RFC 8097 section 2).
 const VALIDATION: [&str; 3] = ["valid", "not-found", "invalid"];
+/// The combinations of the sample and terminal bits with a name.
 const ACTIONS: [(u8, &str); 3] = [(1, "terminal"), (2, "sample"), (3, "sample-terminal")];
 
-/// The row of a type and subtype.
-fn named(kind: u8, subtype: u8) -> Option<(&'static str, ValueFormat)> {
+/// Returns the name and format of a type and subtype.
+fn lookup(kind: u8, subtype: u8) -> Option<(&'static str, ValueFormat)> {
     let (.., name, format) = NAMED.iter().find(|(base, known, _, format)| {
+        // There are three kinds of administrator, so 3 in the low bits is another type.
         let administered =
             *format == ValueFormat::Administered && kind & !3 == *base && kind & 3 != 3;
         *known == subtype && (kind == *base || administered)
@@ -112,27 +122,29 @@ fn named(kind: u8, subtype: u8) -> Option<(&'static str, ValueFormat)> {
     Some((name, *format))
 }
 
-/// The octets of `value` without the last so many, which are all zero, and those.
-fn zeros_and(value: [u8; 6], octets: u32) -> Option<u32> {
+/// Returns the number in the last `octets` octets of `value`, or `None` if an octet before them is not zero.
+fn padded_number(value: [u8; 6], octets: u32) -> Option<u32> {
     let word = u64::from_be_bytes([
         0, 0, value[0], value[1], value[2], value[3], value[4], value[5],
     ]);
+    // A shift by 32 bits is not defined, and the conversion has already checked four octets.
     let number = u32::try_from(word).ok()?;
     (octets == 4 || number >> (octets * 8) == 0).then_some(number)
 }
 
 impl ExtendedCommunity {
-    /// The registered type in words, as it stands in front of the text; `None` where the text is hex.
+    /// Returns the name of the type, with which the text begins, or `None` if the type has no name.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         let [kind, subtype, ..] = self.0;
-        named(kind, subtype).map(|(name, _)| name)
+        lookup(kind, subtype).map(|(name, _)| name)
     }
 
-    /// Writes the text, or says that the octets have none: then they are written in hex.
+    /// Writes the text with a name. Returns `None` without writing if the octets have no such text.
+    // Reserved octets that are not zero have no text, because the text would not read back to the same octets.
     fn write_named(self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
         let [kind, subtype, value @ ..] = self.0;
-        let (name, format) = named(kind, subtype)?;
+        let (name, format) = lookup(kind, subtype)?;
         let [a, b, c, d, e, g] = value;
         Some(match format {
             ValueFormat::Administered => {
@@ -148,15 +160,16 @@ impl ExtendedCommunity {
                     _ if (kind, subtype) == (FLOWSPEC, TRAFFIC_RATE) && rate.to_bits() == 0 => {
                         write!(f, "discard:{asn}")
                     }
-                    // Not every NaN has the same octets.
+                    // NaN has many encodings, and its text does not tell which.
                     _ if rate.is_nan() => return None,
+                    // `{:?}` prints as many digits as the number needs to read back.
                     _ => write!(f, "{name}:{asn}:{rate:?}"),
                 }
             }
             ValueFormat::Number(0) => (value == [0; 6]).then(|| f.write_str(name))?,
-            ValueFormat::Number(octets) => write!(f, "{name}:{}", zeros_and(value, octets)?),
+            ValueFormat::Number(octets) => write!(f, "{name}:{}", padded_number(value, octets)?),
             ValueFormat::Tunnel => {
-                let tunnel = u16::try_from(zeros_and(value, 2)?).ok()?;
+                let tunnel = u16::try_from(padded_number(value, 2)?).ok()?;
                 write!(f, "{name}:{}", TunnelType(tunnel))
             }
             ValueFormat::Mac => write!(f, "{name}:{}", MacAddress(value)),
@@ -177,14 +190,14 @@ impl ExtendedCommunity {
                 write!(f, "{name}:{mode}:{}", u32::from_be_bytes([0, d, e, g]))
             }
             ValueFormat::Action => {
-                let bits = zeros_and(value, 1)?;
+                let bits = padded_number(value, 1)?;
                 let (_, action) = ACTIONS
                     .iter()
                     .find(|(known, _)| u32::from(*known) == bits)?;
                 write!(f, "{name}:{action}")
             }
             ValueFormat::Validation => {
-                let state = usize::try_from(zeros_and(value, 1)?).ok()?;
+                let state = usize::try_from(padded_number(value, 1)?).ok()?;
                 write!(f, "{name}:{}", VALIDATION.get(state)?)
             }
         })
@@ -204,7 +217,7 @@ impl fmt::Debug for ExtendedCommunity {
     }
 }
 
-/// The text is not an extended community.
+/// The error for a text that is not an extended community.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseExtendedCommunityError;
 
@@ -228,14 +241,18 @@ impl FromStr for ExtendedCommunity {
     }
 }
 
+/// Parses a name and a value, or hex.
 fn parse(text: &str) -> Option<ExtendedCommunity> {
+    // Hex covers every type, also those with a name.
     if let Some(octets) = hex_array(text) {
         return Some(ExtendedCommunity(octets));
     }
     let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+    // FlowSpec rules that discard are so common that the action has a name of its own.
     if name == "discard" {
         return Some(ExtendedCommunity::traffic_rate(number(rest)?, 0.0));
     }
+    // Aliases from the configuration languages of routers.
     let name = match name {
         "rt" | "route-target" => "target",
         "soo" | "ro" | "site-of-origin" => "origin",
@@ -245,16 +262,18 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
     let [a, b, c, d, e, f] = match format {
         ValueFormat::Administered => {
             let administered = Administered::parse(rest)?;
+            // The table holds the type for the two-octet kind, whose low bits are zero.
             kind |= administered.kind;
             administered.octets
         }
         ValueFormat::Rate => parse_rate(rest)?,
+        // A community without a value has no colon either.
         ValueFormat::Number(0) => text.split_once(':').is_none().then_some([0; 6])?,
         ValueFormat::Number(octets) => {
             let number: u32 = number(rest)?;
-            last(number).filter(|_| octets == 4 || number >> (octets * 8) == 0)?
+            (octets == 4 || number >> (octets * 8) == 0).then(|| pad_number(number))?
         }
-        ValueFormat::Tunnel => last(rest.parse::<TunnelType>().ok()?.0.into())?,
+        ValueFormat::Tunnel => pad_number(rest.parse::<TunnelType>().ok()?.0.into()),
         ValueFormat::Mac => rest.parse::<MacAddress>().ok()?.0,
         ValueFormat::Mobility => {
             let (sticky, sequence) = match rest.strip_prefix("sticky:") {
@@ -271,6 +290,7 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
                 "single-active" => 1,
                 _ => return None,
             };
+            // The label field has three octets.
             let [0, d, e, f] = number::<u32>(label)?.to_be_bytes() else {
                 return None;
             };
@@ -278,37 +298,39 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
         }
         ValueFormat::Action => {
             let (bits, _) = ACTIONS.iter().find(|(_, known)| *known == rest)?;
-            last((*bits).into())?
+            pad_number((*bits).into())
         }
         ValueFormat::Validation => {
             let state = VALIDATION.iter().position(|known| *known == rest)?;
-            last(u32::try_from(state).ok()?)?
+            pad_number(u32::try_from(state).ok()?)
         }
     };
     Some(ExtendedCommunity([kind, subtype, a, b, c, d, e, f]))
 }
 
+/// Parses a rate in octets or packets per second, with an optional AS number in front.
 fn parse_rate(text: &str) -> Option<[u8; 6]> {
-    // Who limits is often not said.
+    // RFC 8955 section 7.1: the AS number is informative, so operators often omit it.
     let (asn, rate) = text.split_once(':').unwrap_or(("0", text));
     let rate: f32 = rate.parse().ok().filter(|rate: &f32| !rate.is_nan())?;
     let ([a, b], [c, d, e, f]) = (number::<u16>(asn)?.to_be_bytes(), rate.to_be_bytes());
     Some([a, b, c, d, e, f])
 }
 
-/// A number behind two octets of zeros.
-fn last(number: u32) -> Option<[u8; 6]> {
+/// Returns the six octets of a number with zeros in front.
+fn pad_number(number: u32) -> [u8; 6] {
     let [c, d, e, f] = number.to_be_bytes();
-    Some([0, 0, c, d, e, f])
+    [0, 0, c, d, e, f]
 }
 
-/// An IPv6 address specific extended community: twenty octets (RFC 5701).
+/// An IPv6 address specific extended community of twenty octets (RFC 5701).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ipv6ExtendedCommunity(pub [u8; 20]);
 
 impl fmt::Display for Ipv6ExtendedCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [kind, subtype, address @ .., e, g] = self.0;
+        // The first octet is 0 for transitive communities; others are printed in hex.
         match IPV6_NAMED
             .iter()
             .find(|(known, _)| (kind, subtype) == (0, *known))
@@ -324,7 +346,7 @@ impl fmt::Display for Ipv6ExtendedCommunity {
     }
 }
 
-/// The subtypes of RFC 5701 section 2.
+/// Subtype and name (RFC 5701 section 2).
 const IPV6_NAMED: [(u8, &str); 2] = [(0x02, "target"), (0x03, "origin")];
 
 impl FromStr for Ipv6ExtendedCommunity {
@@ -337,6 +359,7 @@ impl FromStr for Ipv6ExtendedCommunity {
             }
             let mut octets = [0; 20];
             let (name, rest) = text.split_once(':')?;
+            // From the end, because an IPv6 address contains colons.
             let (address, value) = rest.rsplit_once(':')?;
             let (subtype, _) = IPV6_NAMED.iter().find(|(_, known)| *known == name)?;
             let address: Ipv6Addr = address.parse().ok()?;
@@ -393,7 +416,7 @@ mod tests {
     ];
 
     #[test]
-    fn both_ways() {
+    fn extended_community_text_parses_and_prints_or_is_refused() {
         for (text, octets) in TABLE {
             let community = ExtendedCommunity(octets.to_be_bytes());
             assert_eq!(text.parse(), Ok(community), "{text}");
@@ -436,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_octets() {
+    fn ipv6_extended_community_text_prints_and_parses() {
         let mut octets = [0; 20];
         octets[1] = 2;
         octets[2..4].copy_from_slice(&[0x20, 1]);

@@ -1,4 +1,4 @@
-//! `Family`: AFI and SAFI together (RFC 4760), and sets of the families that this codec parses.
+//! `Family`: an AFI and a SAFI (RFC 4760), and `FamilySet`: a set of the families that this codec parses.
 
 use core::fmt;
 use core::str::FromStr;
@@ -49,20 +49,21 @@ impl Family {
     /// AFI 1, SAFI 132 (RFC 4684).
     pub const ROUTE_TARGET: Self = Self::new(Afi::IPV4, Safi::ROUTE_TARGET);
 
-    /// The family of these two numbers.
+    /// Returns the family with this AFI and SAFI.
     #[must_use]
     pub const fn new(afi: Afi, safi: Safi) -> Self {
         Self { afi, safi }
     }
 
-    /// The four octets of a Multiprotocol capability (RFC 4760 section 8).
+    /// Returns the value of a Multiprotocol capability: AFI, a reserved octet, SAFI (RFC 4760 section 8).
     #[must_use]
     pub fn to_octets(self) -> [u8; 4] {
         let [high, low] = self.afi.0.to_be_bytes();
         [high, low, 0, self.safi.0]
     }
 
-    /// The families whose routes are parsed, in the order in which sets iterate.
+    /// The families whose routes this codec parses, in the order of iteration of a [`FamilySet`].
+    // A match in `bit` repeats the order, and a test holds the two together.
     pub const PARSED: [Self; 14] = [
         Self::IPV4_UNICAST,
         Self::IPV6_UNICAST,
@@ -80,14 +81,16 @@ impl Family {
         Self::ROUTE_TARGET,
     ];
 
-    /// Its place in [`Family::PARSED`], as a bit; 0 if it has none.
+    /// Returns the bit of the family's position in [`Family::PARSED`], or 0 if the family is not parsed.
     pub(crate) const fn bit(self) -> u16 {
+        // A match, not a search: received routes are compared with negotiated sets.
         let ipv6 = match self.afi {
             Afi::IPV4 => 0,
             Afi::IPV6 => 1,
             Afi::L2VPN if self.safi.0 == Safi::EVPN.0 => return 1 << 12,
             _ => return 0,
         };
+        // IPv4 and IPv6 alternate in the list.
         let pair = match self.safi {
             Safi::UNICAST => 0,
             Safi::MULTICAST => 2,
@@ -95,6 +98,7 @@ impl Family {
             Safi::VPN => 6,
             Safi::FLOWSPEC => 8,
             Safi::FLOWSPEC_VPN => 10,
+            // RFC 4684 section 4 defines the NLRI with AFI 1 only, although it serves all VPN families.
             Safi::ROUTE_TARGET if ipv6 == 0 => return 1 << 13,
             _ => return 0,
         };
@@ -111,8 +115,9 @@ impl fmt::Display for Family {
 impl FromStr for Family {
     type Err = ParseFamilyError;
 
-    /// AFI and SAFI by name or number, with a space or `/` between them.
+    /// Parses AFI and SAFI, each by name or number, with a space or `/` between them.
     fn from_str(text: &str) -> Result<Self, ParseFamilyError> {
+        // `Display` writes a space; the slash is for command lines.
         let (afi, safi) = text.split_once([' ', '/']).ok_or(ParseFamilyError)?;
         Ok(Self {
             afi: afi.parse().map_err(|_| ParseFamilyError)?,
@@ -121,19 +126,19 @@ impl FromStr for Family {
     }
 }
 
-/// The text is not a family.
+/// The error for a text that is not a family, or not a set of parsed families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseFamilyError;
 
 impl fmt::Display for ParseFamilyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a family is AFI and SAFI by name or number: ipv4 unicast, ipv6/flowspec, l2vpn evpn, 1/128")
+        f.write_str("a family is an AFI and a SAFI by name or number: ipv4 unicast, ipv6/flowspec, l2vpn evpn, 1/128")
     }
 }
 
 impl core::error::Error for ParseFamilyError {}
 
-/// A set of the families in [`Family::PARSED`]; a family that is not among them is never a member.
+/// A set of families in [`Family::PARSED`]. Other families are never members.
 ///
 /// ```
 /// use bgp_wire::{Family, FamilySet};
@@ -142,37 +147,38 @@ impl core::error::Error for ParseFamilyError {}
 /// assert_eq!(both.iter().count(), 2);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+// A bit set, because a context holds several sets and is copied.
 pub struct FamilySet(u16);
 
 impl FamilySet {
-    /// No family.
+    /// The empty set.
     pub const EMPTY: Self = Self(0);
 
-    /// The set with `family` in it.
+    /// Returns the set with `family` added. A family that is not parsed is ignored.
     #[must_use]
     pub const fn with(self, family: Family) -> Self {
         Self(self.0 | family.bit())
     }
 
-    /// Whether `family` is in the set.
+    /// Returns `true` if `family` is in the set.
     #[must_use]
     pub const fn contains(self, family: Family) -> bool {
         self.0 & family.bit() != 0
     }
 
-    /// The families in both sets.
+    /// Returns the families that are in both sets.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// Whether no family is in the set.
+    /// Returns `true` if the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The members, in the order of [`Family::PARSED`].
+    /// Returns the members, in the order of [`Family::PARSED`].
     pub fn iter(self) -> impl Iterator<Item = Family> {
         Family::PARSED
             .into_iter()
@@ -181,7 +187,7 @@ impl FamilySet {
 }
 
 impl fmt::Display for FamilySet {
-    /// The members with commas between them; `none` for the empty set.
+    /// Writes the members with commas between them, or `none` for the empty set.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.write_str("none");
@@ -198,12 +204,14 @@ impl FromStr for FamilySet {
     type Err = ParseFamilyError;
 
     fn from_str(text: &str) -> Result<Self, ParseFamilyError> {
+        // An empty text is more likely a mistake than an empty set.
         if text == "none" {
             return Ok(Self::EMPTY);
         }
         let mut set = Self::EMPTY;
         for family in text.split(',') {
             let family: Family = family.trim().parse()?;
+            // `with` ignores a family that is not parsed, but in a text it is an error.
             set = set.with(family);
             if !set.contains(family) {
                 return Err(ParseFamilyError);
@@ -226,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_parsed_family_has_its_bit_and_its_text() {
+    fn family_text_parses_and_prints_or_is_refused() {
         for (position, family) in Family::PARSED.into_iter().enumerate() {
             assert_eq!(family.bit(), 1 << position, "{family}");
             assert_eq!(family.to_string().parse(), Ok(family));

@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets. `fuzz/` feeds them from libFuzzer, the tests from the committed corpus.
+//! The bodies of the fuzz targets. The crate `fuzz` runs them under libFuzzer, and a test runs them on the committed corpus.
 
 #![expect(
     clippy::expect_used,
@@ -21,10 +21,10 @@ use crate::{
     UpdateBuf, VpnPrefix,
 };
 
-/// A target: its name and its body.
+/// The name and the body of a fuzz target.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target.
+/// All fuzz targets.
 pub const TARGETS: [Target; 6] = [
     ("frame", frame),
     ("open", open),
@@ -34,7 +34,7 @@ pub const TARGETS: [Target; 6] = [
     ("builder", builder),
 ];
 
-/// The contexts that change how an UPDATE reads, told apart by the bits of `selector`.
+/// Returns the context that the bits of `selector` choose. They cover every parameter that changes how an UPDATE decodes.
 #[must_use]
 pub fn context(selector: u8) -> Context {
     let bit = |mask| selector & mask != 0;
@@ -64,31 +64,33 @@ pub fn context(selector: u8) -> Context {
         })
 }
 
-/// Any octets: splits frames until none is left, and decodes each.
+/// Splits arbitrary octets into frames and decodes each of them.
 pub fn frame(input: &[u8]) {
     let mut buffer = BytesMut::from(input);
     let mut left = buffer.len();
     while let Ok(Some(frame)) = Frame::split(&mut buffer, MessageLimit::Extended) {
+        // A frame takes exactly its own octets, or the session would lose synchronization.
         assert_eq!(left, buffer.len() + frame.octets().len());
         left = buffer.len();
         match frame.decode(&context(0)) {
             Ok(Message::Update(update)) => walk(&update),
             Ok(message) => drop(alloc::format!("{message:?}")),
+            // A NOTIFICATION has 21 octets before its data, and at most 4096 in all.
             Err(error) => assert!(error.notification_data(frame.octets()).len() <= 4075),
         }
     }
 }
 
-/// The body of an OPEN: what decodes encodes to what decodes to itself.
+/// Decodes the body of an OPEN. An OPEN that decodes is encoded and decodes to the same value.
 pub fn open(input: &[u8]) {
-    let Some(frame) = whole(MessageType::OPEN, input) else {
+    let Some(frame) = message(MessageType::OPEN, input) else {
         return;
     };
     match frame.decode(&context(0)) {
         Ok(Message::Open(open)) => {
             let open = OpenBuf::from(open);
-            // A capability of wrong length may come out longer than an OPEN allows.
-            if let Some(again) = reread(&open) {
+            // The encoder refuses some OPENs that decode, such as one with several AS numbers.
+            if let Some(again) = reencode(&open) {
                 assert_eq!(again, open);
             }
         }
@@ -97,17 +99,19 @@ pub fn open(input: &[u8]) {
     }
 }
 
-/// The first octet selects a context, the rest is the body of an UPDATE: everything in it is looked at and printed.
+/// Decodes, checks and prints the body of an UPDATE. The first octet selects the context.
 pub fn update(input: &[u8]) {
     if let Some((selector, body)) = input.split_first()
-        && let Some(frame) = whole(MessageType::UPDATE, body)
+        && let Some(frame) = message(MessageType::UPDATE, body)
         && let Ok(Message::Update(update)) = frame.decode(&context(*selector))
     {
         walk(&update);
     }
 }
 
+/// Checks an UPDATE and visits all that it contains.
 fn walk(update: &Update<'_>) {
+    // The fast paths of `check` must agree with the table of rules.
     crate::check::thorough::assert_shortcuts_are_right(update);
     let checked = match update.check() {
         Ok(checked) => checked,
@@ -117,6 +121,7 @@ fn walk(update: &Update<'_>) {
         }
     };
     let octets = update.octets().len();
+    // One of each code: a repeated attribute is dropped (RFC 7606 section 3 g).
     assert!(checked.attributes().count() <= 256);
     drop(
         checked
@@ -142,6 +147,7 @@ fn walk(update: &Update<'_>) {
         withdrawn,
         checked.withdrawn_routes().filter(unicast).count()
     );
+    // Every route takes at least one octet, so no message expands.
     assert!(announced + withdrawn <= octets);
     drop((
         checked.end_of_rib(),
@@ -149,23 +155,23 @@ fn walk(update: &Update<'_>) {
     ));
 }
 
-/// As [`update`]; what checks without a fault is written, and decodes to the same.
+/// Encodes an UPDATE that was decoded and checked, and compares what decodes again.
 pub fn round_trip(input: &[u8]) {
     let Some((selector, body)) = input.split_first() else {
         return;
     };
     let context = context(*selector);
-    if let Some(frame) = whole(MessageType::UPDATE, body)
+    if let Some(frame) = message(MessageType::UPDATE, body)
         && let Ok(Message::Update(update)) = frame.decode(&context)
         && let Ok(checked) = update.check()
     {
-        // A discarded NEXT_HOP may be one that cannot be sent.
+        // The encoder may refuse it: a NEXT_HOP that was discarded can be unusable.
         let update = UpdateBuf::from(&checked);
-        sent(&update, &context);
+        assert_encodes(&update, &context);
     }
 }
 
-/// The first octet selects a type, the rest is text: what parses prints as what parses to the same value.
+/// Parses a text. The first octet selects the type. A value that parses prints as a text that parses to the same value.
 pub fn text(input: &[u8]) {
     let Some((selector, text)) = input.split_first() else {
         return;
@@ -173,35 +179,36 @@ pub fn text(input: &[u8]) {
     let Ok(text) = core::str::from_utf8(text) else {
         return;
     };
+    // The numbers are part of the corpus: a new type takes a new one.
     match selector & 0x7f {
-        0 => stable::<crate::Asn>(text),
-        1 => stable::<crate::RouterId>(text),
-        2 => stable::<Family>(text),
-        3 => stable::<crate::Community>(text),
-        4 => stable::<crate::LargeCommunity>(text),
-        5 => stable::<crate::ExtendedCommunity>(text),
-        6 => stable::<crate::Ipv6ExtendedCommunity>(text),
-        7 => stable::<crate::RouteDistinguisher>(text),
-        8 => stable::<crate::MacAddress>(text),
-        9 => stable::<crate::EthernetSegmentIdentifier>(text),
-        10 => stable::<crate::AsPathBuf>(text),
-        11 => stable::<crate::Origin>(text),
-        27 => stable::<AttributeSet>(text),
-        28 => stable::<crate::Labels>(text),
-        29 => stable::<LabeledPrefix>(text),
-        30 => stable::<VpnPrefix>(text),
-        31 => stable::<crate::RouteTargetPrefix>(text),
-        32 => stable::<crate::EvpnRoute>(text),
-        33 => stable::<crate::FlowSpecBuf>(text),
-        34 => stable::<crate::Nlri>(text),
-        35 => stable::<crate::RawAttributeBuf>(text),
-        36 => stable::<NextHop>(text),
-        37 => stable::<crate::Reason>(text),
-        38 => stable::<crate::HoldTime>(text),
-        39 => stable::<crate::FamilySet>(text),
-        40 => stable::<crate::CapabilityCode>(text),
-        41 => stable::<crate::TunnelType>(text),
-        42 => stable::<crate::Aggregator>(text),
+        0 => assert_text_round_trip::<crate::Asn>(text),
+        1 => assert_text_round_trip::<crate::RouterId>(text),
+        2 => assert_text_round_trip::<Family>(text),
+        3 => assert_text_round_trip::<crate::Community>(text),
+        4 => assert_text_round_trip::<crate::LargeCommunity>(text),
+        5 => assert_text_round_trip::<crate::ExtendedCommunity>(text),
+        6 => assert_text_round_trip::<crate::Ipv6ExtendedCommunity>(text),
+        7 => assert_text_round_trip::<crate::RouteDistinguisher>(text),
+        8 => assert_text_round_trip::<crate::MacAddress>(text),
+        9 => assert_text_round_trip::<crate::EthernetSegmentIdentifier>(text),
+        10 => assert_text_round_trip::<crate::AsPathBuf>(text),
+        11 => assert_text_round_trip::<crate::Origin>(text),
+        27 => assert_text_round_trip::<AttributeSet>(text),
+        28 => assert_text_round_trip::<crate::Labels>(text),
+        29 => assert_text_round_trip::<LabeledPrefix>(text),
+        30 => assert_text_round_trip::<VpnPrefix>(text),
+        31 => assert_text_round_trip::<crate::RouteTargetPrefix>(text),
+        32 => assert_text_round_trip::<crate::EvpnRoute>(text),
+        33 => assert_text_round_trip::<crate::FlowSpecBuf>(text),
+        34 => assert_text_round_trip::<crate::Nlri>(text),
+        35 => assert_text_round_trip::<crate::RawAttributeBuf>(text),
+        36 => assert_text_round_trip::<NextHop>(text),
+        37 => assert_text_round_trip::<crate::Reason>(text),
+        38 => assert_text_round_trip::<crate::HoldTime>(text),
+        39 => assert_text_round_trip::<crate::FamilySet>(text),
+        40 => assert_text_round_trip::<crate::CapabilityCode>(text),
+        41 => assert_text_round_trip::<crate::TunnelType>(text),
+        42 => assert_text_round_trip::<crate::Aggregator>(text),
         other => {
             let unknown = Family::new(crate::Afi(99), crate::Safi(99));
             let family = Family::PARSED.get(usize::from(other - 12));
@@ -213,68 +220,69 @@ pub fn text(input: &[u8]) {
     }
 }
 
-fn stable<T>(text: &str)
+/// Asserts that a text that parses as `T` prints as a text that parses to the same value.
+fn assert_text_round_trip<T>(text: &str)
 where
     T: FromStr<Err: fmt::Debug> + fmt::Display + fmt::Debug + PartialEq,
 {
     if let Ok(value) = text.parse::<T>() {
         let printed: String = value.to_string();
-        let again = printed.parse::<T>().expect("what was printed parses");
+        let again = printed.parse::<T>().expect("printed text parses");
         assert_eq!(again, value, "{printed}");
     }
 }
 
-/// Arbitrary values: what can be written decodes to itself, and prints as what parses to itself.
+/// Encodes and prints arbitrary values. A value that encodes decodes to itself, and its text parses to itself.
 pub fn builder(input: &[u8]) {
     let mut input = Unstructured::new(input);
     let Ok((selector, update, open)) = Arbitrary::arbitrary(&mut input) else {
         return;
     };
     let (update, mut open): (UpdateBuf, OpenBuf) = (update, open);
-    // An OPEN with two AS numbers decodes to the last one.
+    // Decoding takes the AS number of the last capability that has one.
     for capability in &open.capabilities {
         if let CapabilityBuf::FourOctetAs(asn) = capability {
             open.asn = *asn;
         }
     }
-    sent(&update, &context(selector));
+    assert_encodes(&update, &context(selector));
     let attributes = &update.attributes;
     let mut printed = attributes.clone();
     printed.as_path = canonical(&printed.as_path, usize::MAX);
-    // Two attributes of one code, and sets of nothing, are refused.
+    // The encoder refuses two attributes of one code and empty sets, and their text need not parse.
     if update.attributes.check(&context(selector)).is_ok() {
         assert_eq!(attributes.to_string().parse(), Ok(printed), "{attributes}");
     }
     for route in update.announced.iter().chain(&update.withdrawn) {
-        // A route that is not of its family cannot be written as one, nor can one without its parts.
+        // The text of a route that is not of its family, or that lacks parts, need not parse.
         let printed = route.to_string();
         if let Ok(again) = AnyNlriBuf::parse(route.family, &printed) {
             assert_eq!(again, *route, "{printed}");
         }
     }
-    // What has a name is told from octets without one when it is read.
-    if let Some(read) = reread(&open) {
-        assert_eq!(reread(&read), Some(read));
+    // The first pass may turn an unknown capability into a known one; the second must be stable.
+    if let Some(read) = reencode(&open) {
+        assert_eq!(reencode(&read), Some(read));
     }
 }
 
-/// What a receiver makes of an OPEN, if it can be written.
-fn reread(open: &OpenBuf) -> Option<OpenBuf> {
+/// Encodes an OPEN and decodes it again. Returns `None` if the encoder refuses it.
+fn reencode(open: &OpenBuf) -> Option<OpenBuf> {
     let mut buffer = BytesMut::new();
     open.encode(&mut buffer).ok()?;
-    let frame = Frame::from_bytes(buffer.freeze(), MessageLimit::Standard);
-    let frame = frame.expect("our own header");
+    let frame = Frame::from_bytes(buffer.freeze(), MessageLimit::Standard).expect("our own header");
     match frame.decode(&context(0)) {
         Ok(Message::Open(open)) => Some(open.into()),
         other => panic!("our own OPEN: {other:?}"),
     }
 }
 
-/// If it can be written, it checks without a fault, in messages within the limit, and says the same.
-fn sent(update: &UpdateBuf, context: &Context) {
+/// Asserts that an UPDATE that encodes decodes without a fault, within the message limit, to the same routes.
+fn assert_encodes(update: &UpdateBuf, context: &Context) {
     let mut buffer = BytesMut::new();
     if update.encode(context, &mut buffer).is_err() {
-        assert!(buffer.is_empty(), "nothing is half-written");
+        // An error must not leave part of a message in the buffer of a connection.
+        assert!(buffer.is_empty(), "half-written message");
         return;
     }
     let (mut announced, mut withdrawn) = (Vec::new(), Vec::new());
@@ -290,6 +298,7 @@ fn sent(update: &UpdateBuf, context: &Context) {
         announced.extend(checked.announced_routes().map(AnyNlriBuf::from));
         withdrawn.extend(checked.withdrawn_routes().map(AnyNlriBuf::from));
     }
+    // Sorted, because the encoder groups routes by family.
     let mut expected = update.announced.clone();
     announced.sort();
     expected.sort();
@@ -304,7 +313,7 @@ fn sent(update: &UpdateBuf, context: &Context) {
     assert_eq!(withdrawn, expected);
 }
 
-/// The labels of a withdrawal mean nothing (RFC 8277 section 2.4).
+/// Replaces the labels of a withdrawal, which have no meaning (RFC 8277 section 2.4).
 fn clear_labels(route: &mut AnyNlriBuf) {
     if let DestinationBuf::Labeled(LabeledPrefix { labels, .. })
     | DestinationBuf::Vpn(VpnPrefix { labels, .. }) = &mut route.destination
@@ -313,7 +322,7 @@ fn clear_labels(route: &mut AnyNlriBuf) {
     }
 }
 
-/// The attributes and the next hop of one message that announces.
+/// Compares the attributes and the next hop of a message that announces routes.
 fn compare(checked: &Checked<'_>, update: &UpdateBuf, context: &Context) {
     let Some(route) = checked.announced_routes().next() else {
         return;
@@ -331,14 +340,16 @@ fn compare(checked: &Checked<'_>, update: &UpdateBuf, context: &Context) {
     assert_eq!(next_hop(&again), next_hop(update));
 }
 
-/// What the encoder adds and leaves out for the kind of peer, and what a receiver makes of unknown attributes.
+/// Returns the attributes that a receiver sees: the encoder adapts them to the kind of peer.
 fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
     let mut expected = sent.clone();
     let internal = context.peer_kind() == PeerKind::Internal;
+    // LOCAL_PREF stays inside the AS or the confederation (RFC 4271 section 5.1.5, RFC 5065 section 5).
     expected.local_pref = match context.peer_kind() {
         PeerKind::Internal | PeerKind::Confederation => Some(sent.local_pref.unwrap_or(100)),
         PeerKind::External => None,
     };
+    // RFC 4456 section 8: attributes of route reflection do not leave the AS.
     if !internal {
         expected.originator_id = None;
         expected.cluster_list.clear();
@@ -351,6 +362,7 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
     expected
         .unknown
         .retain(|unknown| crate::attribute::rules::is_accepted(unknown.code, context.peer_kind()));
+    // RFC 4271 section 5: a speaker that passes on an unknown transitive attribute sets the Partial bit.
     for unknown in &mut expected.unknown {
         unknown.flags = unknown.flags.sendable();
         if crate::attribute::rules::flags(unknown.code).is_none() && unknown.flags.is_transitive() {
@@ -363,8 +375,9 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
     expected
 }
 
-/// What a path is to who reads it in two octets beside AS4_PATH, which has no segments of confederations: their large
-/// numbers are lost, and so are those segments that do not lead (RFC 6793 section 4.2).
+/// Returns the path that a receiver reconstructs from a two-octet AS_PATH and AS4_PATH (RFC 6793 section 4.2).
+///
+/// AS4_PATH has no confederation segments. Their large numbers are lost, and so are those of them that follow other segments.
 fn in_two_octets(path: crate::AsPathBuf) -> crate::AsPathBuf {
     let large = |segment: &&crate::SegmentBuf| {
         !segment.segment_type.is_confederation()
@@ -386,7 +399,7 @@ fn in_two_octets(path: crate::AsPathBuf) -> crate::AsPathBuf {
     }
 }
 
-/// Segments as they are written and read: none empty, a sequence in one, a set of at most so many AS numbers.
+/// Returns the path in the form that decodes: no empty segment, adjacent sequences merged, segments split at `max_asns`.
 fn canonical(path: &crate::AsPathBuf, max_asns: usize) -> crate::AsPathBuf {
     let mut canonical = crate::AsPathBuf::default();
     for segment in &path.segments {
@@ -400,8 +413,8 @@ fn canonical(path: &crate::AsPathBuf, max_asns: usize) -> crate::AsPathBuf {
     canonical
 }
 
-/// A whole message of this type and body, if it is one.
-fn whole(message_type: MessageType, body: &[u8]) -> Option<Frame> {
+/// Returns a message of this type and body, or `None` if its header is not legal.
+fn message(message_type: MessageType, body: &[u8]) -> Option<Frame> {
     let length = u16::try_from(body.len() + Frame::HEADER_LENGTH).ok()?;
     let octets = [
         &[0xff; 16],
@@ -417,9 +430,9 @@ fn whole(message_type: MessageType, body: &[u8]) -> Option<Frame> {
 mod tests {
     use std::prelude::v1::*;
 
-    /// Every input that was ever interesting, as an ordinary test.
+    /// Runs every input that found something new, as an ordinary test.
     #[test]
-    fn committed_corpus() {
+    fn fuzz_targets_accept_the_committed_corpus() {
         let corpus = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus"));
         for (name, target) in super::TARGETS {
             let mut inputs = 0;

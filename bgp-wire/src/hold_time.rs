@@ -1,4 +1,4 @@
-//! `HoldTime`: 0, or at least 3 seconds (RFC 4271 section 4.2).
+//! `HoldTime`: the hold time of a session, 0 or at least 3 seconds (RFC 4271 section 4.2).
 
 use core::fmt;
 use core::str::FromStr;
@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::text::{ParseValueError, number};
 
-/// The hold time of an OPEN, in seconds: 0 (neither hold timer nor KEEPALIVEs) or 3 to 65535.
+/// A hold time in seconds: 3 to 65535, or 0 for a session without hold timer and KEEPALIVE messages.
 ///
 /// ```
 /// use bgp_wire::HoldTime;
@@ -19,39 +19,41 @@ use crate::text::{ParseValueError, number};
 pub struct HoldTime(u16);
 
 impl HoldTime {
-    /// The session never expires for want of messages.
+    /// No hold timer: the session does not expire when messages are missing.
     pub const ZERO: Self = Self(0);
-    /// What RFC 4271 section 10 suggests.
+    /// The 90 seconds that RFC 4271 section 10 suggests.
     pub const DEFAULT: Self = Self(90);
 
-    /// The hold time of this many seconds; `None` for 1 and 2.
+    /// Returns the hold time of `seconds` seconds, or `None` for 1 and 2.
     #[must_use]
     pub const fn new(seconds: u16) -> Option<Self> {
         match seconds {
+            // RFC 4271 section 6.2: an OPEN with these values is answered with Unacceptable Hold Time.
             1 | 2 => None,
             _ => Some(Self(seconds)),
         }
     }
 
-    /// The value in seconds.
+    /// Returns the value in seconds.
     #[must_use]
     pub const fn seconds(self) -> u16 {
         self.0
     }
 
-    /// The value as a duration.
+    /// Returns the value as a duration.
     #[must_use]
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.0.into())
     }
 
-    /// The smaller of the two: what the session uses (RFC 4271 section 4.2).
+    /// Returns the smaller of the two hold times, which the session uses (RFC 4271 section 4.2).
     #[must_use]
     pub fn negotiate(self, other: Self) -> Self {
+        // This includes 0: either side can turn the timers off.
         self.min(other)
     }
 
-    /// A third of the hold time: how often to send KEEPALIVEs (RFC 4271 section 4.4).
+    /// Returns the interval between KEEPALIVE messages, a third of the hold time (RFC 4271 section 4.4).
     #[must_use]
     pub fn keepalive(self) -> Duration {
         self.duration() / 3
@@ -67,7 +69,7 @@ impl fmt::Display for HoldTime {
 impl FromStr for HoldTime {
     type Err = ParseValueError;
 
-    /// Seconds, with or without ` s` behind them.
+    /// Parses seconds, with an optional ` s` after the number.
     fn from_str(text: &str) -> Result<Self, ParseValueError> {
         let seconds = number(text.strip_suffix('s').unwrap_or(text).trim_end());
         seconds.and_then(Self::new).ok_or(ParseValueError {

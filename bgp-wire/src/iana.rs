@@ -1,4 +1,4 @@
-//! The IANA registries that BGP messages draw on, each with the registry's name.
+//! The IANA registries of the numbers in BGP messages. Each type is documented by the name of its registry.
 //!
 //! <https://www.iana.org/assignments/bgp-parameters>,
 //! <https://www.iana.org/assignments/capability-codes>,
@@ -13,14 +13,15 @@ registry! {
     OPEN = 1, "OPEN";
     /// Announces and withdraws routes (RFC 4271 section 4.3).
     UPDATE = 2, "UPDATE";
-    /// Ends a session and says why (RFC 4271 section 4.5).
+    /// Ends a session and carries the reason (RFC 4271 section 4.5).
     NOTIFICATION = 3, "NOTIFICATION";
     /// Keeps the hold timer from expiring (RFC 4271 section 4.4).
     KEEPALIVE = 4, "KEEPALIVE";
-    /// Asks for the routes of a family once more (RFC 2918).
+    /// Requests the routes of a family again (RFC 2918), or delimits them (RFC 7313).
     ROUTE_REFRESH = 5, "ROUTE-REFRESH";
 }
 
+// 73, 75 and 77 are defined by Internet-Drafts only, but routers send them.
 registry! {
     /// Capability Codes (RFC 5492).
     pub struct CapabilityCode(u8);
@@ -56,74 +57,75 @@ registry! {
     LINK_LOCAL_NEXT_HOP = 77, "Link-Local Next Hop";
 }
 
+// Names are those of the registry, which is why some are in capitals and others are not.
 registry! {
-    /// BGP Path Attributes.
+    /// BGP Path Attributes (RFC 4271 section 5).
     pub struct AttributeCode(u8);
-    /// RFC 4271 section 5.1.1.
+    /// The origin of the route (RFC 4271 section 5.1.1).
     ORIGIN = 1, "ORIGIN";
-    /// RFC 4271 section 5.1.2.
+    /// The ASes that the route has passed (RFC 4271 section 5.1.2).
     AS_PATH = 2, "AS_PATH";
-    /// RFC 4271 section 5.1.3.
+    /// The next hop of the prefixes in the NLRI field (RFC 4271 section 5.1.3).
     NEXT_HOP = 3, "NEXT_HOP";
-    /// RFC 4271 section 5.1.4.
+    /// The preference among several links to the same AS (RFC 4271 section 5.1.4).
     MULTI_EXIT_DISC = 4, "MULTI_EXIT_DISC";
-    /// RFC 4271 section 5.1.5.
+    /// The preference of the route inside the AS (RFC 4271 section 5.1.5).
     LOCAL_PREF = 5, "LOCAL_PREF";
-    /// RFC 4271 section 5.1.6.
+    /// Marks an aggregate whose path omits ASes (RFC 4271 section 5.1.6).
     ATOMIC_AGGREGATE = 6, "ATOMIC_AGGREGATE";
-    /// RFC 4271 section 5.1.7.
+    /// The AS and the speaker that formed an aggregate (RFC 4271 section 5.1.7).
     AGGREGATOR = 7, "AGGREGATOR";
-    /// RFC 1997.
+    /// Communities of four octets (RFC 1997).
     COMMUNITIES = 8, "COMMUNITIES";
-    /// RFC 4456 section 8.
+    /// The BGP Identifier of the originator of a reflected route (RFC 4456 section 8).
     ORIGINATOR_ID = 9, "ORIGINATOR_ID";
-    /// RFC 4456 section 8.
+    /// The clusters that a reflected route has passed (RFC 4456 section 8).
     CLUSTER_LIST = 10, "CLUSTER_LIST";
-    /// RFC 4760 section 3.
+    /// Announced routes of a family other than IPv4 unicast, or with another next hop (RFC 4760 section 3).
     MP_REACH_NLRI = 14, "MP_REACH_NLRI";
-    /// RFC 4760 section 4.
+    /// Withdrawn routes of a family (RFC 4760 section 4).
     MP_UNREACH_NLRI = 15, "MP_UNREACH_NLRI";
-    /// RFC 4360.
+    /// Communities of eight octets (RFC 4360).
     EXTENDED_COMMUNITIES = 16, "EXTENDED COMMUNITIES";
-    /// RFC 6793 section 3.
+    /// The AS path with four-octet numbers, sent to peers without the capability (RFC 6793 section 3).
     AS4_PATH = 17, "AS4_PATH";
-    /// RFC 6793 section 3.
+    /// The aggregator with a four-octet number, sent to peers without the capability (RFC 6793 section 3).
     AS4_AGGREGATOR = 18, "AS4_AGGREGATOR";
-    /// RFC 6514 section 5.
+    /// The tunnel of a multicast VPN or of EVPN (RFC 6514 section 5).
     PMSI_TUNNEL = 22, "PMSI_TUNNEL";
-    /// RFC 9012 section 2.
+    /// The tunnels to the next hop (RFC 9012 section 2).
     TUNNEL_ENCAPSULATION = 23, "Tunnel Encapsulation";
-    /// RFC 5701.
+    /// Communities of twenty octets, with an IPv6 address (RFC 5701).
     IPV6_EXTENDED_COMMUNITIES = 25, "IPv6 Address Specific Extended Community";
-    /// RFC 7311.
+    /// The accumulated IGP metric (RFC 7311).
     AIGP = 26, "AIGP";
-    /// RFC 8092.
+    /// Communities of twelve octets (RFC 8092).
     LARGE_COMMUNITIES = 32, "LARGE_COMMUNITIES";
-    /// RFC 9234 section 5.
+    /// Marks a route that must only reach customers (RFC 9234 section 5).
     ONLY_TO_CUSTOMER = 35, "Only to Customer (OTC)";
-    /// RFC 8669.
+    /// The segment identifier of a prefix (RFC 8669).
     PREFIX_SID = 40, "BGP Prefix-SID";
-    /// RFC 6368 section 5.
+    /// The attributes of a customer's route, carried through a provider (RFC 6368 section 5).
     ATTR_SET = 128, "ATTR_SET";
 }
 
 registry! {
-    /// BGP Roles (RFC 9234 section 4.1): what the sender is to the receiver.
+    /// BGP Roles (RFC 9234 section 4.1), from the sender's point of view.
     pub struct Role(u8);
-    /// The sender provides transit to the receiver.
+    /// The sender is a transit provider of the receiver.
     PROVIDER = 0, "provider";
     /// The sender is a route server.
     ROUTE_SERVER = 1, "rs";
     /// The sender is a client of the receiver's route server.
     ROUTE_SERVER_CLIENT = 2, "rs-client";
-    /// The sender buys transit from the receiver.
+    /// The sender is a transit customer of the receiver.
     CUSTOMER = 3, "customer";
-    /// The two exchange their own and their customers' routes.
+    /// Sender and receiver exchange only their own and their customers' routes.
     PEER = 4, "peer";
 }
 
 registry! {
-    /// Address Family Numbers.
+    /// Address Family Numbers (RFC 4760 section 3).
     pub struct Afi(u16);
     /// IP, version 4.
     IPV4 = 1, "ipv4";
@@ -134,7 +136,7 @@ registry! {
 }
 
 registry! {
-    /// Subsequent Address Family Identifiers.
+    /// Subsequent Address Family Identifiers (RFC 4760 section 6).
     pub struct Safi(u8);
     /// Unicast forwarding (RFC 4760).
     UNICAST = 1, "unicast";
@@ -155,23 +157,24 @@ registry! {
 }
 
 registry! {
-    /// BGP Origin Codes (RFC 4271 section 5.1.1). Only the three registered values are legal on the wire.
+    /// BGP Origin Codes (RFC 4271 section 5.1.1). Only the three registered values are legal in an UPDATE.
     pub struct Origin(u8);
-    /// Interior to the originating AS; printed as `i`.
+    /// The route is interior to the originating AS. Routers print `i`.
     IGP = 0, "IGP" | "i";
-    /// Learned by the EGP protocol; printed as `e`.
+    /// The route was learned by EGP (RFC 904). Routers print `e`.
     EGP = 1, "EGP" | "e";
-    /// Learned by other means; printed as `?`.
+    /// The route was learned by other means. Routers print `?`.
     INCOMPLETE = 2, "incomplete" | "?";
 }
 
 impl Origin {
-    /// The letter that routers print behind the AS path: `i`, `e` or `?`.
+    /// Returns the letter that routers print after the AS path: `i`, `e` or `?`.
     #[must_use]
     pub const fn letter(self) -> char {
         match self {
             Self::IGP => 'i',
             Self::EGP => 'e',
+            // Unregistered values never pass the check of an UPDATE, so they need no letter of their own.
             _ => '?',
         }
     }
@@ -180,58 +183,62 @@ impl Origin {
 registry! {
     /// BGP AS_PATH Segment Types (RFC 4271 section 4.3, RFC 5065 section 3).
     pub struct SegmentType(u8);
-    /// Unordered set of ASes (deprecated by RFC 9774).
+    /// An unordered set of ASes (deprecated by RFC 9774).
     AS_SET = 1, "AS_SET";
-    /// Ordered list of ASes.
+    /// An ordered list of ASes.
     AS_SEQUENCE = 2, "AS_SEQUENCE";
-    /// Ordered list of member ASes of the local confederation.
+    /// An ordered list of member ASes of the local confederation.
     AS_CONFED_SEQUENCE = 3, "AS_CONFED_SEQUENCE";
-    /// Unordered set of member ASes of the local confederation.
+    /// An unordered set of member ASes of the local confederation.
     AS_CONFED_SET = 4, "AS_CONFED_SET";
 }
 
 impl SegmentType {
-    /// AS_SET or AS_CONFED_SET.
+    /// Returns `true` for AS_SET and AS_CONFED_SET.
     #[must_use]
     pub const fn is_set(self) -> bool {
+        // A set counts as one AS in the length of a path (RFC 4271 section 9.1.2.2).
         matches!(self, Self::AS_SET | Self::AS_CONFED_SET)
     }
 
-    /// AS_CONFED_SEQUENCE or AS_CONFED_SET.
+    /// Returns `true` for AS_CONFED_SEQUENCE and AS_CONFED_SET.
     #[must_use]
     pub const fn is_confederation(self) -> bool {
+        // RFC 5065 section 5: these must not leave the confederation.
         matches!(self, Self::AS_CONFED_SEQUENCE | Self::AS_CONFED_SET)
     }
 }
 
 registry! {
-    /// BGP OPEN Optional Parameter Types (RFC 5492, RFC 9072).
+    /// BGP OPEN Optional Parameter Types (RFC 5492 section 4, RFC 9072 section 2).
     pub struct ParameterType(u8);
     /// A list of capabilities (RFC 5492 section 4).
     CAPABILITIES = 2, "Capabilities";
-    /// Marks the extended form of the parameters (RFC 9072 section 2).
+    /// Marks the form of the parameters with two-octet lengths (RFC 9072 section 2).
+    // The value is never the type of a parameter: it stands where the first type would be.
     EXTENDED_LENGTH = 255, "Extended Length";
 }
 
 registry! {
     /// Route Refresh Subcodes (RFC 7313 section 3.2).
     pub struct RefreshSubtype(u8);
-    /// An ordinary request.
+    /// A request for the routes of the family (RFC 2918).
     REQUEST = 0, "request";
-    /// BoRR: the routes of the family follow.
+    /// BoRR, the beginning: the routes of the family follow.
     BEGIN = 1, "BoRR";
-    /// EoRR: every route of the family was sent again.
+    /// EoRR, the end: all routes of the family were sent again.
     END = 2, "EoRR";
 }
 
+// The format of the tunnel identifier depends on the type (RFC 6514 section 5).
 registry! {
     /// P-Multicast Service Interface Tunnel Types (RFC 6514 section 5).
     pub struct PmsiTunnelType(u8);
-    /// There is no tunnel.
+    /// No tunnel.
     NONE = 0, "none";
-    /// A label-switched path of RSVP-TE from one point to many.
+    /// A point-to-multipoint label-switched path of RSVP-TE.
     RSVP_TE_P2MP = 1, "rsvp-te-p2mp";
-    /// A label-switched path of multipoint LDP from one point to many.
+    /// A point-to-multipoint label-switched path of multipoint LDP.
     MLDP_P2MP = 2, "mldp-p2mp";
     /// A tree of PIM-SSM.
     PIM_SSM = 3, "pim-ssm";
@@ -239,9 +246,9 @@ registry! {
     PIM_SM = 4, "pim-sm";
     /// A tree of bidirectional PIM.
     BIDIR_PIM = 5, "bidir-pim";
-    /// A unicast tunnel for each receiver.
+    /// A unicast tunnel to each receiver.
     INGRESS_REPLICATION = 6, "ingress-replication";
-    /// A label-switched path of multipoint LDP from many points to many.
+    /// A multipoint-to-multipoint label-switched path of multipoint LDP.
     MLDP_MP2MP = 7, "mldp-mp2mp";
 }
 

@@ -1,4 +1,4 @@
-//! Network Layer Reachability Information: one file per kind, and what holds for all of them.
+//! Network Layer Reachability Information (RFC 4271 section 4.3): one file per kind, and the parts common to all kinds.
 
 mod any;
 mod destination;
@@ -40,18 +40,19 @@ use crate::family::Family;
 use crate::iana::Safi;
 use crate::text::{ParseValueError, number};
 
-/// A path identifier (RFC 7911 section 3).
+/// A path identifier, which distinguishes several paths to one prefix (RFC 7911 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+// RFC 7911 section 3 gives the value no structure and reserves none, so every number is legal.
 pub struct PathId(pub u32);
 
-/// A prefix and, where ADD-PATH is negotiated, its path identifier.
+/// A prefix, with its path identifier if ADD-PATH is negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nlri<P = IpNet> {
-    /// Which of several paths to the prefix is meant.
+    /// The path identifier; `None` unless ADD-PATH is negotiated for the family.
     pub path_id: Option<PathId>,
-    /// The prefix, host bits cleared.
+    /// The prefix. Its host bits are zero.
     pub prefix: P,
 }
 
@@ -71,36 +72,37 @@ impl FromStr for PathId {
     }
 }
 
-/// What stands between a prefix and its path identifier.
-const BEFORE_PATH_ID: &str = " path-id ";
+/// Separates a prefix from its path identifier in text.
+const PATH_ID_SEPARATOR: &str = " path-id ";
 
 impl<P: fmt::Display> fmt::Display for Nlri<P> {
-    /// The prefix, and ` path-id N` behind it where it has a path identifier.
+    /// Writes the prefix, followed by ` path-id N` if it has a path identifier.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.prefix.fmt(f)?;
         self.path_id
-            .map_or(Ok(()), |path_id| write!(f, "{BEFORE_PATH_ID}{path_id}"))
+            .map_or(Ok(()), |path_id| write!(f, "{PATH_ID_SEPARATOR}{path_id}"))
     }
 }
 
 impl<P: FromStr> FromStr for Nlri<P> {
     type Err = ParseValueError;
 
-    /// What its `Display` writes.
+    /// Parses the output of `Display`.
     fn from_str(text: &str) -> Result<Self, ParseValueError> {
-        let (prefix, path_id) = match text.rsplit_once(BEFORE_PATH_ID) {
+        // From the end, because the text of a prefix type may itself contain spaces (`... label 100`).
+        let (prefix, path_id) = match text.rsplit_once(PATH_ID_SEPARATOR) {
             Some((prefix, path_id)) => (prefix, Some(path_id.parse()?)),
             None => (text, None),
         };
         let prefix = prefix.trim().parse().map_err(|_| ParseValueError {
-            expected: "a route, and its path identifier if it has one: 192.168.10.1/32 path-id 7",
+            expected: "a route with an optional path identifier: 192.168.10.1/32 path-id 7",
         })?;
         Ok(Self { path_id, prefix })
     }
 }
 
 impl<P> Nlri<P> {
-    /// The prefix alone.
+    /// Returns the prefix without a path identifier.
     pub const fn new(prefix: P) -> Self {
         Self {
             path_id: None,
@@ -110,6 +112,7 @@ impl<P> Nlri<P> {
 }
 
 impl<P: Into<IpNet>> Nlri<P> {
+    /// Converts the prefix to an [`IpNet`].
     pub(crate) fn widen(self) -> Nlri {
         Nlri {
             path_id: self.path_id,
@@ -118,7 +121,7 @@ impl<P: Into<IpNet>> Nlri<P> {
     }
 }
 
-/// What decides how the NLRI of one field reads, beside its octets.
+/// The negotiated parameters that determine the grammar of one NLRI field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     unnameable_types,
@@ -126,34 +129,40 @@ impl<P: Into<IpNet>> Nlri<P> {
 )]
 pub struct NlriFormat {
     pub(crate) family: Family,
-    /// Every item has a path identifier in front (RFC 7911 section 3).
+    /// A path identifier precedes every route (RFC 7911 section 3).
     pub(crate) add_path: bool,
-    /// A label stack goes on until its S bit (RFC 8277 section 2.3); otherwise there is one label (section 2.2).
+    /// A label stack ends at its S bit (RFC 8277 section 2.3). If `false`, it is exactly one label (section 2.2).
     pub(crate) multiple_labels: bool,
-    /// The field withdraws: its label field has three octets and means nothing (RFC 8277 section 2.4).
+    /// The field is one of withdrawals, whose label field is three octets without meaning (RFC 8277 section 2.4).
     pub(crate) withdrawn: bool,
 }
 
-/// Whether a field of prefixes that should have no path identifiers has them: most identifiers (RFC 7911 section 3) begin
-/// with three octets of zeros, and nobody names the default route three times in a row. To take such a field at its word
-/// would make every route of a peer that negotiates wrongly a default route.
+/// Returns `true` if a field of prefixes begins like one with path identifiers, which it should not have.
+///
+/// Most path identifiers (RFC 7911 section 3) are small, so their first three octets are zero. Without identifiers the
+/// same octets are the default route three times, which no speaker sends. Read literally, such a field would turn every
+/// route of a misconfigured peer into a default route.
 #[inline]
 pub(crate) fn seems_to_have_path_ids(field: &[u8]) -> bool {
+    // Three octets are enough: the identifiers 0 to 255 all begin with them.
     field.starts_with(&[0; 3])
 }
 
 impl NlriFormat {
-    /// Whether a field of this form cannot be what it says (see [`seems_to_have_path_ids`]).
+    /// Returns `true` if the field seems to have path identifiers without ADD-PATH (see [`seems_to_have_path_ids`]).
     pub(crate) fn has_unexpected_path_ids(&self, field: &[u8]) -> bool {
+        // Only plain prefixes can be taken for identifiers. A family without a bit is not read as prefixes.
         matches!(self.family.safi, Safi::UNICAST | Safi::MULTICAST)
             && self.family.bit() != 0
             && !self.add_path
             && seems_to_have_path_ids(field)
     }
 
+    /// Returns the format of a field of `family` as `context` negotiated it.
     pub(crate) fn new(family: Family, context: &Context, withdrawn: bool) -> Self {
         Self {
             family,
+            // Both are negotiated per family and direction (RFC 7911 section 4, RFC 8277 section 2.1).
             add_path: context.add_path.contains(family),
             multiple_labels: context.multiple_labels.contains(family),
             withdrawn,

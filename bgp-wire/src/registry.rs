@@ -1,6 +1,7 @@
 //! The macro `registry!`: one IANA registry as an open newtype with named constants.
 //!
-//! Behind a name may stand others that operators use. A value that is not registered is still a value: it survives decoding and encoding, and prints as its number.
+//! A name may be followed by aliases that operators use. An unregistered value is still a value: it survives decoding and
+//! encoding, and prints as its number.
 
 macro_rules! registry {
     (
@@ -15,7 +16,7 @@ macro_rules! registry {
         impl $name {
             $( $(#[$doc])* pub const $constant: Self = Self($value); )+
 
-            /// The name under which this value is registered, if it is.
+            /// Returns the registered name of this value, or `None` if it is not registered.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -27,11 +28,12 @@ macro_rules! registry {
             /// Every registered value.
             pub const REGISTERED: &'static [Self] = &[$( Self::$constant ),+];
 
-            /// What else operators call a value.
+            /// Other names of the values that operators use.
             const ALIASES: &'static [(&'static str, Self)] = &[$( $( ($alias, Self::$constant), )* )+];
 
-            /// The value of a name, in any case.
+            /// Returns the value with this name or alias, in any case.
             pub(crate) fn from_name(text: &str) -> Option<Self> {
+                // Linear: registries are short, and only text has names.
                 let registered = Self::REGISTERED.iter().filter_map(|value| Some((value.name()?, *value)));
                 let mut names = registered.chain(Self::ALIASES.iter().copied());
                 let (_, value) = names.find(|(name, _)| name.eq_ignore_ascii_case(text))?;
@@ -43,8 +45,9 @@ macro_rules! registry {
         impl core::str::FromStr for $name {
             type Err = crate::ParseValueError;
 
-            /// A registered name or another that operators use, in any case, or a number without a sign.
+            /// Parses a registered name or an alias, in any case, or a decimal number.
             fn from_str(text: &str) -> Result<Self, crate::ParseValueError> {
+                // No name is a number, so the order does not matter; unregistered values have only the number.
                 let value = Self::from_name(text).or_else(|| crate::text::number(text).map(Self));
                 value.ok_or(crate::ParseValueError {
                     expected: concat!("a registered name or the number of a ", stringify!($name)),
@@ -55,6 +58,7 @@ macro_rules! registry {
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 match self.name() {
+                    // `pad`, so that tables can align the names.
                     Some(name) => f.pad(name),
                     None => write!(f, "{}", self.0),
                 }

@@ -1,4 +1,4 @@
-//! `RouteDistinguisher`: what tells the same prefix of two VPNs apart (RFC 4364 section 4.2).
+//! `RouteDistinguisher`: makes the same prefix in two VPNs distinct (RFC 4364 section 4.2).
 
 use core::fmt;
 use core::str::FromStr;
@@ -6,9 +6,9 @@ use core::str::FromStr;
 use crate::administrator::{Administered, FOUR_OCTET_AS};
 use crate::text::hex_array;
 
-/// A route distinguisher: eight octets, written `64512:1`, `192.0.2.1:1` or `70000:1`.
+/// A route distinguisher of eight octets, written `64512:1`, `192.0.2.1:1` or `70000:1` by its type.
 ///
-/// An AS number of four octets that two would hold is written `64512L:1`, a type that is not known in hex.
+/// A four-octet AS number below 65536 is written `64512L:1`. An unknown type is written in hex.
 ///
 /// ```
 /// use bgp_wire::RouteDistinguisher;
@@ -23,7 +23,9 @@ pub struct RouteDistinguisher(pub [u8; 8]);
 impl fmt::Display for RouteDistinguisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            // RFC 4364 section 4.2 defines the types 0, 1 and 2. Octets of another type are kept as they are.
             [0, kind @ ..=FOUR_OCTET_AS, octets @ ..] => Administered { kind, octets }.fmt(f),
+            // Sixteen digits, so that the text reads back as eight octets.
             octets => write!(f, "0x{:016x}", u64::from_be_bytes(octets)),
         }
     }
@@ -39,17 +41,19 @@ impl FromStr for RouteDistinguisher {
     type Err = ParseRouteDistinguisherError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Hex covers every type, also those that have a text of their own.
         if let Some(octets) = hex_array(text) {
             return Ok(Self(octets));
         }
         let Administered { kind, octets } =
             Administered::parse(text).ok_or(ParseRouteDistinguisherError)?;
+        // The type is two octets, of which the three known types use one.
         let [a, b, c, d, e, f] = octets;
         Ok(Self([0, kind, a, b, c, d, e, f]))
     }
 }
 
-/// The text is not a route distinguisher.
+/// The error for a text that is not a route distinguisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseRouteDistinguisherError;
 
@@ -71,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways() {
+    fn route_distinguisher_text_parses_and_prints_or_is_refused() {
         for (text, octets) in [
             ("64512:4294967295", 0x0000_fc00_ffff_ffff_u64),
             ("192.0.2.1:7", 0x0001_c000_0201_0007),

@@ -1,4 +1,4 @@
-//! `RouterId`: the BGP Identifier (RFC 6286): any four octets but 0.0.0.0.
+//! `RouterId`: the BGP Identifier (RFC 6286), four octets other than 0.0.0.0.
 
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -15,25 +15,27 @@ use core::str::FromStr;
 /// # Ok::<(), bgp_wire::ParseRouterIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// An integer, because RFC 4271 section 6.8 compares identifiers as numbers. It need not be an address.
 pub struct RouterId(NonZeroU32);
 
 impl RouterId {
-    /// The identifier with these octets; `None` for 0.0.0.0.
+    /// Returns the identifier with these octets, or `None` for 0.0.0.0.
     #[must_use]
     pub const fn new(a: u8, b: u8, c: u8, d: u8) -> Option<Self> {
         Self::from_bits(u32::from_be_bytes([a, b, c, d]))
     }
 
-    /// The identifier with this value; `None` for 0.
+    /// Returns the identifier with this value in host byte order, or `None` for 0.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
+        // `Option::map` is not const.
         match NonZeroU32::new(bits) {
             Some(bits) => Some(Self(bits)),
             None => None,
         }
     }
 
-    /// The value that RFC 4271 section 6.8 compares.
+    /// Returns the value in host byte order, which RFC 4271 section 6.8 compares.
     #[must_use]
     pub const fn to_bits(self) -> u32 {
         self.0.get()
@@ -42,6 +44,7 @@ impl RouterId {
 
 impl fmt::Display for RouterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 6286 drops the meaning of an address, but routers keep the notation.
         fmt::Display::fmt(&Ipv4Addr::from_bits(self.to_bits()), f)
     }
 }
@@ -60,7 +63,7 @@ impl TryFrom<Ipv4Addr> for RouterId {
     }
 }
 
-/// The text is not a BGP Identifier.
+/// The error for a text or an address that is not a BGP Identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseRouterIdError;
 

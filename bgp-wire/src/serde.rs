@@ -1,4 +1,6 @@
-//! `serde`, as an option: what has a text is that text, registered numbers are numbers, the rest is what its fields are.
+//! Serialization with `serde`, an optional feature.
+//!
+//! A type with a text form is serialized as that text, a registered number as a number, and other types by their fields.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,25 +20,29 @@ use crate::{
     TunnelType, VpnPrefix,
 };
 
-/// Reads a text by its `FromStr`.
+/// A visitor that parses a text with `FromStr`.
+// A visitor accepts borrowed and owned strings, so deserializing does not allocate one.
 struct Text<T>(PhantomData<T>);
 
 impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
+        f.write_str("a string")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        // The message of the parser describes a valid text, which `invalid_value` would not.
         text.parse().map_err(E::custom)
     }
 }
 
+/// Serializes types as their text.
 macro_rules! texts {
     ($( $type:ty ),+ $(,)?) => { $(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                // Writes to the serializer without an intermediate `String`.
                 serializer.collect_str(self)
             }
         }
@@ -73,6 +79,7 @@ texts! {
 
 impl Serialize for FamilySet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A list, because most formats have one; the text with commas is for command lines.
         serializer.collect_seq(self.iter())
     }
 }
@@ -83,12 +90,16 @@ impl<'de> Deserialize<'de> for FamilySet {
         let set: Self = families.iter().copied().collect();
         match families.iter().find(|family| !set.contains(**family)) {
             None => Ok(set),
-            Some(family) => Err(D::Error::custom(format_args!("{family} is not parsed"))),
+            // A set cannot hold such a family, and to drop it silently would change the meaning of a configuration.
+            Some(family) => Err(D::Error::custom(format_args!(
+                "unsupported family {family}"
+            ))),
         }
     }
 }
 
-/// A route of any family: the family and the text.
+/// The serialized form of [`AnyNlriBuf`]: the family, the path identifier and the text of the destination.
+// The text alone does not determine the family.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(rename = "AnyNlriBuf")]
 struct Route {
@@ -117,11 +128,12 @@ impl<'de> Deserialize<'de> for AnyNlriBuf {
             route,
         } = Route::deserialize(deserializer)?;
         let parsed = Self::parse(family, &route).map_err(D::Error::custom)?;
+        // The field decides, also against a path identifier in the text.
         Ok(Self { path_id, ..parsed })
     }
 }
 
-/// The numbers that not every integer is.
+/// Serializes types as a number that not every integer is a value of.
 macro_rules! numbers {
     ($( $type:ty: $number:ty = $to:expr, $from:expr, $what:literal; )+) => { $(
         impl Serialize for $type {
@@ -145,8 +157,11 @@ numbers! {
     Label: u32 = Self::number, Self::new, "a label is 0 to 1048575";
 }
 
+/// Serializes registered numbers as numbers.
+// Not by name: a name may be registered later, and the number of an older file must keep its meaning.
 macro_rules! registered {
     ($( $type:ident: $number:ty ),+ $(,)?) => { numbers! { $(
+        // Every number is a value, so the message is never used.
         $type: $number = |value| value.0, |number| Some(Self(number)), "";
     )+ } };
 }
@@ -173,7 +188,7 @@ mod tests {
     use crate::{AnyNlriBuf, AttributeSet, CapabilityBuf, Family, NextHop, OpenBuf, UpdateBuf};
 
     #[test]
-    fn both_ways() {
+    fn serialized_values_deserialize_to_themselves() {
         let attributes = "origin igp as-path [ 64512 {1,2} ] med 5 community [ no-export 1:2 ] extended-community \
                           [ target:64512:1 ] large-community [ 1:2:3 ] otc 5 attribute [ 0x63 0xc0 0x0102 ]";
         let mut update = UpdateBuf::new(attributes.parse().unwrap());
@@ -220,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_refused() {
+    fn invalid_values_are_refused_by_deserialization() {
         assert!(serde_json::from_str::<crate::HoldTime>("2").is_err());
         assert!(serde_json::from_str::<crate::Label>("1048576").is_err());
         assert!(serde_json::from_str::<Family>("\"ipv4\"").is_err());

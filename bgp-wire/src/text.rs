@@ -1,14 +1,14 @@
-//! What the parsers of text share.
+//! Helpers shared by the text parsers.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-/// The text is not a value of its type.
+/// The error for a text that is not a value of the requested type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseValueError {
-    /// How one is written.
+    /// A description of a valid text, usually with an example.
     pub expected: &'static str,
 }
 
@@ -20,13 +20,15 @@ impl fmt::Display for ParseValueError {
 
 impl core::error::Error for ParseValueError {}
 
-/// A decimal number without a sign.
+/// Parses a decimal number without a sign. Returns `None` if the text is not one or does not fit `T`.
 pub(crate) fn number<T: FromStr>(text: &str) -> Option<T> {
+    // `FromStr` of the integers accepts a plus sign, which would give a value several texts.
     text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
-/// Hex digits, two an octet and nothing between them, into all of `out`.
+/// Parses hex digits without separators into `out`. Returns `None` unless they are exactly two for each octet of `out`.
 pub(crate) fn hex(text: &str, out: &mut [u8]) -> Option<()> {
+    // By octets, because a text may contain any character, and slicing a `str` inside of one panics.
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
         return None;
     };
@@ -39,22 +41,23 @@ pub(crate) fn hex(text: &str, out: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// `0x` and hex digits for so many octets.
+/// Parses `0x` and two hex digits for each of `N` octets.
 pub(crate) fn hex_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut octets = [0; N];
     hex(text.strip_prefix("0x")?, &mut octets)?;
     Some(octets)
 }
 
-/// `0x` and hex digits, two an octet, as octets.
+/// Parses `0x` and two hex digits for each octet.
 pub(crate) fn hex_octets(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("0x")?;
+    // An odd digit is left over here, and `hex` refuses it.
     let mut octets = vec![0; digits.len() / 2];
     hex(digits, &mut octets)?;
     Some(octets)
 }
 
-/// Octets as [`hex_octets`] reads them.
+/// Displays octets in the format that [`hex_octets`] parses.
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
@@ -64,6 +67,7 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// Returns the value of a hex digit, or `None` for another character.
 fn hex_digit(character: u8) -> Option<u8> {
     match character {
         b'0'..=b'9' => Some(character - b'0'),

@@ -1,4 +1,4 @@
-//! Decoding, checking and walking allocate nothing; encoding nothing beyond the caller's buffer.
+//! Decoding, checking and iterating allocate nothing. Encoding allocates nothing beyond the caller's buffer.
 
 #![cfg(test)]
 #![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
@@ -13,22 +13,24 @@ use bgp_wire::{
 use bytes::BytesMut;
 use ipnet::{Ipv4Net, Ipv6Net};
 
+/// An allocator that counts the allocations of each thread.
+// By thread, because the test harness allocates on threads of its own.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: every call is handed on to the system's allocator as it came.
+// SAFETY: every call is passed on unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are the system allocator's.
+        // SAFETY: the caller upholds the contract of the system allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are the system allocator's.
+        // SAFETY: the caller upholds the contract of the system allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -36,12 +38,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Returns the number of allocations that `run` makes.
 fn allocations(run: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.get();
     run();
     ALLOCATIONS.get() - before
 }
 
+/// Returns attributes with a path and lists that an owned type would allocate for.
 fn attributes() -> AttributeSet {
     AttributeSet {
         as_path: AsPathBuf::sequence((1..300).map(Asn::new)),
@@ -60,6 +64,7 @@ fn attributes() -> AttributeSet {
     }
 }
 
+/// Decodes and visits an UPDATE without an allocation. Returns the number of items seen.
 fn walk(octets: &[u8], context: &Context) -> usize {
     let frame = Frame::from_bytes(octets.to_vec().into(), MessageLimit::Standard).unwrap();
     let mut seen = 0;
@@ -80,7 +85,7 @@ fn walk(octets: &[u8], context: &Context) -> usize {
 }
 
 #[test]
-fn nothing_is_allocated() {
+fn codec_on_updates_allocates_nothing() {
     let context = Context::new(PeerKind::Internal);
     let attributes = attributes();
     let ipv4: Vec<_> = (0..500u32)

@@ -1,7 +1,7 @@
-//! The conformance cases that a codec can decide, by their ids: the strict reaction to each (RFC 7606 and others).
+//! The conformance cases that a codec can decide, with the strict answer to each (RFC 7606 and others).
 //!
-//! `conformance/cases.txt` says how to read the table. What depends on a state, a timer or a configured AS is the
-//! session's: bgp-session plays the whole table.
+//! `conformance/cases.txt` describes the format of the table. Cases that depend on a state, a timer or a configured AS
+//! belong to the session; bgp-session runs the whole table.
 
 #![cfg(test)]
 
@@ -14,28 +14,29 @@ mod table;
 
 use table::{Case, Expected, Phase, Step, cases};
 
-/// Cases whose answer a codec cannot know, and what it would have to know.
-const OF_THE_SESSION: [(&str, &str); 11] = [
+/// Prefixes of the ids of cases that a codec cannot decide, and the information that it lacks.
+const SESSION_CASES: [(&str, &str); 11] = [
     ("O04", "the configured AS"),
-    ("O09", "whether AS numbers have four octets"),
+    ("O09", "the width of AS numbers"),
     ("O17", "our own identifier"),
     ("O35", "the state"),
     ("O36", "the state"),
     ("C06", "the configured AS"),
-    ("C20", "what to make of two roles"),
+    ("C20", "the policy for two roles"),
     ("C22", "our own families"),
     ("F", "the state and its timers"),
-    ("T", "that a NOTIFICATION ends the session"),
-    ("U16", "which routes there were"),
+    ("T", "the end of the session after a NOTIFICATION"),
+    ("U16", "the routes announced before"),
 ];
 
-/// What the two OPENs of a case agree on.
+/// Returns the parameters that the two OPENs of a case negotiate, and the message limit.
 fn context(case: &Case) -> (Context, MessageLimit) {
     let frame = Frame::from_bytes(case.open.clone().into(), MessageLimit::Standard).unwrap();
     let context = Context::new(case.kind());
     let Ok(Message::Open(open)) = frame.decode(&context) else {
         panic!("{}: not an OPEN", case.id)
     };
+    // The speaker of the cases offers both capabilities, so the peer's OPEN decides.
     let has = |wanted: fn(&Capability<'_>) -> bool| open.capabilities().any(|it| wanted(&it));
     let limit = if has(|it| matches!(it, Capability::ExtendedMessage)) {
         MessageLimit::Extended
@@ -48,14 +49,16 @@ fn context(case: &Case) -> (Context, MessageLimit) {
         .with_message_limit(limit)
         .with_local_as(Asn::new(65000))
         .with_local_address([10, 99, 0, 1].into());
+    // RFC 4271 section 6.3: the first AS of a path is checked for external peers only.
     if !case.internal {
         context = context.with_first_as(Asn::new(65001));
     }
     (context, limit)
 }
 
-/// What the codec makes of the octets of a case: the first that ends the session, or what becomes of the last routes.
+/// Decodes the octets of a case. Returns the first answer that ends the session, or the fate of the last routes.
 fn outcome(case: &Case) -> Option<Expected> {
+    // Before the OPENs are exchanged, nothing is negotiated (RFC 8654 section 4).
     let (context, limit) = if case.phase == Phase::OpenSent {
         (Context::new(case.kind()), MessageLimit::Standard)
     } else {
@@ -100,24 +103,23 @@ fn outcome(case: &Case) -> Option<Expected> {
     outcome
 }
 
+/// Compares the outcome of a case with the expected one.
 fn verdict(case: &Case) -> Result<(), Failed> {
     match outcome(case) {
         Some(seen) if case.expected.is_met_by(&seen) => Ok(()),
-        Some(seen) => Err(format!("{} expected, {seen} seen", case.expected).into()),
-        None => Err(format!("{} expected, nothing seen", case.expected).into()),
+        Some(seen) => Err(format!("expected {}, found {seen}", case.expected).into()),
+        None => Err(format!("expected {}, found nothing", case.expected).into()),
     }
 }
 
-/// One test a case, by its id.
+/// Runs one test for each case, named by its id.
 fn main() {
     let mut arguments = Arguments::from_args();
-    // A handful of microseconds each.
+    // A case takes microseconds, less than starting a thread.
     arguments.test_threads = Some(1);
-    let of_the_codec = |case: &Case| {
-        let mut others = OF_THE_SESSION.iter();
-        !others.any(|(id, _)| case.id.starts_with(id))
-    };
-    let decided: Vec<_> = cases().into_iter().filter(of_the_codec).collect();
+    let is_decidable = |case: &Case| !SESSION_CASES.iter().any(|(id, _)| case.id.starts_with(id));
+    let decided: Vec<_> = cases().into_iter().filter(is_decidable).collect();
+    // Guards against a filter that removes everything.
     assert!(decided.len() >= 154, "{} cases", decided.len());
     let trials = decided.into_iter().map(|case| {
         let name = format!("{} {}", case.id, case.title);

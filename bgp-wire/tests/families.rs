@@ -1,4 +1,4 @@
-//! The encoders and every family: what is encoded checks without a fault and decodes to the same routes.
+//! The encoders with routes of every family: the messages check without a fault and decode to the same routes.
 
 #![cfg(test)]
 
@@ -20,11 +20,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// A family that the codec does not parse.
+/// A family that the codec does not parse (BGP-LS).
 const RAW: Family = Family::new(Afi(16388), Safi(71));
 
-/// Every parsed family, its next hop, and routes of it.
+/// Every parsed family, with a next hop and routes.
 const ROUTES: [(Family, &str, &[&str]); 14] = [
+    // The longest prefix, a short one, and the default route, which has no octets.
     (
         Family::IPV4_UNICAST,
         "192.0.2.1",
@@ -32,6 +33,7 @@ const ROUTES: [(Family, &str, &[&str]); 14] = [
     ),
     (
         Family::IPV6_UNICAST,
+        // RFC 2545 section 3: a link-local next hop may accompany the global one.
         "2001:db8::1 fe80::1",
         &["2001:db8::/32", "2001:db8::1/128", "::/0"],
     ),
@@ -50,6 +52,7 @@ const ROUTES: [(Family, &str, &[&str]); 14] = [
         "192.0.2.1",
         &[
             "192.168.10.0/24 label 100",
+            // Several labels are negotiated here (RFC 8277 section 2.1).
             "10.0.0.0/8 label 100/200/300",
             "0.0.0.0/0 label 0",
         ],
@@ -59,6 +62,7 @@ const ROUTES: [(Family, &str, &[&str]); 14] = [
         "2001:db8::1",
         &[
             "2001:db8::/32 label 1048575",
+            // 248 bits, near the limit of the length octet.
             "2001:db8::1/128 label 1/2/3/4/5",
         ],
     ),
@@ -67,6 +71,7 @@ const ROUTES: [(Family, &str, &[&str]); 14] = [
         "192.0.2.1",
         &[
             "192.168.10.0/24 rd 64512:1 label 100",
+            // A distinguisher of type 1.
             "10.0.0.1/32 rd 192.0.2.1:7 label 1/2/3/4/5",
         ],
     ),
@@ -83,6 +88,7 @@ const ROUTES: [(Family, &str, &[&str]); 14] = [
         "none",
         &[
             "destination 192.0.2.0/24 protocol =udp source-port =53",
+            // Values of one and of two octets in one component.
             "destination-port =80 =443 =8080 =8443 tcp-flags =syn",
         ],
     ),
@@ -91,6 +97,7 @@ const ROUTES: [(Family, &str, &[&str]); 14] = [
         "none",
         &[
             "destination 2001:db8::/32 protocol =icmpv6",
+            // A value of four octets, in a component that only IPv6 has.
             "source 2001:db8:1::/48 flow-label =1000000",
         ],
     ),
@@ -115,21 +122,25 @@ const ROUTES: [(Family, &str, &[&str]); 14] = [
             "esi rd 64512:1 esi 00:01:02:03:04:05:06:07:08:09 ip 192.0.2.1",
             "prefix rd 64512:1 esi 0 etag 0 prefix 10.0.0.0/8 gw 0.0.0.0 label 1",
             "prefix rd 64512:1 esi 0 etag 0 prefix 2001:db8::/32 gw :: label 1",
+            // A route type without a grammar.
             "type 9 0x0102030405",
         ],
     ),
     (
         Family::ROUTE_TARGET,
         "192.0.2.1",
+        // Lengths of 96, 64 and 0 bits.
         &["64512 target:64512:1", "64512 target:64512:0/64", "default"],
     ),
 ];
 
+/// Parses routes of a family.
 fn routes_of(family: Family, texts: &[&str]) -> Vec<AnyNlriBuf> {
     let parse = |text: &&str| AnyNlriBuf::parse(family, text).unwrap();
     texts.iter().map(parse).collect()
 }
 
+/// Returns a context with every family, with or without ADD-PATH.
 fn context(add_path: bool, limit: MessageLimit) -> Context {
     let families = || ROUTES.into_iter().map(|(family, ..)| family);
     let paths = families().filter(|_| add_path);
@@ -141,7 +152,7 @@ fn context(add_path: bool, limit: MessageLimit) -> Context {
         .with_message_limit(limit)
 }
 
-/// Announces `routes` with a short AS path.
+/// Encodes announcements with an empty AS path.
 fn announce<R: EncodeNlri>(
     context: &Context,
     next_hop: &str,
@@ -154,6 +165,7 @@ fn announce<R: EncodeNlri>(
     Ok(octets)
 }
 
+/// Encodes withdrawals.
 fn withdraw<R: EncodeNlri>(
     context: &Context,
     routes: impl IntoIterator<Item = R>,
@@ -163,7 +175,7 @@ fn withdraw<R: EncodeNlri>(
     Ok(octets)
 }
 
-/// Calls `see` with the announced and the withdrawn routes of each message, which checks without a fault.
+/// Calls `see` with the announced and the withdrawn routes of each message. Panics if a message has a fault.
 fn each_message(
     context: &Context,
     mut octets: BytesMut,
@@ -180,7 +192,7 @@ fn each_message(
     assert!(octets.is_empty());
 }
 
-/// The labels of a withdrawal mean nothing (RFC 8277 section 2.4).
+/// Replaces the labels of a withdrawal, which have no meaning (RFC 8277 section 2.4).
 fn without_labels(mut route: AnyNlriBuf) -> AnyNlriBuf {
     if let DestinationBuf::Labeled(LabeledPrefix { labels, .. })
     | DestinationBuf::Vpn(VpnPrefix { labels, .. }) = &mut route.destination
@@ -190,9 +202,10 @@ fn without_labels(mut route: AnyNlriBuf) -> AnyNlriBuf {
     route
 }
 
-/// Encodes the routes in every form in which they can be given, and decodes them.
-fn round_trip(context: &Context, next_hop: &str, routes: &[AnyNlriBuf]) {
-    let lent = routes.iter().map(|route| {
+/// Asserts that the routes decode to themselves, in whatever form they are given to the encoders.
+fn assert_round_trip(context: &Context, next_hop: &str, routes: &[AnyNlriBuf]) {
+    // Pairs of a family and a borrowed destination.
+    let pairs = routes.iter().map(|route| {
         let nlri = Nlri {
             path_id: route.path_id,
             prefix: &route.destination,
@@ -201,12 +214,13 @@ fn round_trip(context: &Context, next_hop: &str, routes: &[AnyNlriBuf]) {
     });
     let announced = announce(context, next_hop, routes).unwrap();
     assert_eq!(
-        announce(context, next_hop, lent.clone()),
+        announce(context, next_hop, pairs.clone()),
         Ok(announced.clone())
     );
     let withdrawn = withdraw(context, routes).unwrap();
-    assert_eq!(withdraw(context, lent), Ok(withdrawn.clone()));
+    assert_eq!(withdraw(context, pairs), Ok(withdrawn.clone()));
 
+    // Views, which are the third form, have to encode to the octets from which they were decoded.
     let (mut decoded, mut again) = (Vec::new(), BytesMut::new());
     each_message(context, announced.clone(), |announced, withdrawn| {
         assert!(withdrawn.is_empty());
@@ -214,7 +228,7 @@ fn round_trip(context: &Context, next_hop: &str, routes: &[AnyNlriBuf]) {
         decoded.extend(announced.into_iter().map(AnyNlriBuf::from));
     });
     assert_eq!(decoded, routes);
-    assert_eq!(again, announced, "views encode as what they were read from");
+    assert_eq!(again, announced);
 
     let (mut decoded, mut again) = (Vec::new(), BytesMut::new());
     each_message(context, withdrawn.clone(), |announced, withdrawn| {
@@ -224,14 +238,14 @@ fn round_trip(context: &Context, next_hop: &str, routes: &[AnyNlriBuf]) {
     });
     let expected: Vec<_> = routes.iter().cloned().map(without_labels).collect();
     assert_eq!(decoded, expected);
-    assert_eq!(again, withdrawn, "views encode as what they were read from");
+    assert_eq!(again, withdrawn);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn routes_of_every_family_decode_to_themselves(
+    fn encoded_routes_of_every_family_decode_to_themselves(
         picks in vec((any::<Index>(), any::<u32>()), 1..400),
         add_path in any::<bool>(),
         extended in any::<bool>(),
@@ -244,19 +258,20 @@ proptest! {
                 path_id: add_path.then_some(PathId(*path_id)),
                 ..index.get(&known).clone()
             };
-            // Three default routes in a row are refused: they look like path identifiers.
+            // Three default routes in a row look like path identifiers, and the encoder refuses them.
             let mut routes: Vec<_> = picks.iter().map(pick).collect();
             routes.dedup();
-            round_trip(&context, next_hop, &routes);
+            assert_round_trip(&context, next_hop, &routes);
         }
     }
 }
 
 #[test]
-fn raw_families_have_one_field_a_message() {
+fn raw_routes_take_one_message_each() {
     let context = context(false, MessageLimit::Standard);
     let routes = routes_of(RAW, &["0x0102", "0x03"]);
-    round_trip(&context, "none", &routes);
+    assert_round_trip(&context, "none", &routes);
+    // Without its grammar, the end of a route is the end of the field.
     let mut messages = 0;
     each_message(&context, withdraw(&context, &routes).unwrap(), |_, _| {
         messages += 1;
@@ -264,8 +279,12 @@ fn raw_families_have_one_field_a_message() {
     assert_eq!(messages, 2);
 }
 
-/// Asserts that a typed route is written as the route of any family with the same text.
-fn assert_same<R: EncodeNlri>(family: Family, text: &str, route: impl Fn(Option<PathId>) -> R) {
+/// Asserts that a typed route and the `AnyNlriBuf` with the same text encode to the same octets.
+fn assert_same_octets<R: EncodeNlri>(
+    family: Family,
+    text: &str,
+    route: impl Fn(Option<PathId>) -> R,
+) {
     let next_hop = ROUTES
         .into_iter()
         .find_map(|(it, next_hop, _)| (it == family).then_some(next_hop))
@@ -293,36 +312,38 @@ fn assert_same<R: EncodeNlri>(family: Family, text: &str, route: impl Fn(Option<
     }
 }
 
-/// Makes routes of the value with this text.
+/// Returns a constructor of routes with the value that the text parses to.
 fn parsed<V: FromStr<Err: Debug> + Copy>(text: &str) -> impl Fn(Option<PathId>) -> Nlri<V> {
     let prefix = text.parse().unwrap();
     move |path_id| Nlri { path_id, prefix }
 }
 
 #[test]
-fn typed_routes_encode_as_routes_of_any_family() {
+fn typed_routes_encode_like_any_nlri() {
     for (family, _, texts) in ROUTES {
+        // Unknown EVPN types have no type of their own.
         for text in texts.iter().filter(|text| !text.starts_with("type ")) {
             match family {
-                Family::IPV4_UNICAST => assert_same(family, text, parsed::<Ipv4Net>(text)),
-                Family::IPV6_UNICAST => assert_same(family, text, parsed::<Ipv6Net>(text)),
+                Family::IPV4_UNICAST => assert_same_octets(family, text, parsed::<Ipv4Net>(text)),
+                Family::IPV6_UNICAST => assert_same_octets(family, text, parsed::<Ipv6Net>(text)),
                 Family::IPV4_LABELED | Family::IPV6_LABELED => {
-                    assert_same(family, text, parsed::<LabeledPrefix>(text));
+                    assert_same_octets(family, text, parsed::<LabeledPrefix>(text));
                 }
                 Family::IPV4_VPN | Family::IPV6_VPN => {
-                    assert_same(family, text, parsed::<VpnPrefix>(text));
+                    assert_same_octets(family, text, parsed::<VpnPrefix>(text));
                 }
-                Family::L2VPN_EVPN => assert_same(family, text, parsed::<EvpnRoute>(text)),
+                Family::L2VPN_EVPN => assert_same_octets(family, text, parsed::<EvpnRoute>(text)),
                 Family::ROUTE_TARGET => {
-                    assert_same(family, text, parsed::<RouteTargetPrefix>(text));
+                    assert_same_octets(family, text, parsed::<RouteTargetPrefix>(text));
                 }
+                // These types alone mean another family or none, so the family accompanies them.
                 Family::IPV4_MULTICAST => {
                     let route = parsed::<Ipv4Net>(text);
-                    assert_same(family, text, |path_id| (family, route(path_id)));
+                    assert_same_octets(family, text, |path_id| (family, route(path_id)));
                 }
                 Family::IPV6_MULTICAST => {
                     let route = parsed::<Ipv6Net>(text);
-                    assert_same(family, text, |path_id| (family, route(path_id)));
+                    assert_same_octets(family, text, |path_id| (family, route(path_id)));
                 }
                 _ => {
                     let rule = &flowspec(family, text);
@@ -330,23 +351,23 @@ fn typed_routes_encode_as_routes_of_any_family() {
                         path_id,
                         prefix: rule,
                     };
-                    assert_same(family, text, |path_id| (family, route(path_id)));
+                    assert_same_octets(family, text, |path_id| (family, route(path_id)));
                 }
             }
         }
     }
 }
 
-/// A prefix of either address family is one of the unicast family of its addresses.
 #[test]
-fn unicast_prefixes_of_either_kind_tell_their_family() {
+fn prefixes_of_either_address_family_encode_as_unicast() {
     for (family, _, texts) in &ROUTES[..2] {
         for text in *texts {
-            assert_same(*family, text, parsed::<IpNet>(text));
+            assert_same_octets(*family, text, parsed::<IpNet>(text));
         }
     }
 }
 
+/// Parses a flow specification.
 fn flowspec(family: Family, text: &str) -> FlowSpecBuf {
     let destination = AnyNlriBuf::parse(family, text).unwrap().destination;
     let DestinationBuf::FlowSpec(rule) = destination else {
@@ -355,10 +376,10 @@ fn flowspec(family: Family, text: &str) -> FlowSpecBuf {
     rule
 }
 
-/// One call may have routes of several families: each run of one family has messages of its own.
 #[test]
-fn families_are_not_mixed_in_a_message() {
+fn consecutive_routes_of_one_family_share_messages() {
     let context = context(false, MessageLimit::Standard);
+    // The first and the last run are of one family, but the order of the caller is kept.
     let runs: [(Family, &[&str]); 4] = [
         (Family::IPV4_UNICAST, &["10.0.0.0/8", "192.0.2.0/24"]),
         (Family::IPV4_VPN, &["10.0.0.0/8 rd 64512:1 label 3"]),
@@ -367,7 +388,7 @@ fn families_are_not_mixed_in_a_message() {
     ];
     let runs = runs.map(|(family, texts)| routes_of(family, texts));
     let routes = runs.concat();
-    round_trip(&context, "192.0.2.1", &routes);
+    assert_round_trip(&context, "192.0.2.1", &routes);
     let mut messages = Vec::new();
     each_message(
         &context,
@@ -380,16 +401,15 @@ fn families_are_not_mixed_in_a_message() {
 }
 
 #[test]
-fn no_routes_make_no_message() {
+fn empty_list_of_routes_encodes_to_no_message() {
     let context = context(false, MessageLimit::Standard);
     let none: [Nlri<VpnPrefix>; 0] = [];
     assert_eq!(announce(&context, "192.0.2.1", none), Ok(BytesMut::new()));
     assert_eq!(withdraw(&context, none), Ok(BytesMut::new()));
 }
 
-/// Every family refuses the routes of the families that have another grammar.
 #[test]
-fn routes_of_another_family_are_refused() {
+fn routes_with_the_grammar_of_another_family_are_refused() {
     let context = context(false, MessageLimit::Standard);
     for (family, next_hop, _) in ROUTES.into_iter().chain([(RAW, "none", &[][..])]) {
         for (other, _, texts) in ROUTES {
@@ -398,7 +418,7 @@ fn routes_of_another_family_are_refused() {
             if family == other || (family.afi == other.afi && same_grammar) {
                 continue;
             }
-            // A rule without prefixes is one of either address family.
+            // Only the first: a FlowSpec rule without prefixes is legal in either address family.
             for route in routes_of(other, &texts[..1]) {
                 let route = AnyNlriBuf { family, ..route };
                 let announced = announce(&context, next_hop, [&route]);
@@ -425,9 +445,9 @@ fn routes_of_another_family_are_refused() {
     }
 }
 
-/// A received rule belongs to the family in which it was received.
 #[test]
-fn received_rules_of_another_family_are_refused() {
+fn received_rule_in_another_family_is_refused() {
+    // The octets of a received rule are copied, so only its own family is known to parse them.
     let context = context(false, MessageLimit::Standard);
     let octets = withdraw(
         &context,
@@ -444,12 +464,12 @@ fn received_rules_of_another_family_are_refused() {
     });
 }
 
-/// An error at the last of many routes leaves nothing behind.
 #[test]
-fn refused_routes_leave_the_buffer_as_it_was() {
+fn refused_routes_leave_the_buffer_unchanged() {
     let context = context(false, MessageLimit::Standard);
     for (family, next_hop, texts) in ROUTES {
         let mut routes = vec![AnyNlriBuf::parse(family, texts[0]).unwrap(); 900];
+        // The error comes last, after messages have been written.
         routes[899].path_id = Some(PathId(7));
         let mut octets = BytesMut::from(&b"before"[..]);
         let attributes = AttributeSet::new(Origin::IGP);
@@ -466,7 +486,7 @@ fn refused_routes_leave_the_buffer_as_it_was() {
 }
 
 #[test]
-fn families_that_are_not_negotiated_are_refused() {
+fn routes_of_a_family_without_negotiation_are_refused() {
     for (family, next_hop, texts) in ROUTES {
         let others = ROUTES.into_iter().map(|(other, ..)| other);
         let context =
@@ -478,9 +498,9 @@ fn families_that_are_not_negotiated_are_refused() {
     }
 }
 
-/// RFC 8955 section 4: only flow specifications do without a next hop.
 #[test]
-fn next_hops_that_do_not_suit_are_refused() {
+fn unsuitable_next_hop_is_refused() {
+    // RFC 8955 section 4: only flow specifications have no next hop.
     let context = context(false, MessageLimit::Standard);
     for (family, next_hop, texts) in ROUTES {
         let routes = routes_of(family, &texts[..1]);
@@ -501,13 +521,14 @@ fn next_hops_that_do_not_suit_are_refused() {
 }
 
 #[test]
-fn labels_that_a_receiver_would_not_read_are_refused() {
+fn labels_that_a_receiver_cannot_parse_are_refused() {
+    // RFC 8277 section 2.2: without the capability a receiver reads one label and takes the next for a prefix.
     let context = Context::new(PeerKind::Internal).with_families([Family::IPV4_LABELED]);
     let several: LabeledPrefix = "10.0.0.0/8 label 100/200".parse().unwrap();
     assert!(announce(&context, "192.0.2.1", [Nlri::new(several)]).is_err());
     let negotiated = context.with_multiple_labels([Family::IPV4_LABELED]);
     assert!(announce(&negotiated, "192.0.2.1", [Nlri::new(several)]).is_ok());
-    // Ten labels, a route distinguisher and a prefix are more bits than the length octet can say.
+    // Ten labels, a route distinguisher and a prefix exceed the 255 bits of the length octet.
     let long: VpnPrefix = "10.0.0.0/8 rd 64512:1 label 1/2/3/4/5/6/7/8/9/10"
         .parse()
         .unwrap();
@@ -517,12 +538,12 @@ fn labels_that_a_receiver_would_not_read_are_refused() {
     assert!(announce(&context, "192.0.2.1", [Nlri::new(long)]).is_err());
     assert!(
         withdraw(&context, [Nlri::new(long)]).is_ok(),
-        "labels are not sent"
+        "RFC 8277 section 2.4: a withdrawal has no labels"
     );
 }
 
 #[test]
-fn end_of_rib_is_read_in_every_family() {
+fn end_of_rib_decodes_in_every_family() {
     let context = context(false, MessageLimit::Standard);
     let families = ROUTES.into_iter().map(|(family, ..)| family);
     for family in families.chain([RAW]) {

@@ -1,4 +1,4 @@
-//! Golden messages, read and written: `golden/*.txt` hold annotated octets and what they say in words.
+//! Golden messages, decoded and encoded. `golden/*.txt` hold annotated octets and the same contents as text.
 
 #![cfg(test)]
 
@@ -13,7 +13,7 @@ use bgp_wire::{
 use bytes::BytesMut;
 use common::{frame, hex, update};
 
-/// One message of a file.
+/// One message of a golden file.
 #[derive(Default)]
 struct Golden {
     title: String,
@@ -26,17 +26,20 @@ struct Golden {
     octets: Vec<u8>,
 }
 
+/// Parses a golden file. Its header describes the format.
 fn parse(file: &str) -> Vec<Golden> {
     let mut all = Vec::new();
     for text in file.split("\n\n") {
         let (mut golden, mut in_octets, mut digits) = (Golden::default(), false, String::new());
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            // The first colon in front of a space ends the family; routes contain colons of their own.
             let route = || {
                 let (family, route) = rest.split_once(": ").expect("FAMILY: ROUTE");
                 (family.parse().expect("a family"), route.to_owned())
             };
             match word {
+                // Annotations contain any words, so the octets end at the empty line only.
                 _ if in_octets => {
                     let rest = rest.trim_start().replace("ff*16", &"ff".repeat(16));
                     digits += &rest.replace("00*251", &"00".repeat(251));
@@ -60,6 +63,7 @@ fn parse(file: &str) -> Vec<Golden> {
 }
 
 impl Golden {
+    /// Returns the context of the line `context`.
     fn context(&self) -> Context {
         let mut words = self.context.split(' ');
         let mut context = Context::new(match words.next() {
@@ -82,12 +86,14 @@ impl Golden {
         context
     }
 
+    /// Returns the next hop of the line `next-hop`.
     fn next_hop(&self) -> NextHop {
         let text = self.next_hop.as_ref();
         text.map_or(NextHop::Absent, |text| text.parse().unwrap())
     }
 
-    fn read(&self) {
+    /// Asserts that the octets decode to the text.
+    fn assert_decodes(&self) {
         let frame = frame(self.octets.clone());
         let context = self.context();
         let update = update(&frame, &context);
@@ -103,7 +109,8 @@ impl Golden {
         assert_eq!(routes(checked.withdrawn_routes().collect()), self.withdrawn);
         if let Some(attributes) = &self.attributes {
             let mut set = AttributeSet::from(&checked);
-            // Whoever passes an attribute on that it does not know says so; here it is not passed on.
+            // RFC 4271 section 5: the set is ready to be passed on, and has the Partial bit of unknown attributes set.
+            // The golden text shows the bit as received.
             for unknown in &mut set.unknown {
                 let mut raw = update.raw_attributes().flatten();
                 let raw = raw.find(|raw| raw.code == unknown.code).unwrap();
@@ -117,8 +124,10 @@ impl Golden {
         }
     }
 
-    fn write(&self) {
+    /// Asserts that the text encodes to the octets.
+    fn assert_encodes(&self) {
         let attributes = self.attributes.as_ref().map(|text| text.parse().unwrap());
+        // A message that only withdraws has no attributes, and those of the value are not written.
         let mut update = UpdateBuf::new(attributes.unwrap_or(AttributeSet::new(Origin::IGP)));
         for (family, route) in &self.announced {
             update.announce(AnyNlriBuf::parse(*family, route).unwrap());
@@ -135,13 +144,14 @@ impl Golden {
 }
 
 #[test]
-fn routes_are_read_and_written() {
+fn golden_routes_decode_and_encode() {
     let all = parse(include_str!("golden/routes.txt"));
     for golden in &all {
-        golden.read();
-        golden.write();
+        golden.assert_decodes();
+        golden.assert_encodes();
     }
     for path_id in [false, true] {
+        // Every family, announced and withdrawn, with and without path identifiers.
         let of_form = all
             .iter()
             .filter(|golden| golden.context.contains("add-path") == path_id);
@@ -155,15 +165,15 @@ fn routes_are_read_and_written() {
                 .iter()
                 .find(|family| !covered.contains(family));
             assert_eq!(missing, None, "with path identifiers: {path_id}");
-            // One that is not parsed, as octets.
+            // One family that is not parsed must be among them.
             assert!(covered.len() > Family::PARSED.len() || path_id);
         }
     }
 }
 
-/// The text of a message as a value, which is written as these octets again.
+/// Asserts that a decoded value equals the line `json`, and that this encodes to the octets.
 #[cfg(feature = "serde")]
-fn rewritten<T>(
+fn assert_json<T>(
     golden: &Golden,
     value: &T,
     write: impl FnOnce(&T, &mut BytesMut) -> Result<(), bgp_wire::EncodeError>,
@@ -174,6 +184,7 @@ fn rewritten<T>(
     let expected: T =
         serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", golden.title));
     assert_eq!(*value, expected, "{}", golden.title);
+    // The text is also golden, because users may store it.
     assert_eq!(serde_json::to_string(value).unwrap(), json);
     let mut octets = BytesMut::new();
     assert_eq!(write(&expected, &mut octets), Ok(()), "{}", golden.title);
@@ -182,7 +193,7 @@ fn rewritten<T>(
 
 #[cfg(feature = "serde")]
 #[test]
-fn other_messages_are_read_and_written() {
+fn golden_messages_other_than_updates_decode_and_encode() {
     use bgp_wire::{Message, NotificationBuf, OpenBuf};
     let mut codes = BTreeSet::new();
     for golden in &parse(include_str!("golden/messages.txt")) {
@@ -190,16 +201,16 @@ fn other_messages_are_read_and_written() {
         match frame.decode(&context).unwrap() {
             Message::Open(open) => {
                 codes.extend(open.capabilities().map(|capability| capability.code()));
-                rewritten(golden, &OpenBuf::from(open), OpenBuf::encode);
+                assert_json(golden, &OpenBuf::from(open), OpenBuf::encode);
             }
             Message::Notification(notification) => {
                 let write = |value: &NotificationBuf, out: &mut BytesMut| {
                     value.encode(out);
                     Ok(())
                 };
-                rewritten(golden, &NotificationBuf::from(notification), write);
+                assert_json(golden, &NotificationBuf::from(notification), write);
             }
-            Message::RouteRefresh(refresh) => rewritten(golden, &refresh, |value, out| {
+            Message::RouteRefresh(refresh) => assert_json(golden, &refresh, |value, out| {
                 value.encode(out);
                 Ok(())
             }),
@@ -213,17 +224,18 @@ fn other_messages_are_read_and_written() {
 }
 
 #[test]
-fn attributes_are_read_and_written() {
+fn golden_attributes_decode_and_encode() {
     let all = parse(include_str!("golden/attributes.txt"));
     let mut codes = BTreeSet::new();
     for golden in &all {
-        golden.read();
-        golden.write();
+        golden.assert_decodes();
+        golden.assert_encodes();
         let frame = frame(golden.octets.clone());
         let context = golden.context();
         let update = update(&frame, &context);
         codes.extend(update.raw_attributes().flatten().map(|raw| raw.code));
     }
+    // The golden routes have these.
     let elsewhere = [AttributeCode::MP_REACH_NLRI, AttributeCode::MP_UNREACH_NLRI];
     for code in AttributeCode::REGISTERED {
         assert!(

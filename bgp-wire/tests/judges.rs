@@ -1,12 +1,14 @@
-//! Messages before independent judges: tshark reads what we write and what FRR, BIRD, GoBGP, OpenBGPD and ExaBGP sent, and
-//! says the same of every field as we; scapy writes what we read.
+//! The codec compared with independent implementations.
 //!
-//! Where tshark or scapy is missing the test says that it is left out, and fails if SPEAKERD_LAB=require.
+//! tshark decodes our messages and those of FRR, BIRD, GoBGP, OpenBGPD and ExaBGP; every field has to agree with our
+//! decoding. We decode messages that scapy encodes.
+//!
+//! If tshark or scapy is missing, the test is reported as ignored. It fails instead if SPEAKERD_LAB=require.
 
 #![cfg(test)]
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "of a message only that is looked at which the judge knows, too"
+    reason = "only fields that the other implementation knows are compared"
 )]
 
 mod common;
@@ -28,15 +30,17 @@ use common::{frame, hex};
 use fields::{Fields, NAMES, fields};
 use libtest_mimic::{Arguments, Completion, Trial};
 
-/// Messages of one session: who sent them, what was negotiated, and what they are called.
+/// The messages of one session, each with a title.
 struct Session {
+    /// The sender.
     name: String,
+    /// The negotiated parameters as words: the kind of peer first, then `add-path` and others.
     context: String,
     messages: Vec<(String, Vec<u8>)>,
 }
 
 impl Session {
-    /// A file of `captures/`: `context WORDS`, then lines of a name and octets.
+    /// Reads a file of `captures/`: a line `context WORDS`, then lines of a message type and octets.
     fn recorded(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap();
         let mut session = Self {
@@ -57,8 +61,8 @@ impl Session {
         session
     }
 
-    /// The families for which the sender's OPEN offers path identifiers.
-    fn open(&self) -> Option<Vec<Family>> {
+    /// Returns the families for which the sender's OPEN offers to send path identifiers. `None` without an OPEN.
+    fn add_path_offer(&self) -> Option<Vec<Family>> {
         let (_, octets) = self
             .messages
             .iter()
@@ -79,6 +83,7 @@ impl Session {
         Some(families.collect())
     }
 
+    /// Returns the context of the session.
     fn context(&self) -> Context {
         let has = |word| self.context.split(' ').any(|it| it == word);
         let peer = match self.context.split(' ').next() {
@@ -86,9 +91,9 @@ impl Session {
             Some("confederation") => PeerKind::Confederation,
             _ => PeerKind::External,
         };
-        // Path identifiers are there where the sender has said that it sends them, and the recorder takes all.
-        let add_path: Vec<Family> = match self.open() {
-            Some(open) if has("add-path") => open,
+        // The recorder accepts path identifiers in every family, so the sender's OPEN decides (RFC 7911 section 4).
+        let add_path: Vec<Family> = match self.add_path_offer() {
+            Some(families) if has("add-path") => families,
             None if has("add-path") => Family::PARSED.into(),
             _ => Vec::new(),
         };
@@ -99,24 +104,26 @@ impl Session {
             .with_multiple_labels(families(has("multiple-labels")))
             .with_add_path(add_path)
             .with_four_octet_as(!has("as2"))
+            // tshark reports them without judging (RFC 9774).
             .with_as_sets(true)
             .with_message_limit(MessageLimit::Extended)
     }
 }
 
+/// Returns the recorded sessions, in the order of their file names.
 fn recorded() -> Vec<Session> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
-    let files = std::fs::read_dir(directory)
+    let mut files: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = files
+        .map(|entry| entry.unwrap().path())
+        // The directory also contains the recorder.
         .filter(|path| path.extension().is_some_and(|it| it == "txt"))
         .collect();
     files.sort();
     files.iter().map(|path| Session::recorded(path)).collect()
 }
 
-/// The golden messages, which our encoder writes as they stand there (see golden.rs), by their contexts.
+/// Returns the golden messages, grouped by context. Our encoder writes the same octets (see golden.rs).
 fn golden() -> Vec<Session> {
     let mut sessions: Vec<Session> = Vec::new();
     for file in [
@@ -131,6 +138,7 @@ fn golden() -> Vec<Session> {
                 .unwrap();
             let (_, octets) = text.split_once("\noctets\n").unwrap();
             let octets = hex(&octets.replace("ff*16", &"ff".repeat(16)));
+            // One session for each context, because tshark reads a file with one set of parameters.
             let position = sessions
                 .iter()
                 .position(|session| session.context == context);
@@ -148,8 +156,8 @@ fn golden() -> Vec<Session> {
     sessions
 }
 
-/// What our encoder makes of values beside UPDATEs.
-fn written() -> Session {
+/// Returns encoded messages other than UPDATEs with routes.
+fn encoded() -> Session {
     let mut messages = Vec::new();
     let mut write = |title: &str, encode: &dyn Fn(&mut BytesMut)| {
         let mut octets = BytesMut::new();
@@ -185,6 +193,7 @@ fn written() -> Session {
         ],
     };
     write("open", &|out| open.encode(out).unwrap());
+    // The text is dropped unless the reason is a shutdown (RFC 9003).
     for reason in Reason::REGISTERED {
         let notification = NotificationBuf::with_text(*reason, "maintenance until noon");
         write(&reason.to_string(), &|out| notification.encode(out));
@@ -197,14 +206,15 @@ fn written() -> Session {
         write("End-of-RIB", &|out| encode_end_of_rib(family, out));
     }
     Session {
-        name: "written".into(),
+        name: "encoded".into(),
         context: "external".into(),
         messages,
     }
 }
 
-/// A capture of one connection from port 179, a message a segment.
+/// Returns a capture file of one connection from port 179, with one message in each segment.
 fn pcap(messages: &[(String, Vec<u8>)]) -> Vec<u8> {
+    // The header of a pcap file, little endian: magic, version 2.4, two unused numbers, maximum length, Ethernet.
     let mut file = [
         &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..],
         &[0; 8],
@@ -215,6 +225,7 @@ fn pcap(messages: &[(String, Vec<u8>)]) -> Vec<u8> {
     for (_, message) in messages {
         let length = u16::try_from(message.len()).unwrap();
         let ethernet = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &[8, 0]].concat();
+        // Checksums are zero, which tshark does not verify by default.
         let addresses = [10, 0, 0, 2, 10, 0, 0, 1];
         let ip = [
             &[0x45, 0],
@@ -232,17 +243,19 @@ fn pcap(messages: &[(String, Vec<u8>)]) -> Vec<u8> {
         let packet = [ethernet, ip, tcp, message.clone()].concat();
         let octets = u32::try_from(packet.len()).unwrap().to_le_bytes();
         file.extend([&[0; 8][..], &octets, &octets, &packet].concat());
+        // tshark reassembles the stream by sequence numbers.
         sequence += u32::from(length);
     }
     file
 }
 
+/// Returns the path of a temporary file of this process.
 fn temporary(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("bgp-wire-judges-{}-{name}", std::process::id()))
 }
 
-/// Whether a judge is here. Where everything has to be, its absence is a failure.
-fn present(program: &str, arguments: &[&str]) -> bool {
+/// Returns `true` if the program runs. Panics if it does not and SPEAKERD_LAB requires it.
+fn is_installed(program: &str, arguments: &[&str]) -> bool {
     let found = Command::new(program)
         .args(arguments)
         .output()
@@ -252,25 +265,28 @@ fn present(program: &str, arguments: &[&str]) -> bool {
             std::env::var("SPEAKERD_LAB").as_deref() != Ok("require"),
             "{program} is missing"
         );
-        eprintln!("LEFT OUT: {program} {arguments:?} does not run here");
+        eprintln!("LEFT OUT: {program} {arguments:?} does not run");
     }
     found
 }
 
-/// What tshark says of each message.
+/// Returns the fields of each message as tshark decodes them.
 fn tshark(session: &Session) -> Vec<Fields> {
     let file = temporary(&session.name.replace(' ', "-"));
     std::fs::write(&file, pcap(&session.messages)).unwrap();
+    // tshark does not see the OPENs of every session, so it is told the width of AS numbers.
     let mut command = Command::new("tshark");
     let width = if session.context().four_octet_as() {
         "4 octet"
     } else {
         "2 octet"
     };
+    // `-n`: names of addresses would need a resolver.
     command
         .args(["-n", "-r"])
         .arg(&file)
         .args(["-o", &format!("bgp.asn_len:{width}")]);
+    // A communication may contain a comma, the default separator of repeated values.
     command.args(["-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"]);
     for name in NAMES {
         command.args(["-e", &format!("bgp.{name}")]);
@@ -295,8 +311,10 @@ fn tshark(session: &Session) -> Vec<Fields> {
     text.lines().map(row).collect()
 }
 
-/// What tshark 4.0 does not know: path identifiers in front of routes that are not plain prefixes, VPN-IPv6 routes, and
-/// the offset of an IPv6 flow specification.
+/// Returns `true` if tshark 4.0 does not support the field in this message.
+///
+/// It knows neither path identifiers in front of routes other than prefixes, nor VPN-IPv6 routes, nor the offset of an
+/// IPv6 flow specification.
 fn is_gap(name: &str, frame: &Frame, context: &Context) -> bool {
     let Ok(Message::Update(update)) = frame.decode(context) else {
         return false;
@@ -306,51 +324,58 @@ fn is_gap(name: &str, frame: &Frame, context: &Context) -> bool {
     let of_route = ["rd", "prefix_length", "nlri_path_id"].contains(&name) || name.contains("nlri");
     routes.any(|route| match route.family {
         Family::IPV6_VPN => of_route,
-        // It takes the zeros of a default route for a path identifier.
+        // tshark takes the zeros of a default route for a path identifier.
         _ if route.destination.to_string().ends_with("/0") => of_route,
         Family::IPV6_FLOWSPEC if route.to_string().contains("/64/32") => of_route,
         Family::IPV4_UNICAST
         | Family::IPV6_UNICAST
         | Family::IPV4_MULTICAST
         | Family::IPV6_MULTICAST => false,
-        // It looks for attributes where the routes are.
+        // tshark reads the routes as attributes.
         Family::IPV4_FLOWSPEC_VPN | Family::IPV6_FLOWSPEC_VPN if route.path_id.is_some() => true,
         _ => of_route && route.path_id.is_some(),
     })
 }
 
+// Not the standard harness, which cannot report a test as ignored at run time.
 fn main() -> ExitCode {
     let judge = |name, program, arguments: &'static [&str], run: fn()| {
         Trial::ignorable_test(name, move || {
-            if !present(program, arguments) {
-                return Ok(Completion::ignored_with("it is not installed"));
+            if !is_installed(program, arguments) {
+                return Ok(Completion::ignored_with("not installed"));
             }
             run();
             Ok(Completion::Completed)
         })
     };
     let trials = vec![
-        judge("tshark agrees", "tshark", &["--version"], tshark_agrees),
         judge(
-            "scapy is understood",
+            "messages_decoded_by_tshark_have_the_same_fields",
+            "tshark",
+            &["--version"],
+            assert_tshark_agrees,
+        ),
+        judge(
+            "messages_encoded_by_scapy_decode_to_its_values",
             PYTHON,
             &["-c", "import scapy.contrib.bgp"],
-            scapy_is_understood,
+            assert_scapy_decodes,
         ),
-        Trial::test("recorded routes survive", || {
-            recorded_routes_survive();
+        Trial::test("recorded_routes_encode_and_decode_to_themselves", || {
+            assert_recorded_routes_round_trip();
             Ok(())
         }),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Debian's, for which Debian's scapy is installed.
+/// Debian's interpreter, because Debian's scapy is installed for it. Another one may be first in the path.
 const PYTHON: &str = "/usr/bin/python3";
 
-fn tshark_agrees() {
+/// Compares every field of every message with tshark.
+fn assert_tshark_agrees() {
     let (mut wrong, mut compared, mut values) = (Vec::new(), 0, BTreeSet::new());
-    for session in golden().into_iter().chain(recorded()).chain([written()]) {
+    for session in golden().into_iter().chain(recorded()).chain([encoded()]) {
         let seen = tshark(&session);
         assert_eq!(seen.len(), session.messages.len(), "{}", session.name);
         for ((title, octets), theirs) in session.messages.iter().zip(seen) {
@@ -378,16 +403,17 @@ fn tshark_agrees() {
         wrong.len(),
         wrong.join("\n")
     );
+    // Guards against a comparison of nothing: a misspelt field is never present on either side.
     assert!(compared >= 5000, "{compared} values");
     let never: Vec<_> = NAMES
         .iter()
         .filter(|name| !values.contains(*name))
         .collect();
-    assert!(never.is_empty(), "in no message: {never:?}");
+    assert!(never.is_empty(), "fields in no message: {never:?}");
 }
 
-/// What the five daemons sent says the same once we have written it ourselves.
-fn recorded_routes_survive() {
+/// Encodes the routes that the five daemons sent, and compares what decodes again.
+fn assert_recorded_routes_round_trip() {
     let mut updates = 0;
     for session in recorded() {
         let context = session.context();
@@ -410,18 +436,20 @@ fn recorded_routes_survive() {
                 withdrawn.extend(received.withdrawn.iter().map(ToString::to_string));
             }
             assert_eq!(announced, sent.announced, "{}, {title}", session.name);
+            // The labels of withdrawals are not kept (RFC 8277 section 2.4), so only the number is compared.
             assert_eq!(withdrawn.len(), sent.withdrawn.len());
             updates += 1;
         }
     }
+    // Recordings that are no longer found must not pass.
     assert!(updates >= 250, "{updates} UPDATEs");
 }
 
-/// Prints messages in hex, and behind each what is in it.
+/// A script that prints a name, a message in hex, and its contents as text, for each of seven messages.
 const SCAPY: &str = r#"
 from scapy.contrib.bgp import *
-def out(name, packet, says):
-    print(name, bytes(packet).hex(), says, sep="\t")
+def out(name, packet, contents):
+    print(name, bytes(packet).hex(), contents, sep="\t")
 out("keepalive", BGPKeepAlive(), "")
 out("open", BGPHeader(type=1)/BGPOpen(version=4, my_as=64512, hold_time=90, bgp_id="192.0.2.1", opt_params=[
     BGPOptParam(param_type=2, param_value=BGPCapMultiprotocol(afi=2, safi=1)),
@@ -445,8 +473,8 @@ out("notification", BGPHeader(type=3)/BGPNotification(error_code=6, error_subcod
 out("refresh", BGPHeader(type=5)/BGPRouteRefresh(afi=1, safi=1), "ipv4 unicast")
 "#;
 
-/// What a message says, in the words of the script above.
-fn says(octets: Vec<u8>) -> String {
+/// Returns the contents of a message as text, in the format of the script.
+fn contents(octets: Vec<u8>) -> String {
     let frame = Frame::from_bytes(octets.into(), MessageLimit::Standard).unwrap();
     match frame.decode(&Context::new(PeerKind::External)).unwrap() {
         Message::Open(open) => {
@@ -471,7 +499,8 @@ fn says(octets: Vec<u8>) -> String {
     }
 }
 
-fn scapy_is_understood() {
+/// Decodes the messages that scapy encodes, and compares their contents.
+fn assert_scapy_decodes() {
     let output = Command::new(PYTHON).args(["-c", SCAPY]).output().unwrap();
     assert!(
         output.status.success(),
@@ -484,7 +513,8 @@ fn scapy_is_understood() {
         let [name, octets, expected] = parts[..] else {
             panic!("{line}")
         };
-        assert_eq!(says(hex(octets)), expected, "{name}");
+        assert_eq!(contents(hex(octets)), expected, "{name}");
     }
+    // A script that prints less must not pass.
     assert_eq!(text.lines().count(), 7);
 }

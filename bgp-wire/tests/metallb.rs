@@ -1,4 +1,4 @@
-//! The octets that MetalLB v0.12.1 sends, recorded from its own encoder: decoded, and encoded back to the same octets.
+//! Messages recorded from the encoder of MetalLB v0.12.1: they decode, and encode to the same octets.
 
 #![cfg(test)]
 
@@ -13,12 +13,14 @@ use common::{frame, hex, message, update};
 
 const MARKER: &str = "ffffffffffffffffffffffffffffffff";
 
+/// Returns a recorded message, whose marker is omitted in the tables.
 fn recorded(rest: &str) -> Bytes {
     hex(&format!("{MARKER}{rest}")).into()
 }
 
 static INTERNAL: Context = Context::new(PeerKind::Internal);
 
+/// Decodes the OPEN in a frame.
 fn open_of(frame: &Frame) -> Open<'_> {
     match frame.decode(&INTERNAL) {
         Ok(Message::Open(open)) => open,
@@ -27,7 +29,7 @@ fn open_of(frame: &Frame) -> Open<'_> {
 }
 
 #[test]
-fn opens() {
+fn recorded_opens_decode_and_encode_to_the_same_octets() {
     let vectors = [
         (
             "00310104fc00005ac0a8006f14021201040001000101040002000141040000fc00",
@@ -36,12 +38,14 @@ fn opens() {
             90,
         ),
         (
+            // An AS number above 65535 is AS_TRANS in the two-octet field (RFC 6793 section 4.2.2).
             "003101045ba0005ac0a8006f1402120104000100010104000200014104fa56ea01",
             23456,
             4_200_000_001,
             90,
         ),
         (
+            // MetalLB takes the hold time modulo 65536: 86400 s became 20864 s.
             "00310104fc005180c0a8006f14021201040001000101040002000141040000fc00",
             64512,
             64512,
@@ -75,6 +79,7 @@ fn opens() {
     }
 }
 
+/// A recorded UPDATE that announces one prefix, and its values.
 struct Announcement {
     octets: &'static str,
     context: Context,
@@ -85,8 +90,9 @@ struct Announcement {
 }
 
 #[test]
-fn announcements() {
+fn recorded_announcements_decode_and_encode_to_the_same_octets() {
     let vectors = [
+        // Internal: an empty AS path, and a LOCAL_PREF of 0.
         Announcement {
             octets: "0031020000001540010102400200400304c0a8006f4005040000000020c0a80a01",
             context: Context::new(PeerKind::Internal),
@@ -103,6 +109,7 @@ fn announcements() {
             local_pref: None,
             communities: &["64512:1"],
         },
+        // External to a peer without four-octet AS numbers (RFC 6793).
         Announcement {
             octets: "002d0200000012400101024002040201fc00400304c0a8006f18c0a80a",
             context: Context::new(PeerKind::External).with_four_octet_as(false),
@@ -131,6 +138,7 @@ fn announcements() {
         assert_eq!(announced, [Nlri::new(vector.prefix.parse().unwrap())]);
         assert_eq!(checked.withdrawn().count(), 0);
 
+        // Built from the decoded values, so that the encoder alone decides the octets.
         let mut built = UpdateBuf::new(AttributeSet::from(&checked));
         let next_hop = std::net::IpAddr::V4(checked.next_hop().unwrap());
         built.set_next_hop(Family::IPV4_UNICAST, next_hop);
@@ -144,7 +152,7 @@ fn announcements() {
 }
 
 #[test]
-fn withdrawal() {
+fn recorded_withdrawal_decodes_and_encodes_to_the_same_octets() {
     let vector = recorded("002002000920c0a80a0118c0a80a0000");
     let context = Context::new(PeerKind::Internal);
     let frame = frame(vector.clone());
@@ -154,6 +162,7 @@ fn withdrawal() {
         withdrawn,
         ["192.168.10.1/32", "192.168.10.0/24"].map(|text| Nlri::new(text.parse().unwrap()))
     );
+    // The attributes are not written, because nothing is announced.
     let mut built = UpdateBuf::new(AttributeSet::new(Origin::IGP));
     built
         .withdrawn
@@ -164,7 +173,7 @@ fn withdrawal() {
 }
 
 #[test]
-fn keepalive() {
+fn recorded_keepalive_is_the_constant() {
     let vector = recorded("001304");
     assert_eq!(vector, bgp_wire::KEEPALIVE[..]);
     assert!(matches!(
@@ -173,26 +182,27 @@ fn keepalive() {
     ));
 }
 
-/// Over an IPv6 session MetalLB writes a next hop of sixteen octets under a length of four.
+/// MetalLB writes a next hop of sixteen octets under a length of four if the session runs over IPv6.
 #[test]
-fn update_over_ipv6_is_refused() {
+fn recorded_update_over_ipv6_is_refused() {
     let frame = frame(recorded(
         "003d020000002140010102400200400304fd0000000000000000000000000000014005040000000020c0a80a01",
     ));
     let error = update(&frame, &Context::new(PeerKind::Internal))
         .check()
         .unwrap_err();
+    // The twelve octets too many read as an attribute with code 0 and flags 0, which claims to be well-known.
     assert_eq!(error.reason, Reason::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE);
     assert_eq!(
         error.notification_data(frame.octets()),
         [0, 0, 0],
-        "the twelve octets too many"
+        "the first of the octets too many"
     );
 }
 
-/// Of 900 withdrawn /32s MetalLB makes one message of 4523 octets, of 14000 one whose length field wraps to 1187.
+/// MetalLB puts 900 withdrawn /32s into one message of 4523 octets, and 14000 into one whose length field wraps to 1187.
 #[test]
-fn too_long_withdrawals_are_refused() {
+fn recorded_withdrawal_above_the_message_limit_is_refused() {
     let withdrawal = |length: u16, prefixes: usize| {
         let field = u16::try_from(prefixes * 5 % 65536).unwrap().to_be_bytes();
         let routes = [32, 192, 168, 10, 1].repeat(prefixes);
@@ -217,13 +227,13 @@ fn too_long_withdrawals_are_refused() {
         .unwrap();
     let error = first.decode(&Context::new(PeerKind::Internal)).unwrap_err();
     assert_eq!(error.reason, Reason::MALFORMED_ATTRIBUTE_LIST);
+    // After the wrapped length, the rest of the routes is where a marker should be.
     let error = Frame::split(&mut wrapped, MessageLimit::Standard).unwrap_err();
     assert_eq!(error.reason, Reason::CONNECTION_NOT_SYNCHRONIZED);
 }
 
-/// What MetalLB should have sent instead.
 #[test]
-fn many_withdrawals_take_several_messages() {
+fn withdrawals_above_the_message_limit_take_several_messages() {
     let mut built = UpdateBuf::new(AttributeSet::new(Origin::IGP));
     let prefix = |number: u32| ipnet::Ipv4Net::new(number.into(), 32).unwrap();
     (0..900).for_each(|number| built.withdraw(ipnet::IpNet::V4(prefix(number))));
@@ -235,6 +245,7 @@ fn many_withdrawals_take_several_messages() {
     let first = Frame::split(&mut out, MessageLimit::Standard)
         .unwrap()
         .unwrap();
+    // The first message is full: header, two lengths, and 814 routes of five octets.
     assert_eq!(first.octets().len(), 23 + 814 * 5);
     assert_eq!(message(2, first.body()), first.octets());
 }

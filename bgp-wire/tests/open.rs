@@ -1,4 +1,4 @@
-//! OPENs, legal and not, as a table of octets (RFC 4271 section 6.2, RFC 5492, RFC 9072).
+//! Legal and illegal OPEN messages as tables of octets (RFC 4271 section 6.2, RFC 5492, RFC 9072).
 
 #![cfg(test)]
 
@@ -10,10 +10,12 @@ use bgp_wire::{
 use bytes::BytesMut;
 use common::{frame, hex, message};
 
+/// The fields in front of the optional parameters: version, AS 65001, hold time 90, identifier 10.99.1.2.
 const FIXED: &str = "04 fde9 005a 0a630102 ";
 
 static EXTERNAL: Context = Context::new(PeerKind::External);
 
+/// Decodes the body of an OPEN. Returns the reason and the data of the NOTIFICATION as an error.
 fn open(body: &str) -> Result<OpenBuf, (Reason, Vec<u8>)> {
     let frame = frame(message(1, &hex(body)));
     match frame.decode(&EXTERNAL) {
@@ -26,8 +28,9 @@ fn open(body: &str) -> Result<OpenBuf, (Reason, Vec<u8>)> {
     }
 }
 
-/// Bodies, and the NOTIFICATION that answers each.
+/// Illegal bodies, and the reason and data of the NOTIFICATION that answers each.
 const REFUSALS: &[(&str, Reason, &str)] = &[
+    // RFC 4271 section 6.2: the data is the largest supported version.
     (
         "05 fde9 005a 0a630102 00",
         Reason::UNSUPPORTED_VERSION_NUMBER,
@@ -43,6 +46,7 @@ const REFUSALS: &[(&str, Reason, &str)] = &[
         Reason::UNACCEPTABLE_HOLD_TIME,
         "",
     ),
+    // RFC 6286 section 2.2: the identifier is not zero. RFC 7607 section 2: nor is the AS number, in either place.
     ("04 fde9 005a 00000000 00", Reason::BAD_BGP_IDENTIFIER, ""),
     ("04 0000 005a 0a630102 00", Reason::BAD_PEER_AS, ""),
     (
@@ -50,12 +54,14 @@ const REFUSALS: &[(&str, Reason, &str)] = &[
         Reason::BAD_PEER_AS,
         "",
     ),
+    // The length of the parameters does not match the length of the message.
     (
         "04 fde9 005a 0a630102 00 02020200",
         Reason::OPEN_UNSPECIFIC,
         "",
     ),
     ("04 fde9 005a 0a630102 ff", Reason::OPEN_UNSPECIFIC, ""),
+    // RFC 9072 section 2: the same with the extended length, and an extended length that is cut off.
     (
         "04 fde9 005a 0a630102 ff ff 0002 0001",
         Reason::OPEN_UNSPECIFIC,
@@ -71,16 +77,19 @@ const REFUSALS: &[(&str, Reason, &str)] = &[
         Reason::OPEN_UNSPECIFIC,
         "",
     ),
+    // A parameter that is longer than the parameters.
     (
         "04 fde9 005a 0a630102 04 02ff0104",
         Reason::OPEN_UNSPECIFIC,
         "",
     ),
+    // An unknown parameter, which is the data.
     (
         "04 fde9 005a 0a630102 04 fe020102",
         Reason::UNSUPPORTED_OPTIONAL_PARAMETER,
         "fe020102",
     ),
+    // Capabilities that do not fill their parameter.
     (
         "04 fde9 005a 0a630102 06 0204 41040000",
         Reason::OPEN_UNSPECIFIC,
@@ -94,14 +103,14 @@ const REFUSALS: &[(&str, Reason, &str)] = &[
 ];
 
 #[test]
-fn refusals() {
+fn illegal_open_is_refused_with_reason_and_data() {
     for (body, reason, data) in REFUSALS.iter().copied() {
         assert_eq!(open(body), Err((reason, hex(data))), "{body}");
     }
 }
 
 #[test]
-fn odd_capabilities_are_kept() {
+fn capability_with_unknown_code_or_value_is_kept_as_octets() {
     for parameters in [
         "00",
         "02 0200",
@@ -116,31 +125,35 @@ fn odd_capabilities_are_kept() {
             );
         }
     }
+    // A long value, which no known capability has.
     let long = format!("{FIXED} cc 02ca efc8 {}", "aa".repeat(200));
     let unknown = CapabilityBuf::Unknown(CapabilityCode(239), vec![0xaa; 200]);
     assert_eq!(open(&long).unwrap().capabilities, [unknown]);
 }
 
 #[test]
-fn capabilities_in_several_parameters() {
+fn capabilities_in_several_parameters_decode_like_one() {
+    // RFC 5492 section 4 recommends one parameter, but older speakers send one for each capability.
     let one = open(&format!("{FIXED} 0c 0206 010400010001 0202 0200")).unwrap();
     let two = open(&format!("{FIXED} 0a 0208 010400010001 0200")).unwrap();
     assert_eq!(one, two);
 }
 
 #[test]
-fn extended_parameters() {
-    // RFC 9072: the one-octet length is not looked at once the type is 255.
+fn extended_parameters_decode_whatever_the_short_length() {
+    // RFC 9072 section 2: the one-octet length is ignored if the type is 255.
     for length in ["ff", "01"] {
         let parsed = open(&format!("{FIXED} {length} ff 0009 02 0006 010400010001")).unwrap();
         assert_eq!(parsed.capabilities.len(), 1);
     }
+    // 750 octets of capabilities need the extended form.
     let many = OpenBuf {
         capabilities: vec![CapabilityBuf::Unknown(CapabilityCode(239), vec![7; 250]); 3],
         ..open(&format!("{FIXED}00")).unwrap()
     };
     let mut out = BytesMut::new();
     many.encode(&mut out).unwrap();
+    // RFC 9072 section 2: length and type 255, then the length of the parameters and of the first one.
     assert_eq!(out[28..35], [255, 255, 2, 247, 2, 2, 244]);
     let frame = frame(out.freeze());
     let Ok(Message::Open(view)) = frame.decode(&EXTERNAL) else {
@@ -150,7 +163,7 @@ fn extended_parameters() {
 }
 
 #[test]
-fn graceful_restart() {
+fn graceful_restart_capability_decodes_and_encodes() {
     let frame = frame(message(
         1,
         &hex(&format!("{FIXED} 0e 020c 400a c078 00010180 00020100")),
@@ -158,6 +171,7 @@ fn graceful_restart() {
     let Ok(Message::Open(open)) = frame.decode(&EXTERNAL) else {
         panic!()
     };
+    // The first two bits are R and N (RFC 4724 section 3, RFC 8538 section 2), the other twelve the time.
     let Some(Capability::GracefulRestart(restart)) = open.capabilities().next() else {
         panic!()
     };
@@ -179,10 +193,9 @@ fn graceful_restart() {
     assert_eq!(out, frame.octets());
 }
 
-/// Every capability, as octets and as a value, both ways.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn capabilities_both_ways() {
+fn every_capability_decodes_and_encodes_to_the_same_octets() {
     use bgp_wire::{
         AddPathFamily, Afi, Asn, ExtendedNextHop, Family, FilterType, GracefulRestartFamily,
         LongLivedRestartFamily, MultipleLabelsFamily, Role, RouteFiltersBuf,
@@ -295,13 +308,13 @@ fn capabilities_both_ways() {
         assert_eq!(parsed.capabilities, [value], "{octets}");
         let mut out = BytesMut::new();
         parsed.encode(&mut out).unwrap();
+        // One capability is one parameter, the last octets of the message.
         assert!(out.ends_with(&capability), "{octets}");
     }
 }
 
-/// What no receiver accepts is not written.
 #[test]
-fn opens_that_are_not_sent() {
+fn open_that_no_receiver_accepts_is_not_encoded() {
     let one = open(&format!("{FIXED}00")).unwrap();
     let with = |asn: u32, capabilities: &[CapabilityBuf]| OpenBuf {
         asn: Asn::new(asn),
@@ -309,13 +322,16 @@ fn opens_that_are_not_sent() {
         ..one.clone()
     };
     let four_octets = |asn| CapabilityBuf::FourOctetAs(Asn::new(asn));
-    for (what, open) in [
+    for (fault, open) in [
         ("AS 0 (RFC 7607)", with(0, &[])),
         ("AS 0 in the capability", with(0, &[four_octets(0)])),
         ("two AS numbers", with(64512, &[four_octets(64513)])),
-        ("four octets without the capability", with(70000, &[])),
         (
-            "a capability of AS numbers that is none",
+            "a four-octet AS number without the capability",
+            with(70000, &[]),
+        ),
+        (
+            "a malformed 4-octet AS capability",
             with(
                 64512,
                 &[CapabilityBuf::Unknown(CapabilityCode(65), vec![1])],
@@ -341,17 +357,18 @@ fn opens_that_are_not_sent() {
         ),
     ] {
         let mut out = BytesMut::new();
-        assert!(open.encode(&mut out).is_err(), "{what}");
-        assert!(out.is_empty(), "{what}");
+        assert!(open.encode(&mut out).is_err(), "{fault}");
+        assert!(out.is_empty(), "{fault}");
     }
     let mut out = BytesMut::new();
+    // RFC 6793 section 4.2.2: the two-octet field then holds AS_TRANS.
     with(70000, &[four_octets(70000)]).encode(&mut out).unwrap();
     assert_eq!(out[20..22], [0x5b, 0xa0], "AS_TRANS");
 }
 
-/// A value that its code does not allow makes the capability unknown, not the OPEN wrong.
+/// A malformed value makes the capability unknown, not the OPEN malformed.
 #[test]
-fn odd_values_are_unknown_capabilities() {
+fn capability_with_malformed_value_is_unknown() {
     for octets in [
         "01050001000100",
         "020100",

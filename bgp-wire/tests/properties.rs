@@ -1,4 +1,4 @@
-//! Properties: what is built decodes to itself, in few and legal messages; nothing makes the decoder panic.
+//! Property tests: UPDATEs that are built decode to themselves, in few and legal messages, and no octets cause a panic.
 
 #![cfg(test)]
 
@@ -14,6 +14,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+/// Generates IPv4 and IPv6 prefixes without host bits.
 fn prefix() -> impl Strategy<Value = IpNet> {
     prop_oneof![
         (any::<u32>(), 0..=32u8)
@@ -26,6 +27,7 @@ fn prefix() -> impl Strategy<Value = IpNet> {
 prop_compose! {
     fn attributes()(
         origin in 0..3u8,
+        // AS 0 is refused (RFC 7607), and a segment has at most 255 numbers.
         path in vec(1..u32::MAX, 0..=255),
         med in any::<Option<u32>>(),
         local_pref in any::<u32>(),
@@ -36,6 +38,7 @@ prop_compose! {
         AttributeSet {
             as_path: AsPathBuf::sequence(path.into_iter().map(Asn::new)),
             multi_exit_disc: med,
+            // The peer is internal, and LOCAL_PREF is mandatory for it.
             local_pref: Some(local_pref),
             atomic_aggregate: atomic,
             communities: communities.into_iter().map(Community).collect(),
@@ -48,6 +51,7 @@ prop_compose! {
     }
 }
 
+/// Decodes messages. Returns the attributes of each, and all announced and withdrawn prefixes.
 fn decode(
     mut octets: BytesMut,
     context: &Context,
@@ -61,7 +65,7 @@ fn decode(
         };
         let checked = update.check().expect("legal");
         assert_eq!(checked.fault(), None);
-        assert!(ascending(&update), "RFC 7606 section 5.1");
+        assert!(is_ascending(&update), "RFC 7606 section 5.1");
         if checked.announced().next().is_some() {
             sets.push(AttributeSet::from(&checked));
         }
@@ -72,8 +76,8 @@ fn decode(
     (sets, announced, withdrawn)
 }
 
-/// Whether no message has room for the first prefix of the next one of its kind.
-fn packed(mut octets: BytesMut, limit: MessageLimit) -> bool {
+/// Returns `true` if no message has room for the first prefix of the next message of its kind.
+fn is_packed(mut octets: BytesMut, limit: MessageLimit) -> bool {
     let context = Context::new(PeerKind::Internal);
     let mut previous = None;
     while let Some(frame) = Frame::split(&mut octets, limit).unwrap() {
@@ -89,6 +93,7 @@ fn packed(mut octets: BytesMut, limit: MessageLimit) -> bool {
         }
         .unwrap()
         .prefix;
+        // Messages of another kind may begin with room left in the one before.
         let kind = (announces, first.addr().is_ipv4());
         let length = 1 + usize::from(first.prefix_len()).div_ceil(8);
         if previous.is_some_and(|(other, octets): (_, usize)| {
@@ -101,15 +106,15 @@ fn packed(mut octets: BytesMut, limit: MessageLimit) -> bool {
     true
 }
 
-/// The default route at most once: a field that begins with it three times is refused as path identifiers.
+/// Removes all default routes but the first. A field that begins with three of them is refused as path identifiers.
 fn one_default_route(mut prefixes: Vec<IpNet>) -> Vec<IpNet> {
     let mut seen = BTreeSet::new();
     prefixes.retain(|prefix| prefix.prefix_len() != 0 || seen.insert(*prefix));
     prefixes
 }
 
-/// MP_REACH_NLRI or MP_UNREACH_NLRI first, then every attribute in the order of its code.
-fn ascending(update: &bgp_wire::Update<'_>) -> bool {
+/// Returns `true` if MP_REACH_NLRI, if present, is first and the other attributes ascend by code.
+fn is_ascending(update: &bgp_wire::Update<'_>) -> bool {
     let codes: Vec<_> = update
         .raw_attributes()
         .map(|attribute| attribute.unwrap().code.0)
@@ -119,7 +124,7 @@ fn ascending(update: &bgp_wire::Update<'_>) -> bool {
 
 proptest! {
     #[test]
-    fn what_is_built_decodes_to_itself(
+    fn built_update_decodes_to_the_same_routes_and_attributes(
         attributes in attributes(),
         announced in vec(prefix(), 0..3000),
         withdrawn in vec(prefix(), 0..100),
@@ -135,15 +140,16 @@ proptest! {
         withdrawn.iter().for_each(|prefix| update.withdraw(*prefix));
         let mut octets = BytesMut::new();
         update.encode(&context, &mut octets).unwrap();
-        prop_assert!(packed(octets.clone(), limit));
+        prop_assert!(is_packed(octets.clone(), limit));
         let (sets, decoded_announced, decoded_withdrawn) = decode(octets, &context);
+        // As sets, because the encoder groups routes by family.
         prop_assert_eq!(decoded_announced, announced.into_iter().collect());
         prop_assert_eq!(decoded_withdrawn, withdrawn.into_iter().collect());
         prop_assert!(sets.iter().all(|set| *set == attributes));
     }
 
     #[test]
-    fn octets_never_panic(body in vec(any::<u8>(), 0..300), message_type in 1..6u8, internal in any::<bool>()) {
+    fn arbitrary_octets_decode_without_panic_or_expansion(body in vec(any::<u8>(), 0..300), message_type in 1..6u8, internal in any::<bool>()) {
         let length = u16::try_from(19 + body.len()).unwrap();
         let octets: Bytes = [&[0xff; 16], length.to_be_bytes().as_slice(), &[message_type], &body].concat().into();
         let peer = if internal { PeerKind::Internal } else { PeerKind::External };
@@ -151,15 +157,16 @@ proptest! {
             && let Ok(Message::Update(update)) = frame.decode(&Context::new(peer))
             && let Ok(checked) = update.check()
         {
+            // Every item takes at least one octet, so a short message cannot cost much work.
             prop_assert!(checked.attributes().count() <= body.len());
             prop_assert!(checked.announced().count() + checked.withdrawn().count() <= body.len());
         }
     }
 }
 
-/// Of a route that has no room behind others not an octet is left in the message.
 #[test]
-fn routes_without_room_leave_nothing_behind() {
+fn route_without_room_leaves_no_octets_in_the_message() {
+    // Path identifiers and prefixes are written one after the other, so either could remain alone. All lengths occur.
     let context = Context::new(PeerKind::External).with_add_path([Family::IPV4_UNICAST]);
     let lengths = (9..=32).cycle();
     let routes = (0..2000_u32).zip(lengths).map(|(number, length)| Nlri {
@@ -186,6 +193,7 @@ fn routes_without_room_leave_nothing_behind() {
         );
         withdrawn.extend(checked.withdrawn());
     }
+    // In order: a route that was tried in a full message must not be lost or moved.
     assert!(octets.is_empty());
     assert!(withdrawn.into_iter().eq(routes.map(|nlri| Nlri {
         path_id: nlri.path_id,
@@ -194,8 +202,9 @@ fn routes_without_room_leave_nothing_behind() {
 }
 
 #[test]
-fn attributes_that_leave_no_room_are_refused() {
+fn attributes_without_room_for_a_route_are_refused() {
     let mut attributes = AttributeSet::new(Origin::IGP);
+    // 4400 octets of communities exceed the 4096 of a message.
     attributes.communities = vec![Community::NO_EXPORT; 1100];
     let mut update = UpdateBuf::new(attributes);
     update.set_next_hop(Family::IPV4_UNICAST, IpAddr::from([192, 0, 2, 1]));
@@ -208,13 +217,13 @@ fn attributes_that_leave_no_room_are_refused() {
         error.to_string(),
         "message too long: 4443 octets with the path attributes and one prefix, limit 4096"
     );
-    assert_eq!(octets, b"before"[..], "nothing half-written");
+    // Messages that wait in the same buffer must survive the error.
+    assert_eq!(octets, b"before"[..]);
 }
 
-/// What `check` would not accept is not written.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn illegal_values_are_refused() {
+fn values_that_check_would_reject_are_not_encoded() {
     use bgp_wire::{
         AttributeCode, AttributeFlags, EncodeError, PathId, RawAttributeBuf, SegmentBuf,
         SegmentType,
@@ -231,6 +240,8 @@ fn illegal_values_are_refused() {
         segment_type: SegmentType::AS_CONFED_SEQUENCE,
         asns: vec![Asn::new(1)],
     };
+    // An unregistered ORIGIN, AS 0, a confederation outside of one, a well-known attribute that no receiver knows,
+    // an attribute that the encoder itself writes, and two of one code.
     let sets = [
         AttributeSet::new(Origin(9)),
         AttributeSet {
@@ -288,6 +299,7 @@ fn illegal_values_are_refused() {
             Err(EncodeError::NextHopUnusable(IpAddr::from(next_hop)))
         );
     }
+    // RFC 7911 section 3: with ADD-PATH every route has an identifier, without it none has.
     let add_path = context.with_add_path([Family::IPV4_UNICAST]);
     let identified = Nlri {
         path_id: Some(PathId(7)),

@@ -1,4 +1,4 @@
-//! What RFCs beyond 4271 and 7606 say of UPDATEs, as a table: a context, a body, what is done.
+//! Rules for UPDATEs from RFCs other than 4271 and 7606, as tables of a context, a body and its treatment.
 
 #![cfg(test)]
 
@@ -7,7 +7,7 @@ mod common;
 use bgp_wire::{Asn, Context, Family, Frame, PeerKind, Role, Treatment};
 use common::{frame, hex, message, update};
 
-/// What is done with a message: nothing, or a treatment; and whether its route is announced.
+/// The treatment of a message, `None` if it is legal, and `true` if its route is announced.
 type Outcome = (Option<Treatment>, bool);
 
 const CLEAN: Outcome = (None, true);
@@ -15,7 +15,7 @@ const DISCARD: Outcome = (Some(Treatment::Discard), true);
 const WITHDRAW: Outcome = (Some(Treatment::Withdraw), false);
 const RESET: Outcome = (Some(Treatment::Reset), false);
 
-/// An UPDATE that withdraws nothing.
+/// Returns an UPDATE without withdrawn routes.
 fn announcing(attributes: &str, nlri: &str) -> Frame {
     let (attributes, nlri) = (hex(attributes), hex(nlri));
     let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
@@ -25,6 +25,7 @@ fn announcing(attributes: &str, nlri: &str) -> Frame {
     ))
 }
 
+/// Checks an UPDATE without withdrawn routes.
 fn outcome(context: &Context, attributes: &str, nlri: &str) -> Outcome {
     let frame = announcing(attributes, nlri);
     match update(&frame, context).check() {
@@ -41,52 +42,55 @@ const ORIGIN: &str = "400101 00 ";
 const AS_PATH: &str = "400206 0201 0000fde9 ";
 const NEXT_HOP: &str = "400304 0a630102 ";
 
+/// Returns the context of an external peer with every family.
 fn external() -> Context {
     Context::new(PeerKind::External).with_families(Family::PARSED)
 }
 
+/// Returns the context of an internal peer with every family.
 fn internal() -> Context {
     Context::new(PeerKind::Internal).with_families(Family::PARSED)
 }
 
-/// An attribute behind good ones.
+/// Checks an attribute after legal ones.
 fn with(context: &Context, attribute: &str) -> Outcome {
     let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}{attribute}");
     outcome(context, &attributes, PREFIX)
 }
 
-/// A path in a message that is good otherwise.
+/// Checks an AS path in a message that is otherwise legal.
 fn path(context: &Context, segments: &str) -> Outcome {
     let value = hex(segments);
     let attributes = format!("{ORIGIN}4002{:02x} {segments} {NEXT_HOP}", value.len());
     outcome(context, &attributes, PREFIX)
 }
 
-/// RFC 4760 section 3 and RFC 7606 section 5.2.
 #[test]
-fn next_hop_without_prefixes() {
+fn malformed_next_hop_beside_mp_reach_nlri_is_discarded() {
+    // RFC 4760 section 3: nothing uses it.
     let path = format!("{ORIGIN}{AS_PATH}");
     let reach = "800e1c 000201 10 20010db8000000000000000000000002 00 30 20010db80103 ";
     for bad in ["400303 0a6300", "c00304 0a630102"] {
-        let idle = format!("{reach}{path}{bad}");
-        assert_eq!(outcome(&external(), &idle, ""), DISCARD, "{bad}");
-        let behind = format!("{path}{bad}{reach}");
-        assert_eq!(outcome(&external(), &behind, ""), DISCARD, "{bad}");
-        // There is nothing to withdraw.
+        let after = format!("{reach}{path}{bad}");
+        assert_eq!(outcome(&external(), &after, ""), DISCARD, "{bad}");
+        let before = format!("{path}{bad}{reach}");
+        assert_eq!(outcome(&external(), &before, ""), DISCARD, "{bad}");
+        // RFC 7606 section 5.2: no route to withdraw.
         let alone = format!("{path}{bad}");
         assert_eq!(outcome(&external(), &alone, ""), RESET, "{bad}");
     }
 }
 
-/// RFC 5065 section 5.
 #[test]
-fn confederations() {
+fn confederation_segments_are_accepted_by_kind_of_peer() {
+    // RFC 5065 section 5: only members of the confederation send them, and each of them begins its paths with one.
     let confederation = Context::new(PeerKind::Confederation);
     let (plain, led) = ("0201 0000fde9", "0301 0000fe4c 0201 0000fde9");
     for (context, segments, expected) in [
         (&external(), plain, CLEAN),
         (&external(), led, WITHDRAW),
         (&external().with_confederation(true), led, WITHDRAW),
+        // A member of the confederation learns such paths from internal peers; other speakers do not.
         (&internal(), led, WITHDRAW),
         (&internal().with_confederation(true), led, CLEAN),
         (&internal().with_confederation(true), plain, CLEAN),
@@ -100,9 +104,9 @@ fn confederations() {
     }
 }
 
-/// RFC 4271 section 9.1.2: our own AS may stand in either path.
 #[test]
-fn loops() {
+fn local_as_in_as_path_or_as4_path_withdraws() {
+    // RFC 4271 section 9.1.2. A number above 65535 is in AS4_PATH only (RFC 6793 section 4.2.2).
     let narrow = external().with_four_octet_as(false);
     let attributes =
         format!("{ORIGIN}400206 0202 fde95ba0 {NEXT_HOP}c0110a 0202 0000fde9 fa56ea01");
@@ -112,9 +116,9 @@ fn loops() {
     }
 }
 
-/// What no packet can be sent to is no next hop, wherever it stands.
 #[test]
-fn unusable_next_hops() {
+fn unusable_next_hop_withdraws_in_either_attribute() {
+    // Unspecified, loopback, multicast, reserved, and our own address (RFC 4271 section 6.3).
     let ours = internal().with_local_address([10, 99, 0, 1].into());
     for (next_hop, expected) in [
         ("0a630102", CLEAN),
@@ -142,14 +146,14 @@ fn unusable_next_hops() {
         let reach = format!("800e1c 000201 10 {next_hop} 00 30 20010db80103 {ORIGIN}{AS_PATH}");
         assert_eq!(outcome(&ours, &reach, ""), expected, "{next_hop}");
     }
-    // RFC 8955 section 4: the next hop of a flow specification is not looked at.
+    // RFC 8955 section 4: receivers ignore the next hop of a flow specification.
     let flow = format!("800e0f 000185 04 00000000 00 05 01 18 c00002 {ORIGIN}{AS_PATH}");
     assert_eq!(outcome(&internal(), &flow, ""), CLEAN);
 }
 
-/// RFC 7311 section 3.2: wrong flags do not cost the route.
 #[test]
-fn accumulated_metrics() {
+fn malformed_aigp_is_discarded() {
+    // RFC 7311 section 3.2: even wrong flags do not cost the route. External peers may not send it by default.
     let aigp = "1a0b 01000b 0000000000000001";
     assert_eq!(with(&internal(), &format!("80{aigp}")), CLEAN);
     assert_eq!(with(&internal(), &format!("c0{aigp}")), DISCARD);
@@ -157,9 +161,9 @@ fn accumulated_metrics() {
     assert_eq!(with(&internal(), "801a03 010003"), DISCARD);
 }
 
-/// RFC 8669 sections 3, 4 and 6.
 #[test]
-fn prefix_sids() {
+fn malformed_prefix_sid_is_discarded() {
+    // RFC 8669 sections 3 and 6: TLVs of known types have a fixed length, unknown ones only have to fit.
     for (value, expected) in [
         ("0a 010007 000000 00000064", CLEAN),
         ("07 010004 00000064", DISCARD),
@@ -170,14 +174,14 @@ fn prefix_sids() {
     ] {
         let attribute = format!("c028{value}");
         assert_eq!(with(&internal(), &attribute), expected, "{value}");
-        // From outside of the domain none is taken.
+        // RFC 8669 section 4: it is discarded if it comes from outside the domain.
         assert_eq!(with(&external(), &attribute), DISCARD, "{value}");
     }
 }
 
-/// RFC 8955 sections 4.2.1 and 4.2.2.
 #[test]
-fn flow_specifications() {
+fn flowspec_component_with_excessive_width_resets() {
+    // RFC 8955 section 4.2.2 limits the width of some values; section 4.2.1 defines the operators.
     let flow = |components: &str| {
         let nlri = hex(components);
         let reach = format!(
@@ -195,9 +199,9 @@ fn flow_specifications() {
         ("0b 91 012c", RESET),
         ("0c 81 01", CLEAN),
         ("0c 91 0001", RESET),
-        // Of others the width is only advised.
+        // For other types the width is a recommendation.
         ("03 91 0006", CLEAN),
-        // Bits of an operator that mean nothing are ignored.
+        // Undefined bits of an operator are ignored.
         ("09 84 02", CLEAN),
         ("03 89 06", CLEAN),
     ] {
@@ -205,9 +209,9 @@ fn flow_specifications() {
     }
 }
 
-/// RFC 8092 section 3: of the same large community twice one is left.
 #[test]
-fn large_communities_are_distinct() {
+fn repeated_large_community_is_kept_and_sent_once() {
+    // RFC 8092 section 3: senders must not repeat a community, and receivers remove a repeated one.
     let attributes = format!(
         "{ORIGIN}{AS_PATH}{NEXT_HOP}c02024 {}{}{}",
         "000000010000000200000003", "000000010000000200000004", "000000010000000200000003"
@@ -232,13 +236,13 @@ fn large_communities_are_distinct() {
     assert_eq!(sent.large_communities().unwrap().len(), 2);
 }
 
-/// RFC 4760: what is not negotiated is neither handed on nor sent.
 #[test]
-fn families_that_are_not_negotiated() {
+fn route_of_a_family_without_negotiation_is_ignored_and_not_encoded() {
+    // RFC 4760 section 8: both sides have to advertise the family.
     let context = Context::new(PeerKind::External).with_families([Family::IPV6_UNICAST]);
     let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}");
     assert_eq!(outcome(&context, &attributes, PREFIX), (None, false));
-    // What is no list of prefixes is a fault all the same.
+    // A malformed field is a fault nevertheless.
     assert_eq!(outcome(&context, &attributes, "21"), RESET);
     let update = {
         let mut update =
@@ -254,9 +258,9 @@ fn families_that_are_not_negotiated() {
     );
 }
 
-/// RFC 7911: path identifiers that were not negotiated, told by a default route that would be there three times.
 #[test]
-fn path_identifiers_that_were_not_negotiated() {
+fn path_ids_without_negotiation_reset() {
+    // RFC 7911 section 5. They are recognized by the default route that three zero octets would repeat.
     let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}");
     for (nlri, expected) in [
         ("00000001 180ac802", RESET),
@@ -286,15 +290,17 @@ fn path_identifiers_that_were_not_negotiated() {
     update.set_next_hop(Family::IPV4_UNICAST, std::net::IpAddr::from([192, 0, 2, 1]));
     let mut out = bytes::BytesMut::new();
     assert!(update.encode(&external(), &mut out).is_err());
+    // The encoder refuses three default routes in a row for the same reason.
     for fewer in [2, 1] {
         update.announced.truncate(fewer);
         assert_eq!(update.encode(&external(), &mut out), Ok(1));
     }
 }
 
-/// RFC 9234 section 5: routes that were leaked.
 #[test]
-fn leaks() {
+fn leaked_route_withdraws_by_the_role_of_the_peer() {
+    // RFC 9234 section 5, the ingress rules for OTC.
+    // An OTC of the peer's own AS is leaked by a customer but legal from a peer.
     const OTC_OF_PEER: &str = "c02304 0000fde9";
     const OTC_OF_ANOTHER: &str = "c02304 0000fdea";
     for (role, of_peer, of_another, without) in [
@@ -319,9 +325,9 @@ fn leaks() {
     );
 }
 
-/// Routes as octets go one to a message, and one that fits none is refused.
 #[test]
-fn raw_routes() {
+fn raw_route_takes_a_message_or_is_refused() {
+    // Without its grammar, the end of a route is the end of the field.
     let family = Family::new(bgp_wire::Afi(16388), bgp_wire::Safi(71));
     let context = Context::new(PeerKind::Internal).with_raw_families(true);
     let raw = |octets: usize| bgp_wire::AnyNlriBuf {
@@ -329,12 +335,12 @@ fn raw_routes() {
         path_id: None,
         destination: bgp_wire::DestinationBuf::Unknown(vec![7; octets]),
     };
-    // A message of a header, two lengths and an attribute with its header and family.
-    let most = 4096 - 19 - 4 - 4 - 3;
+    // Header, two section lengths, header of the attribute, family.
+    let max_length = 4096 - 19 - 4 - 4 - 3;
     for (octets, outcome) in [
         (&[1, 1][..], Some(2)),
-        (&[most], Some(1)),
-        (&[most + 1], None),
+        (&[max_length], Some(1)),
+        (&[max_length + 1], None),
         (&[1, 65535], None),
     ] {
         let mut update =
@@ -352,9 +358,9 @@ fn raw_routes() {
     }
 }
 
-/// An attribute is what it says, whatever form its length had and what its unused bits were.
 #[test]
-fn forms_of_one_attribute() {
+fn unknown_attribute_is_equal_in_every_encoding() {
+    // The width of the length and the unused flag bits are not part of the value.
     let context = Context::new(PeerKind::Internal);
     let set = |unknown: &str| {
         let attributes = format!("{ORIGIN}{AS_PATH}{NEXT_HOP}40050400000064{unknown}");
@@ -367,13 +373,12 @@ fn forms_of_one_attribute() {
     assert_eq!(set("e06301aa"), plain);
     assert_eq!(
         plain.unknown[0].flags.0, 0xe0,
-        "partial, as it is passed on unknown"
+        "RFC 4271 section 5: Partial, because it is passed on without being known"
     );
 }
 
-/// Each prefix has the next hop of where it stands.
 #[test]
-fn next_hops() {
+fn announced_prefix_has_the_next_hop_of_its_field() {
     let attributes = format!(
         "900e001c 0002 01 10 20010db8000000000000000000000001 00 3020010db80010 {ORIGIN}{AS_PATH}{NEXT_HOP}"
     );
@@ -390,9 +395,8 @@ fn next_hops() {
     assert_eq!(texts, expected);
 }
 
-/// The attributes that have accessors.
 #[test]
-fn accessors() {
+fn checked_attributes_are_returned_by_their_accessors() {
     let context = Context::new(PeerKind::Internal);
     let attributes = format!(
         "{ORIGIN}{AS_PATH}{NEXT_HOP}80040400000005 40050400000064 c007080000fc00c0000201 c00804fc000001 \

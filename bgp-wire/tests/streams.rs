@@ -1,7 +1,7 @@
-//! UPDATEs as routers on the internet sent them: every one decodes, and what is in canonical form encodes back to the
-//! same octets.
+//! UPDATEs that routers on the internet sent: each one decodes, and those in canonical form encode to the same octets.
 //!
-//! The streams are not part of the project (`../shared/data`, RIPE RIS, xz): where they are absent the tests are left out, and say so.
+//! The streams are not part of the project (`../shared/data`, RIPE RIS, xz). If they are absent, the tests are reported as
+//! ignored.
 
 #![cfg(test)]
 
@@ -15,13 +15,13 @@ use bgp_wire::{
 use bytes::{Bytes, BytesMut};
 use libtest_mimic::{Arguments, Completion, Trial};
 
-/// Messages behind their lengths, of four octets each, little endian.
+/// Reads a stream of messages, each after its length in four octets, little endian. Returns `None` if it is unavailable.
 fn messages(name: &str) -> Option<Vec<Bytes>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../shared/data")
         .join(name);
     if !file.exists() {
-        eprintln!("LEFT OUT: {name}: {} is not here", file.display());
+        eprintln!("LEFT OUT: {name}: {} is missing", file.display());
         return None;
     }
     let Ok(output) = Command::new("xz").arg("-dc").arg(&file).output() else {
@@ -38,7 +38,7 @@ fn messages(name: &str) -> Option<Vec<Bytes>> {
     Some(messages)
 }
 
-/// What is sent for what was received.
+/// Encodes the contents of a received UPDATE.
 fn encode(checked: &Checked<'_>, context: &Context) -> BytesMut {
     let mut octets = BytesMut::new();
     UpdateBuf::from(checked)
@@ -47,8 +47,10 @@ fn encode(checked: &Checked<'_>, context: &Context) -> BytesMut {
     octets
 }
 
-/// Whether a message is written as this codec writes: one kind of routes, MP attributes first and with a length of two
-/// octets, the others ascending and with the shortest length, nothing that is not passed on, no host bits.
+/// Returns `true` if a message has the form that this codec writes.
+///
+/// That is one kind of routes, an MP attribute first and with a two-octet length, the others ascending and with the
+/// shortest length, and no attribute that is not passed on.
 fn is_canonical(checked: &Checked<'_>) -> bool {
     let update = checked.update();
     let attributes: Vec<_> = update.raw_attributes().map(Result::unwrap).collect();
@@ -59,11 +61,9 @@ fn is_canonical(checked: &Checked<'_>) -> bool {
             AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI
         )
     };
-    let kinds = [
-        !update.withdrawn_octets().is_empty(),
-        !update.nlri_octets().is_empty(),
-    ];
-    let kinds = kinds.into_iter().filter(|there| *there).count()
+    // The encoder starts another message for each kind of routes.
+    let kinds = usize::from(!update.withdrawn_octets().is_empty())
+        + usize::from(!update.nlri_octets().is_empty())
         + attributes
             .iter()
             .filter(|attribute| mp(attribute.code))
@@ -73,6 +73,7 @@ fn is_canonical(checked: &Checked<'_>) -> bool {
         all => all,
     };
     let plain = rest.iter().all(|attribute| {
+        // AS4_PATH and AS4_AGGREGATOR are merged on reception, and unused flag bits are cleared.
         let known = !matches!(attribute.code.0, 14 | 15 | 17 | 18) && attribute.flags.0 & 0x2f == 0;
         let shortest = extended(attribute.flags) == (attribute.value.len() > 255);
         let passed_on = attribute.code.0 <= 8 || matches!(attribute.code.0, 16 | 32);
@@ -81,7 +82,9 @@ fn is_canonical(checked: &Checked<'_>) -> bool {
     let one_sequence = checked
         .as_path()
         .is_none_or(|path| path.segments().all(|s| s.asns().count() <= 255));
+    // NEXT_HOP without prefixes is ignored on reception (RFC 4760 section 3), so it is not written.
     let next_hop = checked.next_hop().is_none() || !update.nlri_octets().is_empty();
+    // Withdrawn routes in the field have a message without attributes.
     let pure = attributes.is_empty() || update.withdrawn_octets().is_empty();
     let family = |family| family == Family::IPV6_UNICAST;
     let families = checked
@@ -107,17 +110,20 @@ fn main() -> ExitCode {
         ("packed-2019.as4.xz", Internal, true, 150),
         ("long-withdrawal.as4.xz", External, true, 1),
     ];
-    let trial = |(name, peer, four_octet_as, most)| {
+    let trial = |(name, peer, four_octet_as, count)| {
         let context = Context::new(peer)
             .with_four_octet_as(four_octet_as)
+            // The recordings are older than RFC 9774, and routers sent AS_SETs then.
             .with_as_sets(true)
             .with_message_limit(MessageLimit::Extended);
         Trial::ignorable_test(name, move || {
             let Some(messages) = messages(name) else {
-                return Ok(Completion::ignored_with("it or xz is not here"));
+                return Ok(Completion::ignored_with(
+                    "the stream or xz is not installed",
+                ));
             };
-            assert_eq!(messages.len(), most);
-            survives(name, messages, &context);
+            assert_eq!(messages.len(), count);
+            assert_round_trips(name, messages, &context);
             Ok(Completion::Completed)
         })
     };
@@ -125,8 +131,8 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Every message is legal, and is written as it was where it is in canonical form.
-fn survives(name: &str, messages: Vec<Bytes>, context: &Context) {
+/// Asserts that every message is legal, and that those in canonical form encode to the same octets.
+fn assert_round_trips(name: &str, messages: Vec<Bytes>, context: &Context) {
     let (mut canonical, mut updates, all) = (0, 0, messages.len());
     for octets in messages {
         let frame =
@@ -148,5 +154,6 @@ fn survives(name: &str, messages: Vec<Bytes>, context: &Context) {
         }
     }
     eprintln!("{name}: {updates} UPDATEs, {canonical} of them canonical");
+    // Nearly all messages of a collector are UPDATEs; the others are skipped above.
     assert!(updates * 10 >= all * 9);
 }

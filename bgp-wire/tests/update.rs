@@ -1,4 +1,4 @@
-//! UPDATEs and what RFC 7606 makes of them, as a table of octets.
+//! UPDATEs and their treatment by RFC 7606, as tables of octets.
 
 #![cfg(test)]
 
@@ -7,7 +7,7 @@ mod common;
 use bgp_wire::{Context, Family, PeerKind, Reason, Treatment};
 use common::{frame, hex, message, update};
 
-/// What comes of an UPDATE.
+/// The outcome of checking an UPDATE.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     /// The session ends with this reason and Data.
@@ -16,10 +16,11 @@ enum Outcome {
     Withdraw(Reason),
     /// An attribute was discarded.
     Discard(Reason),
-    /// Nothing was wrong.
+    /// No fault.
     Clean,
 }
 
+/// Checks an UPDATE that withdraws nothing.
 fn outcome(attributes: &str, nlri: &str, peer: PeerKind) -> Outcome {
     let (attributes, nlri) = (hex(attributes), hex(nlri));
     let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
@@ -40,6 +41,7 @@ fn outcome(attributes: &str, nlri: &str, peer: PeerKind) -> Outcome {
     match checked.fault() {
         None => Outcome::Clean,
         Some(fault) if fault.treatment == Treatment::Discard => {
+            // A discarded attribute must not cost the route.
             assert_eq!(checked.withdrawn().count(), 0);
             assert_ne!(checked.announced().count(), 0);
             Outcome::Discard(fault.error.reason)
@@ -58,13 +60,13 @@ const NEXT_HOP: &str = "400304 0a630102 ";
 const GOOD: &str = "40010100 400206 0201 0000fde9 400304 0a630102 ";
 const PREFIX: &str = "180ac802";
 
-/// One attribute behind good ones, with a prefix.
+/// Checks an UPDATE of one prefix with an attribute after legal ones.
 fn with(attribute: &str, peer: PeerKind) -> Outcome {
     outcome(&format!("{GOOD}{attribute}"), PREFIX, peer)
 }
 
 #[test]
-fn attributes_from_external_peers() {
+fn attribute_from_external_peer_is_treated_by_its_rule() {
     use Outcome::{Clean, Discard, Withdraw};
     use Reason as R;
     let table = [
@@ -72,6 +74,7 @@ fn attributes_from_external_peers() {
         ("80040400000001", Clean),
         ("800403000000", Withdraw(R::ATTRIBUTE_LENGTH_ERROR)),
         ("c0040400000001", Withdraw(R::ATTRIBUTE_FLAGS_ERROR)),
+        // RFC 7606 section 7.5: LOCAL_PREF from an external peer is discarded, well-formed or not.
         ("40050400000064", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
         ("400503000000", Discard(R::OPTIONAL_ATTRIBUTE_ERROR)),
         ("400600", Clean),
@@ -94,14 +97,16 @@ fn attributes_from_external_peers() {
             "c0200d0000fde9000000010000000200",
             Withdraw(R::ATTRIBUTE_LENGTH_ERROR),
         ),
+        // RFC 7606 section 3 g: the second of two attributes with one code is discarded.
         ("c0c80101 c0c80102", Discard(R::MALFORMED_ATTRIBUTE_LIST)),
         ("40010107", Discard(R::MALFORMED_ATTRIBUTE_LIST)),
+        // RFC 7606 section 4: an attribute that exceeds its section, or fewer octets than a header.
         ("80040400000001 4f", Withdraw(R::MALFORMED_ATTRIBUTE_LIST)),
         ("8004 0400", Withdraw(R::MALFORMED_ATTRIBUTE_LIST)),
         ("d06300", Withdraw(R::MALFORMED_ATTRIBUTE_LIST)),
         ("d0630001aa", Clean),
         ("c0ff0100", Clean),
-        // AS 0 (RFC 7607), and AS4_PATH where it has no place (RFC 6793), whatever its flags.
+        // AS 0 (RFC 7607), and AS4_PATH from a peer with four-octet AS numbers (RFC 6793), whatever its flags.
         (
             "c0070800000000 0a000001",
             Discard(R::OPTIONAL_ATTRIBUTE_ERROR),
@@ -121,12 +126,13 @@ fn attributes_from_external_peers() {
     for (attribute, expected) in table {
         assert_eq!(with(attribute, PeerKind::External), expected, "{attribute}");
     }
+    // RFC 4271 section 6.3, which RFC 7606 leaves as it is.
     let unknown = Outcome::Reset(R::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE, hex("40c8020102"));
     assert_eq!(with("40c8020102", PeerKind::External), unknown);
 }
 
 #[test]
-fn attributes_from_internal_peers() {
+fn attribute_from_internal_peer_is_treated_by_its_rule() {
     use Outcome::{Clean, Withdraw};
     use Reason as R;
     let table = [
@@ -143,10 +149,11 @@ fn attributes_from_internal_peers() {
 }
 
 #[test]
-fn mandatory_attributes() {
+fn missing_or_malformed_mandatory_attribute_withdraws() {
     use Outcome::{Clean, Withdraw};
     use Reason as R;
     let table = [
+        // RFC 4271 section 5: the order is advice to the sender only.
         (format!("{NEXT_HOP}{AS_PATH}{ORIGIN}"), Clean),
         (String::new(), Withdraw(R::MISSING_WELL_KNOWN_ATTRIBUTE)),
         (
@@ -205,8 +212,8 @@ fn mandatory_attributes() {
 }
 
 #[test]
-fn faults_without_routes_reset() {
-    // RFC 7606 section 5.2.
+fn fault_without_routes_resets() {
+    // RFC 7606 section 5.2: without prefixes to withdraw, the fault cannot be contained.
     let reset = outcome(&format!("{GOOD}800403000000"), "", PeerKind::External);
     assert_eq!(
         reset,
@@ -220,7 +227,7 @@ fn faults_without_routes_reset() {
 }
 
 #[test]
-fn multiprotocol() {
+fn malformed_multiprotocol_attribute_resets() {
     use Outcome::Clean;
     let next_hop = "20010db8009900000000000000000002";
     let reset = |attribute: &str| Outcome::Reset(Reason::OPTIONAL_ATTRIBUTE_ERROR, hex(attribute));
@@ -236,6 +243,7 @@ fn multiprotocol() {
             None,
         ),
         (
+            // RFC 4760 section 3: the reserved octet is ignored.
             format!("800e1c 0002011 0{next_hop} 01 3020010db80101"),
             None,
         ),
@@ -260,6 +268,7 @@ fn multiprotocol() {
             "{attribute}"
         );
     }
+    // RFC 7606 section 3 g: a second MP attribute is the exception that resets.
     let twice = format!("800f03000201 800f03000201{both}");
     assert!(matches!(
         outcome(&twice, "", PeerKind::External),
@@ -268,8 +277,8 @@ fn multiprotocol() {
 }
 
 #[test]
-fn withdrawal_of_what_cannot_be_used() {
-    // An MP_REACH_NLRI without ORIGIN: its prefixes count as withdrawn.
+fn announced_prefixes_of_a_faulty_update_are_withdrawn() {
+    // An MP_REACH_NLRI without ORIGIN. Its prefixes join those that are withdrawn anyway.
     let attributes = hex("800e1c 00020110 20010db8009900000000000000000002 00 3020010db80103");
     let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
     let frame = frame(message(
@@ -288,7 +297,7 @@ fn withdrawal_of_what_cannot_be_used() {
 }
 
 #[test]
-fn end_of_rib() {
+fn end_of_rib_is_recognized_and_encoded() {
     let context = Context::new(PeerKind::External);
     let marker = |body: &str| {
         let frame = frame(message(2, &hex(body)));
@@ -298,6 +307,7 @@ fn end_of_rib() {
     assert_eq!(marker("00000006 800f03000201"), Some(Family::IPV6_UNICAST));
     assert_eq!(
         marker("00000007 800f0400020100"),
+        // Not an empty field, but a prefix of length 0.
         None,
         "a withdrawal of ::/0"
     );
@@ -314,7 +324,7 @@ fn end_of_rib() {
 }
 
 #[test]
-fn network_fields() {
+fn malformed_network_field_resets() {
     for nlri in ["ff00", "21 0a000001 00", "18 0a01", "20", "180ac802 180a"] {
         let reset = outcome(GOOD, nlri, PeerKind::External);
         assert_eq!(
@@ -323,6 +333,7 @@ fn network_fields() {
             "{nlri}"
         );
     }
+    // Host bits are irrelevant (RFC 4271 section 4.3), and an odd prefix is no fault of the field.
     for nlri in ["00", "180ac8e9 170afdff", "04e0 087f"] {
         assert_eq!(
             outcome(GOOD, nlri, PeerKind::External),
@@ -333,7 +344,7 @@ fn network_fields() {
 }
 
 #[test]
-fn section_lengths() {
+fn section_longer_than_the_message_is_refused() {
     for body in ["ffff0000", "0000ffff", "00000001", "00010000"] {
         let frame = frame(message(2, &hex(body)));
         let error = frame.decode(&Context::new(PeerKind::External)).unwrap_err();
@@ -341,9 +352,8 @@ fn section_lengths() {
     }
 }
 
-/// What is wrong with a route, not with the message, withdraws the route and never ends the session.
 #[test]
-fn unusable_routes_never_reset() {
+fn unusable_route_withdraws_but_never_resets() {
     use Outcome::Clean;
     let context = Context::new(PeerKind::External)
         .with_local_as(bgp_wire::Asn::new(65000))
@@ -367,6 +377,7 @@ fn unusable_routes_never_reset() {
             .fault()
             .map(|fault| fault.treatment)
     };
+    // Our own AS in the path, a first AS that is not the peer's, our own address as next hop.
     let looped = "40010100 40020a 0202 0000fde9 0000fde8 400304 0a630102";
     let foreign = "40010100 400206 0201 0000fe63 400304 0a630102";
     let ours = "40010100 400206 0201 0000fde9 400304 0a630001";
@@ -382,7 +393,7 @@ fn unusable_routes_never_reset() {
             "nothing is announced: {attributes}"
         );
     }
-    // NEXT_HOP beside MP_REACH_NLRI alone is not looked at.
+    // Without prefixes that use it, NEXT_HOP is ignored (RFC 4760 section 3), but its length still has to be right.
     let reach = "800e1c 00020110 20010db8009900000000000000000002 00 3020010db80101";
     let odd = format!("{reach} {ORIGIN} {AS_PATH} 400303 000000");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What attributes and capabilities say, in words.
+//! Text of attribute values and capability values.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,28 +9,33 @@ use crate::attribute::{Attribute, AttributeFlags, MpReach, RawAttribute, Tlv};
 use crate::context::Context;
 use crate::message::{Capability, GracefulRestart};
 
-/// Octets in hex, the first hundred of them.
+/// Returns octets in hex, at most the first hundred.
 pub(super) fn hex(octets: &[u8]) -> String {
     let shown = octets.get(..MAX_SHOWN).unwrap_or(octets);
     let digits: String = shown.iter().map(|octet| format!("{octet:02x}")).collect();
+    // An attribute may have 65535 octets, more than a person reads.
     match octets.len() - shown.len() {
         0 => format!("0x{digits}"),
-        more => format!("0x{digits} and {more} octets more"),
+        more => format!("0x{digits} and {more} more octets"),
     }
 }
 
+/// The maximum number of octets that are shown of a value.
 const MAX_SHOWN: usize = 100;
 
-/// The peer's text, in quotes, as is fit for a terminal.
+/// Returns a text of the peer in quotes.
 pub(super) fn text(text: &str) -> String {
+    // Escaped, because the text may contain control sequences of a terminal.
     format!("\"{}\"", text.escape_debug())
 }
 
+/// Returns the items with spaces between them.
 fn join<T: fmt::Display>(items: impl Iterator<Item = T>) -> String {
     let items: Vec<_> = items.map(|item| item.to_string()).collect();
     items.join(" ")
 }
 
+/// Returns the names of the attribute flags.
 pub(super) fn flag_names(flags: AttributeFlags) -> String {
     let names = [
         if flags.is_optional() {
@@ -44,12 +49,13 @@ pub(super) fn flag_names(flags: AttributeFlags) -> String {
             "not transitive"
         },
     ];
+    // EXTENDED_LENGTH is left out: it is about the encoding, not about the attribute.
     let partial = (flags.0 & AttributeFlags::PARTIAL != 0).then_some("partial");
     let names: Vec<_> = names.into_iter().chain(partial).collect();
     names.join(", ")
 }
 
-/// What an attribute says that has passed the rules of its code.
+/// Returns the value of an attribute that the rules of its code accept.
 pub(super) fn attribute_value(raw: RawAttribute<'_>, context: &Context) -> String {
     match Attribute::decode(raw, context) {
         Attribute::Origin(origin) => origin.to_string(),
@@ -57,6 +63,7 @@ pub(super) fn attribute_value(raw: RawAttribute<'_>, context: &Context) -> Strin
         Attribute::AsPath(path) | Attribute::As4Path(path) => path.to_string(),
         Attribute::NextHop(address) | Attribute::OriginatorId(address) => address.to_string(),
         Attribute::MultiExitDisc(number) | Attribute::LocalPref(number) => number.to_string(),
+        // The attribute has no value; its presence is the information.
         Attribute::AtomicAggregate => String::new(),
         Attribute::Aggregator(aggregator) | Attribute::As4Aggregator(aggregator) => {
             aggregator.to_string()
@@ -68,6 +75,7 @@ pub(super) fn attribute_value(raw: RawAttribute<'_>, context: &Context) -> Strin
         Attribute::LargeCommunities(list) => join(list.iter()),
         Attribute::OnlyToCustomer(asn) => asn.to_string(),
         Attribute::MpReach(reach) => mp_reach(&reach),
+        // The routes follow as parts of their own.
         Attribute::MpUnreach(unreach) => unreach.family().to_string(),
         Attribute::PmsiTunnel(tunnel) => format!(
             "flags {}, tunnel type {}, label {}, identifier {}",
@@ -85,6 +93,10 @@ pub(super) fn attribute_value(raw: RawAttribute<'_>, context: &Context) -> Strin
             None => join(sid.iter().map(tlv)),
         },
         Attribute::AttrSet(set) => {
+            debug_assert!(
+                set.raw_attributes().all(|raw| raw.is_ok()),
+                "it was checked"
+            );
             let codes = set.raw_attributes().flatten().map(|raw| raw.code);
             format!("of AS {}: {}", set.origin_as, join(codes))
         }
@@ -92,26 +104,30 @@ pub(super) fn attribute_value(raw: RawAttribute<'_>, context: &Context) -> Strin
     }
 }
 
+/// Returns the family and the next hop of MP_REACH_NLRI.
 fn mp_reach(reach: &MpReach<'_>) -> String {
     let next_hop = match (reach.next_hop(), reach.link_local_next_hop()) {
         (Some(global), Some(link_local)) => format!("{global} {link_local}"),
         (Some(address), None) => address.to_string(),
+        // RFC 8955 section 4: a flow specification has a next hop of length 0.
         (None, _) if reach.next_hop_octets().is_empty() => "none".into(),
         (None, _) => hex(reach.next_hop_octets()),
     };
     format!("{}, next hop {next_hop}", reach.family())
 }
 
+/// Returns the type of a tunnel and its sub-TLVs (RFC 9012 section 2).
 fn tunnel(tunnel: Tlv<'_>) -> String {
     let options = join(tunnel.options().iter().map(tlv));
     format!("tunnel type {}: {options}", tunnel.kind)
 }
 
+/// Returns the type and value of a TLV.
 fn tlv(tlv: Tlv<'_>) -> String {
     format!("{}:{}", tlv.kind, hex(tlv.value))
 }
 
-/// What a capability says beside its code.
+/// Returns the value of a capability.
 pub(super) fn capability_value(capability: &Capability<'_>) -> String {
     match capability {
         Capability::Multiprotocol(family) => family.to_string(),
@@ -139,11 +155,12 @@ pub(super) fn capability_value(capability: &Capability<'_>) -> String {
         Capability::GracefulRestart(restart) => graceful_restart(*restart),
         Capability::FourOctetAs(asn) => asn.to_string(),
         Capability::AddPath(entries) => list(entries.iter().map(|it| {
+            // The sender's view (RFC 7911 section 4): it can receive, send, or both.
             let direction = match it.directions {
                 1 => "receive",
                 2 => "send",
                 3 => "both",
-                _ => "not a direction",
+                _ => "invalid direction",
             };
             format!("{} {direction}", it.family)
         })),
@@ -157,6 +174,7 @@ pub(super) fn capability_value(capability: &Capability<'_>) -> String {
     }
 }
 
+/// Returns the flags, the restart time and the families of a Graceful Restart capability.
 fn graceful_restart(restart: GracefulRestart<'_>) -> String {
     let restarted = if restart.restarted() {
         "restarted, "
@@ -168,6 +186,7 @@ fn graceful_restart(restart: GracefulRestart<'_>) -> String {
     } else {
         ""
     };
+    // RFC 4724 section 3: the F bit means that the sender kept its forwarding state.
     let families = restart.families().map(|it| {
         let kept = if it.forwarding { " (forwarding)" } else { "" };
         format!("; {}{kept}", it.family)
@@ -179,6 +198,7 @@ fn graceful_restart(restart: GracefulRestart<'_>) -> String {
     )
 }
 
+/// Returns the items with commas between them.
 fn list(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }

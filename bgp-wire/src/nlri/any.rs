@@ -1,4 +1,4 @@
-//! `AnyNlri`: routes of any family, which carry their family and their path identifier.
+//! `AnyNlri`: a route of any family, together with its family and its path identifier.
 
 use core::fmt;
 
@@ -7,26 +7,26 @@ use ipnet::IpNet;
 use super::encode::private::Sealed;
 use super::encode::{EncodeNlri, NlriValue};
 use super::words::Words;
-use super::{Destination, DestinationBuf, Nlri, NlriFormat, PathId};
+use super::{Destination, DestinationBuf, Nlri, NlriFormat, PATH_ID_SEPARATOR, PathId};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 use crate::text::number;
 
-/// A route of a received message, of any family.
+/// A received route of any family, borrowed from its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnyNlri<'a> {
-    /// The family.
+    /// The family of the route.
     pub family: Family,
-    /// Which of several paths is meant.
+    /// The path identifier; `None` unless ADD-PATH is negotiated for the family.
     pub path_id: Option<PathId>,
-    /// What is named.
+    /// The destination: a prefix, a rule, or another kind of NLRI.
     pub destination: Destination<'a>,
 }
 
-/// A route to send, of any family.
+/// An owned route of any family.
 ///
-/// It is written as its destination, and ` path-id N` behind it where it has a path identifier; to read it back, the
-/// family has to be said:
+/// `Display` writes the destination, followed by ` path-id N` if the route has a path identifier. The text does not
+/// contain the family, so [`AnyNlriBuf::parse`] takes it as an argument:
 ///
 /// ```
 /// use bgp_wire::{AnyNlriBuf, Family};
@@ -44,11 +44,11 @@ pub struct AnyNlri<'a> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnyNlriBuf {
-    /// The family.
+    /// The family of the route.
     pub family: Family,
-    /// Which of several paths is meant.
+    /// The path identifier. The encoder requires one exactly if ADD-PATH is negotiated for the family.
     pub path_id: Option<PathId>,
-    /// What is named.
+    /// The destination: a prefix, a rule, or another kind of NLRI.
     pub destination: DestinationBuf,
 }
 
@@ -117,9 +117,10 @@ impl From<AnyNlri<'_>> for AnyNlriBuf {
 }
 
 impl From<Nlri<IpNet>> for AnyNlriBuf {
-    /// A unicast route.
+    /// Converts to a route of the unicast family of the address.
     fn from(nlri: Nlri<IpNet>) -> Self {
         Self {
+            // A multicast prefix looks the same; its family has to be set by the caller.
             family: match nlri.prefix {
                 IpNet::V4(_) => Family::IPV4_UNICAST,
                 IpNet::V6(_) => Family::IPV6_UNICAST,
@@ -131,7 +132,7 @@ impl From<Nlri<IpNet>> for AnyNlriBuf {
 }
 
 impl From<IpNet> for AnyNlriBuf {
-    /// A unicast route without path identifier.
+    /// Converts to a unicast route without a path identifier.
     fn from(prefix: IpNet) -> Self {
         Nlri::new(prefix).into()
     }
@@ -139,6 +140,7 @@ impl From<IpNet> for AnyNlriBuf {
 
 impl fmt::Display for AnyNlri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `Nlri` knows the format of a path identifier.
         let Self {
             path_id,
             destination: prefix,
@@ -157,21 +159,23 @@ impl fmt::Display for AnyNlriBuf {
 }
 
 impl AnyNlriBuf {
-    /// The route that `text` names in a family. Host bits of a prefix are cleared.
+    /// Parses a route of `family`. Host bits of a prefix are cleared.
     ///
     /// # Errors
     ///
-    /// The text is not a route of this family.
+    /// Returns [`ParseNlriError`] if the text is not a route of this family.
     pub fn parse(family: Family, text: &str) -> Result<Self, ParseNlriError> {
         let error = ParseNlriError(family);
-        let (text, path_id) = match text.rsplit_once(" path-id ") {
+        // From the end, because the text of a destination contains spaces itself.
+        let (text, path_id) = match text.rsplit_once(PATH_ID_SEPARATOR) {
             Some((text, path_id)) => (text, Some(PathId(number(path_id).ok_or(error)?))),
             None => (text, None),
         };
         let mut words = Words::new(text);
         let destination = DestinationBuf::parse(family, &mut words)
             .filter(|destination| {
-                // Without several labels the S bit is any.
+                // The session that will send the route is not known here, so either form of labels is accepted. One
+                // label may lack the S bit (RFC 8277 section 2.2); several need it on the last (section 2.3).
                 let legal = |multiple_labels| {
                     let format = NlriFormat {
                         family,
@@ -181,6 +185,7 @@ impl AnyNlriBuf {
                     };
                     destination.is_legal(&format)
                 };
+                // Left-over words are an error, because part of the route would be lost.
                 words.end().is_some() && (legal(false) || legal(true))
             })
             .ok_or(error)?;
@@ -199,7 +204,7 @@ pub struct ParseNlriError(pub Family);
 impl fmt::Display for ParseNlriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let example = match (self.0.afi, self.0.safi) {
-            _ if self.0.bit() == 0 => "0x and the octets of the field in hex",
+            _ if self.0.bit() == 0 => "0x0102",
             (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST) => "192.168.10.1/32",
             (_, Safi::UNICAST | Safi::MULTICAST) => "2001:db8::1/128",
             (Afi::IPV4, Safi::LABELED) => "192.168.10.0/24 label 100",
@@ -215,7 +220,8 @@ impl fmt::Display for ParseNlriError {
             }
             _ => "64512 target:64512:1",
         };
-        write!(f, "a route of {} is written: {example}", self.0)
+        // The families differ so much that an example helps more than a grammar.
+        write!(f, "invalid route of {}; example: {example}", self.0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a route names, in every family: `Destination` lends from a message, `DestinationBuf` owns.
+//! The destination of a route of any family: `Destination` borrows from a message, `DestinationBuf` owns its octets.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,34 +15,34 @@ use crate::iana::Safi;
 use crate::sink::Sink;
 use crate::text::{Hex, hex_octets, number};
 
-/// What a route of a received message names, by the kind of its family.
+/// The destination of a received route. The family determines the variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Destination<'a> {
-    /// Unicast and multicast.
+    /// A unicast or multicast prefix (RFC 4271 section 4.3).
     Prefix(IpNet),
-    /// Labelled unicast (RFC 8277).
+    /// A labelled prefix (RFC 8277).
     Labeled(LabeledPrefix),
-    /// VPN addresses (RFC 4364, RFC 4659).
+    /// A VPN prefix (RFC 4364, RFC 4659).
     Vpn(VpnPrefix),
-    /// Flow specifications, also of VPNs (RFC 8955, RFC 8956).
+    /// A flow specification, with a route distinguisher in the VPN families (RFC 8955, RFC 8956).
     FlowSpec(FlowSpec<'a>),
-    /// EVPN (RFC 7432, RFC 9136).
+    /// An EVPN route of type 1 to 5 (RFC 7432, RFC 9136).
     Evpn(EvpnRoute),
-    /// An EVPN route of another type, as octets.
+    /// An EVPN route of another type, not parsed.
     OtherEvpn {
-        /// The route type.
+        /// The route type, none of 1 to 5.
         route_type: u8,
-        /// The value.
+        /// The octets after type and length.
         value: &'a [u8],
     },
-    /// Route target membership (RFC 4684).
+    /// A route target membership (RFC 4684).
     RouteTarget(RouteTargetPrefix),
-    /// The whole field, of a family that is not parsed.
+    /// The whole NLRI field of a family that this codec does not parse.
     Unknown(&'a [u8]),
 }
 
-/// What a route to send names. Each is what [`Destination`] says of the variant of its name.
+/// The owned form of [`Destination`], which documents the variants.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(missing_docs, reason = "the variants are those of Destination")]
@@ -76,7 +76,7 @@ impl From<Destination<'_>> for DestinationBuf {
     }
 }
 
-/// What a [`Destination`] or a [`DestinationBuf`] names, lent: both are written by the same code.
+/// A borrowed [`Destination`] or [`DestinationBuf`], so that one implementation encodes and prints both.
 #[derive(Clone, Copy)]
 enum Kind<'a> {
     Prefix(&'a IpNet),
@@ -121,7 +121,7 @@ impl DestinationBuf {
 }
 
 impl Kind<'_> {
-    /// Returns `true` if a receiver reads this as it is in the family of `format`.
+    /// Returns `true` if a receiver in the family of `format` decodes the same value.
     fn is_legal(self, format: &NlriFormat) -> bool {
         fn suits<V: NlriValue>(value: &V, format: &NlriFormat) -> bool {
             V::suits(format.family) && value.is_legal(format)
@@ -134,11 +134,14 @@ impl Kind<'_> {
             Self::FlowSpecBuf(flow) => suits(&flow, format),
             Self::Evpn(route) => suits(route, format),
             Self::OtherEvpn(route_type, value) => {
+                // A known type has to be encoded from its fields, and the length of a value is one octet.
                 EvpnRoute::suits(format.family)
                     && !matches!(route_type, 1..=5)
                     && value.len() <= usize::from(u8::MAX)
             }
             Self::RouteTarget(prefix) => suits(prefix, format),
+            // Octets of a parsed family would bypass its checks. MP_UNREACH_NLRI without routes is an End-of-RIB
+            // (RFC 4724 section 2).
             Self::Unknown(octets) => format.family.bit() == 0 && !octets.is_empty(),
         }
     }
@@ -151,6 +154,7 @@ impl Kind<'_> {
             Self::FlowSpec(flow) => flow.encoded_length(format),
             Self::FlowSpecBuf(flow) => flow.encoded_length(format),
             Self::Evpn(route) => route.encoded_length(format),
+            // Route type and length precede the value (RFC 7432 section 7).
             Self::OtherEvpn(_, value) => 2 + value.len(),
             Self::RouteTarget(prefix) => prefix.encoded_length(format),
             Self::Unknown(octets) => octets.len(),
@@ -166,7 +170,9 @@ impl Kind<'_> {
             Self::FlowSpecBuf(flow) => flow.write(format, out),
             Self::Evpn(route) => route.write(format, out),
             Self::OtherEvpn(route_type, value) => write_exactly(2 + value.len(), out, |out| {
-                out.put(&[route_type, u8::try_from(value.len()).unwrap_or(u8::MAX)]);
+                let value_length = u8::try_from(value.len());
+                debug_assert!(value_length.is_ok(), "is_legal() limits the value");
+                out.put(&[route_type, value_length.unwrap_or(u8::MAX)]);
                 out.put(value);
             }),
             Self::RouteTarget(prefix) => prefix.write(format, out),
@@ -191,19 +197,20 @@ impl fmt::Display for Kind<'_> {
     }
 }
 
-/// Implements for a destination what its [`Kind`] does.
+/// Implements [`NlriValue`] for a destination by delegating to its [`Kind`].
 macro_rules! destination {
     ($destination:ty) => {
         impl NlriValue for $destination {
-            /// A message has at most so many (RFC 8654).
+            // No message is longer (RFC 8654 section 2), so this bounds every kind.
             const MAX_LENGTH: usize = 65535;
 
-            /// Every family has a destination; [`Kind::is_legal`] looks at which.
             fn suits(_: Family) -> bool {
+                // The type does not determine the family; `Kind::is_legal` checks the value.
                 true
             }
 
             fn fills_field(&self) -> bool {
+                // Without its grammar, a second route could not be told from the first.
                 matches!(self.kind(), Kind::Unknown(_))
             }
 
@@ -238,7 +245,7 @@ impl fmt::Display for DestinationBuf {
 }
 
 impl DestinationBuf {
-    /// Returns what `words` name in `family`, or `None` if they name no route of it. Host bits of a prefix are cleared.
+    /// Parses a destination of `family`. Returns `None` if the words are not one. Host bits of a prefix are cleared.
     pub(super) fn parse(family: Family, words: &mut Words<'_>) -> Option<Self> {
         if family.bit() == 0 {
             return hex_octets(words.next()?).map(Self::Unknown);
@@ -249,12 +256,14 @@ impl DestinationBuf {
             Safi::FLOWSPEC | Safi::FLOWSPEC_VPN => {
                 Self::FlowSpec(FlowSpecBuf::parse(words, family.afi)?)
             }
+            // The words of known types never begin with `type`.
             Safi::EVPN if words.take("type") => Self::OtherEvpn {
                 route_type: number(words.next()?)?,
                 value: hex_octets(words.next()?)?,
             },
             Safi::EVPN => Self::Evpn(EvpnRoute::parse(words)?),
             Safi::ROUTE_TARGET => Self::RouteTarget(RouteTargetPrefix::parse(words)?),
+            // As on the wire, bits after the length are irrelevant (RFC 4271 section 4.3).
             _ => Self::Prefix(words.next()?.parse::<IpNet>().ok()?.trunc()),
         })
     }

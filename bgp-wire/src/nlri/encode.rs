@@ -1,6 +1,6 @@
 //! The routes that the encoders take: [`EncodeNlri`] for the items, and [`NlriValue`] for the values in them.
 //!
-//! Both traits are sealed: the crate can add to what a value must know without breaking a caller.
+//! Both traits are sealed, so that the crate can add methods without breaking a caller.
 
 use super::{Nlri, NlriFormat, PathId};
 use crate::family::Family;
@@ -19,7 +19,7 @@ use crate::sink::Slice;
 /// | [`AnyNlri`](crate::AnyNlri), [`&AnyNlriBuf`](crate::AnyNlriBuf) | the family in the item |
 /// | `(Family, Nlri<V>)` | the given family |
 ///
-/// The last form is for values that do not tell their family: [`&FlowSpecBuf`](crate::FlowSpecBuf),
+/// The last form is for values that do not determine their family: [`&FlowSpecBuf`](crate::FlowSpecBuf),
 /// [`FlowSpec`](crate::FlowSpec), [`&DestinationBuf`](crate::DestinationBuf), [`Destination`](crate::Destination), and
 /// prefixes of the multicast families. `V` may also be any of the types above.
 ///
@@ -35,21 +35,22 @@ use crate::sink::Slice;
 /// assert_eq!(encode_withdrawals(&context, [(Family::IPV4_MULTICAST, prefix)], &mut octets)?, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+// `Copy`, because a route that no longer fits is kept and starts the next message.
 pub trait EncodeNlri: Copy + private::Sealed {
     /// Returns the family of the route.
     fn family(&self) -> Family;
 
-    /// Returns the path identifier (RFC 7911).
+    /// Returns the path identifier (RFC 7911 section 3), or `None` if the route has none.
     fn path_id(&self) -> Option<PathId>;
 
     #[doc(hidden)]
     type Value: NlriValue;
 
-    /// Returns what the route names.
+    /// Returns the value that follows the path identifier.
     #[doc(hidden)]
     fn value(&self) -> Self::Value;
 
-    /// Returns `true` if the route is of `family`. Overridden where the type decides, so that the comparison costs nothing.
+    /// Returns `true` if the route is of `family`. Types of one family override it, so that the comparison costs nothing.
     #[doc(hidden)]
     #[inline(always)]
     fn is_of(&self, family: Family) -> bool {
@@ -57,13 +58,13 @@ pub trait EncodeNlri: Copy + private::Sealed {
     }
 }
 
-/// What an NLRI field holds, without path identifiers.
+/// A value in an NLRI field, without its path identifier.
 #[expect(
     unnameable_types,
     reason = "a hidden part of EncodeNlri, which cannot be implemented elsewhere"
 )]
 pub trait NlriValue: Copy {
-    /// The most octets that [`Self::write`] writes.
+    /// The maximum number of octets that [`Self::write`] writes.
     const MAX_LENGTH: usize;
 
     /// Returns `true` if values of this type can be routes of `family`.
@@ -75,17 +76,17 @@ pub trait NlriValue: Copy {
         false
     }
 
-    /// Returns `true` if a receiver reads the value as it is. [`Self::suits`] holds already.
+    /// Returns `true` if a receiver decodes the same value. The caller has checked [`Self::suits`].
     fn is_legal(&self, format: &NlriFormat) -> bool;
 
     /// Returns the number of octets that [`Self::write`] writes.
     fn encoded_length(&self, format: &NlriFormat) -> usize;
 
-    /// Writes the value to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
+    /// Writes the value to the start of `out`. Returns the rest of `out`, or `None` if `out` is too short.
     fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]>;
 }
 
-/// A value that tells its family.
+/// A value that determines its family.
 #[expect(
     unnameable_types,
     reason = "a hidden part of EncodeNlri, which cannot be implemented elsewhere"
@@ -101,10 +102,11 @@ pub trait HasFamily: NlriValue {
     }
 }
 
+// A public trait in a private module: callers can use the methods but not implement the trait.
 pub(super) mod private {
     #[expect(
         unnameable_types,
-        reason = "what cannot be named cannot be implemented elsewhere"
+        reason = "a trait that cannot be named cannot be implemented elsewhere"
     )]
     pub trait Sealed {}
 }
@@ -129,6 +131,7 @@ impl<V: HasFamily> EncodeNlri for Nlri<V> {
         self.prefix
     }
 
+    // For unicast prefixes this is a constant, and the loop over a full table has no comparison of families.
     #[inline(always)]
     fn is_of(&self, family: Family) -> bool {
         self.prefix.is_of(family)
@@ -156,16 +159,18 @@ impl<V: NlriValue> EncodeNlri for (Family, Nlri<V>) {
 /// Returns the number of octets that [`write`] writes.
 #[inline(always)]
 pub(crate) fn encoded_length<R: EncodeNlri>(route: &R, format: &NlriFormat) -> usize {
+    // A path identifier is four octets (RFC 7911 section 3).
     route.path_id().map_or(0, |_| 4) + route.value().encoded_length(format)
 }
 
-/// Writes a route to the start of `out`. Returns the rest of `out`, or `None` if there is no room.
+/// Writes a route to the start of `out`. Returns the rest of `out`, or `None` if `out` is too short.
 #[inline(always)]
 pub(crate) fn write<'o, R: EncodeNlri>(
     route: &R,
     format: &NlriFormat,
     out: &'o mut [u8],
 ) -> Option<&'o mut [u8]> {
+    // The caller has checked that the route has an identifier exactly if ADD-PATH is negotiated.
     let Some(PathId(path_id)) = route.path_id() else {
         return route.value().write(format, out);
     };
@@ -174,15 +179,16 @@ pub(crate) fn write<'o, R: EncodeNlri>(
     route.value().write(format, rest)
 }
 
-/// Hands the first `length` octets of `out` to `write`, which fills them. Returns the rest of `out`, or `None` if there is
-/// no room.
+/// Calls `write` with the first `length` octets of `out`, all of which it has to fill. Returns the rest of `out`, or `None`
+/// if `out` is shorter.
 pub(super) fn write_exactly(
     length: usize,
     out: &mut [u8],
     write: impl FnOnce(&mut Slice<'_>),
 ) -> Option<&mut [u8]> {
+    // Room is checked before the first octet, so that a route without room leaves nothing behind.
     let (field, rest) = out.split_at_mut_checked(length)?;
     let written = Slice::write(field, write);
-    debug_assert_eq!(written, length, "the length was measured");
+    debug_assert_eq!(written, length, "encoded_length() and write() agree");
     Some(rest)
 }

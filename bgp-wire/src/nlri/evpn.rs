@@ -1,4 +1,4 @@
-//! EVPN routes: types 1 to 4 (RFC 7432 section 7) and 5 (RFC 9136 section 3), and how they are written.
+//! EVPN routes of types 1 to 4 (RFC 7432 section 7) and 5 (RFC 9136 section 3), and their encoding.
 
 mod decode;
 mod text;
@@ -17,13 +17,14 @@ use crate::sink::{OctetCount, Sink};
 pub(super) use decode::split;
 pub use text::ParseEthernetSegmentIdentifierError;
 
-/// An Ethernet Segment Identifier (RFC 7432 section 5), written as ten octets with colons between them, or `0`.
+/// An Ethernet Segment Identifier (RFC 7432 section 5), written as ten hex octets with colons between them, or `0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EthernetSegmentIdentifier(pub [u8; 10]);
 
-/// An EVPN route of a known type. Labels are the 24 bits of their field: a VNI, or a label in the high 20 bits.
+/// An EVPN route of type 1 to 5.
 ///
-/// It is written as GoBGP's command line names its parts:
+/// A label field has 24 bits: a VNI, or an MPLS label in the high 20 bits. The text uses the keywords of GoBGP's command
+/// line:
 ///
 /// ```
 /// use bgp_wire::{AnyNlriBuf, Family};
@@ -35,35 +36,35 @@ pub struct EthernetSegmentIdentifier(pub [u8; 10]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EvpnRoute {
-    /// Type 1, Ethernet Auto-discovery.
+    /// Type 1, Ethernet Auto-discovery (RFC 7432 section 7.1).
     AutoDiscovery {
         /// The route distinguisher.
         distinguisher: RouteDistinguisher,
-        /// The segment.
+        /// The Ethernet Segment Identifier.
         segment: EthernetSegmentIdentifier,
         /// The Ethernet Tag ID.
         tag: u32,
         /// The label field, 24 bits.
         label: u32,
     },
-    /// Type 2, MAC/IP Advertisement.
+    /// Type 2, MAC/IP Advertisement (RFC 7432 section 7.2).
     MacIp {
         /// The route distinguisher.
         distinguisher: RouteDistinguisher,
-        /// The segment.
+        /// The Ethernet Segment Identifier.
         segment: EthernetSegmentIdentifier,
         /// The Ethernet Tag ID.
         tag: u32,
         /// The MAC address.
         mac: MacAddress,
-        /// The IP address, if there is one.
+        /// The IP address of the host, if advertised.
         address: Option<IpAddr>,
         /// The first label field, 24 bits.
         label: u32,
-        /// The second label field, 24 bits, if there is one.
+        /// The second label field, 24 bits, if present.
         second_label: Option<u32>,
     },
-    /// Type 3, Inclusive Multicast Ethernet Tag.
+    /// Type 3, Inclusive Multicast Ethernet Tag (RFC 7432 section 7.3).
     InclusiveMulticast {
         /// The route distinguisher.
         distinguisher: RouteDistinguisher,
@@ -72,26 +73,26 @@ pub enum EvpnRoute {
         /// The Originating Router's IP Address.
         originator: IpAddr,
     },
-    /// Type 4, Ethernet Segment.
+    /// Type 4, Ethernet Segment (RFC 7432 section 7.4).
     EthernetSegment {
         /// The route distinguisher.
         distinguisher: RouteDistinguisher,
-        /// The segment.
+        /// The Ethernet Segment Identifier.
         segment: EthernetSegmentIdentifier,
         /// The Originating Router's IP Address.
         originator: IpAddr,
     },
-    /// Type 5, IP Prefix.
+    /// Type 5, IP Prefix (RFC 9136 section 3.1).
     IpPrefix {
         /// The route distinguisher.
         distinguisher: RouteDistinguisher,
-        /// The segment.
+        /// The Ethernet Segment Identifier.
         segment: EthernetSegmentIdentifier,
         /// The Ethernet Tag ID.
         tag: u32,
-        /// The prefix, host bits cleared.
+        /// The prefix. Its host bits are zero.
         prefix: IpNet,
-        /// The gateway, of the prefix's family; zero where there is none.
+        /// The gateway, of the same address family as the prefix. Zero means no gateway.
         gateway: IpAddr,
         /// The label field, 24 bits.
         label: u32,
@@ -99,7 +100,7 @@ pub enum EvpnRoute {
 }
 
 impl EvpnRoute {
-    /// The route type.
+    /// Returns the route type, 1 to 5.
     #[must_use]
     pub const fn route_type(&self) -> u8 {
         match self {
@@ -111,7 +112,9 @@ impl EvpnRoute {
         }
     }
 
+    /// Writes the octets after type and length.
     fn write_value(&self, out: &mut impl Sink) {
+        // Every type begins with the same fields, of which type 3 has no segment and type 4 no tag.
         out.put(&self.distinguisher().0);
         if let Some(segment) = self.segment() {
             out.put(&segment.0);
@@ -128,6 +131,7 @@ impl EvpnRoute {
                 second_label,
                 ..
             } => {
+                // The MAC address length is in bits (RFC 7432 section 7.2).
                 out.put(&[48]);
                 out.put(&mac.0);
                 put_address(address, out);
@@ -146,6 +150,7 @@ impl EvpnRoute {
                 label,
                 ..
             } => {
+                // The prefix is written in full whatever its length (RFC 9136 section 3.1), unlike a unicast prefix.
                 out.put(&[prefix.prefix_len()]);
                 put_octets(prefix.network(), out);
                 put_octets(gateway, out);
@@ -154,7 +159,7 @@ impl EvpnRoute {
         }
     }
 
-    /// The Ethernet Segment Identifier, for every type but 3.
+    /// Returns the Ethernet Segment Identifier, or `None` for type 3.
     #[must_use]
     pub const fn segment(&self) -> Option<EthernetSegmentIdentifier> {
         match self {
@@ -166,7 +171,7 @@ impl EvpnRoute {
         }
     }
 
-    /// The Ethernet Tag ID, for every type but 4.
+    /// Returns the Ethernet Tag ID, or `None` for type 4.
     #[must_use]
     pub const fn tag(&self) -> Option<u32> {
         match self {
@@ -178,7 +183,7 @@ impl EvpnRoute {
         }
     }
 
-    /// The route distinguisher.
+    /// Returns the route distinguisher.
     #[must_use]
     pub const fn distinguisher(&self) -> RouteDistinguisher {
         match self {
@@ -192,15 +197,15 @@ impl EvpnRoute {
 }
 
 impl NlriValue for EvpnRoute {
-    /// The length of a type 5 route for an IPv6 prefix.
+    // Type, length and the 58 octets of an IPv6 prefix route, the longest of all types.
     const MAX_LENGTH: usize = 60;
 
     fn suits(family: Family) -> bool {
         family == Family::L2VPN_EVPN
     }
 
-    /// Labels fit their fields, and a gateway is of its prefix's family.
     fn is_legal(&self, _: &NlriFormat) -> bool {
+        // A label is a `u32` here, but its field has 24 bits.
         let fits = |label: u32| label < 1 << 24;
         match *self {
             Self::AutoDiscovery { label, .. } => fits(label),
@@ -215,11 +220,13 @@ impl NlriValue for EvpnRoute {
                 gateway,
                 label,
                 ..
+            // The length of the route determines one address family for both (RFC 9136 section 3.1).
             } => fits(label) && prefix.addr().is_ipv4() == gateway.is_ipv4(),
         }
     }
 
     fn encoded_length(&self, _: &NlriFormat) -> usize {
+        // Measured by a dry run, so that length and octets cannot disagree.
         let mut length = OctetCount::default();
         self.write_value(&mut length);
         2 + length.0
@@ -227,7 +234,12 @@ impl NlriValue for EvpnRoute {
 
     fn write<'o>(&self, format: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.encoded_length(format);
+        debug_assert!(
+            length <= Self::MAX_LENGTH,
+            "every type has a maximum length"
+        );
         write_exactly(length, out, |out| {
+            // The length octet does not count itself and the type.
             let value_length = u8::try_from(length - 2).unwrap_or(u8::MAX);
             out.put(&[self.route_type(), value_length]);
             self.write_value(out);
@@ -241,13 +253,14 @@ impl HasFamily for EvpnRoute {
     }
 }
 
-/// The 24 bits of a label field.
+/// Writes a label field of 24 bits.
 fn put_label(label: u32, out: &mut impl Sink) {
     let [_, octets @ ..] = label.to_be_bytes();
     out.put(&octets);
 }
 
-/// An address behind its length in bits, 0 for none.
+/// Writes the length of an address in bits, 0 for `None`, followed by the address.
+// The length of an absent address is 0, not omitted (RFC 7432 section 7.2).
 fn put_address(address: Option<IpAddr>, out: &mut impl Sink) {
     out.put(&[match address {
         None => 0,
@@ -259,6 +272,7 @@ fn put_address(address: Option<IpAddr>, out: &mut impl Sink) {
         .for_each(|address| put_octets(address, out));
 }
 
+/// Writes the octets of an address.
 fn put_octets(address: IpAddr, out: &mut impl Sink) {
     match address {
         IpAddr::V4(address) => out.put(&address.octets()),

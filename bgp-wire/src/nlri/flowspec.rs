@@ -1,4 +1,4 @@
-//! Flow specifications (RFC 8955, RFC 8956 for IPv6): what traffic a rule is about.
+//! Flow specifications (RFC 8955, RFC 8956 for IPv6): rules that describe traffic by its packet headers.
 
 mod component;
 mod text;
@@ -17,7 +17,7 @@ use crate::parse::{Parsed, Short, array, be_u16, octet, take};
 use crate::route_distinguisher::RouteDistinguisher;
 use crate::sink::{OctetCount, Sink, Slice};
 
-/// A received flow specification that was checked: its components are whole, known, and in ascending order.
+/// A received flow specification. Its components were checked: they are complete, known, and in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FlowSpec<'a> {
     distinguisher: Option<RouteDistinguisher>,
@@ -26,13 +26,13 @@ pub struct FlowSpec<'a> {
 }
 
 impl<'a> FlowSpec<'a> {
-    /// The route distinguisher, in the VPN families (RFC 8955 section 8).
+    /// Returns the route distinguisher, or `None` outside of the VPN families (RFC 8955 section 8).
     #[must_use]
     pub const fn distinguisher(&self) -> Option<RouteDistinguisher> {
         self.distinguisher
     }
 
-    /// The components, in the order of their types. Traffic matches the rule if it matches every one.
+    /// Returns the components, in ascending order of their types. Traffic matches the rule if it matches all of them.
     pub fn components(
         &self,
     ) -> impl Iterator<Item = FlowSpecComponent<FlowSpecMatches<'a>>> + use<'a> {
@@ -41,15 +41,21 @@ impl<'a> FlowSpec<'a> {
             mut components,
             ..
         } = *self;
+        // Decoded again on each pass, which keeps the rule a view without allocations.
         core::iter::from_fn(move || {
-            let (rest, component) = component::split(components, afi).ok()?;
+            let Ok((rest, component)) = component::split(components, afi) else {
+                debug_assert!(components.is_empty(), "the components were checked");
+                return None;
+            };
             components = rest;
             Some(component)
         })
     }
 
+    /// Splits off one rule and checks its components.
     pub(super) fn split(input: &'a [u8], family: Family) -> Parsed<'a, Self> {
-        let (rest, value) = framed(input)?;
+        let (rest, value) = length_value(input)?;
+        // RFC 8955 section 8: the route distinguisher precedes the components and is part of the length.
         let (components, distinguisher) = if family.safi == Safi::FLOWSPEC_VPN {
             array(value).map(|(rest, octets)| (rest, Some(RouteDistinguisher(octets))))?
         } else {
@@ -65,10 +71,11 @@ impl<'a> FlowSpec<'a> {
     }
 }
 
-/// A rule behind its length, which has two octets from 240 on (RFC 8955 section 4.1).
-fn framed(input: &[u8]) -> Parsed<'_, &[u8]> {
+/// Splits off the value of a rule by its length (RFC 8955 section 4.1).
+fn length_value(input: &[u8]) -> Parsed<'_, &[u8]> {
     match octet(input)? {
         (rest, length @ ..0xf0) => take(rest, length.into()),
+        // From 240 on the length has two octets, of which the first four bits are set.
         _ => {
             let (rest, length) = be_u16(input)?;
             take(rest, usize::from(length & 0x0fff))
@@ -76,7 +83,7 @@ fn framed(input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// A flow specification to send.
+/// An owned flow specification.
 ///
 /// ```
 /// use bgp_wire::{AnyNlriBuf, Family};
@@ -87,13 +94,14 @@ fn framed(input: &[u8]) -> Parsed<'_, &[u8]> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowSpecBuf {
-    /// The route distinguisher, in the VPN families and only there.
+    /// The route distinguisher. The encoder requires one exactly in the VPN families.
     pub distinguisher: Option<RouteDistinguisher>,
-    /// The components, in the order of their types, each type once.
+    /// The components. The encoder requires at least one, in ascending order of their types, each type once.
     pub components: Vec<FlowSpecComponent<Vec<FlowSpecMatch>>>,
 }
 
 impl FlowSpecBuf {
+    /// Writes the octets after the length.
     fn write_value(&self, out: &mut impl Sink) {
         if let Some(RouteDistinguisher(octets)) = self.distinguisher {
             out.put(&octets);
@@ -103,23 +111,27 @@ impl FlowSpecBuf {
             .for_each(|component| component.write(out));
     }
 
+    /// Returns the number of octets after the length.
     fn value_length(&self) -> usize {
+        // A dry run, because the width of each value depends on its magnitude.
         let mut length = OctetCount::default();
         self.write_value(&mut length);
         length.0
     }
 }
 
-/// The most octets of a rule (RFC 8955 section 4.1).
+/// The maximum length of a rule in octets, without the length itself (RFC 8955 section 4.1).
 const MAX_VALUE_LENGTH: usize = 0x0fff;
 
-/// Returns the number of octets of a rule with its length, which has two octets from 240 on.
-const fn framed_length(value_length: usize) -> usize {
+/// Returns the number of octets of a rule, including its length.
+const fn encoded_length(value_length: usize) -> usize {
+    // RFC 8955 section 4.1: the length has one octet below 240, and two from there on.
     value_length + if value_length < 0xf0 { 1 } else { 2 }
 }
 
-/// Writes the length of a rule.
+/// Writes the length of a rule (RFC 8955 section 4.1).
 fn write_length(value_length: usize, out: &mut Slice<'_>) {
+    debug_assert!(value_length <= MAX_VALUE_LENGTH, "is_legal() limits it");
     match (u8::try_from(value_length), u16::try_from(value_length)) {
         (Ok(length @ ..0xf0), _) => out.put(&[length]),
         (_, Ok(length)) => out.put(&(length | 0xf000).to_be_bytes()),
@@ -127,7 +139,7 @@ fn write_length(value_length: usize, out: &mut Slice<'_>) {
     }
 }
 
-/// Returns `true` if `family` is one of flow specifications.
+/// Returns `true` if the routes of `family` are flow specifications.
 fn is_flowspec(family: Family) -> bool {
     matches!(
         family,
@@ -139,7 +151,7 @@ fn is_flowspec(family: Family) -> bool {
 }
 
 impl NlriValue for &FlowSpecBuf {
-    const MAX_LENGTH: usize = framed_length(MAX_VALUE_LENGTH);
+    const MAX_LENGTH: usize = encoded_length(MAX_VALUE_LENGTH);
 
     fn suits(family: Family) -> bool {
         is_flowspec(family)
@@ -151,6 +163,7 @@ impl NlriValue for &FlowSpecBuf {
             .components
             .iter()
             .map(|component| component.component_type().0);
+        // RFC 8955 section 4.2: components ascend strictly by type. Receivers treat any other order as malformed.
         self.distinguisher.is_some() == (family.safi == Safi::FLOWSPEC_VPN)
             && !self.components.is_empty()
             && types.is_sorted_by(|one, other| one < other)
@@ -162,12 +175,12 @@ impl NlriValue for &FlowSpecBuf {
     }
 
     fn encoded_length(&self, _: &NlriFormat) -> usize {
-        framed_length(self.value_length())
+        encoded_length(self.value_length())
     }
 
     fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.value_length();
-        write_exactly(framed_length(length), out, |out| {
+        write_exactly(encoded_length(length), out, |out| {
             write_length(length, out);
             self.write_value(out);
         })
@@ -175,35 +188,37 @@ impl NlriValue for &FlowSpecBuf {
 }
 
 impl FlowSpec<'_> {
+    /// Returns the number of octets after the length.
     fn value_length(&self) -> usize {
         self.distinguisher.map_or(0, |_| 8) + self.components.len()
     }
 }
 
 impl NlriValue for FlowSpec<'_> {
-    const MAX_LENGTH: usize = framed_length(MAX_VALUE_LENGTH);
+    const MAX_LENGTH: usize = encoded_length(MAX_VALUE_LENGTH);
 
     fn suits(family: Family) -> bool {
         is_flowspec(family)
     }
 
-    /// The components were checked when the rule was received.
     fn is_legal(&self, format: &NlriFormat) -> bool {
+        // The components were checked on reception, but by the grammar of their own address family.
         self.distinguisher.is_some() == (format.family.safi == Safi::FLOWSPEC_VPN)
             && self.afi == format.family.afi
     }
 
     fn encoded_length(&self, _: &NlriFormat) -> usize {
-        framed_length(self.value_length())
+        encoded_length(self.value_length())
     }
 
     fn write<'o>(&self, _: &NlriFormat, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let length = self.value_length();
-        write_exactly(framed_length(length), out, |out| {
+        write_exactly(encoded_length(length), out, |out| {
             write_length(length, out);
             if let Some(RouteDistinguisher(octets)) = self.distinguisher {
                 out.put(&octets);
             }
+            // Copied as received: a value may be wider than this codec would encode it.
             out.put(self.components);
         })
     }
@@ -218,7 +233,7 @@ impl From<FlowSpec<'_>> for FlowSpecBuf {
     }
 }
 
-/// What is left of an input whose item is not what it should be.
+/// Returns the error of the parsers of this module, which have one kind of failure.
 pub(super) const fn malformed() -> nom::Err<Short> {
     nom::Err::Error(Short)
 }

@@ -1,4 +1,4 @@
-//! MPLS labels and their stacks as they stand in front of a prefix (RFC 8277 section 2, RFC 3032).
+//! MPLS labels and the label stack in front of a prefix (RFC 8277 section 2, RFC 3032).
 
 use core::fmt;
 use core::str::FromStr;
@@ -7,15 +7,15 @@ use super::NlriFormat;
 use crate::parse::{Parsed, Short, array};
 use crate::text::{ParseValueError, hex_array, number};
 
-/// One entry of a label stack: a label of 20 bits, three bits for the traffic class and the S bit (RFC 3032).
+/// One entry of a label stack: 20 bits of label, three bits of traffic class, and the S bit (RFC 3032 section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label([u8; 3]);
 
 impl Label {
-    /// What stands in the label field of a withdrawal (RFC 8277 section 2.4).
+    /// The value of the label field in a withdrawal (RFC 8277 section 2.4).
     pub const WITHDRAWN: Self = Self([0x80, 0, 0]);
 
-    /// The label with this number, at the bottom of its stack; `None` above 1048575.
+    /// Returns the label with this number and the S bit set, or `None` if `number` is above 1048575.
     #[must_use]
     pub fn new(number: u32) -> Option<Self> {
         match (number << 4 | 1).to_be_bytes() {
@@ -24,33 +24,34 @@ impl Label {
         }
     }
 
-    /// The three octets of the entry.
+    /// Returns the three octets of the entry.
     #[must_use]
     pub const fn octets(self) -> [u8; 3] {
         self.0
     }
 
-    /// The label, 0 to 1048575.
+    /// Returns the label, 0 to 1048575.
     #[must_use]
     pub const fn number(self) -> u32 {
         let [a, b, c] = self.0;
         u32::from_be_bytes([0, a, b, c]) >> 4
     }
 
-    /// The S bit: no entry follows.
+    /// Returns `true` if the S bit is set, which marks the last entry of a stack.
     #[must_use]
     pub const fn is_bottom(self) -> bool {
         let [.., low] = self.0;
         low & 1 != 0
     }
 
+    /// Returns the entry with the S bit set or cleared.
     const fn with_bottom(self, bottom: bool) -> Self {
         let [a, b, low] = self.0;
         Self([a, b, if bottom { low | 1 } else { low & !1 }])
     }
 }
 
-/// A label stack as it stands in front of a prefix: one to ten entries.
+/// The label stack in front of a prefix: one to ten entries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels {
     entries: [Label; Self::MAX_ENTRIES],
@@ -58,10 +59,12 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// As many entries as the length octet of an NLRI allows.
+    /// The maximum number of entries. The length octet counts bits, and ten entries are 240 of its 255 bits.
     pub const MAX_ENTRIES: usize = 10;
 
-    /// The stack of these labels, of which the last gets the S bit; `None` for none or more than ten.
+    /// Returns a stack of these labels, with the S bit set on the last entry only.
+    ///
+    /// Returns `None` if there are no labels or more than ten.
     #[must_use]
     pub fn new(labels: impl IntoIterator<Item = Label>) -> Option<Self> {
         let mut stack = Self::collect(labels)?;
@@ -73,6 +76,7 @@ impl Labels {
         Some(stack)
     }
 
+    /// Collects one to ten labels, without changing their S bits.
     fn collect(labels: impl IntoIterator<Item = Label>) -> Option<Self> {
         let mut stack = Self {
             entries: [Label([0; 3]); Self::MAX_ENTRIES],
@@ -85,28 +89,33 @@ impl Labels {
         (stack.count > 0).then_some(stack)
     }
 
-    /// Entries that are not there do not tell two stacks apart.
+    /// Clears the unused entries.
     fn clear_rest(&mut self) {
+        // The derived `Eq`, `Ord` and `Hash` compare unused entries, so these have to be equal.
         for entry in self.entries.iter_mut().skip(self.count.into()) {
             *entry = Label([0; 3]);
         }
     }
 
-    /// The entries, topmost first.
+    /// Returns the entries, topmost first.
     #[must_use]
     pub fn as_slice(&self) -> &[Label] {
-        self.entries
-            .get(..usize::from(self.count))
-            .unwrap_or_default()
+        let labels = self.entries.get(..usize::from(self.count));
+        debug_assert!(labels.is_some(), "every constructor limits the count");
+        labels.unwrap_or_default()
     }
 
+    /// Parses a label stack in the form that `format` determines.
     pub(super) fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Self> {
         let (mut rest, first) = array(input)?;
-        let mut stack = Self::collect([Label(first)]).ok_or(nom::Err::Error(Short))?;
+        let mut stack = Self::from(Label(first));
         let mut last = Label(first);
+        // Without multiple labels the S bit is ignored (RFC 8277 section 2.2), and a withdrawal has one field
+        // whatever is negotiated (section 2.4).
         while format.multiple_labels && !format.withdrawn && !last.is_bottom() {
             let (after, octets) = array(rest)?;
             (rest, last) = (after, Label(octets));
+            // Eleven entries would exceed the 255 bits of an NLRI, so a stack without room is malformed.
             let slot = stack.entries.get_mut(usize::from(stack.count));
             *slot.ok_or(nom::Err::Error(Short))? = last;
             stack.count += 1;
@@ -114,9 +123,10 @@ impl Labels {
         Ok((rest, stack))
     }
 
-    /// What is written of the stack: a withdrawal has one field that means nothing.
-    pub(super) fn sent(&self, format: &NlriFormat) -> &[Label] {
+    /// Returns the entries to encode: the stack, or the one field of a withdrawal.
+    pub(super) fn encoded(&self, format: &NlriFormat) -> &[Label] {
         if format.withdrawn {
+            // RFC 8277 section 2.4: receivers ignore the value, and older ones expect this one.
             &[Label::WITHDRAWN]
         } else {
             self.as_slice()
@@ -133,11 +143,12 @@ impl From<Label> for Labels {
 }
 
 impl fmt::Display for Labels {
-    /// Numbers with `/` between them; an entry whose other bits are not the usual ones in hex.
+    /// Writes the numbers with `/` between them. An entry with an unusual traffic class or S bit is written in hex.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let last = usize::from(self.count).saturating_sub(1);
         for (position, label) in self.as_slice().iter().enumerate() {
             let slash = if position == 0 { "" } else { "/" };
+            // The number alone reads back only if the traffic class is 0 and the S bit marks the last entry.
             let [a, b, c] = label.0;
             if c & 0x0f == u8::from(position == last) {
                 write!(f, "{slash}{}", label.number())?;
@@ -150,7 +161,7 @@ impl fmt::Display for Labels {
 }
 
 impl fmt::Display for Label {
-    /// As the one entry of a stack.
+    /// Writes the label like a stack of one entry.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Labels::from(*self).fmt(f)
     }
@@ -162,8 +173,10 @@ impl fmt::Debug for Labels {
     }
 }
 
+/// Parses the output of the `Display` of [`Labels`]. Returns `None` if the text is not one to ten labels.
 pub(super) fn parse_labels(text: &str) -> Option<Labels> {
     let last = text.split('/').count() - 1;
+    // `split` returns at least one part, so the stack never stays empty.
     let mut stack = Labels::collect([Label([0; 3])])?;
     stack.count = 0;
     for (position, entry) in text.split('/').enumerate() {
@@ -182,7 +195,7 @@ impl FromStr for Labels {
 
     fn from_str(text: &str) -> Result<Self, ParseValueError> {
         parse_labels(text).ok_or(ParseValueError {
-            expected: "labels of 0 to 1048575 with / between them: 100 or 100/200, at most ten",
+            expected: "one to ten labels of 0 to 1048575 with / between them: 100 or 100/200",
         })
     }
 }

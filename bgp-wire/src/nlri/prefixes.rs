@@ -1,4 +1,6 @@
-//! The prefixes of one field: checked at once, then iterated. Both are hot: a full table is a million of them.
+//! The prefixes of one NLRI field. They are checked first and iterated afterwards.
+//!
+//! Both passes are hot, because a full table is a million prefixes.
 
 use core::marker::PhantomData;
 use core::ops::RangeInclusive;
@@ -6,7 +8,7 @@ use core::ops::RangeInclusive;
 use super::{Nlri, PathId, UnicastPrefix, seems_to_have_path_ids};
 use crate::error::Span;
 
-/// Iterates the prefixes of a field that was checked; never fails.
+/// An iterator over the prefixes of a checked field. It never fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Prefixes<'a, P> {
     rest: &'a [u8],
@@ -15,9 +17,9 @@ pub struct Prefixes<'a, P> {
 }
 
 impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
-    /// Whether `field` is a list of prefixes; the octets of the first that is not, if one is not.
+    /// Checks that `field` is a list of prefixes. `start` is the position of the field in its message.
     ///
-    /// `start` is the position of the field in its message.
+    /// Returns the octets from the first malformed prefix to the end of the field as an error.
     #[inline(always)]
     pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<Self, Span> {
         let well_formed = if add_path {
@@ -29,6 +31,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
         if well_formed {
             Ok(prefixes)
         } else {
+            // Path identifiers that were not negotiated spoil the whole field, not only its tail.
             let end = start + field.len();
             let from = if !add_path && seems_to_have_path_ids(field) {
                 start
@@ -39,6 +42,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
         }
     }
 
+    /// Iterates over a field that [`Self::check`] has accepted.
     #[inline]
     pub(crate) fn from_checked(field: &'a [u8], add_path: bool) -> Self {
         Self {
@@ -48,14 +52,15 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
         }
     }
 
-    /// How many octets follow the prefixes up to the first that is none.
+    /// Returns the number of octets from the first malformed prefix to the end.
+    // The fast check only returns a boolean. Nearly all fields pass it, so the position is searched afterwards.
     #[cold]
     fn malformed_tail_length(mut self) -> usize {
         while self.next().is_some() {}
         self.rest.len()
     }
 
-    /// The next prefix if it has one of these lengths.
+    /// Takes the next prefix if its length is in the range. Returns `None` otherwise.
     #[inline(always)]
     fn split(&mut self, (lengths, length): &(RangeInclusive<u8>, usize)) -> Option<P> {
         let (bits, octets) = self.rest.split_first()?;
@@ -67,6 +72,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
         Some(prefix)
     }
 
+    /// Takes the next prefix, whatever its length. Returns `None` at the end.
     #[inline(always)]
     fn step(&mut self, predictor: &mut LengthPredictor) -> Option<Nlri<P>> {
         let (path_id, rest) = if self.add_path {
@@ -82,39 +88,42 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     }
 }
 
-/// Whether a field is prefixes, each behind its path identifier.
+/// Returns `true` if the field is a list of prefixes with path identifiers.
+// Not inlined: ADD-PATH is rare, and its copy of the loop would make the caller larger.
 #[inline(never)]
 fn is_path_list<P: UnicastPrefix>(field: &[u8]) -> bool {
     is_prefix_list::<P, PATH_ID_LENGTH>(field)
 }
 
-/// How the octets of the next prefix are found.
+/// Decides how the start of the next prefix is found: by a branch or by arithmetic.
 ///
-/// The place of a prefix depends on the length that stands in front of the one before. Where lengths are what they
-/// usually are, a branch that is predicted is three times as fast as to wait for that number; where they are any, half
-/// as fast. This watches how often the branches are of no use.
+/// The start of a prefix depends on the length of the one before, so arithmetic waits for each load. If most lengths are
+/// the usual ones, a predicted branch is three times as fast. If lengths are random, it is half as fast. The predictor
+/// counts unusual lengths and gives up the branches after too many of them.
 #[derive(Clone, Copy)]
 struct LengthPredictor {
-    /// Prefixes of unusual lengths.
+    /// The number of prefixes of unusual length so far.
     unusual: u32,
 }
 
 impl LengthPredictor {
     const START: Self = Self { unusual: 0 };
 
-    /// Whether branches are of use.
+    /// Returns `true` while branches are worth their cost.
     #[inline(always)]
     fn is_regular(self) -> bool {
+        // Low enough to give up early in a field of random lengths, high enough for a table with some of them.
         self.unusual < 32
     }
 
-    /// The octets of a prefix of so many bits.
+    /// Returns the number of octets of a prefix of `bits` bits.
     #[inline(always)]
     fn octets<P: UnicastPrefix>(&mut self, bits: u8) -> usize {
         let (usual, frequent) = (P::USUAL, P::FREQUENT);
         if !self.is_regular() {
             usize::from(bits).div_ceil(8)
         } else if usual.0.contains(&bits) {
+            // A constant: the next load need not wait for this one.
             usual.1
         } else if frequent.0.contains(&bits) {
             frequent.1
@@ -125,23 +134,24 @@ impl LengthPredictor {
     }
 }
 
-/// Not inlined: what is called stays behind a branch.
+/// Returns the number of octets that hold `bits` bits.
+// A call stays behind its branch. Inlined, the compiler would turn branch and arithmetic into one select.
 #[inline(never)]
 fn length_in_octets(bits: u8) -> usize {
     usize::from(bits).div_ceil(8)
 }
 
-/// The octets of a path identifier.
+/// The length of a path identifier in octets (RFC 7911 section 3).
 const PATH_ID_LENGTH: usize = 4;
 
-/// Whether a field is prefixes, each behind `SKIP` octets.
+/// Returns `true` if the field is a list of prefixes, each after `SKIP` octets of path identifier.
 #[inline(always)]
 fn is_prefix_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
     let (usual, length) = P::USUAL;
     let mut predictor = LengthPredictor::START;
     let mut at = 0;
     while predictor.is_regular() {
-        // A loop of its own, or the compiler turns the branch into arithmetic.
+        // A separate loop, because the compiler would otherwise turn the branch into arithmetic.
         while let Some(bits) = field.get(at + SKIP)
             && usual.contains(bits)
         {
@@ -154,6 +164,7 @@ fn is_prefix_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
             None => return at == field.len(),
         }
     }
+    // Only the greatest length is checked, and only once, so that no branch of the loop depends on random lengths.
     let mut max_bits = 0;
     while let Some(bits) = field.get(at + SKIP) {
         max_bits = max_bits.max(*bits);
@@ -167,6 +178,7 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<P>> {
+        // One step has no history to predict from; `fold`, which `for_each` and `count` use, keeps it.
         let mut predictor = LengthPredictor::START;
         self.step(&mut predictor)
     }
@@ -177,7 +189,7 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
         let (mut all, mut predictor) = (start, LengthPredictor::START);
         loop {
             if !self.add_path && predictor.is_regular() {
-                // Loops of their own, or the compiler turns branches into arithmetic.
+                // Separate loops, because the compiler would otherwise turn the branches into arithmetic.
                 while let Some(prefix) = self.split(&usual) {
                     all = step(all, Nlri::new(prefix));
                 }
@@ -188,7 +200,10 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
             }
             match self.step(&mut predictor) {
                 Some(nlri) => all = step(all, nlri),
-                None => return all,
+                None => {
+                    debug_assert!(self.rest.is_empty(), "the field was checked");
+                    return all;
+                }
             }
         }
     }
@@ -217,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn host_bits_are_cleared() {
+    fn prefixes_with_host_bits_are_cleared() {
         let field = [
             0, 1, 0xff, 23, 10, 253, 255, 32, 192, 168, 10, 1, 24, 10, 0, 1,
         ];
@@ -238,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_their_octets() {
+    fn malformed_prefixes_are_reported_with_their_octets() {
         for (field, start) in [
             (&[33, 1, 2, 3, 4, 5][..], 100),
             (&[8, 10, 24, 1, 2], 102),
@@ -251,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn path_identifiers() {
+    fn prefixes_with_path_ids_decode_and_encode_to_the_same_octets() {
         let field = [0, 0, 0, 7, 8, 10, 0xff, 0, 0, 0, 0];
         let prefixes: Vec<_> = Prefixes::<Ipv4Net>::check(&field, true, 0)
             .unwrap()

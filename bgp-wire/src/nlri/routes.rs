@@ -1,4 +1,4 @@
-//! `Routes`: the routes of one field of a message, of any family.
+//! `Routes`: an iterator over the routes of one NLRI field, of any family.
 
 use super::{
     AnyNlri, Destination, EvpnRoute, FlowSpec, LabeledPrefix, NlriFormat, PathId,
@@ -8,7 +8,7 @@ use crate::error::Span;
 use crate::iana::Safi;
 use crate::parse::{Parsed, Short, be_u32, octet, take};
 
-/// The routes of one field of a message, of any family. The field was checked: the iterator never fails.
+/// An iterator over the routes of one NLRI field, of any family. The field was checked, so the iterator never fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Routes<'a> {
     rest: &'a [u8],
@@ -16,9 +16,9 @@ pub struct Routes<'a> {
 }
 
 impl<'a> Routes<'a> {
-    /// Whether `field` is routes of this form; the octets from the first that is not, if one is not.
+    /// Checks that `field` is a list of routes of this format. `start` is the position of the field in its message.
     ///
-    /// `start` is the position of the field in its message.
+    /// Returns the octets from the first malformed route to the end of the field as an error.
     pub(crate) fn check(field: &'a [u8], format: NlriFormat, start: usize) -> Result<Self, Span> {
         if format.has_unexpected_path_ids(field) {
             return Err(Span::new(start, start + field.len()));
@@ -26,6 +26,7 @@ impl<'a> Routes<'a> {
         let mut rest = field;
         while !rest.is_empty() {
             let Ok((after, _)) = split(rest, &format) else {
+                // Nothing after a malformed route can be trusted, because its length may be wrong.
                 let end = start + field.len();
                 return Err(Span::new(end - rest.len(), end));
             };
@@ -37,7 +38,7 @@ impl<'a> Routes<'a> {
         })
     }
 
-    /// `field` was checked; otherwise the iterator ends before what is wrong.
+    /// Iterates over a field that was checked. In another field the iterator ends at the first malformed route.
     pub(crate) fn from_checked(field: &'a [u8], format: NlriFormat) -> Self {
         Self {
             rest: field,
@@ -45,6 +46,7 @@ impl<'a> Routes<'a> {
         }
     }
 
+    /// Returns the number of octets that the iterator has not taken yet.
     pub(crate) fn octets_left(&self) -> usize {
         self.rest.len()
     }
@@ -60,6 +62,7 @@ impl<'a> Iterator for Routes<'a> {
     }
 }
 
+/// Splits off one route.
 fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, AnyNlri<'a>> {
     let family = format.family;
     let (rest, path_id) = if format.add_path {
@@ -69,6 +72,7 @@ fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, AnyNlri<'a>> {
         (input, None)
     };
     let (rest, destination) = match family.safi {
+        // The grammar is unknown, so the whole field is one value.
         _ if family.bit() == 0 => {
             let (item, rest) = rest.split_at(rest.len());
             if item.is_empty() {
@@ -85,6 +89,7 @@ fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, AnyNlri<'a>> {
             FlowSpec::split(rest, family).map(|(rest, item)| (rest, Destination::FlowSpec(item)))?
         }
         Safi::EVPN => {
+            // RFC 7606 section 5.4: an unknown route type is no error, and its length is known.
             let (rest, (route_type, value)) = evpn::split(rest)?;
             let destination = EvpnRoute::decode(route_type, value)?.map_or(
                 Destination::OtherEvpn { route_type, value },
@@ -95,6 +100,8 @@ fn split<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, AnyNlri<'a>> {
         Safi::ROUTE_TARGET => RouteTargetPrefix::split(rest, format)
             .map(|(rest, item)| (rest, Destination::RouteTarget(item)))?,
         _ => {
+            debug_assert!(matches!(family.safi, Safi::UNICAST | Safi::MULTICAST));
+            // The fast path of `Prefixes` has its own loop; here are the multicast families and mixed iteration.
             let (rest, bits) = octet(rest)?;
             let (rest, octets) = take(rest, usize::from(bits).div_ceil(8))?;
             let prefix = unicast::load(octets, bits, family.afi).ok_or(nom::Err::Error(Short))?;

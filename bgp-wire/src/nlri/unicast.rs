@@ -10,34 +10,37 @@ use super::encode::{HasFamily, NlriValue};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
 
-/// A prefix type of this grammar: [`Ipv4Net`] or [`Ipv6Net`].
+/// A prefix type with the grammar of RFC 4271 section 4.3: [`Ipv4Net`] or [`Ipv6Net`].
 pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
-    /// The address family whose prefixes these are.
+    /// The address family of the prefixes.
     const AFI: Afi;
 
-    /// The length in bits.
+    /// Returns the length in bits.
     fn length(self) -> u8;
 
+    /// The length of an address in octets.
     #[doc(hidden)]
     const OCTETS: usize;
 
-    /// The largest length in bits.
+    /// The maximum length in bits.
     #[doc(hidden)]
     const MAX_BITS: u8;
 
-    /// The lengths of nearly all prefixes of the internet, and how many octets each has.
+    /// The lengths of most prefixes in the internet's routing table, and their number of octets.
     #[doc(hidden)]
     const USUAL: (RangeInclusive<u8>, usize);
 
-    /// The same for those that come next.
+    /// The next most frequent lengths, and their number of octets.
     #[doc(hidden)]
     const FREQUENT: (RangeInclusive<u8>, usize);
 
-    /// The prefix of this length at the start of `octets`, whatever stands behind it.
+    /// Decodes a prefix of `bits` bits from the start of `octets`, which may be longer.
+    ///
+    /// Returns `None` if `bits` is greater than [`Self::MAX_BITS`]. Missing octets count as zero.
     #[doc(hidden)]
     fn load(bits: u8, octets: &[u8]) -> Option<Self>;
 
-    /// Writes the prefix to the start of `out`; what is behind it, or `None` if there is no room.
+    /// Writes the prefix to the start of `out`. Returns the rest of `out`, or `None` if `out` is too short.
     #[doc(hidden)]
     fn write(self, out: &mut [u8]) -> Option<&mut [u8]>;
 }
@@ -45,7 +48,7 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
 mod private {
     #[expect(
         unnameable_types,
-        reason = "what cannot be named cannot be implemented elsewhere"
+        reason = "a trait that cannot be named cannot be implemented elsewhere"
     )]
     pub trait Sealed {}
     impl Sealed for ipnet::Ipv4Net {}
@@ -54,7 +57,7 @@ mod private {
 
 macro_rules! unicast_prefix {
     ($prefix:ty, $integer:ty, $octets:literal, $masks:ident, $afi:expr, $usual:expr, $frequent:expr) => {
-        /// By length, the bits of the network, as they stand in memory.
+        /// The network masks by prefix length, in network byte order.
         #[expect(
             clippy::as_conversions,
             clippy::indexing_slicing,
@@ -88,7 +91,8 @@ macro_rules! unicast_prefix {
 
             #[inline(always)]
             fn load(bits: u8, octets: &[u8]) -> Option<Self> {
-                // Loading whole words and masking beats copying a variable number of octets.
+                // Loading a whole word and masking it is faster than copying a variable number of octets, which would
+                // be a call to memcpy.
                 let word = match octets.first_chunk::<$octets>() {
                     Some(word) => *word,
                     None => pad(octets),
@@ -104,7 +108,8 @@ macro_rules! unicast_prefix {
                 let network = <$integer>::from_ne_bytes(self.addr().octets()) & mask;
                 let (first, rest) = out.split_first_mut()?;
                 let length = usize::from(bits).div_ceil(8);
-                // A whole word where there is room for one: what is too much is written over or cut off.
+                // A whole word if there is room for one. The next prefix overwrites its unused octets, or the message is
+                // truncated before them.
                 if let Some(word) = rest.first_chunk_mut() {
                     *word = network.to_ne_bytes();
                 } else {
@@ -126,6 +131,7 @@ unicast_prefix!(
     4,
     IPV4_MASKS,
     Afi::IPV4,
+    // A /24 is the longest prefix that most networks accept.
     (17..=24, 3),
     (25..=32, 4)
 );
@@ -135,6 +141,7 @@ unicast_prefix!(
     16,
     IPV6_MASKS,
     Afi::IPV6,
+    // A /48 is the longest, and a /32 the usual allocation of a network.
     (41..=48, 6),
     (25..=32, 4)
 );
@@ -208,19 +215,25 @@ impl HasFamily for IpNet {
     }
 }
 
-/// The octets at the end of a field, and zeros.
+/// Returns the first `N` octets, with zeros for those that are missing.
 #[inline(always)]
 fn pad<const N: usize>(octets: &[u8]) -> [u8; N] {
     let mut word = [0; N];
-    // One by one, not in a loop, or they would go through memory.
+    // The compiler unrolls this and keeps the word in a register. A copied slice would go through memory.
     for (position, octet) in word.iter_mut().enumerate() {
         *octet = octets.get(position).copied().unwrap_or(0);
     }
     word
 }
 
-/// The prefix of so many bits at the start of `octets`, of the kind of its family.
+/// Decodes a prefix of `bits` bits of an address family. Returns `None` if `bits` is too great or octets are missing.
 pub(super) fn load(octets: &[u8], bits: u8, afi: Afi) -> Option<IpNet> {
+    debug_assert!(
+        matches!(afi, Afi::IPV4 | Afi::IPV6),
+        "other address families have no prefixes"
+    );
+    // `UnicastPrefix::load` pads missing octets with zeros, but here they make the route malformed.
+    // `UnicastPrefix::load` pads missing octets with zeros, but here they make the route malformed.
     if usize::from(bits) > octets.len() * 8 {
         return None;
     }
@@ -231,13 +244,14 @@ pub(super) fn load(octets: &[u8], bits: u8, afi: Afi) -> Option<IpNet> {
     }
 }
 
-/// The octets of the network, of which the first `bits` count.
+/// Returns the octets of the network that the prefix length covers. `into` provides the memory.
 pub(super) fn network(prefix: IpNet, into: &mut [u8; 16]) -> &[u8] {
     let bits = prefix.prefix_len();
     match prefix.network() {
         IpAddr::V4(address) => *into = pad(&address.octets()),
         IpAddr::V6(address) => *into = address.octets(),
     }
-    into.get(..usize::from(bits).div_ceil(8))
-        .unwrap_or_default()
+    let octets = into.get(..usize::from(bits).div_ceil(8));
+    debug_assert!(octets.is_some(), "no prefix is longer than its address");
+    octets.unwrap_or_default()
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Records what real speakers send, for captures/*.txt: python3 record.py DAEMON... (as root; frr bird gobgp openbgpd exabgp).
+"""Records the messages of other BGP speakers in captures/*.txt.
 
-The speakers are Debian 12's (frr, bird2, gobgpd, openbgpd, exabgp). Each runs in a network namespace that this script makes
-and removes; the recorder dials it from another, offers every capability, and keeps every message that differs from those
-before it. A file is written anew for each session of a speaker."""
+Usage: python3 record.py DAEMON..., as root. The daemons are frr, bird, gobgp, openbgpd and exabgp, from the packages of
+Debian 12 (frr, bird2, gobgpd, openbgpd, exabgp).
+
+Each daemon runs in a network namespace that this script creates and removes. The recorder connects from another one,
+offers every capability, and keeps every message that differs from those before it. Each session overwrites one file."""
 
 import ctypes
 import os
@@ -48,13 +50,13 @@ def our_open(asn, add_path, four_octets):
     return message(1, struct.pack("!BHH4sB", 4, asn if asn < 65536 else 23456, 90, bytes([10, 0, 0, 1]), len(parameters)) + parameters)
 
 
-# We have no routes, which some wait to be told.
+# We have no routes. Some speakers wait for End-of-RIB before they send theirs (RFC 4724 section 4.1).
 END_OF_RIB = message(2, bytes(4)) + b"".join(
     message(2, struct.pack("!HHBBBHB", 0, 6, 0x80, 15, 3, afi, safi)) for afi, safi in FAMILIES[1:])
 
 
 def record(seconds, asn, add_path=(), four_octets=True, then=(), address=THEIRS):
-    """Dials, and returns the messages that came within so many seconds."""
+    """Connects, and returns the messages received within the given number of seconds."""
     for _ in range(100):
         try:
             connection = socket.create_connection((address, 179), 5)
@@ -62,7 +64,7 @@ def record(seconds, asn, add_path=(), four_octets=True, then=(), address=THEIRS)
         except OSError:
             time.sleep(0.2)
     else:
-        raise SystemExit("nobody listens")
+        raise SystemExit(f"connection to {address} port 179 refused")
     connection.sendall(our_open(asn, add_path, four_octets))
     connection.settimeout(0.5)
     buffer, messages, end, pending = b"", [], time.time() + seconds, list(then)
@@ -118,7 +120,7 @@ BAD_TYPE = message(9, b"")
 
 
 def sessions(directory, name, version, configuration, command, variants, after=None):
-    """Plays the variants of a session against one speaker; each gets it anew."""
+    """Runs the variants of a session against one speaker, which is started for each of them."""
     for suffix, (asn, context, options) in variants.items():
         path = os.path.join(directory, f"{name}.conf")
         with open(path, "w", encoding="utf-8") as file:
@@ -245,8 +247,8 @@ def gobgp(directory):
                 "l3vpn-ipv4-flowspec", "l3vpn-ipv6-flowspec", "l2vpn-evpn"]
     def configuration(asn, context):
         add_path = "[neighbors.afi-safis.add-paths.config]\n send-max = 8\n" if "add-path" in context else ""
-        # With both its OPEN would be longer than GoBGP can say; and beside ADD-PATH it writes path identifiers into the
-        # prefixes inside of flow specifications, too, which nobody could read.
+        # With both, the OPEN exceeds the length that GoBGP can encode. With ADD-PATH, GoBGP also writes path identifiers
+        # into the prefixes inside flow specifications, which no receiver can parse.
         graceful = "" if add_path else "[neighbors.afi-safis.mp-graceful-restart.config]\n enabled = true\n"
         text = "".join(f'[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\n afi-safi-name = "{family}"\n'
                        f"{graceful}{add_path}" for family in families
@@ -300,7 +302,7 @@ neighbor 10.0.0.1 {{
 allow to any
 allow from any
 """
-    # It does not look at an ADD-PATH capability with a family that it does not know.
+    # OpenBGPD ignores an ADD-PATH capability that contains an unknown family.
     variants = {**VARIANTS, "-addpath": (65001, "external add-path", {"add_path": FAMILIES[:2]})}
     sessions(directory, "openbgpd", "OpenBGPD 7.7 (Debian 12)", configuration,
              lambda path: ["/usr/sbin/bgpd", "-d", "-f", path], variants)
@@ -352,7 +354,7 @@ def main():
         with tempfile.TemporaryDirectory() as directory:
             os.chmod(directory, 0o755)
             for name in sys.argv[1:]:
-                # The recorder itself has to be in the other namespace.
+                # The recorder connects from the other namespace.
                 with open("/run/netns/record-a", "rb") as namespace:
                     setns(namespace.fileno())
                 {"bird": bird, "frr": frr, "gobgp": gobgp, "openbgpd": openbgpd, "exabgp": exabgp}[name](directory)
@@ -362,7 +364,7 @@ def main():
 
 
 def setns(descriptor):
-    """What os.setns is from Python 3.12 on."""
+    """Moves the process into a network namespace, like os.setns of Python 3.12."""
     if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000):
         raise OSError(ctypes.get_errno(), "setns")
 

@@ -1,10 +1,10 @@
-//! What the byte tables share.
+//! Helpers for tests that are tables of octets.
 
 use bgp_wire::{Context, Frame, Message, MessageLimit, Update};
 use bytes::Bytes;
 
-/// Octets from hex; white space and everything behind `#` in a line is not looked at.
-#[allow(dead_code, reason = "not every table is of octets")]
+/// Parses octets from hex. White space, and the rest of a line after `#`, is ignored.
+#[allow(dead_code, reason = "some tests have no octets in hex")]
 #[allow(
     clippy::allow_attributes,
     reason = "expect would fail in the tables that use it"
@@ -16,14 +16,18 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
         .filter(|character| !character.is_whitespace())
         .map(|digit| u8::try_from(digit.to_digit(16).expect("a hex digit")).unwrap())
         .collect();
-    assert!(digits.len().is_multiple_of(2), "half an octet in {text:?}");
+    // `chunks` would silently drop the last digit.
+    assert!(
+        digits.len().is_multiple_of(2),
+        "odd number of hex digits in {text:?}"
+    );
     digits
         .chunks(2)
         .map(|pair| pair[0] << 4 | pair[1])
         .collect()
 }
 
-/// A whole message from its type and body.
+/// Returns a message of this type and body.
 #[allow(dead_code, reason = "the golden messages are whole")]
 #[allow(
     clippy::allow_attributes,
@@ -36,13 +40,14 @@ pub(crate) fn message(message_type: u8, body: &[u8]) -> Bytes {
         .into()
 }
 
-/// The frame of a whole message.
+/// Returns the frame of a message.
 pub(crate) fn frame(octets: impl Into<Bytes>) -> Frame {
+    // Extended, so that the limit is never the reason for a failure.
     Frame::from_bytes(octets.into(), MessageLimit::Extended).expect("a legal header")
 }
 
-/// The UPDATE in a frame.
-#[allow(dead_code, reason = "not every table is about UPDATEs")]
+/// Decodes the UPDATE in a frame.
+#[allow(dead_code, reason = "some tests have no UPDATEs")]
 #[allow(
     clippy::allow_attributes,
     reason = "expect would fail in the tables that use it"

@@ -1,4 +1,4 @@
-//! Reads the table of conformance cases.
+//! The parser of the table of conformance cases.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,14 +21,15 @@ pub(crate) struct Case {
 /// When a case is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// Right behind the speaker's OPEN.
+    /// After the speaker's OPEN, and before one of the peer.
     OpenSent,
-    /// Behind a valid OPEN.
+    /// After a valid OPEN of the peer.
     OpenConfirm,
     /// In an Established session.
     Established,
 }
 
+/// An action of the peer.
 pub(crate) enum Step {
     Send(Vec<u8>),
     Wait(Duration),
@@ -36,10 +37,10 @@ pub(crate) enum Step {
     Reconnect,
 }
 
-/// The strict answer.
+/// The strict answer to a case.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Expected {
-    /// Code, subcode and, where the rule says it, Data.
+    /// A NOTIFICATION with this code and subcode, and with this Data if the rule determines it.
     Notification(u8, u8, Option<Vec<u8>>),
     Close,
     Withdraw,
@@ -48,6 +49,7 @@ pub(crate) enum Expected {
 }
 
 impl Case {
+    /// Returns the kind of peer.
     pub(crate) fn kind(&self) -> PeerKind {
         if self.internal {
             PeerKind::Internal
@@ -58,12 +60,13 @@ impl Case {
 }
 
 impl Expected {
+    /// Returns `true` if `outcome` satisfies the expectation.
     pub(crate) fn is_met_by(&self, outcome: &Self) -> bool {
         match (self, outcome) {
             (Self::Notification(code, subcode, None), Self::Notification(seen, sub, _)) => {
                 (code, subcode) == (seen, sub)
             }
-            // Where no prefix tells, that the session stays is all there is to see.
+            // Without a prefix in the case, only the survival of the session can be observed.
             (Self::Keep, Self::Up) | (Self::Up, Self::Keep | Self::Withdraw) => true,
             _ => self == outcome,
         }
@@ -72,11 +75,12 @@ impl Expected {
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Hex, because the Data is written in hex in the table.
         write!(f, "{self:x?}")
     }
 }
 
-/// Every case.
+/// Returns all cases.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for line in include_str!("cases.txt")
@@ -84,6 +88,7 @@ pub(crate) fn cases() -> Vec<Case> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
     {
         let (word, rest) = line.split_once(' ').unwrap();
+        // Any other first word is the id of the next case.
         let case = cases.last_mut();
         match (word, case) {
             ("open", Some(case)) => case.open = octets(rest),
@@ -102,10 +107,12 @@ pub(crate) fn cases() -> Vec<Case> {
             _ => cases.push(head(word, rest)),
         }
     }
-    assert!(cases.len() >= 184, "the table is whole");
+    // A misread line would merge cases or lose them.
+    assert!(cases.len() >= 184, "{} cases", cases.len());
     cases
 }
 
+/// Parses the first line of a case, after its id.
 fn head(id: &'static str, rest: &'static str) -> Case {
     let parts: Vec<_> = rest.split(" | ").collect();
     let (phase, kind) = parts[0].split_once(' ').unwrap();
@@ -122,10 +129,12 @@ fn head(id: &'static str, rest: &'static str) -> Case {
         first: Vec::new(),
         steps: Vec::new(),
         sentinel: Vec::new(),
+        // Replaced by the line `expect`, which every case has.
         expected: Expected::Up,
     }
 }
 
+/// Parses an expectation.
 fn expected(text: &str) -> Expected {
     let words: Vec<_> = text.split(' ').collect();
     match words[..] {
@@ -145,9 +154,10 @@ fn expected(text: &str) -> Expected {
     }
 }
 
-/// Hex, of which `ff*16` repeats.
+/// Parses hex, in which `ff*16` is a repetition.
 fn octets(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
+    // Spaces only group the digits.
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let (digits, times) = word.split_once('*').unwrap_or((word, "1"));
         let unit = digits

@@ -1,4 +1,4 @@
-//! What a message says, under the names that tshark gives to its fields and in tshark's notation.
+//! The fields of a message under the names and in the notation of tshark.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use bgp_wire::{
 };
 use ipnet::IpNet;
 
-/// Values by field, in the order of the message.
+/// The values of each field, in the order of the message.
 pub(crate) type Fields = BTreeMap<&'static str, Vec<String>>;
 
-/// Every field that is compared; `bgp.` goes without saying.
+/// The fields that are compared, without the prefix `bgp.`.
 pub(crate) const NAMES: &[&str] = &[
     "type",
     "length",
@@ -85,11 +85,13 @@ pub(crate) const NAMES: &[&str] = &[
     "flowspec_nlri.src_prefix_filter",
 ];
 
+/// Collects the values of a message.
 struct Recorder(Fields);
 
-/// A value as tshark prints it.
+/// A value in the notation of tshark.
 struct Value(String);
 
+// tshark prints numbers in decimal and addresses as usual, like `Display`.
 impl<T: std::fmt::Display> From<T> for Value {
     fn from(value: T) -> Self {
         Self(value.to_string())
@@ -97,14 +99,16 @@ impl<T: std::fmt::Display> From<T> for Value {
 }
 
 impl Recorder {
+    /// Appends a value of a field.
     fn put(&mut self, name: &'static str, value: impl Into<Value>) {
+        // A field that is not in the list would never be compared.
         debug_assert!(NAMES.contains(&name), "{name}");
         let Value(value) = value.into();
         self.0.entry(name).or_default().push(value);
     }
 }
 
-/// The fields of one message.
+/// Returns the fields of one message.
 pub(crate) fn fields(frame: &Frame, context: &Context) -> Fields {
     let mut record = Recorder(Fields::new());
     record.put("type", u8::from(frame.message_type()));
@@ -114,6 +118,7 @@ pub(crate) fn fields(frame: &Frame, context: &Context) -> Fields {
         Message::Update(update) => record.update(&update),
         Message::Notification(notification) => {
             record.put("notify.major_error", notification.reason().code);
+            // The name of the subcode's field depends on the code, so subcodes are not compared.
             if let Some(text) = notification.shutdown_communication() {
                 record.put("notify.communication", text);
             }
@@ -128,12 +133,15 @@ pub(crate) fn fields(frame: &Frame, context: &Context) -> Fields {
     record.0
 }
 
+/// Returns an octet in the notation of tshark's flag fields.
 fn flags(flags: u8) -> String {
     format!("0x{flags:02x}")
 }
 
 impl Recorder {
+    /// Records the fields of an OPEN.
     fn open(&mut self, open: &Open<'_>) {
+        // Decoding has refused any other version.
         self.put("open.version", 4);
         self.put("open.myas", open.my_as());
         self.put("open.holdtime", open.hold_time().seconds());
@@ -158,11 +166,13 @@ impl Recorder {
                     self.put("cap.enh.afi", u16::from(entry.family.afi));
                     self.put("cap.enh.nhafi", u16::from(entry.next_hop));
                 }),
+                // Of the others only the code is compared.
                 _ => {}
             }
         }
     }
 
+    /// Records the fields of an UPDATE.
     fn update(&mut self, update: &Update<'_>) {
         let checked = update.check().expect("an UPDATE that the session survives");
         self.put(
@@ -170,8 +180,10 @@ impl Recorder {
             update.withdrawn_octets().len(),
         );
         let nlri = update.nlri_octets().len();
+        // Header, two section lengths.
         let attributes = update.octets().len() - nlri - 23 - update.withdrawn_octets().len();
         self.put("update.path_attributes.length", attributes);
+        // The order of the message: withdrawn routes, attributes, NLRI.
         for route in checked
             .withdrawn_routes()
             .filter(|route| !is_multiprotocol(update, route))
@@ -185,15 +197,17 @@ impl Recorder {
         for attribute in checked.attributes() {
             self.attribute(&attribute, update.context());
         }
-        // From an external peer these are discarded, which tshark does not do.
+        // From an external peer these attributes are discarded, but tshark shows them.
         if checked.fault().is_some() {
             for raw in update.raw_attributes().flatten() {
                 match raw.code {
                     AttributeCode::AIGP => {
+                        // The metric is the last part of the only TLV (RFC 7311 section 3).
                         let metric = raw.value.last_chunk().map(|it| u64::from_be_bytes(*it));
                         self.put("update.attribute.aigp.accu_igp_metric", metric.unwrap());
                     }
                     AttributeCode::PREFIX_SID => {
+                        // The label index ends the only TLV (RFC 8669 section 3.1).
                         let index = raw.value.last_chunk().map(|it| u32::from_be_bytes(*it));
                         self.put("prefix_sid.label_index.value", index.unwrap());
                     }
@@ -209,22 +223,26 @@ impl Recorder {
         }
     }
 
+    /// Records the header of an attribute.
     fn raw(&mut self, raw: &RawAttribute<'_>) {
         self.put("update.path_attribute.type_code", u8::from(raw.code));
         self.put("update.path_attribute.flags", flags(raw.flags.0));
         self.put("update.path_attribute.length", raw.value.len());
     }
 
+    /// Records the value of an attribute.
     fn attribute(&mut self, attribute: &Attribute<'_>, context: &Context) {
-        const NEXT_HOP: &str = "update.path_attribute.mp_reach_nlri.next_hop.ipv6.link_local";
+        const LINK_LOCAL_NEXT_HOP: &str =
+            "update.path_attribute.mp_reach_nlri.next_hop.ipv6.link_local";
         match attribute {
             Attribute::Origin(origin) => {
                 self.put("update.path_attribute.origin", u8::from(*origin));
             }
             Attribute::AsPath(path) => {
                 path.segments()
-                    .for_each(|segment| self.segment(&segment, context_is_wide(context)));
+                    .for_each(|segment| self.segment(&segment, context.four_octet_as()));
             }
+            // Its numbers always have four octets (RFC 6793 section 3).
             Attribute::As4Path(path) => path
                 .segments()
                 .for_each(|segment| self.segment(&segment, true)),
@@ -240,6 +258,7 @@ impl Recorder {
                     aggregator.address,
                 );
             }
+            // tshark splits a community into AS and value, unless it is well-known.
             Attribute::Communities(list) => list.iter().for_each(|community| {
                 if community.name().is_some() {
                     self.put(
@@ -278,6 +297,7 @@ impl Recorder {
             Attribute::PrefixSid(sid) => sid.label_index().into_iter().for_each(|index| {
                 self.put("prefix_sid.label_index.value", index);
             }),
+            // tshark shows the attributes inside like those of the message.
             Attribute::AttrSet(set) => set.raw_attributes().flatten().for_each(|raw| {
                 self.raw(&raw);
                 if raw.code == AttributeCode::ORIGIN {
@@ -305,7 +325,7 @@ impl Recorder {
                 reach
                     .link_local_next_hop()
                     .into_iter()
-                    .for_each(|address| self.put(NEXT_HOP, address));
+                    .for_each(|address| self.put(LINK_LOCAL_NEXT_HOP, address));
                 reach
                     .routes()
                     .for_each(|route| self.route(&route, false, false));
@@ -327,6 +347,7 @@ impl Recorder {
         }
     }
 
+    /// Records a segment of an AS path.
     fn segment(&mut self, segment: &Segment<'_>, wide: bool) {
         self.put(
             "update.path_attribute.as_path_segment.type",
@@ -341,6 +362,7 @@ impl Recorder {
         }
     }
 
+    /// Records a route. `legacy` is `true` in the Withdrawn Routes and NLRI fields.
     fn route(&mut self, route: &AnyNlri<'_>, withdrawn: bool, legacy: bool) {
         if let Some(path_id) = route.path_id {
             self.put("nlri_path_id", path_id.0);
@@ -357,6 +379,7 @@ impl Recorder {
                 self.put("rd", vpn.distinguisher);
                 self.prefix(vpn.prefix, label_bits(&vpn.labels) + 64, withdrawn, legacy);
             }
+            // Values of matches have a field for each type and operator, which are too many to compare.
             Destination::FlowSpec(flow) => flow.components().for_each(|component| {
                 self.put(
                     "flowspec_nlri.filter_type",
@@ -374,6 +397,7 @@ impl Recorder {
         debug_assert!(!legacy || route.family.safi == Safi::UNICAST);
     }
 
+    /// Records a prefix and its length, which includes the `bits_before` of labels and distinguisher.
     fn prefix(&mut self, prefix: IpNet, bits_before: u8, withdrawn: bool, legacy: bool) {
         self.put("prefix_length", prefix.prefix_len() + bits_before);
         let name = match (prefix, withdrawn, legacy) {
@@ -387,7 +411,9 @@ impl Recorder {
         self.put(name, prefix.network());
     }
 
+    /// Records the prefix of a flow specification component.
     fn component<M>(&mut self, component: &FlowSpecComponent<M>) {
+        // tshark has these fields for IPv4 only.
         if let FlowSpecComponent::Prefix {
             component_type,
             prefix: IpNet::V4(prefix),
@@ -404,8 +430,10 @@ impl Recorder {
         }
     }
 
+    /// Records an EVPN route.
     fn evpn(&mut self, route: &EvpnRoute) {
         self.put("evpn.nlri.rt", route.route_type());
+        // tshark prints the distinguisher of EVPN as octets, unlike that of other families.
         let octets = route
             .distinguisher()
             .0
@@ -421,16 +449,14 @@ impl Recorder {
     }
 }
 
-/// Whether a route stands in a multiprotocol attribute; none of the messages has IPv4 unicast in both places.
+/// Returns `true` if a route is in a multiprotocol attribute.
+// No message of the test has IPv4 unicast routes in both places.
 fn is_multiprotocol(update: &Update<'_>, route: &AnyNlri<'_>) -> bool {
     let legacy = !update.nlri_octets().is_empty() || !update.withdrawn_octets().is_empty();
     route.family != Family::IPV4_UNICAST || !legacy
 }
 
+/// Returns the length of a label stack in bits.
 fn label_bits(labels: &Labels) -> u8 {
     u8::try_from(labels.as_slice().len()).unwrap() * 24
-}
-
-fn context_is_wide(context: &Context) -> bool {
-    context.four_octet_as()
 }

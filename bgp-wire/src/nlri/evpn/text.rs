@@ -1,4 +1,4 @@
-//! EVPN routes and Ethernet Segment Identifiers as text, in the words of GoBGP's command line.
+//! Text of EVPN routes and Ethernet Segment Identifiers, with the keywords of GoBGP's command line.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -7,13 +7,15 @@ use core::str::FromStr;
 use ipnet::IpNet;
 
 use super::{EthernetSegmentIdentifier, EvpnRoute};
-use crate::mac_address::{colons, from_colons};
-use crate::nlri::words::{Words, in_words};
+use crate::mac_address::{parse_colon_hex, write_colon_hex};
+use crate::nlri::words::{Words, parse_from_words};
 
 impl EvpnRoute {
+    /// Parses the output of `Display`. Returns `None` if the words do not begin with it.
     pub(in crate::nlri) fn parse(words: &mut Words<'_>) -> Option<Self> {
         let kind = words.next()?;
         let distinguisher = words.value("rd")?;
+        // The encoder refuses more than 24 bits, but here the operator still sees the text.
         let label = |words: &mut Words<'_>| words.number("label").filter(|label| *label < 1 << 24);
         Some(match kind {
             "a-d" => Self::AutoDiscovery {
@@ -27,11 +29,13 @@ impl EvpnRoute {
                 segment: words.value("esi")?,
                 tag: words.number("etag")?,
                 mac: words.value("mac")?,
+                // A route may advertise a MAC address without an IP address (RFC 7432 section 7.2).
                 address: match words.peek()? {
                     "ip" => Some(words.value("ip")?),
                     _ => None,
                 },
                 label: label(words)?,
+                // It is the last part, so any word that is left must belong to it.
                 second_label: match words.peek() {
                     Some(_) => Some(label(words)?),
                     None => None,
@@ -48,6 +52,7 @@ impl EvpnRoute {
                 originator: words.value("ip")?,
             },
             "prefix" => {
+                // The parts are parsed in the order of the text, before one is checked against another.
                 let segment = words.value("esi")?;
                 let tag = words.number("etag")?;
                 let prefix = words.value::<IpNet>("prefix")?.trunc();
@@ -57,6 +62,7 @@ impl EvpnRoute {
                     segment,
                     tag,
                     prefix,
+                    // One length field covers both addresses, so their families must agree (RFC 9136 section 3.1).
                     gateway: Some(gateway).filter(|gw| gw.is_ipv4() == prefix.addr().is_ipv4())?,
                     label: label(words)?,
                 }
@@ -66,13 +72,14 @@ impl EvpnRoute {
     }
 }
 
-in_words! {
+parse_from_words! {
     EvpnRoute, EvpnRoute::parse,
     "a route of type a-d, macadv, multicast, esi or prefix: multicast rd 64512:1 etag 0 ip 192.0.2.1"
 }
 
 impl fmt::Display for EvpnRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The order of the keywords is part of the format: `parse` expects the same one.
         match self {
             Self::AutoDiscovery {
                 distinguisher,
@@ -135,10 +142,11 @@ impl fmt::Display for EvpnRoute {
 
 impl fmt::Display for EthernetSegmentIdentifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 7432 section 5 reserves the value zero for single-homed sites.
         if self.0 == [0; 10] {
             f.write_str("0")
         } else {
-            colons(&self.0, f)
+            write_colon_hex(&self.0, f)
         }
     }
 }
@@ -149,7 +157,7 @@ impl FromStr for EthernetSegmentIdentifier {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "0" => Some(Self::default()),
-            _ => from_colons(text).map(Self),
+            _ => parse_colon_hex(text).map(Self),
         }
         .ok_or(ParseEthernetSegmentIdentifierError)
     }
@@ -162,7 +170,7 @@ pub struct ParseEthernetSegmentIdentifierError;
 impl fmt::Display for ParseEthernetSegmentIdentifierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "an Ethernet Segment Identifier is 0, or ten octets in hex with colons between them",
+            "an Ethernet Segment Identifier is 0, or ten octets in hex with colons between them: 00:01:02:03:04:05:06:07:08:09",
         )
     }
 }

@@ -14,11 +14,11 @@ use crate::sink::Sink;
 registry! {
     /// Flow Spec Component Types (RFC 8955 section 4.2.2, RFC 8956 section 3).
     pub struct ComponentType(u8);
-    /// The destination prefix.
+    /// The destination prefix (RFC 8955 section 4.2.2.1).
     DESTINATION = 1, "destination" | "destination-ipv4" | "destination-ipv6";
-    /// The source prefix.
+    /// The source prefix (RFC 8955 section 4.2.2.2).
     SOURCE = 2, "source" | "source-ipv4" | "source-ipv6";
-    /// The IP protocol, or the upper-layer protocol of IPv6.
+    /// The IP protocol, or the upper-layer protocol of IPv6 (RFC 8956 section 3.3).
     PROTOCOL = 3, "protocol" | "next-header";
     /// The source or the destination port.
     PORT = 4, "port";
@@ -30,28 +30,29 @@ registry! {
     ICMP_TYPE = 7, "icmp-type";
     /// The ICMP code.
     ICMP_CODE = 8, "icmp-code";
-    /// The flags of TCP.
+    /// The TCP flags, a bitmask.
     TCP_FLAGS = 9, "tcp-flags";
-    /// The length of the packet, with its IP header.
+    /// The length of the packet in octets, including the IP header but not the layer 2 header.
     PACKET_LENGTH = 10, "packet-length";
-    /// The Diffserv codepoint.
+    /// The Diffserv codepoint, 0 to 63.
     DSCP = 11, "dscp" | "traffic-class";
-    /// What kind of fragment it is.
+    /// The fragmentation of the packet, a bitmask.
     FRAGMENT = 12, "fragment";
-    /// The flow label of IPv6.
+    /// The IPv6 flow label (RFC 8956 section 3.7).
     FLOW_LABEL = 13, "flow-label";
 }
 
 impl ComponentType {
-    /// Whether the values are sets of bits; otherwise they are numbers.
+    /// Returns `true` if the values are bitmasks (RFC 8955 section 4.2.1.2), and `false` if they are numbers.
     #[must_use]
     pub const fn is_bitmask(self) -> bool {
         matches!(self, Self::TCP_FLAGS | Self::FRAGMENT)
     }
 
-    /// The octets that a value has at the most (RFC 8955 sections 4.2.2.9, 4.2.2.11 and 4.2.2.12; of other types it says
-    /// only how many it should have).
+    /// Returns the maximum length of a value in octets.
     const fn max_value_length(self) -> usize {
+        // RFC 8955 sections 4.2.2.9, 4.2.2.11 and 4.2.2.12 limit these types. For other types it only recommends a
+        // length.
         match self {
             Self::DSCP | Self::FRAGMENT => 1,
             Self::TCP_FLAGS => 2,
@@ -59,76 +60,82 @@ impl ComponentType {
         }
     }
 
-    /// The bits of an operator that mean something; the others are ignored.
+    /// Returns the mask of the operator bits that are defined. Receivers ignore the others.
     const fn operator_bits(self) -> u8 {
+        // RFC 8955 sections 4.2.1.1 and 4.2.1.2: less, greater and equal, or not and match.
         if self.is_bitmask() { 3 } else { 7 }
     }
 
+    /// Returns `true` if the component is a prefix, and not a list of matches.
     const fn is_prefix(self) -> bool {
         matches!(self, Self::DESTINATION | Self::SOURCE)
     }
 
+    /// Returns `true` if the type is defined for the address family.
     const fn is_known(self, afi: Afi) -> bool {
+        // RFC 8956 section 3.7 defines the flow label for IPv6 only.
         matches!(self.0, 1..=12) || (matches!(self, Self::FLOW_LABEL) && matches!(afi, Afi::IPV6))
     }
 }
 
-/// One component. `M` is what holds the matches: a view of the message, or a vector to send.
+/// One component of a rule.
+///
+/// `M` holds the matches: [`FlowSpecMatches`] in a received rule, a vector in an owned rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum FlowSpecComponent<M> {
-    /// The destination or source prefix, by its type.
+    /// The destination or source prefix.
     Prefix {
         /// [`ComponentType::DESTINATION`] or [`ComponentType::SOURCE`].
         component_type: ComponentType,
-        /// The prefix. Of an IPv6 prefix the first `offset` bits are zero.
+        /// The prefix. The first `offset` bits of an IPv6 prefix are zero.
         prefix: IpNet,
-        /// How many leading bits do not count (RFC 8956 section 3.1); 0 for IPv4.
+        /// The number of leading bits that are not compared (RFC 8956 section 3.1). It is 0 for IPv4.
         offset: u8,
     },
-    /// Comparisons of a field, for every other type.
+    /// Comparisons of a header field, for every other type.
     Matches(ComponentType, M),
 }
 
-/// The comparisons of a received component, at least one.
+/// The comparisons of a received component. There is at least one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FlowSpecMatches<'a> {
     octets: &'a [u8],
-    /// The bits of an operator that mean something.
-    operator: u8,
+    /// The mask of the operator bits that are defined for the component type.
+    operator_bits: u8,
 }
 
-/// One comparison.
+/// One comparison of a header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FlowSpecMatch {
-    /// It has to hold together with the one before; otherwise either may. Never set in the first.
+    /// Combines the comparison with the one before it by AND instead of OR. Always `false` in the first.
     pub and: bool,
-    /// How the field is compared.
+    /// The operator of the comparison.
     pub operator: FlowSpecOperator,
-    /// What it is compared with.
+    /// The value that the field is compared with.
     pub value: u64,
 }
 
-/// How a field is compared: the low three bits of the operator octet (RFC 8955 sections 4.2.1.1 and 4.2.1.2).
+/// The operator of a comparison: the low three bits of the operator octet (RFC 8955 sections 4.2.1.1 and 4.2.1.2).
 ///
-/// For numbers they are *less*, *greater* and *equal*; for bits *not* and *match*.
+/// The bits are *less*, *greater* and *equal* for numbers, and *not* and *match* for bitmasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FlowSpecOperator(pub u8);
 
 impl FlowSpecOperator {
-    /// The numbers are equal.
+    /// The field equals the value.
     pub const EQUAL: Self = Self(1);
-    /// The field is greater.
+    /// The field is greater than the value.
     pub const GREATER: Self = Self(2);
-    /// The field is greater or equal.
+    /// The field is greater than or equal to the value.
     pub const NOT_LESS: Self = Self(3);
-    /// The field is less.
+    /// The field is less than the value.
     pub const LESS: Self = Self(4);
-    /// The field is less or equal.
+    /// The field is less than or equal to the value.
     pub const NOT_GREATER: Self = Self(5);
-    /// The numbers are not equal.
+    /// The field differs from the value.
     pub const NOT_EQUAL: Self = Self(6);
     /// Any bit of the value is set in the field.
     pub const ANY_BIT: Self = Self(0);
@@ -140,17 +147,22 @@ impl FlowSpecOperator {
     pub const NOT_ALL_BITS: Self = Self(3);
 }
 
+/// The operator bit that marks the last comparison of a component.
 const END: u8 = 0x80;
+/// The operator bit that combines a comparison with the one before it by AND.
 const AND: u8 = 0x40;
 
 impl FlowSpecMatches<'_> {
-    /// The comparisons, in order.
+    /// Returns the comparisons, in the order of the message.
     pub fn iter(&self) -> impl Iterator<Item = FlowSpecMatch> + use<'_> {
-        let (mut rest, mut first, mask) = (self.octets, true, self.operator);
+        let (mut rest, mut first, mask) = (self.octets, true, self.operator_bits);
         core::iter::from_fn(move || {
-            let (after, (operator, value)) = split_match(rest).ok()?;
+            let Ok((after, (operator, value))) = split_match(rest) else {
+                debug_assert!(rest.is_empty(), "the matches were checked");
+                return None;
+            };
             rest = after;
-            // RFC 8955 section 4.2.1.1: nothing stands before the first.
+            // RFC 8955 section 4.2.1.1: the AND bit of the first comparison has nothing to refer to and is ignored.
             let leading = core::mem::replace(&mut first, false);
             Some(FlowSpecMatch {
                 and: operator & AND != 0 && !leading,
@@ -167,9 +179,10 @@ impl core::fmt::Debug for FlowSpecMatches<'_> {
     }
 }
 
-/// An operator octet and a value of one, two, four or eight octets.
+/// Splits off an operator octet and a value of one, two, four or eight octets.
 fn split_match(input: &[u8]) -> Parsed<'_, (u8, u64)> {
     let (rest, operator) = octet(input)?;
+    // The length of the value is a power of two, and the operator holds the exponent.
     let (rest, octets) = take(rest, 1 << (operator >> 4 & 3))?;
     let value = octets
         .iter()
@@ -177,6 +190,7 @@ fn split_match(input: &[u8]) -> Parsed<'_, (u8, u64)> {
     Ok((rest, (operator, value)))
 }
 
+/// Splits off the comparisons of one component, up to the one with the END bit.
 fn split_matches(input: &[u8], component_type: ComponentType) -> Parsed<'_, FlowSpecMatches<'_>> {
     let max_value_length = component_type.max_value_length();
     let mut rest = input;
@@ -188,13 +202,17 @@ fn split_matches(input: &[u8], component_type: ComponentType) -> Parsed<'_, Flow
         rest = after;
         if operator & END != 0 {
             let (octets, rest) = input.split_at(input.len() - rest.len());
-            let operator = component_type.operator_bits();
-            return Ok((rest, FlowSpecMatches { octets, operator }));
+            let operator_bits = component_type.operator_bits();
+            let matches = FlowSpecMatches {
+                octets,
+                operator_bits,
+            };
+            return Ok((rest, matches));
         }
     }
 }
 
-/// A prefix; of IPv6 only the bits behind the offset are written.
+/// Splits off a prefix and its offset, which is 0 for IPv4.
 fn split_prefix(input: &[u8], afi: Afi) -> Parsed<'_, (IpNet, u8)> {
     let (rest, bits) = octet(input)?;
     if afi != Afi::IPV6 {
@@ -203,7 +221,7 @@ fn split_prefix(input: &[u8], afi: Afi) -> Parsed<'_, (IpNet, u8)> {
         return Ok((rest, (prefix, 0)));
     }
     let (rest, offset) = octet(rest)?;
-    // RFC 8956 section 3.1: the offset is less than the length, or both are 0.
+    // RFC 8956 section 3.1: the offset is less than the length, or both are 0. Only the bits after the offset follow.
     let pattern = bits.checked_sub(offset).ok_or(malformed())?;
     if bits > 128 || (pattern == 0 && bits != 0) {
         return Err(malformed());
@@ -214,10 +232,11 @@ fn split_prefix(input: &[u8], afi: Afi) -> Parsed<'_, (IpNet, u8)> {
         let prefix = IpNet::new(address.into(), bits).ok()?;
         Some((rest, (prefix, offset)))
     });
+    debug_assert!(prefix.is_some(), "the length was checked");
     prefix.ok_or(malformed())
 }
 
-/// The address of an IPv6 prefix shifted by so many bits, right or left.
+/// Returns the address of an IPv6 prefix shifted by `offset` bits, or `None` for an IPv4 prefix.
 fn shift(prefix: IpNet, offset: u8, right: bool) -> Option<core::net::Ipv6Addr> {
     let IpNet::V6(prefix) = prefix else {
         return None;
@@ -228,13 +247,15 @@ fn shift(prefix: IpNet, offset: u8, right: bool) -> Option<core::net::Ipv6Addr> 
     } else {
         bits.checked_shl(offset.into())
     };
+    // A shift by 128 bits leaves nothing, but the integer operations do not define it.
     Some(shifted.unwrap_or(0).into())
 }
 
-/// One component.
+/// Splits off one component.
 pub(super) fn split(input: &[u8], afi: Afi) -> Parsed<'_, FlowSpecComponent<FlowSpecMatches<'_>>> {
     let (rest, [component_type]) = array(input)?;
     let component_type = ComponentType(component_type);
+    // A component without its grammar hides the end of the rule (RFC 8955 section 4.2).
     if !component_type.is_known(afi) {
         return Err(malformed());
     }
@@ -252,11 +273,12 @@ pub(super) fn split(input: &[u8], afi: Afi) -> Parsed<'_, FlowSpecComponent<Flow
     }
 }
 
-/// Whether these are components, at least one, each type once and in order (RFC 8955 section 4.2).
+/// Checks that the octets are at least one component, in ascending order, each type once (RFC 8955 section 4.2).
 pub(super) fn check(components: &[u8], afi: Afi) -> Result<(), nom::Err<Short>> {
     let (mut rest, mut last) = (components, ComponentType(0));
     loop {
         let (after, component) = split(rest, afi)?;
+        // Ascending types also exclude a type that occurs twice.
         if component.component_type() <= last {
             return Err(malformed());
         }
@@ -268,7 +290,7 @@ pub(super) fn check(components: &[u8], afi: Afi) -> Result<(), nom::Err<Short>> 
 }
 
 impl<M> FlowSpecComponent<M> {
-    /// The type.
+    /// Returns the component type.
     pub const fn component_type(&self) -> ComponentType {
         match self {
             Self::Prefix { component_type, .. } | Self::Matches(component_type, _) => {
@@ -279,6 +301,7 @@ impl<M> FlowSpecComponent<M> {
 }
 
 impl FlowSpecComponent<FlowSpecMatches<'_>> {
+    /// Copies the matches into a vector.
     pub(super) fn to_owned(self) -> FlowSpecComponent<Vec<FlowSpecMatch>> {
         match self {
             Self::Prefix {
@@ -298,6 +321,7 @@ impl FlowSpecComponent<FlowSpecMatches<'_>> {
 }
 
 impl FlowSpecComponent<Vec<FlowSpecMatch>> {
+    /// Returns `true` if a receiver decodes the same component.
     pub(super) fn is_legal(&self, afi: Afi) -> bool {
         match self {
             Self::Prefix {
@@ -305,6 +329,7 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
                 prefix,
                 offset,
             } => {
+                // Bits in front of the offset are not sent, so they have to be zero to survive.
                 let suits = matches!(prefix, IpNet::V6(_)) == (afi == Afi::IPV6);
                 let offset = match prefix {
                     IpNet::V4(_) => *offset == 0,
@@ -316,6 +341,7 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
                 component_type.is_prefix() && suits && offset
             }
             Self::Matches(component_type, matches) => {
+                // RFC 8955 section 4.2.1.1: the first comparison has nothing to be combined with.
                 let first = matches.first().is_some_and(|first| !first.and);
                 let comparisons = matches.iter().all(|item| {
                     item.operator.0 <= component_type.operator_bits()
@@ -326,6 +352,7 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
         }
     }
 
+    /// Writes the component with its type.
     pub(super) fn write(&self, out: &mut impl Sink) {
         out.put(&[self.component_type().0]);
         match self {
@@ -333,8 +360,11 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
                 out.put(&[prefix.prefix_len()]);
                 if let Some(pattern) = shift(*prefix, *offset, false) {
                     out.put(&[*offset]);
+                    // The encoder measures a rule before it checks it, so the offset may exceed the length.
                     let bits = prefix.prefix_len().saturating_sub(*offset);
-                    if let Ok(pattern) = IpNet::new(pattern.into(), bits) {
+                    let pattern = IpNet::new(pattern.into(), bits);
+                    debug_assert!(pattern.is_ok(), "no IPv6 prefix is longer than 128");
+                    if let Ok(pattern) = pattern {
                         out.put(network(pattern, &mut [0; 16]));
                     }
                 } else {
@@ -351,7 +381,7 @@ impl FlowSpecComponent<Vec<FlowSpecMatch>> {
     }
 }
 
-/// How many octets hold a value: one, two, four or eight.
+/// Returns the number of octets that hold a value: one, two, four or eight.
 const fn octets(value: u64) -> usize {
     match value {
         0..0x100 => 1,
@@ -362,11 +392,13 @@ const fn octets(value: u64) -> usize {
 }
 
 impl FlowSpecMatch {
-    /// The value in as few octets as hold it.
+    /// Writes the comparison, with the value in as few octets as possible.
     fn write(&self, last: bool, out: &mut impl Sink) {
         let value = self.value.to_be_bytes();
         let length = octets(self.value);
+        debug_assert!(matches!(length, 1 | 2 | 4 | 8), "the widths of RFC 8955");
         let width = u8::try_from(length.ilog2()).unwrap_or(3);
+        // RFC 8955 section 4.2.1.1: END, AND, two bits of length, the operator.
         let end = if last { END } else { 0 };
         let and = if self.and { AND } else { 0 };
         out.put(&[end | and | width << 4 | self.operator.0 & 7]);

@@ -1,4 +1,5 @@
-//! Flow specifications as ExaBGP writes them: `destination 192.0.2.0/24 protocol =tcp destination-port >=1024&<=65535`.
+//! Text of flow specifications in the notation of ExaBGP:
+//! `destination 192.0.2.0/24 protocol =tcp destination-port >=1024&<=65535`.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,14 +10,15 @@ use super::{
     ComponentType, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch, FlowSpecOperator,
 };
 use crate::iana::Afi;
-use crate::nlri::words::{Words, in_words};
+use crate::nlri::words::{Words, parse_from_words};
 use crate::text::number;
 
-/// The numeric operators by their three bits.
+/// The numeric operators, indexed by the bits less, greater and equal.
 const NUMERIC: [&str; 8] = ["false:", "=", ">", ">=", "<", "<=", "!=", "true:"];
-/// The bitmask operators by their two bits.
+/// The bitmask operators, indexed by the bits not and match.
 const BITMASK: [&str; 4] = ["", "=", "!", "!="];
 
+/// IP protocol numbers with a name.
 const PROTOCOLS: [(u64, &str); 9] = [
     (1, "icmp"),
     (2, "igmp"),
@@ -29,6 +31,7 @@ const PROTOCOLS: [(u64, &str); 9] = [
     (132, "sctp"),
 ];
 
+/// The bits of the TCP flags.
 const TCP_FLAGS: [(u64, &str); 9] = [
     (1, "fin"),
     (2, "syn"),
@@ -41,6 +44,7 @@ const TCP_FLAGS: [(u64, &str); 9] = [
     (256, "ns"),
 ];
 
+/// The bits of the fragment component (RFC 8955 section 4.2.2.12).
 const FRAGMENTS: [(u64, &str); 4] = [
     (1, "dont-fragment"),
     (2, "is-fragment"),
@@ -48,6 +52,7 @@ const FRAGMENTS: [(u64, &str); 4] = [
     (8, "last-fragment"),
 ];
 
+/// ICMP types with a name.
 const ICMP_TYPES: [(u64, &str); 9] = [
     (0, "echo-reply"),
     (3, "unreachable"),
@@ -60,6 +65,7 @@ const ICMP_TYPES: [(u64, &str); 9] = [
     (13, "timestamp"),
 ];
 
+/// ICMPv6 types with a name.
 const ICMPV6_TYPES: [(u64, &str); 11] = [
     (1, "unreachable"),
     (2, "packet-too-big"),
@@ -74,7 +80,7 @@ const ICMPV6_TYPES: [(u64, &str); 11] = [
     (137, "redirect"),
 ];
 
-/// ICMP types by name. They are printed as numbers: a rule does not know its family.
+/// Returns the names of the ICMP types of an address family.
 const fn icmp_types(afi: Afi) -> &'static [(u64, &'static str)] {
     match afi {
         Afi::IPV6 => &ICMPV6_TYPES,
@@ -82,7 +88,8 @@ const fn icmp_types(afi: Afi) -> &'static [(u64, &'static str)] {
     }
 }
 
-/// The names of the values, or bits, of a type.
+/// Returns the names of the values or bits of a component type.
+// ICMP types are parsed by name but printed as numbers, because an owned rule does not know its address family.
 const fn names(component_type: ComponentType) -> &'static [(u64, &'static str)] {
     match component_type {
         ComponentType::PROTOCOL => &PROTOCOLS,
@@ -92,6 +99,7 @@ const fn names(component_type: ComponentType) -> &'static [(u64, &'static str)] 
     }
 }
 
+/// Returns the name of a value, if it has one.
 fn name(names: &[(u64, &'static str)], value: u64) -> Option<&'static str> {
     names
         .iter()
@@ -101,6 +109,7 @@ fn name(names: &[(u64, &'static str)], value: u64) -> Option<&'static str> {
 
 impl fmt::Display for FlowSpec<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One implementation prints both forms. Printing may allocate, unlike decoding.
         FlowSpecBuf::from(*self).fmt(f)
     }
 }
@@ -136,6 +145,7 @@ impl fmt::Display for FlowSpecComponent<Vec<FlowSpecMatch>> {
             Self::Prefix { prefix, offset, .. } => write!(f, "{prefix}/{offset}"),
             Self::Matches(component_type, matches) => {
                 for (position, item) in matches.iter().enumerate() {
+                    // `&` and the space bind like the AND bit and its absence: AND before OR.
                     let before = match (position, item.and) {
                         (0, _) => "",
                         (_, true) => "&",
@@ -150,6 +160,8 @@ impl fmt::Display for FlowSpecComponent<Vec<FlowSpecMatch>> {
     }
 }
 
+#[expect(clippy::expect_used, reason = "a masked index is in range")]
+/// Writes the operator and value of one comparison.
 fn write_match(
     item: &FlowSpecMatch,
     component_type: ComponentType,
@@ -157,19 +169,25 @@ fn write_match(
 ) -> fmt::Result {
     let operator = usize::from(item.operator.0);
     if component_type.is_bitmask() {
-        f.write_str(BITMASK.get(operator & 3).unwrap_or(&""))?;
+        f.write_str(BITMASK.get(operator & 3).expect("two bits, four operators"))?;
         return write_bits(item.value, names(component_type), f);
     }
-    f.write_str(NUMERIC.get(operator & 7).unwrap_or(&""))?;
+    f.write_str(
+        NUMERIC
+            .get(operator & 7)
+            .expect("three bits, eight operators"),
+    )?;
+    // Numbers without a name, such as ports, are printed in decimal.
     match name(names(component_type), item.value) {
         Some(name) => f.write_str(name),
         None => write!(f, "{}", item.value),
     }
 }
 
-/// Names of bits with `+` between them, or all of them in hex if one has no name.
+/// Writes the names of the bits with `+` between them, or the value in hex if a bit has no name.
 fn write_bits(value: u64, names: &[(u64, &str)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let named = names.iter().fold(0, |all, (bit, _)| all | bit);
+    // No name stands for the value 0, and a mixture of names and hex would not read back.
     if value == 0 || value & !named != 0 {
         return write!(f, "0x{value:x}");
     }
@@ -181,10 +199,11 @@ fn write_bits(value: u64, names: &[(u64, &str)], f: &mut fmt::Formatter<'_>) -> 
 }
 
 impl FlowSpecBuf {
-    /// Components may come in any order; they are sent in that of their types.
+    /// Parses a rule. The components may be in any order and are sorted by type.
     ///
-    /// `afi` says what the names of ICMP types mean.
+    /// `afi` determines the meaning of ICMP type names.
     pub(in crate::nlri) fn parse(words: &mut Words<'_>, afi: Afi) -> Option<Self> {
+        // Only the VPN families have a distinguisher; `is_legal` compares it with the family.
         let distinguisher = match words.peek()? {
             "rd" => Some(words.value("rd")?),
             _ => None,
@@ -194,6 +213,7 @@ impl FlowSpecBuf {
             let component_type = ComponentType::from_name(keyword)?;
             components.push(parse_component(component_type, afi, words)?);
         }
+        // RFC 8955 section 4.2 requires this order on the wire.
         components.sort_by_key(FlowSpecComponent::component_type);
         Some(Self {
             distinguisher,
@@ -202,12 +222,13 @@ impl FlowSpecBuf {
     }
 }
 
-in_words! {
-    // Names of ICMP types are those of IPv4 here; where the family is known, there is AnyNlriBuf::parse.
+parse_from_words! {
+    // The family is not known here, so names of ICMP types mean those of IPv4. AnyNlriBuf::parse knows the family.
     FlowSpecBuf, |words| FlowSpecBuf::parse(words, Afi::IPV4),
     "components of a rule: destination 192.0.2.0/24 protocol =udp source-port =53"
 }
 
+/// Parses the value of a component of the given type.
 fn parse_component(
     component_type: ComponentType,
     afi: Afi,
@@ -219,6 +240,7 @@ fn parse_component(
     ) {
         let text = words.next()?;
         let (prefix, offset) = match text.rsplit_once('/') {
+            // The offset is a second number after a slash, as in `2001:db8::/64/32`.
             Some((prefix, offset)) if prefix.contains('/') => (prefix, number(offset)?),
             _ => (text, 0),
         };
@@ -231,7 +253,7 @@ fn parse_component(
     }
     let mut matches = Vec::new();
     let bracket = words.take("[");
-    // Without brackets a keyword begins the next component; a comparison never looks like one.
+    // Without brackets, a keyword begins the next component: no comparison looks like a keyword.
     while let Some(word) = words.peek().filter(|word| {
         if bracket {
             *word != "]"
@@ -239,6 +261,7 @@ fn parse_component(
             ComponentType::from_name(word).is_none()
         }
     }) {
+        // A word is a chain of comparisons that all have to match; the next word is an alternative.
         for (position, item) in word.split('&').enumerate() {
             let (operator, value) = parse_match(item, component_type, afi)?;
             matches.push(FlowSpecMatch {
@@ -255,13 +278,14 @@ fn parse_component(
     Some(FlowSpecComponent::Matches(component_type, matches))
 }
 
-/// The longest operator that the text starts with, and the value behind it. A number without one is to be equal.
+/// Parses one comparison into its operator bits and its value. A number without an operator is compared for equality.
 fn parse_match(text: &str, component_type: ComponentType, afi: Afi) -> Option<(u8, u64)> {
     let operators: &[&str] = if component_type.is_bitmask() {
         &BITMASK
     } else {
         &NUMERIC
     };
+    // The longest match wins, because `>` is also the beginning of `>=`.
     let (operator, symbol) = operators
         .iter()
         .enumerate()
@@ -284,8 +308,10 @@ fn parse_match(text: &str, component_type: ComponentType, afi: Afi) -> Option<(u
     Some((u8::try_from(operator).ok()?, value))
 }
 
+/// Parses names of bits with `+` between them, or a hex number after `0x`.
 fn parse_bits(text: &str, names: &[(u64, &str)]) -> Option<u64> {
     if let Some(digits) = text.strip_prefix("0x") {
+        // `from_str_radix` accepts a plus sign, which is not part of this notation.
         return u64::from_str_radix(digits, 16)
             .ok()
             .filter(|_| !digits.starts_with('+'));
@@ -307,7 +333,7 @@ mod tests {
     use crate::{AnyNlriBuf, Family};
 
     #[test]
-    fn other_ways_to_write_it() {
+    fn flowspec_text_in_another_notation_prints_as_the_canonical_one() {
         for (family, other, text) in [
             (
                 Family::IPV4_FLOWSPEC,
