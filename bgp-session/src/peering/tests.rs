@@ -244,7 +244,7 @@ fn slow_peer_is_sent_only_the_newest_state() {
     for preference in 1..100 {
         dialogue.change(|rib| {
             (0..10_000).for_each(|number| {
-                assert!(rib.announce(&route(number).with_local_pref(preference)))
+                assert!(rib.announce(&route(number).with_local_pref(preference)));
             });
         });
     }
