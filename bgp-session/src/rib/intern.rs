@@ -105,6 +105,17 @@ impl Interner {
         }
     }
 
+    /// Returns the number of slots, used or free: all keys are below it.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns every path, in the order of the keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PathKey, &Arc<Path>)> {
+        let slots = self.slots.iter().zip(0..PathKey::LIMIT);
+        slots.filter_map(|(slot, number)| Some((PathKey(number), slot.path.as_ref()?)))
+    }
+
     pub(crate) fn path(&self, key: PathKey) -> Option<&Arc<Path>> {
         slot(&self.slots, key.0)?.path.as_ref()
     }

@@ -14,7 +14,7 @@ use super::route::Path;
 #[derive(Debug)]
 pub(super) struct Window<D> {
     changes: Vec<(Key<D>, Change)>,
-    /// The paths that the changes name, each once.
+    /// The paths that the changes name, and perhaps more, each once.
     paths: Vec<(PathKey, Arc<Path>)>,
     named: KeySet,
     /// The groups, in their order: withdrawals, then each path in the order of its key.
@@ -48,6 +48,17 @@ impl<D: LogKey> Window<D> {
         let longest = paths.longest().max(1);
         let limit = (MAX_OCTETS / longest).clamp(1, MAX_CHANGES);
         log.read(consumer, limit, &mut self.changes);
+        // Most tables have few paths: to take them all is cheaper than to look at every change.
+        if paths.slots() * 8 <= self.changes.len() {
+            let all = paths.iter().map(|(key, path)| (key, Arc::clone(path)));
+            self.paths.extend(all);
+        } else {
+            self.take_named(paths);
+        }
+    }
+
+    /// Takes the paths that the changes name, each once.
+    fn take_named(&mut self, paths: &Interner) {
         // A set has a bit for every path of the table: a few changes are not worth making one.
         let is_small = self.changes.len() <= SMALL;
         let mut last = None;
@@ -92,7 +103,7 @@ impl<D: LogKey> Window<D> {
         });
         by_path::group(&mut self.changes, limit);
         self.groups.clear();
-        // Groups and paths are in the order of the keys. A policy may have left a path without changes.
+        // Groups and paths are in the order of the keys. Not every path has changes.
         let mut paths = self.paths.iter().enumerate();
         for run in self.changes.chunk_by(|(_, one), (_, other)| one == other) {
             let path = match run.first() {
