@@ -98,9 +98,9 @@ impl<'a> Dissector<'a> {
         let start = part
             .as_ptr()
             .addr()
-            .wrapping_sub(self.message.as_ptr().addr());
-        // An empty part may be a literal of this crate, with an address outside of the message.
-        let start = start.min(self.message.len());
+            .wrapping_sub(self.message.as_ptr().addr())
+            // An empty part may be a literal of this crate, with an address outside of the message.
+            .min(self.message.len());
         let end = start + part.len();
         debug_assert!(end <= self.message.len(), "parts are slices of the message");
         Span::new(start, end)

@@ -211,10 +211,11 @@ pub fn text(input: &[u8]) {
         42 => assert_text_round_trip::<crate::Aggregator>(text),
         other => {
             let unknown = Family::new(crate::Afi(99), crate::Safi(99));
-            let family = Family::PARSED.get(usize::from(other - 12));
-            let family = *family.unwrap_or(&unknown);
-            if let Ok(route) = AnyNlriBuf::parse(family, text) {
-                assert_eq!(AnyNlriBuf::parse(family, &route.to_string()), Ok(route));
+            let family = Family::PARSED
+                .get(usize::from(other - 12))
+                .unwrap_or(&unknown);
+            if let Ok(route) = AnyNlriBuf::parse(*family, text) {
+                assert_eq!(AnyNlriBuf::parse(*family, &route.to_string()), Ok(route));
             }
         }
     }
@@ -303,14 +304,14 @@ fn assert_encodes(update: &UpdateBuf, context: &Context) {
     announced.sort();
     expected.sort();
     assert_eq!(announced, expected);
-    let mut expected = update.withdrawn.clone();
-    expected
+    let mut expected_withdrawn = update.withdrawn.clone();
+    expected_withdrawn
         .iter_mut()
         .chain(&mut withdrawn)
         .for_each(clear_labels);
     withdrawn.sort();
-    expected.sort();
-    assert_eq!(withdrawn, expected);
+    expected_withdrawn.sort();
+    assert_eq!(withdrawn, expected_withdrawn);
 }
 
 /// Replaces the labels of a withdrawal, which have no meaning (RFC 8277 section 2.4).

@@ -112,8 +112,11 @@ impl Golden {
             // RFC 4271 section 5: the set is ready to be passed on, and has the Partial bit of unknown attributes set.
             // The golden text shows the bit as received.
             for unknown in &mut set.unknown {
-                let mut raw = update.raw_attributes().flatten();
-                let raw = raw.find(|raw| raw.code == unknown.code).unwrap();
+                let raw = update
+                    .raw_attributes()
+                    .flatten()
+                    .find(|raw| raw.code == unknown.code)
+                    .unwrap();
                 unknown.flags.0 &= raw.flags.0 | !AttributeFlags::PARTIAL;
             }
             assert_eq!(set.to_string(), *attributes, "{}", self.title);

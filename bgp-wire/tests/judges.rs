@@ -141,15 +141,15 @@ fn golden() -> Vec<Session> {
             // One session for each context, because tshark reads a file with one set of parameters.
             let position = sessions
                 .iter()
-                .position(|session| session.context == context);
-            let position = position.unwrap_or_else(|| {
-                sessions.push(Session {
-                    name: format!("golden {context}"),
-                    context: context.into(),
-                    messages: Vec::new(),
+                .position(|session| session.context == context)
+                .unwrap_or_else(|| {
+                    sessions.push(Session {
+                        name: format!("golden {context}"),
+                        context: context.into(),
+                        messages: Vec::new(),
+                    });
+                    sessions.len() - 1
                 });
-                sessions.len() - 1
-            });
             sessions[position].messages.push((title, octets));
         }
     }

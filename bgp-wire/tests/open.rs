@@ -287,17 +287,8 @@ fn every_capability_decodes_and_encodes_to_the_same_octets() {
     ];
     for (octets, value) in table {
         let capability = hex(octets);
-        let body = [
-            &hex(FIXED)[..],
-            &[u8::try_from(capability.len()).unwrap() + 2, 2],
-        ]
-        .concat();
-        let body = [
-            &body[..],
-            &[u8::try_from(capability.len()).unwrap()],
-            &capability,
-        ]
-        .concat();
+        let length = u8::try_from(capability.len()).unwrap();
+        let body = [&hex(FIXED)[..], &[length + 2, 2, length], &capability].concat();
         let parsed = open(
             &body
                 .iter()

@@ -240,8 +240,8 @@ fn values_that_check_would_reject_are_not_encoded() {
         segment_type: SegmentType::AS_CONFED_SEQUENCE,
         asns: vec![Asn::new(1)],
     };
-    // An unregistered ORIGIN, AS 0, a confederation outside of one, a well-known attribute that no receiver knows,
-    // an attribute that the encoder itself writes, and two of one code.
+    // An unregistered ORIGIN, AS 0, a confederation segment outside of one. Then unknown attributes: a well-known one,
+    // one that the encoder itself writes, and two of one code.
     let sets = [
         AttributeSet::new(Origin(9)),
         AttributeSet {

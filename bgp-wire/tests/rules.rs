@@ -231,8 +231,8 @@ fn repeated_large_community_is_kept_and_sent_once() {
     let prefix = bgp_wire::Nlri::new("10.200.2.0/24".parse::<ipnet::Ipv4Net>().unwrap());
     let next_hop = bgp_wire::NextHop::Address([10, 99, 1, 2].into());
     bgp_wire::encode_announcements(&context, &set, next_hop, [prefix], &mut octets).unwrap();
-    let sent = common::frame(octets);
-    let sent = update(&sent, &context).check().unwrap();
+    let frame = common::frame(octets);
+    let sent = update(&frame, &context).check().unwrap();
     assert_eq!(sent.large_communities().unwrap().len(), 2);
 }
 

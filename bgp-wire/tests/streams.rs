@@ -49,8 +49,8 @@ fn encode(checked: &Checked<'_>, context: &Context) -> BytesMut {
 
 /// Returns `true` if a message has the form that this codec writes.
 ///
-/// That is one kind of routes, an MP attribute first and with a two-octet length, the others ascending and with the
-/// shortest length, and no attribute that is not passed on.
+/// It has one kind of routes. An MP attribute is first and has a two-octet length, the others ascend and have the
+/// shortest length. No attribute is one that is not passed on.
 fn is_canonical(checked: &Checked<'_>) -> bool {
     let update = checked.update();
     let attributes: Vec<_> = update.raw_attributes().map(Result::unwrap).collect();

@@ -65,8 +65,8 @@ fn split_parts<'a>(input: &'a [u8], format: &NlriFormat) -> Parsed<'a, Parts> {
     // A length that does not even cover the labels is malformed.
     let net = usize::from(bits)
         .checked_sub(used)
-        .and_then(|bits| load(prefix, u8::try_from(bits).ok()?, format.family.afi));
-    let net = net.ok_or(nom::Err::Error(Short))?;
+        .and_then(|bits| load(prefix, u8::try_from(bits).ok()?, format.family.afi))
+        .ok_or(nom::Err::Error(Short))?;
     Ok((rest, (labels, distinguisher, net)))
 }
 
@@ -94,10 +94,10 @@ fn write_parts<'o>(
     let length = parts_length(labels, distinguisher.len(), prefix, format);
     let labels = labels.encoded(format);
     let bits = (labels.len() * 3 + distinguisher.len()) * 8 + usize::from(prefix.prefix_len());
-    let bits = u8::try_from(bits);
-    debug_assert!(bits.is_ok(), "is_legal() limits the bits");
+    let length_octet = u8::try_from(bits);
+    debug_assert!(length_octet.is_ok(), "is_legal() limits the bits");
     write_exactly(length, out, |out| {
-        out.put(&[bits.unwrap_or(u8::MAX)]);
+        out.put(&[length_octet.unwrap_or(u8::MAX)]);
         labels.iter().for_each(|label| out.put(&label.octets()));
         out.put(distinguisher);
         out.put(network(prefix, &mut [0; 16]));

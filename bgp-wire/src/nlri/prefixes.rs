@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_with_host_bits_are_cleared() {
+    fn host_bits_of_received_prefixes_are_cleared() {
         let field = [
             0, 1, 0xff, 23, 10, 253, 255, 32, 192, 168, 10, 1, 24, 10, 0, 1,
         ];

@@ -130,10 +130,9 @@ impl NlriValue for RouteTargetPrefix {
         let length = self.encoded_length(format);
         let octets = self.octets.get(..length - 1);
         debug_assert!(octets.is_some(), "truncate() limits the bits to 96");
-        let octets = octets.unwrap_or_default();
         write_exactly(length, out, |out| {
             out.put(&[self.bits]);
-            out.put(octets);
+            out.put(octets.unwrap_or_default());
         })
     }
 }

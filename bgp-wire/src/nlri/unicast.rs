@@ -233,7 +233,6 @@ pub(super) fn load(octets: &[u8], bits: u8, afi: Afi) -> Option<IpNet> {
         "other address families have no prefixes"
     );
     // `UnicastPrefix::load` pads missing octets with zeros, but here they make the route malformed.
-    // `UnicastPrefix::load` pads missing octets with zeros, but here they make the route malformed.
     if usize::from(bits) > octets.len() * 8 {
         return None;
     }

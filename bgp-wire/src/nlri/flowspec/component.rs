@@ -222,12 +222,12 @@ fn split_prefix(input: &[u8], afi: Afi) -> Parsed<'_, (IpNet, u8)> {
     }
     let (rest, offset) = octet(rest)?;
     // RFC 8956 section 3.1: the offset is less than the length, or both are 0. Only the bits after the offset follow.
-    let pattern = bits.checked_sub(offset).ok_or(malformed())?;
-    if bits > 128 || (pattern == 0 && bits != 0) {
+    let pattern_length = bits.checked_sub(offset).ok_or(malformed())?;
+    if bits > 128 || (pattern_length == 0 && bits != 0) {
         return Err(malformed());
     }
-    let (rest, octets) = take(rest, usize::from(pattern).div_ceil(8))?;
-    let pattern = load(octets, pattern, afi).ok_or(malformed())?;
+    let (rest, octets) = take(rest, usize::from(pattern_length).div_ceil(8))?;
+    let pattern = load(octets, pattern_length, afi).ok_or(malformed())?;
     let prefix = shift(pattern, offset, true).and_then(|address| {
         let prefix = IpNet::new(address.into(), bits).ok()?;
         Some((rest, (prefix, offset)))

@@ -292,9 +292,9 @@ fn parse_match(text: &str, component_type: ComponentType, afi: Afi) -> Option<(u
         .filter(|(_, symbol)| !symbol.is_empty() && text.starts_with(**symbol))
         .max_by_key(|(_, symbol)| symbol.len())
         .unwrap_or_else(|| (usize::from(!component_type.is_bitmask()), &""));
-    let value = text.strip_prefix(symbol)?;
+    let operand = text.strip_prefix(symbol)?;
     let value = if component_type.is_bitmask() {
-        parse_bits(value, names(component_type))?
+        parse_bits(operand, names(component_type))?
     } else {
         let names = match component_type {
             ComponentType::ICMP_TYPE => icmp_types(afi),
@@ -302,8 +302,8 @@ fn parse_match(text: &str, component_type: ComponentType, afi: Afi) -> Option<(u
         };
         let named = names
             .iter()
-            .find(|(_, name)| name.eq_ignore_ascii_case(value));
-        named.map_or_else(|| number(value), |(number, _)| Some(*number))?
+            .find(|(_, name)| name.eq_ignore_ascii_case(operand));
+        named.map_or_else(|| number(operand), |(number, _)| Some(*number))?
     };
     Some((u8::try_from(operator).ok()?, value))
 }
