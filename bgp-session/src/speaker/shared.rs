@@ -18,7 +18,7 @@ pub(super) struct Shared {
     pub(super) events: EventSenders,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) seed: u64,
-    /// `true` until `restored`: new sessions set the Restart State bit (RFC 4724 section 3).
+    /// `true` during a restart: new sessions set the Restart State bit (RFC 4724 section 3).
     pub(super) restarting: AtomicBool,
     /// `true` while all peers are drained (RFC 8326).
     pub(super) draining: watch::Sender<bool>,
