@@ -210,6 +210,7 @@ impl EventSenders {
     pub(super) fn try_send(&self, event: SpeakerEvent) {
         if let Some(channel) = &self.channel {
             // A listener that waited here would accept no connection while the application is slow.
+            // Lost if the channel is full, as `SpeakerEvent::ConnectionRefused` documents.
             channel.try_send(event.clone()).ok();
         }
         self.publish(event);
