@@ -196,7 +196,8 @@ impl Registry {
     pub(super) fn close(&self, why: &Shutdown) {
         let mut state = lock(&self.state);
         state.closed = true;
-        // Before the sessions end: OpenBGPD dials at once, and the reset of that connection ends its graceful restart.
+        // Before the sessions end: OpenBGPD 7.7 dials at once. If that connection is reset, the unsent OPEN precedes its next
+        // one, which ends the graceful restart.
         state.listeners.close_all();
         state.dynamic.clear();
         for entry in std::mem::take(&mut state.peers).into_values() {

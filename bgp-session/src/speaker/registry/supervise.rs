@@ -96,7 +96,7 @@ impl Registry {
 
     /// Removes a dynamic peer whose last connection has ended. Returns `false` if a command waits for its task.
     fn remove_idle(&self, task: &PeerTask, number: u64) -> bool {
-        // `accept` holds the lock when it sends a connection, so that none can arrive after this check.
+        // `accept` holds the lock when it sends a connection, so that no connection can arrive after this check.
         let mut state = lock(&self.state);
         if task.has_commands() {
             return false;
