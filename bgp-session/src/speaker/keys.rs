@@ -72,7 +72,8 @@ impl Keys {
 
     /// Sets the keys of `peers` on an accepted connection.
     ///
-    /// The connection has the keys of the listener at the time of its handshake, possibly before the peer was added or its key
+    /// The connection has the keys of the listener at the time of its handshake, possibly before the peer was added or
+    /// its key
     /// changed.
     pub(super) fn require(&self, socket: KeyedSocket<'_>, peers: IpNet) -> Result<(), KeyError> {
         match self.set(socket, peers) {

@@ -57,7 +57,8 @@ impl Delivery {
             return pending().await;
         };
         match channel.reserve().await {
-            // The permit is used at once: if it were returned, it would go to the next waiting task, and no task would progress.
+            // The permit is used at once: if it were returned, it would go to the next waiting task, and no task would
+            // progress.
             Ok(permit) => match self.undelivered.pop_front() {
                 Some(event) => permit.send(event),
                 None => debug_assert!(false, "callers wait only if an event does"),

@@ -175,7 +175,8 @@ impl Report {
         let negotiated = session.shared_negotiated();
         let (skipped, up_to_date) = (peering.skipped(), peering.is_up_to_date());
         self.status.send_if_modified(|status| {
-            // Counters change with every message, which is too often to wake a watcher. `negotiated` changes only with the state.
+            // Counters change with every message, which is too often to wake a watcher. `negotiated` changes only with
+            // the state.
             let changed = status.state != session.state()
                 || status.up_to_date != up_to_date
                 || status.established_since != self.established_since
