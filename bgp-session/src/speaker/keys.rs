@@ -73,8 +73,7 @@ impl Keys {
     /// Sets the keys of `peers` on an accepted connection.
     ///
     /// The connection has the keys of the listener at the time of its handshake, possibly before the peer was added or
-    /// its key
-    /// changed.
+    /// its key changed.
     pub(super) fn require(&self, socket: KeyedSocket<'_>, peers: IpNet) -> Result<(), KeyError> {
         match self.set(socket, peers) {
             // A connection that was made with the TCP-AO key already has it. The kernel adds it to no other connection.

@@ -28,8 +28,7 @@ pub struct PeerStatus {
     /// The time at which the session became Established, or `None` unless it is.
     pub established_since: Option<Instant>,
     /// The reason of the end of the last session, of the last failed attempt, or of the last failure of the peer's task.
-    /// `None`
-    /// while no error has occurred since the session last became Established.
+    /// `None` while no error has occurred since the session last became Established.
     pub last_error: Option<String>,
     /// The end of the last session or of the last failed attempt, as the session reported it. Kept when a session comes up.
     pub last_down: Option<DownReason>,

@@ -24,8 +24,7 @@ impl Registry {
     /// Runs a task until its peer is removed. Restarts a task that panics after a wait.
     ///
     /// `number` identifies the task in its entry, `prefix` is that of a dynamic peer, and `predecessor` is a removed
-    /// peer with
-    /// the same address.
+    /// peer with the same address.
     pub(super) async fn supervise(
         self: Arc<Self>,
         mut task: PeerTask,
