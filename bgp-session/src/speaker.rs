@@ -1,4 +1,6 @@
-//! `Speaker`: sessions and the table on tokio. One task a peer, one listener an address; no lock is held across an await.
+//! `Speaker`: runs sessions and the table on tokio, with one task per peer and one per listener.
+//!
+//! No lock is held across an await. [`Peering`](crate::Peering) decides what a peer is sent and when.
 
 mod builder;
 mod command;
@@ -47,11 +49,11 @@ use command::Command;
 use registry::Registry;
 use shared::{Shared, lock};
 
-/// A BGP speaker that announces routes to its peers. Cheap to clone; all clones are the same speaker.
+/// A BGP speaker that announces routes to its peers. Cheap to clone: all clones are the same speaker.
 ///
-/// Needs a tokio runtime with I/O and time. Commands return at once: the change is in the table and on its way to the peers;
-/// [`Speaker::flush`] waits until it has arrived. [`Speaker::shutdown`] ends the sessions in good order; when the last clone
-/// is dropped, they end by themselves.
+/// Needs a tokio runtime with I/O and time enabled. Commands take effect at once and do not wait for the peers;
+/// [`Speaker::flush`] waits until the peers have acknowledged the changes. [`Speaker::shutdown`] ends the sessions with a
+/// reason. When the last clone is dropped, they end with Cease/Administrative Shutdown.
 ///
 /// ```no_run
 /// use bgp_session::{AddPeerError, LocalConfig, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
@@ -114,15 +116,16 @@ use shared::{Shared, lock};
 pub struct Speaker {
     registry: Arc<Registry>,
     shared: Arc<Shared>,
-    _last: Arc<DropGuard>,
+    // Cancels `stop` when the last clone is dropped. The tasks hold the registry, so its own drop would come too late.
+    _stop_on_drop: Arc<DropGuard>,
 }
 
 impl Speaker {
-    fn new(shared: Arc<Shared>, local: LocalConfig, last: DropGuard) -> Self {
+    fn new(shared: Arc<Shared>, local: LocalConfig, stop_on_drop: DropGuard) -> Self {
         Self {
             registry: Arc::new(Registry::new(Arc::clone(&shared), local)),
             shared,
-            _last: Arc::new(last),
+            _stop_on_drop: Arc::new(stop_on_drop),
         }
     }
 
@@ -138,8 +141,10 @@ impl Speaker {
         self.registry.local()
     }
 
-    /// Replaces the AS number and the BGP Identifier of the speaker. Sessions whose OPEN that changes are reset with
-    /// Cease/Other Configuration Change; those with [`PeerConfig::router_id`] and [`PeerConfig::local_as`] of their own stay.
+    /// Replaces the AS number and the BGP Identifier of the speaker.
+    ///
+    /// Resets the sessions whose OPEN changes, with Cease/Other Configuration Change. A peer with its own
+    /// [`PeerConfig::router_id`] and [`PeerConfig::local_as`] keeps its session.
     pub fn set_local(&self, local: LocalConfig) {
         self.registry.set_local(local);
     }
@@ -148,17 +153,19 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// A peer with this address exists, its key cannot be used, or the speaker is shut down.
+    /// A peer with this address already exists, its key cannot be used, or the speaker is shut down.
     pub fn add_peer(&self, config: PeerConfig) -> Result<Peer, AddPeerError> {
         self.registry.add_peer(config)
     }
 
-    /// Accepts connections from `prefix` as dynamic peers, at most `limit` at a time, configured from `template`. The longest
-    /// prefix decides. A dynamic peer is passive, and is removed when its session has ended and its stale routes are gone.
+    /// Accepts connections from `prefix` as dynamic peers, at most `limit` at a time, configured from `template`.
+    ///
+    /// If several prefixes contain an address, the longest applies. A dynamic peer is passive. It is removed when its session
+    /// has ended and its stale routes have expired.
     ///
     /// # Errors
     ///
-    /// Dynamic peers with this prefix exist, the key of the template cannot be used, or the speaker is shut down.
+    /// Dynamic peers with this prefix already exist, the key of the template cannot be used, or the speaker is shut down.
     pub fn add_dynamic_peers(
         &self,
         prefix: IpNet,
@@ -168,19 +175,21 @@ impl Speaker {
         self.registry.add_dynamic_peers(prefix, template, limit)
     }
 
-    /// Returns the update to another configuration of a peer: what it would change and reset. It takes effect when it is
-    /// applied.
+    /// Prepares a new configuration for a peer. Returns a [`PeerUpdate`] that reports the differences and the need for a
+    /// reset, and takes effect when it is applied.
     ///
     /// # Errors
     ///
-    /// No peer has this address, or its key cannot be used.
+    /// No peer has this address, or the new key cannot be used.
     pub fn update_peer(&self, config: PeerConfig) -> Result<PeerUpdate, AddPeerError> {
         PeerUpdate::new(Arc::clone(&self.registry), config)
     }
 
-    /// Removes a peer and ends its session with Cease/Peer De-configured. Returns `false` if there is none. Its last events
-    /// have been sent when the future ends; the peer is removed even if the future is dropped before.
+    /// Removes a peer and ends its session with Cease/Peer De-configured. Returns `false` if no peer has this address.
+    ///
+    /// Completes after the peer's last events have been sent. The peer is removed even if the future is dropped earlier.
     pub async fn remove_peer(&self, address: IpAddr) -> bool {
+        // All state changes before the first await, so that a dropped future leaves no half-removed peer.
         let removed = self.registry.remove_peer(address);
         if let Some(peer) = &removed {
             peer.ended().await;
@@ -188,12 +197,13 @@ impl Speaker {
         removed.is_some()
     }
 
-    /// Replaces the template and the limit of dynamic peers. Those that are present get the new configuration, as by
-    /// [`Speaker::update_peer`]; none is removed for the sake of a smaller limit. Returns what is different in the template.
+    /// Replaces the template and the limit of dynamic peers. Returns the differences between the templates.
+    ///
+    /// Present peers get the new configuration, as from [`Speaker::update_peer`]. A smaller limit removes no present peer.
     ///
     /// # Errors
     ///
-    /// No dynamic peers have this prefix, or the key of the template cannot be used. Nothing is changed then.
+    /// No dynamic peers have this prefix, or the key of the template cannot be used. An error leaves everything unchanged.
     pub fn update_dynamic_peers(
         &self,
         prefix: IpNet,
@@ -203,14 +213,14 @@ impl Speaker {
         self.registry.update_dynamic_peers(prefix, template, limit)
     }
 
-    /// Returns the prefixes of dynamic peers, the longest first.
+    /// Returns the dynamic peers of every prefix, longest prefix first.
     #[must_use]
     pub fn dynamic_peers(&self) -> Vec<DynamicPeers> {
         self.registry.dynamic_peers()
     }
 
-    /// Removes the dynamic peers with this prefix, those that are present like [`Speaker::remove_peer`]. Returns `false` if
-    /// the prefix is unknown.
+    /// No longer accepts dynamic peers from this prefix, and removes the present ones like [`Speaker::remove_peer`]. Returns
+    /// `false` if the prefix is unknown.
     pub async fn remove_dynamic_peers(&self, prefix: IpNet) -> bool {
         let removed = self.registry.remove_dynamic_peers(prefix);
         for peer in removed.iter().flatten() {
@@ -219,47 +229,52 @@ impl Speaker {
         removed.is_some()
     }
 
-    /// Announces a route, in place of one with the same destination and path identifier. Returns `true` if that changes
-    /// anything.
+    /// Announces a route. Replaces a route with the same destination and path identifier. Returns `true` if the table
+    /// changed.
     pub fn announce(&self, route: &Route) -> bool {
         self.change(|rib| rib.announce(route))
     }
 
-    /// Announces routes, all of which are in the table before a peer is sent one. Returns how many change anything.
+    /// Announces routes. All of them enter the table before a peer is sent any. Returns the number of routes that changed the
+    /// table.
     pub fn announce_all<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> usize {
-        // The iterator is the caller's: it must not run under the table's lock.
+        // The caller's iterator must not run under the table's lock: it may block, or call this speaker again.
         let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| routes.iter().filter(|route| rib.announce(route)).count())
     }
 
-    /// Withdraws every route to this destination. Returns `true` if there was one.
+    /// Withdraws every route to this destination. Returns `true` if at least one was announced.
     pub fn withdraw(&self, destination: impl Into<Destination>) -> bool {
         let destination = destination.into();
         self.change(|rib| rib.withdraw(destination))
     }
 
-    /// Withdraws one of the routes to this destination. Returns `true` if there was one.
+    /// Withdraws the route to this destination with this path identifier. Returns `true` if it was announced.
     pub fn withdraw_path(&self, destination: impl Into<Destination>, path_id: PathId) -> bool {
         let destination = destination.into();
         self.change(|rib| rib.withdraw_path(destination, path_id))
     }
 
-    /// Replaces every announced route with `routes`.
+    /// Replaces all announced routes with `routes`. Returns the numbers of changes.
     pub fn replace<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
+        // Collected outside the lock for the same reason as in `announce_all`.
         let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| rib.replace(routes))
     }
 
-    /// Ends a restart: every route from before it is announced again, and peers are sent End-of-RIB (see
+    /// Ends a restart: declares that every earlier route has been announced again. Peers are then sent End-of-RIB (see
     /// [`SpeakerBuilder::with_restarting`]).
     pub fn restored(&self) {
+        // RFC 4724 section 4.1: the Restart State bit is for sessions that start before the table is complete. No other
+        // memory depends on the flag, so that relaxed order is enough.
         self.shared.restarting.store(false, Ordering::Relaxed);
         self.change(|rib| rib.set_complete(true));
     }
 
-    /// Asks every present and future peer to prefer the routes of others, because this speaker is about to stop; or no
-    /// longer (RFC 8326).
+    /// Asks every present and future peer to prefer the routes of other speakers because this one will stop, or ends that
+    /// request (RFC 8326).
     pub fn drain(&self, draining: bool) {
+        // `send` would discard the value while no peer listens; later peers must see it.
         self.shared.draining.send_replace(draining);
     }
 
@@ -269,53 +284,56 @@ impl Speaker {
         lock(&self.shared.rib).routes().collect()
     }
 
-    /// Returns the number of announced routes of each family that has some.
+    /// Returns the number of announced routes of each family. Omits families without routes.
     #[must_use]
     pub fn route_counts(&self) -> Vec<(Family, usize)> {
         lock(&self.shared.rib).counts().collect()
     }
 
-    /// Returns the announced route to exactly this destination; of several the one with the lowest path identifier.
+    /// Returns the announced route to exactly this destination, or `None`. Of several, returns the one with the lowest path
+    /// identifier.
     #[must_use]
     pub fn route(&self, destination: impl Into<Destination>) -> Option<Route> {
         let destination = destination.into();
         lock(&self.shared.rib).route(destination)
     }
 
-    /// Returns once the kernel of every Established peer has acknowledged what was announced and withdrawn before.
+    /// Waits until the kernel of every Established peer has acknowledged all earlier announcements and withdrawals.
     ///
-    /// Does not wait for a peer whose session is not up or goes down meanwhile: it is sent everything when it is up.
+    /// Does not wait for a peer whose session is not up or goes down meanwhile: its next session gets the whole table.
     pub async fn flush(&self) {
+        // One version for all peers: changes during the wait do not prolong it. Waiting for one peer after the other costs
+        // no time, because the others are sent their routes meanwhile.
         let version = lock(&self.shared.rib).version();
         for peer in self.peers() {
             let (done, acknowledged) = oneshot::channel();
             if peer.send(Command::Flush { version, done }) {
-                // An error means that the session is not up.
+                // An error means that the task has failed or ended, so that no session is up.
                 acknowledged.await.ok();
             }
         }
     }
 
-    /// Returns a receiver of the events from now on.
+    /// Returns a receiver of all events from now on.
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(self.shared.events.broadcast.subscribe())
     }
 
-    /// Returns every peer, by address.
+    /// Returns every peer, ordered by address.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         self.registry.peers()
     }
 
-    /// Returns the peer with this address.
+    /// Returns the peer with this address, or `None`.
     #[must_use]
     pub fn peer(&self, address: IpAddr) -> Option<Peer> {
         self.registry.peer(address)
     }
 
-    /// Accepts connections on one more address, and only those that arrive through `device` if one is given. `[::]`
-    /// includes IPv4. Returns the address, with the port that the system has chosen for port 0.
+    /// Adds a listener. If `device` is given, it accepts only connections that arrive through this interface or VRF. `[::]`
+    /// also accepts IPv4. Returns the bound address, with the port that the system chose for port 0.
     ///
     /// # Errors
     ///
@@ -328,34 +346,38 @@ impl Speaker {
         self.registry.add_listener(address, device)
     }
 
-    /// Accepts no more connections on this address, through this device. Sessions stay. Returns `false` if there is no such
-    /// listener.
+    /// Closes the listener with this address and device. Sessions stay up. Returns `false` if no listener matches.
     pub fn remove_listener(&self, address: SocketAddr, device: Option<&str>) -> bool {
         self.registry.remove_listener(address, device)
     }
 
-    /// Returns the addresses on which connections are accepted.
+    /// Returns the bound addresses of the listeners.
     #[must_use]
     pub fn listeners(&self) -> Vec<SocketAddr> {
         self.registry.listeners()
     }
 
-    /// Hands over a connection that was accepted elsewhere.
+    /// Takes over a connection from `remote` that the application has accepted.
+    ///
+    /// Returns before the session has looked at the connection. If the session does not accept it, the connection is closed
+    /// and reported as [`SpeakerEvent::ConnectionRefused`].
     ///
     /// # Errors
     ///
-    /// `remote` is no peer, or too many of its connections wait. A connection that its session does not accept is closed and
-    /// reported as [`SpeakerEvent::ConnectionRefused`].
+    /// `remote` is neither a peer nor in a prefix of dynamic peers, the limit of that prefix is reached, or 16 connections of
+    /// the peer already wait.
     pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> Result<(), Refusal> {
         self.registry.accept(remote, |_| Ok(Box::new(transport)))
     }
 
-    /// Ends every session with `why` and stops. Waits at most two seconds for the peers to have read it; the sessions end
-    /// even if the future is dropped before.
+    /// Ends every session with the reason `why` and stops the speaker.
+    ///
+    /// Waits up to two seconds for the peers to read the reason. The sessions end even if the future is dropped earlier.
     pub async fn shutdown(&self, why: Shutdown) {
         self.registry.close(&why);
+        // `wait` needs a closed tracker, which still accepts the tasks of connections that linger.
         self.shared.tasks.close();
-        tokio::time::timeout(Duration::from_secs(2), self.shared.tasks.wait())
+        tokio::time::timeout(SHUTDOWN_TIMEOUT, self.shared.tasks.wait())
             .await
             .ok();
         self.shared.stop.cancel();
@@ -365,6 +387,7 @@ impl Speaker {
         let mut rib = lock(&self.shared.rib);
         let result = change(&mut rib);
         let version = rib.version();
+        // Unlocked before the peers wake, because the first thing they need is this lock.
         drop(rib);
         self.shared
             .changed
@@ -380,6 +403,10 @@ impl fmt::Debug for Speaker {
             .finish_non_exhaustive()
     }
 }
+
+/// The maximum time of a shutdown. Longer than the second that a connection may linger and that the application may take for
+/// the last events of a peer.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! `SpeakerBuilder`: the parts of a speaker that are chosen before it starts.
+//! `SpeakerBuilder`: the options of a speaker that cannot change after its start, and its first listeners.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -17,7 +17,7 @@ use super::transport::{Dialer, TcpDialer};
 use crate::config::LocalConfig;
 use crate::rib::Rib;
 
-/// Builds a [`Speaker`].
+/// A builder of a [`Speaker`].
 pub struct SpeakerBuilder {
     local: LocalConfig,
     listeners: Vec<(SocketAddr, Option<String>)>,
@@ -34,6 +34,7 @@ impl SpeakerBuilder {
             local: LocalConfig { asn, router_id },
             listeners: Vec::new(),
             dialer: Arc::new(TcpDialer),
+            // The standard library keys this hasher randomly, which is enough for jitter.
             seed: RandomState::new().hash_one(0),
             event_capacity: 1024,
             event_sender: None,
@@ -41,68 +42,71 @@ impl SpeakerBuilder {
         }
     }
 
-    /// Also accepts connections on this address. `[::]` includes IPv4.
+    /// Adds a listener on this address. `[::]` also accepts IPv4.
     #[must_use]
     pub fn with_listener(mut self, address: SocketAddr) -> Self {
         self.listeners.push((address, None));
         self
     }
 
-    /// Also accepts connections on this address that arrive through `device`, an interface or a VRF.
+    /// Adds a listener on this address for connections that arrive through `device`, an interface or a VRF.
     #[must_use]
     pub fn with_device_listener(mut self, address: SocketAddr, device: impl Into<String>) -> Self {
         self.listeners.push((address, Some(device.into())));
         self
     }
 
-    /// Makes connections with `dialer`, for example through a namespace or in memory; by TCP unless given.
+    /// Dials peers with `dialer`, for example through a network namespace or in memory. [`TcpDialer`] by default.
     #[must_use]
     pub fn with_dialer(mut self, dialer: impl Dialer) -> Self {
         self.dialer = Arc::new(dialer);
         self
     }
 
-    /// Sets the seed of every jitter; random unless given.
+    /// Sets the seed of all jitter, so that runs can be repeated. Random by default.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Sets how many events a slow receiver of [`Speaker::events`] may fall behind before it loses the oldest; 1024 unless
-    /// given, at least 1.
+    /// Sets the number of events that a receiver of [`Speaker::events`] may fall behind before it loses the oldest. At least
+    /// 1; 1024 by default.
     #[must_use]
     pub fn with_event_capacity(mut self, events: usize) -> Self {
+        // A broadcast channel without room panics.
         self.event_capacity = events.max(1);
         self
     }
 
     /// Also sends every event to `events`, without loss: while the channel is full, peers with pending events are not read.
     ///
-    /// A receiver that is late by a hold time loses sessions. The last events of a peer are dropped if the channel has no
-    /// room for them within a second.
+    /// If the receiver takes nothing for a hold time, sessions end. The last events of a removed peer are lost if the channel
+    /// has no room for them within one second. Refused connections are not reported while the channel is full.
     #[must_use]
     pub fn with_event_sender(mut self, events: mpsc::Sender<SpeakerEvent>) -> Self {
         self.event_sender = Some(events);
         self
     }
 
-    /// Sets whether the speaker has just restarted and is about to announce its earlier routes again. Its first OPENs have
-    /// the R bit then, and no End-of-RIB is sent before [`Speaker::restored`] (RFC 4724 section 4.1).
+    /// Declares that the speaker has restarted and will announce its earlier routes again (RFC 4724 section 4.1).
+    ///
+    /// Until [`Speaker::restored`], sessions start with the Restart State bit, and no End-of-RIB is sent. `false` by default.
     #[must_use]
     pub fn with_restarting(mut self, restarting: bool) -> Self {
         self.restarting = restarting;
         self
     }
 
-    /// Binds every listener and starts.
+    /// Binds every listener and starts the speaker.
     ///
     /// # Errors
     ///
-    /// An address cannot be bound; the error names it.
+    /// An address cannot be bound. The error contains the address.
     pub async fn spawn(self) -> io::Result<Speaker> {
         let stop = CancellationToken::new();
         let mut rib = Rib::new();
+        // RFC 4724 section 4.1: End-of-RIB would make the peers delete the routes that are not announced again yet.
         rib.set_complete(!self.restarting);
         let shared = Arc::new(Shared {
             changed: watch::Sender::new(rib.version()),
@@ -118,7 +122,7 @@ impl SpeakerBuilder {
             tasks: TaskTracker::new(),
             stop: stop.clone(),
         });
-        // Dropped if an address cannot be bound, which ends the listeners before it.
+        // Created before the listeners: if one cannot be bound, its drop ends those that are already running.
         let speaker = Speaker::new(shared, self.local, stop.drop_guard());
         for (address, device) in &self.listeners {
             speaker.registry.add_listener(*address, device.as_deref())?;

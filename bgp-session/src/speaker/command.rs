@@ -1,4 +1,4 @@
-//! The commands that a peer's task is given.
+//! The commands to a peer's task.
 
 use bgp_wire::Family;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -9,16 +9,16 @@ use crate::config::{LocalConfig, PeerConfig};
 use crate::session::Shutdown;
 
 pub(super) enum Command {
-    /// Takes this connection if the session wants it. The permit limits how many connections wait for the task.
+    /// Offers an accepted connection to the session. The permit limits the number of connections that wait for the task.
     Accept(Box<dyn Transport>, OwnedSemaphorePermit),
-    /// Answers when the peer has acknowledged the table up to this version.
+    /// Answers when the peer has acknowledged the table up to `version`, or when its session is not up.
     Flush {
         version: u64,
         done: oneshot::Sender<()>,
     },
-    /// Asks the peer for its routes of this family again (RFC 2918).
+    /// Asks the peer to send its routes of this family again (RFC 2918).
     Refresh(Family),
-    /// Asks the peer to prefer the routes of others, or no longer (RFC 8326).
+    /// Asks the peer to prefer the routes of other speakers, or ends that request (RFC 8326).
     Drain(bool),
     /// Replaces the configuration.
     Update(Box<PeerConfig>),
@@ -26,6 +26,6 @@ pub(super) enum Command {
     UpdateLocal(LocalConfig),
     /// Ends the session and starts it again.
     Reset(Shutdown),
-    /// Ends the session and the task, because the peer is removed.
+    /// Ends the session and the task because the peer is removed.
     Stop(Shutdown, RemovalReason),
 }

@@ -1,4 +1,4 @@
-//! `DynamicPeers`: addresses that become peers by connecting.
+//! `DynamicPeers`: a prefix whose addresses become peers when they connect.
 
 use ipnet::IpNet;
 
@@ -8,12 +8,12 @@ use crate::config::PeerConfig;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DynamicPeers {
-    /// The prefix that they connect from.
+    /// The prefix that the peers connect from.
     pub prefix: IpNet,
-    /// Their configuration, but for the address.
+    /// The configuration of each peer, except its address.
     pub template: PeerConfig,
-    /// The maximum number of them at a time.
+    /// The maximum number of present peers.
     pub limit: usize,
-    /// The present number of them.
+    /// The number of present peers. May exceed `limit` after the limit was reduced.
     pub present: usize,
 }

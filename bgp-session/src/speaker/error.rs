@@ -1,4 +1,4 @@
-//! The errors of changes to a speaker's peers: `AddPeerError`, and why a key cannot be used.
+//! The errors of changes to a speaker's peers: `AddPeerError`, and `KeyError` for a key that cannot be used.
 
 use std::error::Error;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// A peer was not added or not changed.
+/// The error of an attempt to add or update a peer or dynamic peers.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AddPeerError {
-    /// A peer with this address exists.
+    /// A peer with this address already exists.
     Exists(IpAddr),
-    /// Dynamic peers with this prefix exist.
+    /// Dynamic peers with this prefix already exist.
     PrefixExists(IpNet),
     /// No peer has this address.
     Unknown(IpAddr),
@@ -33,6 +33,7 @@ impl fmt::Display for AddPeerError {
             Self::Unknown(address) => write!(f, "unknown peer {address}"),
             Self::UnknownPrefix(prefix) => write!(f, "unknown dynamic peers {prefix}"),
             Self::ShutDown => f.write_str("the speaker is shut down"),
+            // Shown without a prefix because the key error already names the peers.
             Self::Key(error) => error.fmt(f),
         }
     }
@@ -41,6 +42,7 @@ impl fmt::Display for AddPeerError {
 impl Error for AddPeerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            // `Display` already shows the key error, so that the next cause is the one below it.
             Self::Key(error) => error.source(),
             Self::Exists(_)
             | Self::PrefixExists(_)
@@ -57,15 +59,15 @@ impl From<KeyError> for AddPeerError {
     }
 }
 
-/// A key for TCP MD5 or TCP-AO cannot be used.
+/// The reason why a key for TCP MD5 or TCP-AO cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// These peers have a key for TCP MD5 and one for TCP-AO.
+    /// Both an MD5 key and a TCP-AO key are configured for these peers; the kernel accepts only one kind.
     Both(IpNet),
-    /// The kernel has no TCP-AO.
+    /// The kernel has no TCP-AO (`CONFIG_TCP_AO`), which these peers are configured with.
     NoTcpAo(IpNet),
-    /// No socket could be made to check the key of these peers.
+    /// No socket could be created to check the key of these peers.
     Socket(IpNet, io::Error),
     /// The kernel refuses the MD5 key of these peers.
     Md5(IpNet, io::Error),
@@ -103,8 +105,10 @@ impl Error for KeyError {
 
 impl From<KeyError> for io::Error {
     fn from(error: KeyError) -> Self {
+        // `Listener::bind` returns `io::Error`, whose callers tell causes apart by the kind.
         let kind = match &error {
             KeyError::Both(_) => io::ErrorKind::InvalidInput,
+            // The raw error would be ENOPROTOOPT, for which `io::ErrorKind` has no value.
             KeyError::NoTcpAo(_) => io::ErrorKind::Unsupported,
             KeyError::Socket(_, error) | KeyError::Md5(_, error) | KeyError::TcpAo(_, error) => {
                 error.kind()

@@ -1,4 +1,4 @@
-//! `SpeakerEvent`: what happens to a speaker's peers, sessions and listeners; and the ways to the application.
+//! `SpeakerEvent`: the events of a speaker's peers, sessions and listeners, and the channels to the application.
 
 use std::error::Error;
 use std::fmt;
@@ -14,8 +14,8 @@ use crate::output::SessionEvent;
 
 /// An event of a speaker.
 ///
-/// The events of one peer are in order: [`SpeakerEvent::PeerAdded`] is the first and [`SpeakerEvent::PeerRemoved`] the last,
-/// also if a peer with the same address is added meanwhile.
+/// The events of one peer are in order, from [`SpeakerEvent::PeerAdded`] to [`SpeakerEvent::PeerRemoved`]. The events of a
+/// later peer with the same address follow them.
 ///
 /// ```
 /// use bgp_session::{Refusal, RemovalReason, SessionEvent, SpeakerEvent};
@@ -55,30 +55,32 @@ pub enum SpeakerEvent {
         /// The reason.
         reason: RemovalReason,
     },
-    /// The peer's task has failed: a fault of this program, which ends the session. The task starts again after a wait. An
-    /// Established session is reported as [`SessionEvent::Down`] before.
+    /// The peer's task panicked, which is a fault of this program. The session has ended, and the task restarts after a wait.
+    ///
+    /// If the session was Established, [`SessionEvent::Down`] is reported first.
     PeerFailed {
         /// The peer.
         peer: IpAddr,
         /// The message of the panic.
         error: Arc<str>,
-        /// The time until the task starts again.
+        /// The time until the task restarts.
         retry_in: Duration,
     },
-    /// An incoming connection was refused. Strangers can cause these events, so that at most ten a second are reported for each
-    /// listener and each peer, and none while the channel of
-    /// [`SpeakerBuilder::with_event_sender`](super::SpeakerBuilder::with_event_sender) is full.
+    /// An incoming connection was refused.
+    ///
+    /// Any host can cause these events. Each listener and each peer therefore reports at most ten per second, and none while
+    /// the channel of [`SpeakerBuilder::with_event_sender`](super::SpeakerBuilder::with_event_sender) is full.
     ConnectionRefused {
         /// The address that the connection came from.
         remote: IpAddr,
         /// The reason.
         reason: Refusal,
     },
-    /// A listener cannot accept connections for now. It tries again until it can.
+    /// A listener cannot accept connections at present. It retries until it can.
     ListenerFailed {
         /// The address of the listener.
         address: SocketAddr,
-        /// The first error.
+        /// The first error since connections were last accepted.
         error: Arc<io::Error>,
     },
     /// A listener that failed accepts connections again.
@@ -104,15 +106,15 @@ pub enum RemovalReason {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The address is that of no peer and in no prefix of dynamic peers.
+    /// The address is neither that of a peer nor in a prefix of dynamic peers.
     UnknownPeer,
     /// The limit of dynamic peers with this prefix is reached.
     LimitReached(IpNet),
-    /// Too many connections of the peer wait for its session.
+    /// Sixteen connections of the peer already wait for its session.
     TooManyConnections,
-    /// The session accepts no connection now: it waits after a failure, or has enough connections.
+    /// The session accepts no connection at present: it waits after a failure, or has enough connections.
     NotAccepted,
-    /// The peer's task has failed and has not started again.
+    /// The peer's task has failed and has not restarted.
     PeerFailed,
     /// An option of the socket, for example the key, cannot be set.
     Socket(Arc<io::Error>),
@@ -144,7 +146,7 @@ impl Error for Refusal {
     }
 }
 
-/// Receives the events of a speaker, of all peers in one order.
+/// A receiver of the events of a speaker, in the order in which they were sent.
 #[derive(Debug)]
 pub struct Events {
     receiver: broadcast::Receiver<SpeakerEvent>,
@@ -159,20 +161,21 @@ impl Events {
         }
     }
 
-    /// Returns the next event, or `None` once the speaker has ended.
+    /// Returns the next event, or `None` after the speaker has ended.
     ///
     /// A slow receiver loses the oldest events instead of blocking a session; [`Events::missed`] counts them.
     pub async fn next(&mut self) -> Option<SpeakerEvent> {
         loop {
             match self.receiver.recv().await {
                 Ok(event) => return Some(event),
+                // The receiver is now at the oldest event that is left, so that the next call succeeds.
                 Err(broadcast::error::RecvError::Lagged(missed)) => self.missed += missed,
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }
     }
 
-    /// Returns how many events were missed so far.
+    /// Returns the number of events that were lost so far.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed
@@ -183,14 +186,14 @@ impl Events {
 pub(super) struct EventSenders {
     /// Slow receivers lose the oldest events.
     pub(super) broadcast: broadcast::Sender<SpeakerEvent>,
-    /// Loses no event of a peer.
+    /// The channel of `SpeakerBuilder::with_event_sender`, which loses no event of a peer.
     pub(super) channel: Option<mpsc::Sender<SpeakerEvent>>,
 }
 
 impl EventSenders {
     /// Sends an event to every receiver of the broadcast.
     pub(super) fn publish(&self, event: SpeakerEvent) {
-        // An error means that nobody subscribes.
+        // An error means that no receiver exists, which is normal.
         self.broadcast.send(event).ok();
     }
 
@@ -206,13 +209,15 @@ impl EventSenders {
     /// Sends an event that belongs to no peer and may be lost.
     pub(super) fn try_send(&self, event: SpeakerEvent) {
         if let Some(channel) = &self.channel {
+            // A listener that waited here would accept no connection while the application is slow.
+            // Lost if the channel is full, as `SpeakerEvent::ConnectionRefused` documents.
             channel.try_send(event.clone()).ok();
         }
         self.publish(event);
     }
 }
 
-/// Limits the reports of refused connections, so that whoever connects cannot displace other events.
+/// Limits the reports of refused connections, so that unknown hosts cannot displace other events.
 #[derive(Debug, Default)]
 pub(super) struct RefusalLimit {
     next: Option<Instant>,
@@ -221,6 +226,7 @@ pub(super) struct RefusalLimit {
 impl RefusalLimit {
     /// Returns `true` if a refusal may be reported now.
     pub(super) fn allows(&mut self, now: Instant) -> bool {
+        // A fixed interval instead of a token bucket: no burst may build up in a quiet time.
         let allowed = self.next.is_none_or(|next| now >= next);
         if allowed {
             self.next = Some(now + REFUSAL_INTERVAL);

@@ -1,4 +1,4 @@
-//! `Peer`: the application's handle of one peer.
+//! `Peer`: the application's handle to one peer.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,9 @@ use super::status::PeerStatus;
 use super::transport::Transport;
 use crate::session::Shutdown;
 
-/// A peer of a [`Speaker`](super::Speaker).
+/// A handle to one peer of a [`Speaker`](super::Speaker). Cheap to clone.
+///
+/// Commands to a peer that has been removed have no effect.
 #[derive(Clone)]
 pub struct Peer {
     address: IpAddr,
@@ -32,6 +34,7 @@ impl Peer {
         Self {
             address,
             commands,
+            // The command channel has no bound: only connections, which any host can open, need a limit.
             connections: Arc::new(Semaphore::new(MAX_WAITING_CONNECTIONS)),
             status,
         }
@@ -43,33 +46,35 @@ impl Peer {
         self.address
     }
 
-    /// Returns the present status.
+    /// Returns the current status.
     #[must_use]
     pub fn status(&self) -> PeerStatus {
         self.status.borrow().clone()
     }
 
-    /// Returns the first status from now on that `wanted` accepts, or `None` if the peer is removed before.
+    /// Waits for a status that `wanted` accepts and returns it, beginning with the current one. Returns `None` if the peer is
+    /// removed first.
     pub async fn wait_for(&self, wanted: impl FnMut(&PeerStatus) -> bool) -> Option<PeerStatus> {
         let mut status = self.status.clone();
         status
             .wait_for(wanted)
             .await
             .ok()
+            // The borrowed status locks the channel, which would keep the task from publishing the next one.
             .map(|status| status.clone())
     }
 
-    /// Asks the peer for its routes of `family` again, if the session is up and the peer supports it (RFC 2918).
+    /// Asks the peer to send its routes of `family` again, if the session is up and the peer supports it (RFC 2918).
     pub fn refresh(&self, family: Family) {
         self.send(Command::Refresh(family));
     }
 
-    /// Asks the peer to prefer the routes of others before its session ends, or no longer (RFC 8326).
+    /// Asks this peer to prefer the routes of other speakers because its session will end, or ends that request (RFC 8326).
     pub fn drain(&self, draining: bool) {
         self.send(Command::Drain(draining));
     }
 
-    /// Ends the session with Cease/Administrative Reset and starts it again at once.
+    /// Ends the session with Cease/Administrative Reset and starts it again at once. `text` is sent to the peer (RFC 9003).
     pub fn reset(&self, text: impl Into<String>) {
         self.send(Command::Reset(Shutdown::reset(text)));
     }
@@ -78,22 +83,28 @@ impl Peer {
         self.send(Command::Stop(why, reason));
     }
 
-    /// Returns when the peer's task has ended.
+    /// Waits until the peer's task has ended.
     pub(super) async fn ended(&self) {
         let mut status = self.status.clone();
+        // The task owns the sender of the status: an error means that it has ended.
         while status.changed().await.is_ok() {}
     }
 
-    /// Returns `false` if the peer's task has ended.
+    /// Gives the task a command. Returns `false` if the task has ended.
     pub(super) fn send(&self, command: Command) -> bool {
         self.commands.send(command).is_ok()
     }
 
-    /// Hands an accepted connection to the task.
+    /// Gives an accepted connection to the task.
+    ///
+    /// # Errors
+    ///
+    /// Too many connections wait for the task, or the task has ended.
     pub(super) fn accept(&self, transport: Box<dyn Transport>) -> Result<(), Refusal> {
         let permit = Arc::clone(&self.connections)
             .try_acquire_owned()
             .map_err(|_| Refusal::TooManyConnections)?;
+        // The command carries the permit, which the task drops when it takes the connection.
         if self.send(Command::Accept(transport, permit)) {
             Ok(())
         } else {
@@ -108,5 +119,5 @@ impl fmt::Debug for Peer {
     }
 }
 
-/// More accepted connections of one peer than this do not wait for its task but are refused.
+/// The maximum number of accepted connections of one peer that wait for its task. More are refused.
 const MAX_WAITING_CONNECTIONS: usize = 16;

@@ -1,4 +1,4 @@
-//! The keys that authenticate the segments of a peer (RFC 2385, RFC 5925), on sockets that dial, listen or are connected.
+//! The keys that authenticate a peer's TCP segments (RFC 2385, RFC 5925), on dialling, listening and connected sockets.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,11 +9,11 @@ use super::error::KeyError;
 use super::sockopt::{self, RemoteNet};
 use crate::config::{AoKey, Md5Key, TransportConfig};
 
-/// A socket, as far as keys are concerned.
+/// A socket and the form of the peers' addresses on it.
 #[derive(Clone, Copy)]
 pub(super) struct KeyedSocket<'a> {
     pub(super) socket: BorrowedFd<'a>,
-    /// The socket is of IPv6 and has the mapped addresses of IPv4 peers.
+    /// `true` for an IPv6 socket, on which IPv4 peers have mapped addresses.
     pub(super) mapped: bool,
 }
 
@@ -48,15 +48,17 @@ impl Keys {
         peers: IpNet,
     ) -> Result<(), KeyError> {
         let known = RemoteNet::new(peers, socket.mapped);
-        // The kernel takes no key of one kind beside one of the other, so that the old key goes first.
+        // The kernel accepts no key of one kind beside a key of the other, so that old keys are deleted first.
         if old.md5.is_some() && self.md5.is_none() {
             sockopt::set_md5_key(socket.socket, known, None)
                 .map_err(|error| KeyError::Md5(peers, error))?;
         }
+        // A TCP-AO key cannot be overwritten: adding its identifiers again fails with EEXIST.
         if let Some(key) = old.ao.as_ref().filter(|_| old.ao != self.ao) {
             sockopt::delete_ao_key(socket.socket, known, key)
                 .map_err(|error| KeyError::TcpAo(peers, error))?;
         }
+        // The kernel overwrites an MD5 key in place, without a moment in which unsigned segments pass.
         if let Some(key) = self.md5.as_ref().filter(|_| old.md5 != self.md5) {
             sockopt::set_md5_key(socket.socket, known, Some(key))
                 .map_err(|error| KeyError::Md5(peers, error))?;
@@ -68,11 +70,13 @@ impl Keys {
         Ok(())
     }
 
-    /// Requires the keys of `peers` on a connection that was accepted. It has the keys of when it was made, which may be
-    /// before the peer was added or its key changed.
+    /// Sets the keys of `peers` on an accepted connection.
+    ///
+    /// The connection has the keys of the listener at the time of its handshake, possibly before the peer was added or
+    /// its key changed.
     pub(super) fn require(&self, socket: KeyedSocket<'_>, peers: IpNet) -> Result<(), KeyError> {
         match self.set(socket, peers) {
-            // A connection that was made with the TCP-AO key has it already; no other one can be given it.
+            // A connection that was made with the TCP-AO key already has it. The kernel adds it to no other connection.
             Err(KeyError::TcpAo(_, error)) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
             result => result,
         }
@@ -81,6 +85,7 @@ impl Keys {
 
 fn cannot_add(error: io::Error, peers: IpNet) -> KeyError {
     match error.raw_os_error() {
+        // The answer of a kernel that was built without the option.
         Some(libc::ENOPROTOOPT) => KeyError::NoTcpAo(peers),
         _ => KeyError::TcpAo(peers, error),
     }

@@ -1,4 +1,4 @@
-//! One open connection of a peer: its stream, what was received and what is still to be sent.
+//! One open connection of a peer: its stream, the received octets and the octets to send.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -20,19 +20,20 @@ pub(super) struct Link {
     pub(super) inbound: BytesMut,
     outbound: VecDeque<Bytes>,
     queued: usize,
-    /// A write has failed: what the peer has sent before is still to be read.
+    /// `true` after a failed write. Earlier octets from the peer are still read.
     broken: bool,
-    /// The socket takes no more for now.
+    /// `true` while the socket takes no more octets.
     blocked: bool,
+    /// `true` if the latest poll read before it wrote.
     reads_first: bool,
 }
 
-/// What a link has to say.
+/// The result of a poll of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// There are new octets in `inbound`.
+    /// New octets are in `inbound`.
     Received,
-    /// So many octets of what was queued have been written.
+    /// The socket has taken this number of queued octets; 0 if it has become blocked.
     Written(usize),
     /// The connection has ended.
     Closed,
@@ -55,29 +56,32 @@ impl Link {
     pub(super) fn queue(&mut self, octets: Bytes) {
         self.queued += octets.len();
         self.outbound.push_back(octets);
+        // Nothing is written any more, so that the octets would only use memory until the connection ends.
         if self.broken {
             self.discard();
         }
     }
 
-    /// Returns how many octets the socket has taken and the peer has not acknowledged.
+    /// Returns the number of octets that the socket has taken and the peer has not acknowledged.
     pub(super) fn unacknowledged(&self) -> usize {
-        // A connection that cannot tell any more is about to be closed: nothing is to be waited for.
+        // An error means that the connection is about to end, and a flush does not wait for such a session.
         self.transport.unacknowledged().unwrap_or(0)
     }
 
-    /// Signs with another key from now on (RFC 2385). A connection that cannot ends by itself if the peer's has changed.
+    /// Signs segments with another key from now on, or with none (RFC 2385).
     pub(super) fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) {
+        // Only logged: if the peer's key has changed too, the connection times out and the next one has the new key.
         if let Err(error) = self.transport.set_md5_key(peer, key) {
             tracing::warn!(%peer, %error, "cannot change the MD5 key of the connection");
         }
     }
 
-    /// Writes what it can, and reads if it may; the two take turns in going first, so that neither keeps the other waiting.
+    /// Writes queued octets, and reads if `reads` is `true`.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, reads: bool) -> Poll<Progress> {
         if !reads {
             return self.poll_write(context);
         }
+        // The two alternate in going first, so that a flood in one direction does not starve the other.
         self.reads_first = !self.reads_first;
         let first = if self.reads_first {
             self.poll_read(context)
@@ -106,7 +110,7 @@ impl Link {
                         self.outbound.pop_front();
                     }
                 }
-                // The peer may have said why before it closed: what it has sent is still read.
+                // The peer may have sent a NOTIFICATION before it closed, so that reading continues.
                 Poll::Ready(_) => {
                     self.broken = true;
                     self.discard();
@@ -114,11 +118,11 @@ impl Link {
                 Poll::Pending => break,
             }
         }
-        // That nothing can be taken is said once, when it begins.
+        // RFC 9687: the send hold timer starts when the socket becomes blocked, so that this is reported once.
         let blocked = self.queued > 0;
-        let news = taken > 0 || (blocked && !self.blocked);
+        let becomes_blocked = blocked && !self.blocked;
         self.blocked = blocked;
-        if news {
+        if taken > 0 || becomes_blocked {
             Poll::Ready(Progress::Written(taken))
         } else {
             Poll::Pending
@@ -126,12 +130,13 @@ impl Link {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
-        self.inbound.reserve(READ);
+        self.inbound.reserve(MIN_READ_ROOM);
         match ready!(poll_read_buf(
             Pin::new(&mut self.transport),
             context,
             &mut self.inbound
         )) {
+            // RFC 4271 section 8.1.4: a FIN and an error are one event, TcpConnectionFails.
             Ok(0) | Err(_) => Poll::Ready(Progress::Closed),
             Ok(_) => Poll::Ready(Progress::Received),
         }
@@ -142,25 +147,26 @@ impl Link {
         self.queued = 0;
     }
 
-    /// Sends what is queued, tells the peer that no more comes, and lets it read before the connection goes.
+    /// Sends the queued octets, shuts down the sending side, and waits until the peer closes the connection.
     ///
-    /// Closing a socket with unread octets in it resets the connection, and a reset can overtake the NOTIFICATION.
+    /// Gives up after [`LINGER_TIMEOUT`].
     pub(super) async fn linger(mut self) {
-        let farewell = async {
+        let closing = async {
             for mut octets in self.outbound.drain(..) {
                 self.transport.write_all_buf(&mut octets).await?;
             }
             self.transport.shutdown().await?;
+            // Closing a socket with unread octets resets the connection, and a reset can overtake the NOTIFICATION.
             let mut unread = [0; 4096];
             while self.transport.read(&mut unread).await? > 0 {}
             std::io::Result::Ok(())
         };
-        tokio::time::timeout(LINGER, farewell).await.ok();
+        tokio::time::timeout(LINGER_TIMEOUT, closing).await.ok();
     }
 }
 
-/// How much room a read is given.
-const READ: usize = 4096;
+/// The minimum room of a read in octets: one message of the maximum length (RFC 4271 section 4).
+const MIN_READ_ROOM: usize = 4096;
 
-/// How long a closing connection may take.
-const LINGER: Duration = Duration::from_secs(1);
+/// The maximum time of a connection between its last message and its close.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Accepting connections on one listening socket.
+//! The accept loop of one listening socket.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{EventSenders, Refusal, RefusalLimit, SpeakerEvent};
 
-/// Hands every connection to `handle` until `closed` is cancelled, and reports those that it refuses.
+/// Passes every accepted connection to `handle` until `closed` is cancelled. Reports the connections that `handle` refuses.
 pub(super) async fn accept_all(
     listener: &TcpListener,
     address: SocketAddr,
@@ -34,13 +34,15 @@ pub(super) async fn accept_all(
                         continue;
                     };
                     tracing::debug!(%remote, "connection refused: {reason}");
+                    // Any host can cause refusals: they must neither flood the log nor make the listener wait.
                     if limit.allows(Instant::now().into_std()) {
+                        // An IPv6 socket reports an IPv4 peer by its mapped address.
                         let remote = remote.ip().to_canonical();
                         events.try_send(SpeakerEvent::ConnectionRefused { remote, reason });
                     }
                 }
                 Err(error) => {
-                    // Probably out of descriptors. Sessions do not need new ones, and others may be closed.
+                    // Usually the process has no free descriptor. Running sessions need none, and closing ones free some.
                     if !std::mem::replace(&mut failing, true) {
                         tracing::warn!(%address, %error, "cannot accept connections for now");
                         let error = Arc::new(error);
@@ -54,11 +56,12 @@ pub(super) async fn accept_all(
         }
     };
     tokio::select! {
+        // A closed listener must not accept a connection that already waits in its queue.
         biased;
         () = closed.cancelled() => {}
         () = accept => {}
     }
 }
 
-/// The time between two attempts to accept a connection while the listener fails.
+/// The interval between attempts to accept a connection while the listener fails.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! The listening sockets of a speaker, and what holds on them for peers that may connect: keys and the minimum TTL.
+//! The listening sockets of a speaker, with the keys and the minimum TTL of the peers that may connect.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -36,10 +36,9 @@ impl Listeners {
         self.0.push(listener);
     }
 
-    /// Closes a listener. Returns `false` if there is none with this address and device.
+    /// Closes a listener. Returns `false` if none has this address and device.
     pub(super) fn remove(&mut self, address: SocketAddr, device: Option<&str>) -> bool {
-        let mut listeners = self.0.iter();
-        let index = listeners.position(|listener| {
+        let index = self.0.iter().position(|listener| {
             listener.address == address && listener.device.as_deref() == device
         });
         index.is_some_and(|index| {
@@ -57,14 +56,14 @@ impl Listeners {
         self.0.drain(..).for_each(|listener| listener.close());
     }
 
-    /// Sets the keys of connections from `peers`. If a listener refuses one, those before it have the new keys.
+    /// Sets the keys of connections from `peers`. After an error, the listeners before the failing one have the new keys.
     pub(super) fn set_keys(&mut self, peers: IpNet, keys: &Keys) -> Result<(), KeyError> {
         self.0
             .iter_mut()
             .try_for_each(|listener| listener.set_keys(peers, keys))
     }
 
-    /// Sets the minimum TTL that those who may connect have in common; `hops` are how far away each may be.
+    /// Sets the minimum TTL that all peers that may connect have in common. `hops` contains the maximum distance of each.
     pub(super) fn limit_ttl(&self, hops: &[(IpNet, Option<u8>)]) {
         for listener in &self.0 {
             limit_ttl(&*listener.socket, listener.address, hops);
@@ -73,8 +72,7 @@ impl Listeners {
 }
 
 impl Listener {
-    /// Binds `address`, through `device` if one is given. The socket has its keys and its minimum TTL before it accepts a
-    /// connection.
+    /// Binds `address` and listens on it, through `device` if one is given.
     pub(super) fn bind(
         address: SocketAddr,
         device: Option<&str>,
@@ -82,6 +80,7 @@ impl Listener {
         hops: &[(IpNet, Option<u8>)],
         closed: CancellationToken,
     ) -> io::Result<Self> {
+        // Keys and TTL come before `listen`: from then on, the kernel completes handshakes by itself.
         let bound = bind(address, device)?;
         keys.retain(|peers, keys| reaches(address, *peers) && !keys.is_empty());
         for (peers, keys) in &keys {
@@ -96,6 +95,7 @@ impl Listener {
             .listen(BACKLOG)
             .map_err(|error| describe(&error, "cannot listen on", address))?;
         Ok(Self {
+            // Differs from `address` if that has port 0.
             address: socket.local_addr()?,
             socket: Arc::new(socket),
             device: device.map(str::to_owned),
@@ -122,7 +122,7 @@ impl Listener {
             mapped: self.address.is_ipv6(),
         };
         if let Err(error) = keys.replace(&old, socket, peers) {
-            // A key is set in place, but a TCP-AO key is deleted before the new one is added.
+            // A failed MD5 key leaves the old one, but an old TCP-AO key is deleted before the new one is added.
             old.set(socket, peers).ok();
             return Err(error);
         }
@@ -134,16 +134,17 @@ impl Listener {
         Ok(())
     }
 
-    /// Refuses connections from now on, although the accepting task still holds the socket.
+    /// Refuses connections from now on, even while the accepting task still holds the socket.
     fn close(&self) {
         self.closed.cancel();
-        // A failure leaves the socket open until the task, which is cancelled, drops it.
+        // After an error, the socket is open until the cancelled task drops it.
         SockRef::from(&*self.socket).shutdown(Shutdown::Read).ok();
     }
 }
 
 fn bind(address: SocketAddr, device: Option<&str>) -> io::Result<TcpSocket> {
     let socket = socket(address.ip())?;
+    // The address must be free at once after a restart, while old connections are in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     if let Some(device) = device {
         bind_device(&socket, device, "cannot listen through")?;
@@ -154,32 +155,33 @@ fn bind(address: SocketAddr, device: Option<&str>) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Returns `true` if `peers` can connect to a socket with this address.
+/// Returns `true` if `peers` can connect to a listener on this address.
 fn reaches(address: SocketAddr, peers: IpNet) -> bool {
     // An IPv6 socket accepts IPv4 peers by their mapped addresses.
     address.is_ipv6() || matches!(peers, IpNet::V4(_))
 }
 
-/// Sets the minimum TTL that those who may connect have in common, so that others get no connection (RFC 5082).
+/// Sets the minimum TTL that all peers that may connect have in common. More distant hosts get no connection (RFC 5082).
 fn limit_ttl(socket: &impl AsFd, address: SocketAddr, hops: &[(IpNet, Option<u8>)]) {
-    let hops = || {
+    let reaching = || {
         hops.iter()
             .filter(|(peers, _)| reaches(address, *peers))
             .map(|(_, hops)| *hops)
     };
-    let minimum = hops().map(|hops| hops.map_or(0, min_ttl)).min();
+    let minimum = reaching().map(|hops| hops.map_or(0, min_ttl)).min();
     let fd = socket.as_fd();
-    // Each connection is limited again when it is accepted. An IPv6 socket is also one of IPv4.
+    // Errors are harmless because each accepted connection gets its own limit. An IPv6 socket also receives IPv4 packets.
     if address.is_ipv6() {
         sockopt::set_min_ttl(fd, true, minimum.unwrap_or(0)).ok();
     }
     sockopt::set_min_ttl(fd, false, minimum.unwrap_or(0)).ok();
-    if hops().any(|hops| hops.is_some()) {
-        // The listener's TTL is that of the SYN-ACK, which the peer checks like any other segment.
+    if reaching().any(|hops| hops.is_some()) {
+        // The SYN-ACK is sent with the listener's TTL, and the peer checks it like any other segment.
         let options = SockRef::from(&fd);
         options.set_ttl_v4(u8::MAX.into()).ok();
         options.set_unicast_hops_v6(u8::MAX.into()).ok();
     }
 }
 
+/// The maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;

@@ -1,4 +1,4 @@
-//! The task of one peer: owns the peer's sockets and channels, and carries out what its [`Peering`] decides.
+//! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
 mod delivery;
 mod report;
@@ -27,12 +27,12 @@ use crate::session::{Session, Shutdown};
 use delivery::Delivery;
 use report::Report;
 
-/// Why [`PeerTask::run`] has returned.
+/// The reason why [`PeerTask::run`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// The peer has been removed.
     Removed(RemovalReason),
-    /// A dynamic peer has no connection and no routes to keep.
+    /// A dynamic peer has neither a connection nor retained routes.
     Idle,
 }
 
@@ -44,9 +44,9 @@ pub(super) struct PeerTask {
     changed: watch::Receiver<u64>,
     delivery: Delivery,
     report: Report,
-    /// The peer exists because it has connected; the task ends with its last connection.
+    /// `true` for a dynamic peer, whose task ends with its last connection.
     dynamic: bool,
-    /// This peer alone is to be drained, and all peers are.
+    /// `true` while this peer is drained (RFC 8326), even if others are not.
     draining: bool,
     all_draining: watch::Receiver<bool>,
     dial: Option<(ConnectionId, Dialing)>,
@@ -56,7 +56,7 @@ pub(super) struct PeerTask {
     refusal_limit: RefusalLimit,
 }
 
-/// The reason why the task woke.
+/// The event that woke the task.
 enum Wake {
     Command(Option<Command>),
     Dialled(ConnectionId, io::Result<Box<dyn Transport>>),
@@ -70,6 +70,7 @@ enum Wake {
 }
 
 impl PeerTask {
+    /// Creates the task and the receiver of its status. The session does not start yet.
     pub(super) fn new(
         shared: Arc<Shared>,
         local: LocalConfig,
@@ -104,6 +105,7 @@ impl PeerTask {
         self.address
     }
 
+    /// Starts the session.
     pub(super) fn start(&mut self) {
         self.set_draining();
         self.peering.start(now());
@@ -114,7 +116,7 @@ impl PeerTask {
         !self.commands.is_empty()
     }
 
-    /// Runs the session until it is stopped. After [`Ended::Idle`] it may be run again.
+    /// Runs the session until the peer is removed or a dynamic peer is idle. May run again after [`Ended::Idle`].
     pub(super) async fn run(&mut self) -> Ended {
         while let Some(wake) = self.turn().await {
             match wake {
@@ -122,7 +124,7 @@ impl PeerTask {
                     self.peering.stop(now(), &why);
                     return Ended::Removed(reason);
                 }
-                // The speaker was dropped.
+                // The speaker was dropped without a shutdown.
                 Wake::Command(None) | Wake::Abandoned => {
                     self.peering.stop(now(), &Shutdown::administrative(""));
                     return Ended::Removed(RemovalReason::ShutDown);
@@ -131,6 +133,7 @@ impl PeerTask {
                 Wake::Dialled(id, Ok(transport)) => self.connected(id, transport),
                 Wake::Dialled(id, Err(error)) => {
                     self.dial = None;
+                    // The session reports the failure in `drain_outputs`, and the cause must not reach a later event.
                     self.report.dial_failed(&error);
                     self.peering.handle_closed(now(), id);
                     self.drain_outputs();
@@ -140,13 +143,14 @@ impl PeerTask {
                 Wake::Timeout => self.peering.handle_timeout(now()),
                 Wake::TableChanged => self.peering.handle_table_changed(),
                 Wake::Draining => self.set_draining(),
+                // The next turn answers the flushes and delivers further events.
                 Wake::Flush | Wake::Delivered => {}
             }
         }
         Ended::Idle
     }
 
-    /// Does what the end of the session has left to do, and reports the removal of the peer.
+    /// Sends the last octets of the session, releases its position in the table and reports the removal of the peer.
     pub(super) async fn finish(&mut self, reason: RemovalReason) {
         self.drain_outputs();
         self.report.publish(&self.peering);
@@ -156,7 +160,7 @@ impl PeerTask {
         self.delivery.finish().await;
     }
 
-    /// Takes the peering away. A new one, which is not started, is in its place.
+    /// Replaces the peering with a new one that has not started. Returns the old one.
     fn take_peering(&mut self) -> Peering {
         let session = self.peering.session();
         let (local, config) = (session.local(), session.config().clone());
@@ -164,17 +168,16 @@ impl PeerTask {
         std::mem::replace(&mut self.peering, new)
     }
 
-    /// Does what there is to do now, and waits for the next event. Returns `None` once the task of a dynamic peer has
-    /// nothing left to do.
+    /// Does all pending work and waits for the next event. Returns `None` when the task of a dynamic peer can end.
     async fn turn(&mut self) -> Option<Wake> {
-        // Timers and commands come first in `wake`: without this look a flood of either would starve the connections.
-        if let Some((index, progress)) = self.look_at_links().await {
+        // `wake` prefers timers and commands: without this poll, a flood of either would starve the connections.
+        if let Some((index, progress)) = self.poll_links().await {
             self.progress(index, progress);
         }
-        // The end of the table leaves before anything else is done: a route that is announced alone does not wait.
+        // Written before the other work of this turn, so that a single announced route leaves without a delay.
         if self.drain_outputs()
             && self.peering.is_up_to_date()
-            && let Some((index, progress)) = self.look_at_links().await
+            && let Some((index, progress)) = self.poll_links().await
         {
             self.progress(index, progress);
             self.drain_outputs();
@@ -188,7 +191,7 @@ impl PeerTask {
         Some(self.wake().await)
     }
 
-    /// Returns `true` if this is a dynamic peer that has disconnected and of which nothing is retained.
+    /// Returns `true` for a dynamic peer that has no connection, no retained routes and no undelivered events.
     fn is_over(&self) -> bool {
         self.dynamic
             && self.links.is_empty()
@@ -196,8 +199,8 @@ impl PeerTask {
             && !self.peering.session().retains_routes()
     }
 
-    /// Returns the progress of a connection that has some now.
-    async fn look_at_links(&mut self) -> Option<(usize, Progress)> {
+    /// Returns the progress of the first connection that has made any, without waiting.
+    async fn poll_links(&mut self) -> Option<(usize, Progress)> {
         let reads = self.delivery.is_empty();
         poll_fn(|context| {
             let mut links = self.links.iter_mut().enumerate();
@@ -211,7 +214,9 @@ impl PeerTask {
         .await
     }
 
+    /// Waits for the next event.
     async fn wake(&mut self) -> Wake {
+        // A peering that is behind reads the table whenever the socket has room, so that no change needs to wake it.
         let follows = self.peering.is_up_to_date();
         let flushing = self.peering.awaits_acknowledgement();
         let reads = self.delivery.is_empty();
@@ -233,8 +238,8 @@ impl PeerTask {
             }
             Poll::Pending
         });
-        // The order matters: a command to stop goes before the end of the speaker, and no flood on a connection delays
-        // timers and commands.
+        // The order matters: a command to stop, with its reason, precedes the end of the speaker, and a flood on a connection
+        // delays no timer. Every branch is cancel safe: dials, links and undelivered events stay in `self`.
         tokio::select! {
             biased;
             command = self.commands.recv() => Wake::Command(command),
@@ -259,6 +264,7 @@ impl PeerTask {
                 self.flushes.push((self.peering.flush(version), done));
             }
             Command::Refresh(family) => {
+                // Without a session that supports it, a refresh has no effect.
                 self.peering.refresh(now(), family).ok();
             }
             Command::Drain(draining) => {
@@ -269,16 +275,17 @@ impl PeerTask {
             Command::UpdateLocal(local) => self.peering.update_local(now(), local),
             Command::Reset(why) => {
                 self.peering.stop(now(), &why);
+                // The contract of `Peering`: outputs are drained after every call.
                 self.drain_outputs();
                 self.peering.start(now());
             }
-            // `run` ends with it.
+            // `run` handles it before this function is called.
             Command::Stop(..) => {}
         }
     }
 
     fn accept(&mut self, transport: Box<dyn Transport>) {
-        // A connection without a local address has been reset already.
+        // A connection without a local address has already been reset.
         let Ok(local_address) = transport.local_address() else {
             return;
         };
@@ -292,7 +299,7 @@ impl PeerTask {
     fn report_refusal(&mut self, reason: Refusal) {
         let remote = self.address;
         tracing::debug!(%remote, "connection refused: {reason}");
-        // While the application takes no events, those that the peer can cause must not pile up.
+        // The peer can cause these events: they must not pile up while the application takes none.
         if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
             self.emit(SpeakerEvent::ConnectionRefused { remote, reason });
         }
@@ -307,6 +314,7 @@ impl PeerTask {
         let old = self.peering.session().config();
         let key = config.transport.md5_key.as_ref();
         if old.transport.md5_key.as_ref() != key {
+            // RFC 2385 keys change on a live connection, so that the session does not need a reset.
             for link in &self.links {
                 link.set_md5_key(self.address, key);
             }
@@ -324,12 +332,14 @@ impl PeerTask {
                 self.links.push(Link::new(id, transport));
                 self.peering.handle_connected(now(), id, local_address);
             }
+            // The peer has reset the connection since it was made.
             Err(_) => self.peering.handle_closed(now(), id),
         }
     }
 
     fn progress(&mut self, index: usize, progress: Progress) {
         let Some(link) = self.links.get_mut(index) else {
+            debug_assert!(false, "no link is removed between its poll and this call");
             return;
         };
         match progress {
@@ -342,7 +352,7 @@ impl PeerTask {
         }
     }
 
-    /// Carries out everything that the peering has decided. Returns `true` if octets were queued on a connection.
+    /// Carries out all outputs of the peering. Returns `true` if octets were queued on a connection.
     fn drain_outputs(&mut self) -> bool {
         let mut queued = false;
         loop {
@@ -371,6 +381,7 @@ impl PeerTask {
         }
     }
 
+    /// Sends an event to the application's channel and to every receiver.
     pub(super) fn emit(&mut self, event: SpeakerEvent) {
         self.delivery.push(&event);
         self.shared.events.publish(event);
@@ -380,11 +391,12 @@ impl PeerTask {
         self.dial.take_if(|(dialled, _)| *dialled == id);
         if let Some(index) = self.links.iter().position(|link| link.id == id) {
             let link = self.links.swap_remove(index);
+            // In a task of its own: the next session must not wait until the peer has read the NOTIFICATION.
             self.shared.tasks.spawn(link.linger());
         }
     }
 
-    /// Answers the flushes that have ended, and forgets those whose callers have given up.
+    /// Answers the flushes that have ended, and cancels those whose callers have given up.
     fn answer_flushes(&mut self) {
         let peering = &mut self.peering;
         self.flushes.retain(|(id, done)| {
@@ -412,6 +424,7 @@ impl PeerTask {
 fn new_session(shared: &Shared, local: LocalConfig, config: PeerConfig) -> Session {
     let seed = shared.seed ^ seed_of(config.address());
     let session = Session::new(local, config, now(), seed);
+    // RFC 4724 section 4.1: a restarting speaker sets the Restart State bit in its OPEN.
     if shared.restarting.load(Ordering::Relaxed) {
         session.restarted()
     } else {
@@ -419,11 +432,11 @@ fn new_session(shared: &Shared, local: LocalConfig, config: PeerConfig) -> Sessi
     }
 }
 
-/// Returns a number that differs between the peers of a speaker.
+/// Returns a number that differs between the peers of a speaker, so that their timers have different jitter.
 fn seed_of(address: IpAddr) -> u64 {
     match address {
         IpAddr::V4(address) => u64::from(address.to_bits()),
-        // Peers may differ in either half of their addresses: both count.
+        // Peers may differ in either half of their addresses, so that every segment contributes.
         IpAddr::V6(address) => address
             .segments()
             .iter()
@@ -431,7 +444,7 @@ fn seed_of(address: IpAddr) -> u64 {
     }
 }
 
-/// Returns the driver's time, which tests may pause.
+/// Returns the time of the runtime, which tests can pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -443,5 +456,5 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// The interval at which the kernel is asked for unacknowledged octets while a flush waits; it sends no event for them.
+/// The interval between queries of the unacknowledged octets during a flush. The kernel has no event for acknowledgements.
 const ACKNOWLEDGEMENT_INTERVAL: Duration = Duration::from_millis(1);

@@ -1,6 +1,6 @@
 //! The peers, dynamic peers and listeners of one speaker.
 //!
-//! Every change is made under one lock, which no await holds: a caller that drops its future leaves nothing half done.
+//! Every change is made under one lock that no await holds, so that a dropped future leaves no incomplete change.
 
 mod admission;
 mod dynamic;
@@ -36,18 +36,18 @@ pub(super) struct Registry {
 struct State {
     local: LocalConfig,
     peers: BTreeMap<IpAddr, PeerEntry>,
-    /// Ordered from the longest prefix to the shortest: the longest decides.
+    /// Ordered from the longest prefix to the shortest, because the longest applies.
     dynamic: Vec<DynamicPeers>,
     listeners: Listeners,
-    /// Removed peers whose tasks have not ended, of each address the latest.
+    /// Removed peers whose tasks have not ended; the latest of each address.
     ending: BTreeMap<IpAddr, PeerEntry>,
     tasks_started: u64,
-    /// The speaker is shut down: nothing can be added.
+    /// `true` after a shutdown, when nothing can be added.
     closed: bool,
 }
 
 struct PeerEntry {
-    /// Tells the task of this entry from those of earlier peers with this address.
+    /// The number of the task, which differs from those of earlier peers with this address.
     task: u64,
     peer: Peer,
     config: PeerConfig,
@@ -77,6 +77,7 @@ impl Registry {
     }
 
     pub(super) fn set_local(&self, local: LocalConfig) {
+        // Under the lock, a peer that is added meanwhile starts with either value and misses no change.
         let mut state = lock(&self.state);
         state.local = local;
         for entry in state.peers.values() {
@@ -91,13 +92,14 @@ impl Registry {
         if state.peers.contains_key(&address) {
             return Err(AddPeerError::Exists(address));
         }
+        // Before the task starts: the peer may connect at once, but not without its key.
         state.set_keys(address.into(), &config)?;
         let peer = self.start(&mut state, config, None);
         state.limit_ttl();
         Ok(peer)
     }
 
-    /// Ends the session with this peer. Returns its handle, or `None` if there is no such peer.
+    /// Removes a peer and ends its session. Returns its handle, or `None` if no peer has this address.
     pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
         let mut state = lock(&self.state);
         let peer = state.remove(address)?;
@@ -105,31 +107,37 @@ impl Registry {
         Some(peer)
     }
 
-    /// Returns what `config` would change of the peer with its address.
+    /// Returns the differences between `config` and the current configuration of the peer with this address.
     pub(super) fn change(&self, config: &PeerConfig) -> Result<PeerChange, AddPeerError> {
         let address = config.address();
         transport::check_keys(config)?;
         let state = lock(&self.state);
-        let entry = state.peers.get(&address);
-        let entry = entry.ok_or(AddPeerError::Unknown(address))?;
+        let entry = state
+            .peers
+            .get(&address)
+            .ok_or(AddPeerError::Unknown(address))?;
         Ok(entry.config.change(config))
     }
 
     pub(super) fn update_peer(&self, config: PeerConfig) -> Result<(), AddPeerError> {
         let address = config.address();
         let mut state = lock(&self.state);
-        let entry = state.peers.get_mut(&address);
-        let entry = entry.ok_or(AddPeerError::Unknown(address))?;
+        let entry = state
+            .peers
+            .get_mut(&address)
+            .ok_or(AddPeerError::Unknown(address))?;
         let peer = entry.peer.clone();
         let old = std::mem::replace(&mut entry.config, config.clone());
+        // Stored first, because keys are always derived from the current configuration.
         if let Err(error) = state.derive_keys(address.into()) {
-            if let Some(entry) = state.peers.get_mut(&address) {
-                entry.config = old;
+            match state.peers.get_mut(&address) {
+                Some(entry) => entry.config = old,
+                None => debug_assert!(false, "the lock is held since the entry was found"),
             }
             state.restore_keys(address.into());
             return Err(error.into());
         }
-        // Under the lock: updates reach the task in the order in which they are stored.
+        // Under the lock, updates reach the task in the order in which they are stored.
         peer.send(Command::Update(Box::new(config)));
         state.limit_ttl();
         Ok(())
@@ -140,14 +148,17 @@ impl Registry {
         state.peers.get(&address).map(|entry| entry.peer.clone())
     }
 
-    /// Returns every peer, by address.
+    /// Returns every peer, ordered by address.
     pub(super) fn peers(&self) -> Vec<Peer> {
         let state = lock(&self.state);
-        let entries = state.peers.values();
-        entries.map(|entry| entry.peer.clone()).collect()
+        state
+            .peers
+            .values()
+            .map(|entry| entry.peer.clone())
+            .collect()
     }
 
-    /// Binds `address`, through `device` if one is given, and accepts connections on it. Returns the bound address.
+    /// Binds `address` and accepts connections on it, through `device` if one is given. Returns the bound address.
     pub(super) fn add_listener(
         self: &Arc<Self>,
         address: SocketAddr,
@@ -157,6 +168,7 @@ impl Registry {
         if state.closed {
             return Err(io::Error::other(AddPeerError::ShutDown));
         }
+        // Under the lock, a peer that is added meanwhile cannot miss this listener.
         let (keys, hops) = (state.all_keys(), state.hops());
         let closed = self.shared.stop.child_token();
         let listener = Listener::bind(address, device, keys, &hops, closed.clone())?;
@@ -171,7 +183,7 @@ impl Registry {
         Ok(address)
     }
 
-    /// Closes a listener. Returns `false` if there is none with this address and device.
+    /// Closes a listener. Returns `false` if none has this address and device.
     pub(super) fn remove_listener(&self, address: SocketAddr, device: Option<&str>) -> bool {
         lock(&self.state).listeners.remove(address, device)
     }
@@ -180,11 +192,12 @@ impl Registry {
         lock(&self.state).listeners.addresses()
     }
 
-    /// Closes the listeners and ends every session. Nothing can be added after that.
+    /// Closes the listeners and ends every session. Nothing can be added afterwards.
     pub(super) fn close(&self, why: &Shutdown) {
         let mut state = lock(&self.state);
         state.closed = true;
-        // Before the sessions end: a peer that dials at once would have its connection reset.
+        // Before the sessions end: OpenBGPD 7.7 dials at once. If that connection is reset, the unsent OPEN precedes its next
+        // one, which ends the graceful restart.
         state.listeners.close_all();
         state.dynamic.clear();
         for entry in std::mem::take(&mut state.peers).into_values() {
@@ -192,7 +205,7 @@ impl Registry {
         }
     }
 
-    /// Hands a connection to the peer with this address, or to a new dynamic peer.
+    /// Gives a connection to the peer with this address, or to a new dynamic peer.
     pub(super) fn accept(
         self: &Arc<Self>,
         remote: IpAddr,
@@ -208,7 +221,7 @@ impl Registry {
             tracing::warn!(peer = %remote, %error, "cannot set up the connection");
             Refusal::Socket(Arc::new(error))
         })?;
-        // Under the lock: the task of a dynamic peer that is about to end sees the connection, or is no longer here.
+        // Under the lock: the task of a dynamic peer that will end either sees the connection or has left `peers`.
         entry.peer.accept(transport)
     }
 
@@ -219,6 +232,7 @@ impl Registry {
         })
     }
 
+    /// Starts the task of a new peer. `prefix` is that of a dynamic peer.
     fn start(
         self: &Arc<Self>,
         state: &mut State,
@@ -226,7 +240,7 @@ impl Registry {
         prefix: Option<IpNet>,
     ) -> Peer {
         let address = config.address();
-        // Commands do not wait: a state that is shown is also on its way to the task.
+        // Unbounded, so that no command waits and every stored change is already in the queue of the task.
         let (commands, receiver) = mpsc::unbounded_channel();
         let (task, status) = PeerTask::new(
             Arc::clone(&self.shared),
@@ -243,8 +257,8 @@ impl Registry {
             prefix,
         };
         let peer = entry.peer.clone();
-        let predecessor = state.ending.remove(&address);
-        let predecessor = predecessor.map(|ending| ending.peer);
+        // The new task reports nothing before its predecessor has ended: the events of an address are in order.
+        let predecessor = state.ending.remove(&address).map(|ending| ending.peer);
         let run = Arc::clone(self).supervise(task, entry.task, prefix, predecessor);
         self.shared.tasks.spawn(run);
         state.peers.insert(address, entry);
@@ -253,23 +267,26 @@ impl Registry {
 }
 
 impl State {
-    /// Removes a peer, its keys, and one from the count of its prefix.
+    /// Removes a peer and its keys, and decrements the count of its prefix.
     fn remove(&mut self, address: IpAddr) -> Option<Peer> {
         let entry = self.peers.remove(&address)?;
-        let mut dynamic = self.dynamic.iter_mut();
-        if let Some(known) = dynamic.find(|known| Some(known.prefix) == entry.prefix) {
+        let known = self
+            .dynamic
+            .iter_mut()
+            .find(|known| Some(known.prefix) == entry.prefix);
+        if let Some(known) = known {
             known.present -= 1;
         }
         self.restore_keys(address.into());
-        // The TTL of a dynamic peer is limited by its template, which stays.
+        // The template of a dynamic peer stays, and with it the TTL limit.
         if entry.prefix.is_none() {
             self.limit_ttl();
         }
-        Some(self.ends(address, entry))
+        Some(self.keep_until_ended(address, entry))
     }
 
-    /// Keeps the handle of a removed peer until its task has ended.
-    fn ends(&mut self, address: IpAddr, entry: PeerEntry) -> Peer {
+    /// Keeps a removed peer until its task has ended. Returns its handle.
+    fn keep_until_ended(&mut self, address: IpAddr, entry: PeerEntry) -> Peer {
         let peer = entry.peer.clone();
         self.ending.insert(address, entry);
         peer

@@ -1,4 +1,4 @@
-//! `Shared`: what the tasks of one speaker share.
+//! `Shared`: the state that all tasks of one speaker use.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,15 +18,18 @@ pub(super) struct Shared {
     pub(super) events: EventSenders,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) seed: u64,
-    /// Sessions that start are told of a restart (RFC 4724 section 3).
+    /// `true` during a restart: new sessions set the Restart State bit (RFC 4724 section 3).
     pub(super) restarting: AtomicBool,
+    /// `true` while all peers are drained (RFC 8326).
     pub(super) draining: watch::Sender<bool>,
+    /// The tasks that a shutdown waits for: those of peers, listeners and closing connections.
     pub(super) tasks: TaskTracker,
     /// Ends every task.
     pub(super) stop: CancellationToken,
 }
 
-/// Locks `mutex`. A holder that panicked left the value as it was: every change under these locks is whole.
+/// Locks `mutex`, also after a holder panicked.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic of one peer's task must not end the others. Every change under these locks is complete or has not begun.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

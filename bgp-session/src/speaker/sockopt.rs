@@ -1,5 +1,5 @@
 //! Socket options without a safe wrapper: keys for TCP MD5 (RFC 2385) and TCP-AO (RFC 5925), the minimum TTL
-//! (RFC 5082), and how many octets the peer has not acknowledged.
+//! (RFC 5082), and the number of unacknowledged octets.
 
 #![expect(
     unsafe_code,
@@ -27,12 +27,13 @@ struct TcpMd5Sig {
 }
 
 /// `struct tcp_ao_add` of linux/tcp.h.
+// The C declaration has the attribute `aligned(8)`.
 #[repr(C, align(8))]
 struct TcpAoAdd {
     address: socket2::SockAddrStorage,
     algorithm: [u8; 64],
     interface: i32,
-    /// Bit 0: the key is current at once; bit 1: the peer is asked for it.
+    /// Bit 0: the key becomes current at once; bit 1: the peer is asked to use it.
     set: u32,
     reserved: u16,
     prefix_length: u8,
@@ -60,27 +61,27 @@ struct TcpAoDel {
     key_flags: u8,
 }
 
-/// Of linux/tcp.h; libc does not know them yet.
+// Defined in linux/tcp.h; libc lacks some of them.
 const TCP_MD5SIG_EXT: libc::c_int = 32;
 const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
 const TCP_AO_ADD_KEY: libc::c_int = 38;
 const TCP_AO_DEL_KEY: libc::c_int = 39;
 
-/// Of linux/in.h and linux/in6.h.
+// Defined in linux/in.h and linux/in6.h; libc does not have them on every target.
 const IP_MINTTL: libc::c_int = 21;
 const IPV6_MINHOPCOUNT: libc::c_int = 73;
 
-/// The address or network at the other end, in the form that the socket has it.
+/// The address or network of the peers, in the form that the socket uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RemoteNet {
     network: IpAddr,
-    /// The length within the 32 bits of an IPv4 address, also if it is mapped into IPv6.
+    // The kernel counts the 32 bits of an IPv4 address even if the address is mapped into IPv6.
     prefix_length: u8,
     single: bool,
 }
 
 impl RemoteNet {
-    /// `mapped` is true for a socket of IPv6, which has the mapped addresses of IPv4 peers.
+    /// Converts a network. `mapped` is `true` for an IPv6 socket, on which IPv4 peers have mapped addresses.
     pub(super) fn new(peers: IpNet, mapped: bool) -> Self {
         let network = match peers.network() {
             IpAddr::V4(address) if mapped => address.to_ipv6_mapped().into(),
@@ -94,14 +95,20 @@ impl RemoteNet {
     }
 }
 
-/// Signs segments to `peers` and drops unsigned ones from them; `None` deletes the key. A connection has the key that its
-/// listening socket had when it was made.
+/// Signs segments to `peers` and drops segments from them without a valid signature. `None` deletes the key.
+///
+/// A connection inherits the key that its listening socket had at the time of the handshake.
+#[expect(
+    clippy::expect_used,
+    reason = "`Md5Key` has at most 80 octets; a length of 0 would delete the key"
+)]
 pub(super) fn set_md5_key(
     socket: BorrowedFd<'_>,
     peers: RemoteNet,
     key: Option<&Md5Key>,
 ) -> io::Result<()> {
     let octets = key.map(Md5Key::octets).unwrap_or_default();
+    // Kernels before 4.13 have only the option for single addresses.
     let (name, flags, prefix_length) = if peers.single {
         (libc::TCP_MD5SIG, 0, 0)
     } else {
@@ -111,7 +118,8 @@ pub(super) fn set_md5_key(
         address: storage(peers.network),
         flags,
         prefix_length,
-        key_length: u16::try_from(octets.len()).unwrap_or(0),
+        key_length: u16::try_from(octets.len()).expect("at most 80 octets"),
+        // 0: the key applies on every interface.
         interface: 0,
         key: padded(octets),
     };
@@ -122,7 +130,11 @@ pub(super) fn set_md5_key(
 ///
 /// # Errors
 ///
-/// `ENOPROTOOPT` where the kernel has no TCP-AO.
+/// `ENOPROTOOPT` if the kernel has no TCP-AO, `EEXIST` if the socket already has a key with these identifiers.
+#[expect(
+    clippy::expect_used,
+    reason = "the secret is an `Md5Key`, which has at most 80 octets"
+)]
 pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: RemoteNet, key: &AoKey) -> io::Result<()> {
     let octets = key.secret.octets();
     let option = TcpAoAdd {
@@ -134,10 +146,10 @@ pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: RemoteNet, key: &AoKey) 
         prefix_length: peers.prefix_length,
         send_id: key.send_id,
         receive_id: key.receive_id,
-        // RFC 5926 section 3.2: both algorithms are cut to 96 bits.
+        // RFC 5926 section 3.2: the MAC of both algorithms is truncated to 96 bits.
         mac_length: 12,
         key_flags: 0,
-        key_length: u8::try_from(octets.len()).unwrap_or(0),
+        key_length: u8::try_from(octets.len()).expect("at most 80 octets"),
         key: padded(octets),
     };
     set(socket, libc::IPPROTO_TCP, TCP_AO_ADD_KEY, &option)
@@ -152,7 +164,7 @@ pub(super) fn delete_ao_key(
     let option = TcpAoDel {
         address: storage(peers.network),
         interface: 0,
-        // Asynchronous, which listening sockets may: otherwise the call waits for every CPU.
+        // Asynchronous, which only a listening socket permits: otherwise the call waits until no CPU uses the key.
         set: 4,
         reserved: 0,
         prefix_length: peers.prefix_length,
@@ -165,7 +177,7 @@ pub(super) fn delete_ao_key(
     set(socket, libc::IPPROTO_TCP, TCP_AO_DEL_KEY, &option)
 }
 
-/// Drops packets with a smaller TTL or hop limit; 0 drops none.
+/// Drops packets with a TTL or hop limit below `ttl`; 0 accepts all.
 pub(super) fn set_min_ttl(socket: BorrowedFd<'_>, ipv6: bool, ttl: u8) -> io::Result<()> {
     let ttl = libc::c_int::from(ttl);
     if ipv6 {
@@ -176,25 +188,32 @@ pub(super) fn set_min_ttl(socket: BorrowedFd<'_>, ipv6: bool, ttl: u8) -> io::Re
 }
 
 fn storage(address: IpAddr) -> socket2::SockAddrStorage {
+    // Keys belong to addresses: a peer that dials has any port.
     SockAddr::from(std::net::SocketAddr::new(address, 0)).as_storage()
 }
 
 fn padded<const N: usize>(octets: &[u8]) -> [u8; N] {
+    debug_assert!(octets.len() <= N, "{} octets do not fit", octets.len());
     let mut padded = [0; N];
-    let ends = padded.iter_mut().zip(octets);
-    ends.for_each(|(to, from)| *to = *from);
+    for (to, from) in padded.iter_mut().zip(octets) {
+        *to = *from;
+    }
     padded
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "the options are structures of less than 300 octets"
+)]
 fn set<T>(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
     name: libc::c_int,
     option: &T,
 ) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0);
-    // SAFETY: the descriptor is open as long as it is borrowed; the kernel reads `length` octets of `option`, which has
-    // the layout that the option asks for, and keeps no reference to it.
+    let length = libc::socklen_t::try_from(size_of::<T>()).expect("a small structure");
+    // SAFETY: the descriptor is open while it is borrowed. The kernel reads `length` octets of `option`, which has the
+    // layout that the option requires, and keeps no reference to it.
     let result = unsafe {
         let option = std::ptr::from_ref(option).cast();
         libc::setsockopt(socket.as_raw_fd(), level, name, option, length)
@@ -206,15 +225,15 @@ fn set<T>(
     }
 }
 
-/// Returns the number of octets that were written and that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
+/// Returns the number of written octets that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
 pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<usize> {
     let mut octets: libc::c_int = 0;
-    // SAFETY: the descriptor is open as long as it is borrowed, and SIOCOUTQ (TIOCOUTQ on Linux) writes one int, which
-    // `octets` is.
+    // SAFETY: the descriptor is open while it is borrowed, and SIOCOUTQ (TIOCOUTQ on Linux) writes one int to `octets`.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
     if result < 0 {
         Err(io::Error::last_os_error())
     } else {
+        debug_assert!(octets >= 0, "the kernel returns a number of octets");
         Ok(usize::try_from(octets).unwrap_or(0))
     }
 }
@@ -223,8 +242,9 @@ pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<usize> {
 mod tests {
     use super::*;
 
+    // Sizes and offsets of linux/tcp.h on every target with 8-octet alignment of `sockaddr_storage`.
     #[test]
-    fn layouts_of_the_kernel() {
+    fn option_structures_have_layouts_of_kernel() {
         let key = std::mem::offset_of!(TcpMd5Sig, key);
         assert_eq!((size_of::<TcpMd5Sig>(), key), (216, 136));
         let key = std::mem::offset_of!(TcpAoAdd, key);

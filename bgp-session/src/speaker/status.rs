@@ -23,20 +23,20 @@ pub struct PeerStatus {
     pub description: String,
     /// The state of the session.
     pub state: State,
-    /// The agreement of both sides; `None` unless the session is Established.
+    /// The negotiated parameters, or `None` unless the session is Established.
     pub negotiated: Option<Arc<Negotiated>>,
-    /// The time at which the session came up; `None` unless it is Established.
+    /// The time at which the session became Established, or `None` unless it is.
     pub established_since: Option<Instant>,
-    /// The reason for the end of the last session, the last failed attempt, or the last failure of the peer's task; `None`
-    /// after the session has come up.
+    /// The reason of the end of the last session, of the last failed attempt, or of the last failure of the peer's task.
+    /// `None` while no error has occurred since the session last became Established.
     pub last_error: Option<String>,
-    /// The end of the last session or the last failed attempt, as the session reported it.
+    /// The end of the last session or of the last failed attempt, as the session reported it. Kept when a session comes up.
     pub last_down: Option<DownReason>,
-    /// Counters since the peer was added, or since its task failed.
+    /// The counters since the peer was added, or since its task last failed.
     pub statistics: Statistics,
-    /// Routes that the peer was not sent in this session.
+    /// The numbers of routes that the peer was not sent in this session.
     pub skipped: Skipped,
-    /// The peer has been sent the whole table.
+    /// `true` if the peer has been sent the whole table.
     pub up_to_date: bool,
     /// The number of failures of the peer's task (see [`SpeakerEvent::PeerFailed`](super::SpeakerEvent::PeerFailed)).
     pub failures: u32,

@@ -1,4 +1,4 @@
-//! Panics of a peer's task, between two speakers in memory whose clock the test advances.
+//! Panics of a peer's task, with two speakers in memory and a paused clock.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use crate::config::Md5Key;
 use crate::fsm::State;
 use crate::output::SessionEvent;
 
-/// One end of a connection in memory, which panics when it is read while `fuse` is not 0.
+/// One end of a connection in memory. A read panics and decrements `fuse` unless it is 0.
 struct Fragile {
     stream: DuplexStream,
     local: IpAddr,
@@ -43,10 +43,11 @@ impl AsyncRead for Fragile {
         context: &mut Context<'_>,
         to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let burns = |left: u32| left.checked_sub(1);
         let fuse = self
             .fuse
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, burns);
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
         assert!(fuse.is_err(), "a test of the restart");
         Pin::new(&mut self.stream).poll_read(context, to)
     }
@@ -70,7 +71,7 @@ impl AsyncWrite for Fragile {
     }
 }
 
-/// Dials `router`. The connections panic as often as `fuse` says.
+/// Dials `router`. `fuse` is the number of panics of the connections.
 struct FragileDialer {
     router: Speaker,
     fuse: Arc<AtomicU32>,
@@ -100,12 +101,12 @@ struct Pair {
     router: Speaker,
     fuse: Arc<AtomicU32>,
     events: Events,
-    /// The events of the node so far, in a few words.
+    /// Short texts of the node's events so far.
     seen: Mutex<Vec<String>>,
 }
 
 impl Pair {
-    /// A node that dials a router; the first connections, as many as `panics`, make the task of the node panic.
+    /// Creates a node that dials a router. The node's task panics on the first `panics` connections.
     async fn new(panics: u32) -> Self {
         let builder = |id: &str| Speaker::builder(AS, id.parse().unwrap()).with_seed(7);
         let router = builder("192.168.0.254").spawn().await.unwrap();
@@ -138,6 +139,7 @@ impl Pair {
         self.node.peer(ROUTER).unwrap()
     }
 
+    /// Waits until the session has been Established `times` times. Returns the status.
     async fn up(&self, times: u64) -> PeerStatus {
         let peer = self.peer();
         let up = peer.wait_for(|status| {
@@ -153,7 +155,7 @@ impl Pair {
     async fn panic(&self) {
         let failures = self.peer().status().failures;
         self.fuse.store(1, Ordering::SeqCst);
-        // The task looks at its connection in every turn.
+        // The task polls its connection in every turn, and any command causes one.
         self.peer().refresh(Family::IPV4_UNICAST);
         let peer = self.peer();
         let failed = peer.wait_for(|status| status.failures > failures);
@@ -163,7 +165,7 @@ impl Pair {
             .unwrap();
     }
 
-    /// Collects events until one is `last`. States of the session are left out.
+    /// Collects the texts of events until one is `last`. Omits changes of the session's state.
     #[expect(clippy::wildcard_enum_match_arm, reason = "other events are left out")]
     async fn collect(&mut self, last: &str) -> Vec<String> {
         loop {
@@ -191,7 +193,7 @@ impl Pair {
     }
 }
 
-/// Routes that are announced and withdrawn, so that the table has something to compact.
+/// Announces and withdraws routes, so that the table has entries to compact.
 fn flap(node: &Speaker) {
     for number in 0..10_000_u32 {
         let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
@@ -209,9 +211,10 @@ async fn task_that_panics_is_reported_and_restarted() {
     let waited = begun.elapsed();
     assert_eq!(status.failures, 1);
     assert_eq!(status.last_error, None);
-    let least = Duration::from_millis(750);
+    // The jitter takes up to a quarter of the first wait of a second.
+    let minimum = Duration::from_millis(750);
     assert!(
-        least <= waited && waited < Duration::from_secs(3),
+        minimum <= waited && waited < Duration::from_secs(3),
         "{waited:?}"
     );
     let route = Route::new("192.168.10.1/32".parse::<IpNet>().unwrap());
@@ -233,7 +236,7 @@ async fn task_that_panics_is_reported_and_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn panic_in_established_ends_session_and_frees_its_place_in_table() {
+async fn panic_in_established_ends_session_and_releases_table_position() {
     let mut pair = Pair::new(0).await;
     pair.up(1).await;
     pair.panic().await;
@@ -242,7 +245,7 @@ async fn panic_in_established_ends_session_and_frees_its_place_in_table() {
     assert!(status.negotiated.is_none() && status.established_since.is_none());
     let error = status.last_error.unwrap();
     assert_eq!(error, "the peer's task failed: a test of the restart");
-    // No consumer keeps the withdrawals.
+    // A position that was not released would keep every withdrawal.
     flap(&pair.node);
     let positions = lock(&pair.node.shared.rib).ipv4_positions();
     assert!(positions < 10_000, "{positions} positions are in use");
@@ -252,11 +255,11 @@ async fn panic_in_established_ends_session_and_frees_its_place_in_table() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_between_restarts_grow_and_are_forgiven() {
+async fn restart_waits_grow_and_reset_after_stable_time() {
     let pair = Pair::new(5).await;
     let begun = Instant::now();
     pair.up(1).await;
-    // 1, 2, 4, 8 and 16 s, of which the jitter takes a quarter at most.
+    // 1, 2, 4, 8 and 16 s, less the jitter of up to a quarter.
     let waited = begun.elapsed();
     assert!(waited >= Duration::from_secs(31) * 3 / 4, "{waited:?}");
     tokio::time::sleep(Duration::from_secs(61)).await;
@@ -271,7 +274,7 @@ async fn waits_between_restarts_grow_and_are_forgiven() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_are_not_lost_in_the_wait() {
+async fn commands_during_restart_wait_take_effect() {
     let mut pair = Pair::new(0).await;
     pair.up(1).await;
     pair.panic().await;
@@ -295,7 +298,7 @@ async fn commands_are_not_lost_in_the_wait() {
             ..
         } = received.next().await.unwrap()
         {
-            // RFC 8326: the session is drained.
+            // RFC 8326: the LOCAL_PREF of a drained session is 0.
             assert_eq!(update.check().unwrap().local_pref(), Some(0));
             break;
         }
@@ -306,9 +309,9 @@ async fn commands_are_not_lost_in_the_wait() {
     assert_eq!(texts.len(), 8, "{texts:?}");
 }
 
-/// The panic takes the update with it: the session that follows has the new configuration.
+// The panic occurs while the task handles the update, so that only the registry has the new configuration.
 #[tokio::test(start_paused = true)]
-async fn update_that_panics_counts_after_the_restart() {
+async fn update_that_panics_applies_after_restart() {
     let pair = Pair::new(0).await;
     pair.up(1).await;
     let config = PeerConfig::new(ROUTER, AS)
@@ -323,7 +326,7 @@ async fn update_that_panics_counts_after_the_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_ends_a_task_that_waits() {
+async fn shutdown_ends_task_that_waits_to_restart() {
     let mut pair = Pair::new(u32::MAX).await;
     let peer = pair.peer();
     let failed = peer.wait_for(|status| status.failures == 3);
@@ -336,7 +339,7 @@ async fn shutdown_ends_a_task_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn task_that_waits_refuses_connections() {
+async fn task_that_waits_to_restart_refuses_connections() {
     let mut pair = Pair::new(0).await;
     pair.up(1).await;
     pair.panic().await;

@@ -1,7 +1,7 @@
-//! `Dialer` and `Transport`: the ways to a peer, and the options of its TCP connections.
+//! `Dialer` and `Transport`: connections to peers, and the options of their TCP sockets.
 //!
-//! The options of a peer hold for the connections of either side: the listening sockets have its key before it can connect
-//! (RFC 2385, RFC 5925), and the kernel drops packets with a smaller TTL (RFC 5082).
+//! The options of a peer apply to dialled and accepted connections. The `listeners` module sets keys (RFC 2385, RFC 5925) and
+//! the minimum TTL (RFC 5082) of listening sockets.
 
 use std::future::Future;
 use std::io;
@@ -21,25 +21,26 @@ use crate::config::{Md5Key, PeerConfig, TransportConfig};
 
 /// A connection to a peer.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Returns our address, which is the next hop of routes that have none.
+    /// Returns the local address, which is the next hop of routes without their own.
     ///
     /// # Errors
     ///
     /// The connection no longer has an address.
     fn local_address(&self) -> io::Result<IpAddr>;
 
-    /// Returns the number of octets that were written and that the peer has not acknowledged.
+    /// Returns the number of written octets that the peer has not acknowledged. [`Speaker::flush`](super::Speaker::flush)
+    /// waits until it is 0 or low enough.
     ///
     /// # Errors
     ///
-    /// The number is unknown.
+    /// The number is unknown. A flush then does not wait.
     fn unacknowledged(&self) -> io::Result<usize>;
 
-    /// Signs segments with another key from now on, or with none (RFC 2385).
+    /// Signs segments with another key from now on, or with none (RFC 2385). The default returns an error.
     ///
     /// # Errors
     ///
-    /// The connection is not by TCP, or the kernel refuses the key.
+    /// The connection does not use TCP, or the kernel refuses the key.
     fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
         let (_, _) = (peer, key);
         Err(io::ErrorKind::Unsupported.into())
@@ -48,6 +49,7 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 
 impl Transport for TcpStream {
     fn local_address(&self) -> io::Result<IpAddr> {
+        // An IPv6 socket maps IPv4 addresses, but the next hop of an IPv4 route is a plain one.
         self.local_addr().map(|address| address.ip().to_canonical())
     }
 
@@ -61,16 +63,16 @@ impl Transport for TcpStream {
     }
 }
 
-/// A connection that is being made.
+/// A future that makes a connection.
 pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
 
-/// Makes connections to peers.
+/// A way to make connections to peers.
 pub trait Dialer: Send + Sync + 'static {
-    /// Connects to the peer.
+    /// Returns a future that connects to the peer. Dropping the future cancels the attempt.
     fn dial(&self, peer: &PeerConfig) -> Dialing;
 }
 
-/// Dials by TCP with the options of the peer's configuration: source address, port, device, key, TTL and codepoint.
+/// Dials with TCP and the options of the peer's configuration: source address, ports, device, keys, TTL and DSCP.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpDialer;
 
@@ -96,18 +98,20 @@ pub(super) fn socket(address: IpAddr) -> io::Result<TcpSocket> {
     }
 }
 
-pub(super) fn bind_device(socket: &TcpSocket, device: &str, cannot: &str) -> io::Result<()> {
+pub(super) fn bind_device(socket: &TcpSocket, device: &str, failure: &str) -> io::Result<()> {
     SockRef::from(socket)
         .bind_device(Some(device.as_bytes()))
-        .map_err(|error| describe(&error, cannot, device))
+        .map_err(|error| describe(&error, failure, device))
 }
 
-/// Returns the address to dial. A link-local address needs the index of its device.
+/// Returns the address to dial. A link-local address needs the index of its device as its scope.
 fn remote(address: IpAddr, transport: &TransportConfig) -> io::Result<SocketAddr> {
     match (address, &transport.device) {
         (IpAddr::V6(address), Some(device)) if address.is_unicast_link_local() => {
+            // `if_nametoindex` needs unsafe code, which only `sockopt` contains.
             let index = std::fs::read_to_string(format!("/sys/class/net/{device}/ifindex"))
                 .map_err(|error| describe(&error, "no such device:", device))?;
+            // The kernel writes a decimal number. With scope 0, `connect` would return an error.
             let scope = index.trim().parse().unwrap_or(0);
             Ok(SocketAddrV6::new(address, transport.port, 0, scope).into())
         }
@@ -115,12 +119,13 @@ fn remote(address: IpAddr, transport: &TransportConfig) -> io::Result<SocketAddr
     }
 }
 
-/// Sets the options of a socket that dials: those of the first segment among them.
+/// Sets the options of a socket before it dials.
 fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
     if let Some(device) = &transport.device {
         bind_device(socket, device, "cannot dial through")?;
     }
     if transport.source_address.is_some() || transport.source_port.is_some() {
+        // A fixed source port may still be in TIME_WAIT from the previous connection.
         socket.set_reuseaddr(true)?;
         let any = match peer {
             IpAddr::V4(_) => IpAddr::from([0; 4]),
@@ -136,8 +141,10 @@ fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -
     }
     let keyed = KeyedSocket {
         socket: socket.as_fd(),
+        // The socket has the family of the peer.
         mapped: false,
     };
+    // RFC 2385 section 2: the signature covers every segment, including the SYN.
     Keys::new(transport).set(keyed, peer.into())?;
     prepare(socket.as_fd(), peer, transport)
 }
@@ -145,10 +152,13 @@ fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -
 /// Sets the options of every connection to the peer.
 fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
     let options = SockRef::from(&socket);
-    // A speaker packs its messages itself, so that the kernel has nothing to wait for.
+    // The session packs routes into full messages, so that the kernel has nothing to gain from a delay.
     options.set_tcp_nodelay(true)?;
+    // RFC 2474 section 3: the codepoint is in the upper six bits of the octet.
     let tos = u32::from(transport.dscp) << 2;
+    // RFC 5082 section 3: the peer can check the distance only if the TTL starts at 255.
     let ttl = transport.ttl.or_else(|| transport.hops.map(|_| u8::MAX));
+    // The family of the peer decides: an IPv6 socket sends IPv4 packets to a mapped peer.
     let ipv6 = peer.is_ipv6();
     if ipv6 {
         options.set_tclass_v6(tos)?;
@@ -161,7 +171,7 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
         sockopt::set_min_ttl(socket, ipv6, min_ttl(hops))
             .map_err(|error| describe(&error, "cannot limit the TTL of", peer))?;
     }
-    // With a hold time of 0, nothing else detects a dead peer.
+    // RFC 4271 section 4.4: with a hold time of 0 no KEEPALIVEs are sent, so that nothing else detects a dead peer.
     options.set_tcp_keepalive(&KEEPALIVE)?;
     if let Some(time) = transport.user_timeout {
         options.set_tcp_user_timeout(Some(time))?;
@@ -169,12 +179,13 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
     Ok(())
 }
 
-/// Returns the minimum TTL of packets that come from at most `hops` away (RFC 5082 section 3).
+/// Returns the minimum TTL of packets from peers at most `hops` hops away (RFC 5082 section 3).
 pub(super) fn min_ttl(hops: u8) -> u8 {
+    debug_assert!(hops > 0, "the configuration accepts at least 1");
     u8::MAX - (hops - 1)
 }
 
-/// Checks that the kernel takes the keys of a peer.
+/// Checks that the kernel accepts the keys of a peer.
 pub(super) fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
     let (peer, transport) = (config.address.into(), &config.transport);
     match (&transport.md5_key, &transport.ao_key) {
@@ -182,6 +193,7 @@ pub(super) fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
         (Some(_), Some(_)) => return Err(KeyError::Both(peer)),
         (Some(_), None) | (None, Some(_)) => {}
     }
+    // Only the kernel knows whether it has TCP-AO, so that a socket without a connection tries the key.
     let socket = socket(config.address).map_err(|error| KeyError::Socket(peer, error))?;
     let keyed = KeyedSocket {
         socket: socket.as_fd(),
@@ -190,7 +202,7 @@ pub(super) fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
     Keys::new(transport).set(keyed, peer)
 }
 
-/// Sets the options of a connection that a peer has made.
+/// Sets the options of an accepted connection.
 pub(super) fn prepare_accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
     let keyed = KeyedSocket {
         socket: stream.as_fd(),
@@ -200,14 +212,16 @@ pub(super) fn prepare_accepted(stream: &TcpStream, config: &PeerConfig) -> io::R
     prepare(stream.as_fd(), config.address, &config.transport)
 }
 
+/// Returns an error of the same kind with the failed action and its object before the text.
 pub(super) fn describe(
     error: &io::Error,
-    what: &str,
-    address: impl std::fmt::Display,
+    failure: &str,
+    object: impl std::fmt::Display,
 ) -> io::Error {
-    io::Error::new(error.kind(), format!("{what} {address}: {error}"))
+    io::Error::new(error.kind(), format!("{failure} {object}: {error}"))
 }
 
+/// Ends a connection about four minutes after the peer's last segment.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(120))
     .with_interval(Duration::from_secs(30))
@@ -221,13 +235,13 @@ mod tests {
 
     use super::*;
 
-    /// Reads the options back from the sockets.
+    // The options are read back from the sockets because no packet shows all of them.
     #[test]
     fn dialling_socket_has_options_of_peer() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
-            .build();
-        let runtime = runtime.unwrap();
+            .build()
+            .unwrap();
         let _guard = runtime.enter();
         for (address, ipv6) in [("127.0.0.1", false), ("::1", true)] {
             let peer = PeerConfig::new(address.parse().unwrap(), Asn::new(64512));

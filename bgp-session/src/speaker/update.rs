@@ -1,4 +1,4 @@
-//! `PeerUpdate`: a new configuration for a peer, which can be looked at before it is applied.
+//! `PeerUpdate`: a new configuration for a peer that can be examined before it is applied.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::error::AddPeerError;
 use super::registry::Registry;
 use crate::config::{PeerChange, PeerConfig};
 
-/// A new configuration for a peer. Changes nothing until [`PeerUpdate::apply`].
+/// A new configuration for a peer. Has no effect until [`PeerUpdate::apply`].
 #[must_use = "nothing changes before `apply`"]
 pub struct PeerUpdate {
     registry: Arc<Registry>,
@@ -25,13 +25,13 @@ impl PeerUpdate {
         })
     }
 
-    /// Returns what is different and when it takes effect.
+    /// Returns the differences, grouped by the time at which they take effect.
     #[must_use]
     pub fn change(&self) -> &PeerChange {
         &self.change
     }
 
-    /// Returns `true` if the session would be reset.
+    /// Returns `true` if applying the update resets the session.
     #[must_use]
     pub fn resets(&self) -> bool {
         !self.change.resets.is_empty()
@@ -41,7 +41,7 @@ impl PeerUpdate {
     ///
     /// # Errors
     ///
-    /// The peer no longer exists, or its new key cannot be set on a listening socket. Nothing is changed then.
+    /// The peer no longer exists, or its new key cannot be set on a listening socket. An error leaves everything unchanged.
     pub fn apply(self) -> Result<(), AddPeerError> {
         self.registry.update_peer(self.config)
     }

@@ -1,4 +1,4 @@
-//! What changes while a speaker runs: peers, their configuration, draining; a restart.
+//! Changes while a speaker runs: the configuration of peers, draining, slow event channels and restarts.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     receive_session_event, router_and_node, within,
 };
 
-/// Changes of a table, as text, until one contains `last`.
+/// Collects the changes of a table as text until one contains `last`.
 async fn changes(events: &mut Events, table: &mut AdjRibIn, last: &str) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     while !texts.last().is_some_and(|text| text.contains(last)) {
@@ -35,7 +35,7 @@ async fn changes(events: &mut Events, table: &mut AdjRibIn, last: &str) -> Vec<S
 }
 
 #[tokio::test]
-async fn policies_change_without_a_reset() {
+async fn changed_export_policy_applies_without_reset() {
     let (router, node) = router_and_node().await;
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
     let routes = ["10.0.0.1/32", "10.0.0.2/32", "11.0.0.1/32"];
@@ -66,7 +66,7 @@ async fn policies_change_without_a_reset() {
 }
 
 #[tokio::test]
-async fn changes_that_need_a_reset_say_so_first() {
+async fn update_that_needs_reset_is_reported_before_it_applies() {
     let (router, node) = router_and_node().await;
     let mut events = router.events();
     let peer = node.peer(address(ROUTER)).unwrap();
@@ -84,7 +84,7 @@ async fn changes_that_need_a_reset_say_so_first() {
     assert_eq!(
         peer.status().state,
         State::Established,
-        "nothing has been done yet"
+        "the update has not been applied"
     );
     update.apply().unwrap();
     let down = within(next_down(&mut events)).await;
@@ -98,9 +98,9 @@ async fn changes_that_need_a_reset_say_so_first() {
     assert_eq!(unknown.unwrap_err().to_string(), "unknown peer 127.0.0.9");
 }
 
-/// RFC 8326.
+// RFC 8326: a drained route has the community GRACEFUL_SHUTDOWN and a LOCAL_PREF of 0.
 #[tokio::test]
-async fn draining() {
+async fn drained_routes_are_announced_with_graceful_shutdown() {
     let (router, node) = router_and_node().await;
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
     node.announce(&Route::new("10.0.0.1/32".parse().unwrap()).with_local_pref(100));
@@ -115,9 +115,9 @@ async fn draining() {
     changes(&mut events, &mut table, "graceful-shutdown").await;
 }
 
-/// Nothing is missed by who is slow, and nothing grows: who sends waits.
+// The sender must wait instead of losing events or queueing without a limit.
 #[tokio::test]
-async fn events_that_are_not_missed() {
+async fn slow_event_channel_loses_no_event() {
     let (sender, mut events) = mpsc::channel(1);
     let router = delivering(sender).await;
     router
@@ -126,7 +126,7 @@ async fn events_that_are_not_missed() {
     let node = listening("192.168.0.111", NODE).await;
     let config = dialled(NODE, &router).with_next_hop_ipv4([192, 168, 0, 111].into());
     let peer = node.add_peer(config).unwrap();
-    // Each with attributes of its own: as many messages.
+    // Different attributes for each route, so that every route needs its own message.
     let route = |number: u32| {
         let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
         Route::new(prefix.into()).with_local_pref(number)
@@ -138,9 +138,12 @@ async fn events_that_are_not_missed() {
     while count < 100_000 {
         let event = within(receive_session_event(&mut events)).await.unwrap();
         if slow && matches!(event, SessionEvent::Update(_)) {
-            // The sender fills the sockets and stands still.
+            // The buffers of the sockets are smaller than the routes, so that the sender blocks.
             let flushed = tokio::time::timeout(Duration::from_millis(300), node.flush()).await;
-            assert!(flushed.is_err(), "it is all in between");
+            assert!(
+                flushed.is_err(),
+                "the peer has acknowledged routes that nothing has read"
+            );
             slow = false;
         }
         table.apply(&event, |change| {
@@ -152,9 +155,9 @@ async fn events_that_are_not_missed() {
     assert_eq!(table.len(), 100_000);
 }
 
-/// Peers that wait for room in the same channel each get their turn.
+/// Peers that wait for room in the same channel take turns.
 #[tokio::test]
-async fn events_of_several_peers_that_are_not_missed() {
+async fn slow_event_channel_of_several_peers_loses_no_event() {
     const ROUTES: usize = 2000;
     let (sender, mut events) = mpsc::channel(1);
     let router = delivering(sender).await;
@@ -183,9 +186,9 @@ async fn events_of_several_peers_that_are_not_missed() {
     }
 }
 
-/// RFC 4724 from both ends: a speaker that is killed and comes back, over which its routes are kept.
+/// Tests RFC 4724 from both ends.
 #[tokio::test]
-async fn a_restart_over_which_routes_are_kept() {
+async fn routes_are_kept_over_restart() {
     let router = listening("192.168.0.254", ROUTER).await;
     let restart = RestartConfig::new();
     router.add_peer(passive_with(restart)).unwrap();
@@ -216,7 +219,7 @@ async fn a_restart_over_which_routes_are_kept() {
         }
     };
     assert!(within(returned).await.restarted, "the R bit");
-    // What it announced before comes back piece by piece; until it is all there, nothing is taken away.
+    // RFC 4724 section 4.2: the router keeps stale routes until it receives End-of-RIB, which `restored` permits.
     node.announce(&routes[0]);
     let first = changes(&mut events, &mut table, "+10.0.0.1/32").await;
     assert_eq!(first.len(), 1);
@@ -224,7 +227,7 @@ async fn a_restart_over_which_routes_are_kept() {
     node.restored();
     let last = changes(&mut events, &mut table, "-10.0.0.2/32").await;
     assert_eq!(last, ["-10.0.0.2/32"]);
-    // A peer that is added now is told of no restart.
+    // The restart is over, so that a peer that is added now sees no R bit.
     let other = listening("192.168.0.253", "127.0.0.3").await;
     other.add_peer(passive_with(restart)).unwrap();
     let mut events = other.events();

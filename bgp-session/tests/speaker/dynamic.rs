@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn dynamic_peers_come_and_go() {
+async fn dynamic_peers_up_to_limit_are_accepted() {
     let router = listening("192.168.0.254", ROUTER).await;
     let template =
         PeerConfig::new(address("127.1.0.0"), Asn::new(64512)).with_deliver_updates(true);
@@ -31,7 +31,7 @@ async fn dynamic_peers_come_and_go() {
     let stranger = listening("1.1.1.9", "127.2.0.1").await;
     let peer = stranger.add_peer(dialled("127.2.0.1", &router)).unwrap();
     assert!(up_or_not(&peer).await.is_err());
-    // One that goes makes room for another.
+    // A peer that leaves makes room for the one that was refused and still dials.
     within(nodes.remove(0).shutdown(Shutdown::administrative(""))).await;
     let last = nodes[2].peer(address(ROUTER)).unwrap();
     within(last.wait_for(|status| status.state == State::Established))
@@ -55,7 +55,7 @@ fn prefix() -> IpNet {
     "127.0.0.0/8".parse().unwrap()
 }
 
-/// A router with dynamic peers, and a node that has come up as one of them.
+/// Returns a router with dynamic peers, a node, and the node's Established peer.
 async fn router_and_dynamic_peer(
     template: &PeerConfig,
     node: PeerConfig,
@@ -90,9 +90,9 @@ async fn updated_template_resets_present_peers() {
     assert_eq!((known.prefix, known.limit, known.present), (prefix(), 5, 1));
 }
 
-/// The session stays: both ends change the key of its connection, and the listener the one of the next.
+/// Both the open connection and the listener get the new key.
 #[tokio::test]
-async fn updated_key_of_template_holds_for_present_and_new_connections() {
+async fn updated_key_of_template_applies_to_present_and_new_connections() {
     let template = passive("127.0.0.0");
     let signed = |config: &PeerConfig, text: &str| config.clone().with_md5_key(key(text));
     let (old, new) = (signed(&template, "old"), signed(&template, "new"));
@@ -119,6 +119,7 @@ async fn limit_counts_present_peers() {
     assert_eq!(router.dynamic_peers()[0].present, 0);
     let down = peer.wait_for(|status| status.state != State::Established);
     within(down).await.unwrap();
+    // Both nodes dial, and either may take the free place first.
     let up = async |peer: &Peer| {
         let up = peer.wait_for(|status| status.state == State::Established);
         within(up).await.unwrap();

@@ -1,4 +1,4 @@
-//! Events of peers, connections and listeners.
+//! The events of peers, connections and listeners.
 
 use std::pin::pin;
 use std::process::Command;
@@ -11,13 +11,13 @@ use tokio::sync::mpsc;
 
 use crate::{NODE, ROUTER, address, delivering, dialled, listening, passive, poll_once, within};
 
-/// Too many open files.
+/// The error number for too many open files.
 const EMFILE: i32 = 24;
 
-/// Describes an event in a word or two. Of sessions, only the ends are named.
+/// Returns a short text of an event, or `None` for an event of a session other than its end.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "events of other kinds, also of new ones, are a failure"
+    reason = "an event of any other kind, also a new one, is a failure"
 )]
 fn describe(event: &SpeakerEvent) -> Option<String> {
     Some(match event {
@@ -37,7 +37,7 @@ fn describe(event: &SpeakerEvent) -> Option<String> {
     })
 }
 
-/// Collects events until one is `last`.
+/// Collects the texts of events until one is `last`.
 async fn collect(events: &mut Events, last: &str) -> Vec<String> {
     let mut texts = Vec::new();
     while texts.last().is_none_or(|text| text != last) {
@@ -52,7 +52,7 @@ async fn established(router: &Speaker, peer: &str) {
     within(up).await.unwrap();
 }
 
-/// The channel is taken from only after the peer was removed.
+// The channel is read only after the removal, so that it holds all events at once.
 #[tokio::test]
 async fn events_of_peer_begin_with_added_and_end_with_removed() {
     let (sender, mut channel) = mpsc::channel(1000);
@@ -78,7 +78,7 @@ async fn events_of_peer_begin_with_added_and_end_with_removed() {
     assert_eq!(delivered, expected);
 }
 
-/// The application takes no events for a while, so that the task of the removed peer waits for room in the channel.
+// The full channel keeps the task of the removed peer waiting while its successor starts.
 #[tokio::test]
 async fn events_of_successor_follow_those_of_removed_peer() {
     let (sender, mut channel) = mpsc::channel(1);
@@ -151,7 +151,7 @@ async fn next_refusal(events: &mut Events) -> (String, Refusal) {
 }
 
 #[tokio::test]
-async fn refused_connections_are_reported_with_the_reason() {
+async fn refused_connections_are_reported_with_reason() {
     let router = listening("192.168.0.254", ROUTER).await;
     let mut events = router.events();
     let prefix = "127.9.0.0/16".parse().unwrap();
@@ -164,7 +164,7 @@ async fn refused_connections_are_reported_with_the_reason() {
     assert!(matches!(reason, Refusal::UnknownPeer), "{reason}");
     assert_eq!(remote, "127.0.0.9");
 
-    // One listener does not report two refusals in a row.
+    // A listener reports at most ten refusals per second.
     tokio::time::sleep(std::time::Duration::from_millis(150)).await;
     let _dynamic = connect("127.9.0.1", &router).await;
     let (_, reason) = next_refusal(&mut events).await;
@@ -183,7 +183,7 @@ async fn refused_connections_are_reported_with_the_reason() {
     assert_eq!(remote, NODE);
 }
 
-/// Strangers that connect all the time do not displace the events of sessions.
+/// Unknown hosts that connect all the time do not displace the events of sessions.
 #[tokio::test]
 async fn flood_of_refused_connections_is_reported_in_part() {
     let router = listening("192.168.0.254", ROUTER).await;
@@ -193,17 +193,18 @@ async fn flood_of_refused_connections_is_reported_in_part() {
         let mut stranger = connect("127.0.0.9", &router).await;
         within(stranger.read_to_end(&mut Vec::new())).await.ok();
     }
-    let most = 1 + begun.elapsed().as_millis() / 100;
+    // One report at once, and at most one in each interval of 100 ms.
+    let maximum = 1 + begun.elapsed().as_millis() / 100;
     router.add_peer(passive(NODE)).unwrap();
     let texts = collect(&mut events, "127.0.0.1 added").await;
     assert!(
-        u128::try_from(texts.len() - 1).unwrap() <= most,
+        u128::try_from(texts.len() - 1).unwrap() <= maximum,
         "{texts:?}"
     );
     assert!(texts.len() > 1);
 }
 
-/// Runs the next test in a process of its own that may have few files open.
+/// Runs the next test in its own process with a limit of 64 open files.
 #[test]
 fn listener_without_descriptors_fails_and_recovers() {
     let program = std::env::current_exe().unwrap();
@@ -219,7 +220,7 @@ fn listener_without_descriptors_fails_and_recovers() {
 }
 
 #[tokio::test]
-#[ignore = "it opens every file that the process may open: the test above runs it"]
+#[ignore = "uses up the descriptors of the process; the test above runs it"]
 async fn listener_in_process_without_descriptors() {
     let router = listening("192.168.0.254", ROUTER).await;
     let mut events = router.events();

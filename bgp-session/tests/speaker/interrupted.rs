@@ -1,4 +1,4 @@
-//! Commands whose futures are dropped, or that others overtake, before they have ended.
+//! Commands whose futures are dropped, or that other commands overtake, before they complete.
 
 use std::pin::pin;
 
@@ -10,14 +10,14 @@ use crate::{
     within,
 };
 
-/// Gives the peer's task, which does not run meanwhile, more commands than a short queue takes.
+/// Sends more commands to the peer's task, which does not run meanwhile, than a short queue would hold.
 fn fill_queue(peer: &Peer) {
     for _ in 0..20 {
         peer.refresh(Family::IPV4_UNICAST);
     }
 }
 
-/// A router that accepts dynamic peers, and two nodes that have come up.
+/// Returns a router that accepts dynamic peers, and two nodes with Established sessions.
 async fn router_with_dynamic_peers() -> (Speaker, Vec<Speaker>) {
     let router = listening("192.168.0.254", ROUTER).await;
     let template = PeerConfig::new(address("127.7.0.0"), Asn::new(64512));
@@ -86,7 +86,7 @@ async fn shutdown_ends_every_session_if_it_is_not_awaited() {
     }
 }
 
-/// A configuration that the speaker shows as the peer's is the one of its session.
+/// The configuration that the speaker returns is the one that the session uses.
 #[tokio::test]
 async fn update_takes_effect_behind_a_full_queue() {
     let (router, node) = router_and_node().await;
@@ -99,7 +99,7 @@ async fn update_takes_effect_behind_a_full_queue() {
     update.apply().unwrap();
     let change = node.update_peer(config).unwrap();
     assert!(change.change().is_empty());
-    // The hold time counts from the next session on.
+    // RFC 4271 section 4.2: the hold time is negotiated in the OPEN, so that it changes with the next session.
     peer.reset("");
     let status = within(peer.wait_for(|status| {
         let negotiated = status.negotiated.as_ref();

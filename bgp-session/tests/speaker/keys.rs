@@ -1,4 +1,4 @@
-//! TCP MD5 keys on the listening sockets (RFC 2385) while peers come and go.
+//! TCP MD5 keys of listening sockets (RFC 2385) while peers are added and removed.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use crate::{
     up_or_not, within,
 };
 
-/// Returns `true` if a peer that does not sign is sent an OPEN.
+/// Returns `true` if a peer without a key receives an OPEN.
 async fn opens_unsigned(from: &str, router: &Speaker) -> bool {
     match connect_unsigned(from, router.listeners()[0]).await {
         Some(mut stream) => within(stream.read_exact(&mut [0; 19])).await.is_ok(),
@@ -22,7 +22,7 @@ async fn opens_unsigned(from: &str, router: &Speaker) -> bool {
     }
 }
 
-/// Returns whether a node at `NODE` establishes a session with `router` if it signs with this key.
+/// Dials `router` from `NODE` with this key. Returns the error of the first failed attempt.
 async fn comes_up_with(router: &Speaker, text: &str) -> Result<(), String> {
     let node = listening("192.168.0.111", NODE).await;
     let peer = node.add_peer(dialled(NODE, router).with_md5_key(key(text)));
@@ -59,7 +59,7 @@ async fn key_of_removed_peer_is_deleted_if_removal_is_not_awaited() {
     assert!(opens_unsigned(NODE, &router).await);
 }
 
-/// The prefix of one address and the peer with this address share one key in the kernel.
+// A prefix of one address and the peer with this address share one key in the kernel.
 #[tokio::test]
 async fn removed_peer_leaves_key_of_its_prefix() {
     let router = listening("192.168.0.254", ROUTER).await;
@@ -88,7 +88,7 @@ async fn removed_prefix_leaves_key_of_peer() {
     assert_eq!(comes_up_with(&router, "own").await, Ok(()));
 }
 
-/// The second listener has no memory for another key: the first one must not keep it.
+// The IPv6 listener has no memory for another key, so that the IPv4 listener must not keep it either.
 #[tokio::test]
 async fn refused_peer_leaves_no_key() {
     let builder = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap());
@@ -107,11 +107,11 @@ async fn refused_peer_leaves_no_key() {
     let refused = router.add_peer(passive(NODE).with_md5_key(key("secret")));
     assert!(matches!(refused, Err(AddPeerError::Key(_))));
     let connected = connect_unsigned(NODE, router.listeners()[0]).await;
-    assert!(connected.is_some(), "the kernel drops what is not signed");
+    assert!(connected.is_some(), "the kernel drops unsigned segments");
 }
 
 #[tokio::test]
-async fn key_of_gone_dynamic_peer_is_that_of_its_prefix() {
+async fn key_of_removed_dynamic_peer_is_that_of_its_prefix() {
     let router = listening("192.168.0.254", ROUTER).await;
     let template = passive("127.0.0.0").with_md5_key(key("prefix"));
     let prefix = "127.0.0.0/8".parse().unwrap();
@@ -136,9 +136,9 @@ async fn key_of_gone_dynamic_peer_is_that_of_its_prefix() {
     assert_eq!(up_or_not(&peer).await, Ok(()));
 }
 
-/// The connection is made before the peer is added and accepted after that.
+/// The connection is made before the peer is added, and accepted afterwards.
 #[tokio::test]
-async fn unsigned_connection_that_waits_is_not_sent_an_open() {
+async fn waiting_unsigned_connection_receives_no_open() {
     let router = listening("192.168.0.254", ROUTER).await;
     let socket = socket2::Socket::new(
         socket2::Domain::IPV4,
@@ -148,7 +148,7 @@ async fn unsigned_connection_that_waits_is_not_sent_an_open() {
     .unwrap();
     let node = SocketAddr::new(address(NODE), 0);
     socket.bind(&node.into()).unwrap();
-    // It blocks: the router, on the same thread, accepts nothing before the peer is there.
+    // A blocking connect: the router, on the same thread, cannot accept before the peer is added.
     socket.connect(&router.listeners()[0].into()).unwrap();
     router
         .add_peer(passive(NODE).with_md5_key(key("secret")))

@@ -10,7 +10,7 @@ use crate::{
     NODE, ROUTER, address, connect_unsigned, dialled, key, listening, passive, up_or_not, within,
 };
 
-/// A speaker without listeners.
+/// Starts a speaker without listeners.
 async fn router() -> Speaker {
     let builder = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap());
     builder.spawn().await.unwrap()
@@ -49,7 +49,7 @@ async fn added_listener_has_keys_of_present_peers() {
 }
 
 #[tokio::test]
-async fn removed_listener_refuses_connections_and_leaves_sessions() {
+async fn removed_listener_refuses_connections_and_keeps_sessions() {
     let router = router().await;
     let listener = router.add_listener(any_port(ROUTER), Some("lo")).unwrap();
     router.add_peer(passive(NODE)).unwrap();
@@ -64,12 +64,12 @@ async fn removed_listener_refuses_connections_and_leaves_sessions() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     within(node.flush()).await;
     assert_eq!(up_or_not(&peer).await, Ok(()));
-    // Its address can be bound again at once.
+    // The address can be bound again at once, although the session of the old listener is still up.
     assert_eq!(router.add_listener(listener, None).unwrap(), listener);
 }
 
 #[tokio::test]
-async fn listener_on_used_address_is_refused() {
+async fn listener_on_used_address_returns_error() {
     let router = listening("192.168.0.254", ROUTER).await;
     let listener = router.listeners()[0];
     let error = router.add_listener(listener, None).unwrap_err();
@@ -79,7 +79,7 @@ async fn listener_on_used_address_is_refused() {
 }
 
 #[tokio::test]
-async fn listener_after_shutdown_is_refused() {
+async fn listener_after_shutdown_returns_error() {
     let router = router().await;
     within(router.shutdown(Shutdown::administrative(""))).await;
     let error = router.add_listener(any_port(ROUTER), None).unwrap_err();

@@ -1,4 +1,4 @@
-//! Many changes and many sessions at once: the cases L08 and L09 of the catalogue.
+//! Many changes and many sessions at the same time: cases L08 and L09 of the test catalogue.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ fn route(number: u32, version: u32) -> Route {
     Route::new(prefix.into()).with_multi_exit_disc(version)
 }
 
-/// Ten thousand routes that are withdrawn and announced again, over and over: at rest the peer holds what is announced.
+/// Announces and withdraws 10,000 routes 20 times. Afterwards the peer holds exactly the announced routes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn routes_that_flap() {
+async fn flapping_routes_converge() {
     let (sender, mut events) = mpsc::channel(1);
     let router = delivering(sender).await;
     router
@@ -30,7 +30,7 @@ async fn routes_that_flap() {
         let mut table = AdjRibIn::new();
         while let Some(event) = receive_session_event(&mut events).await {
             table.apply(&event, |_| {});
-            // The last change of all.
+            // This route is announced after all others.
             if table.route(&last).is_some() {
                 break;
             }
@@ -60,19 +60,18 @@ async fn routes_that_flap() {
         .routes()
         .map(|(nlri, route)| (nlri, route.attributes.multi_exit_disc))
         .collect();
-    let announced = third
+    let announced: Vec<_> = third
         .iter()
-        .map(|route| (route.destination().to_nlri(None), Some(99)));
-    let announced: Vec<_> = announced
+        .map(|route| (route.destination().to_nlri(None), Some(99)))
         .chain([(route(20_000, 0).destination().to_nlri(None), Some(0))])
         .collect();
     assert_eq!(held, announced);
     assert_eq!(peer.status().statistics.established, 1);
 }
 
-/// A hundred sessions with a thousand routes, all of which are reset at once.
+/// Resets 100 sessions with 1,000 routes at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_sessions_are_reset() {
+async fn hundred_reset_sessions_come_up_again() {
     let router = listening("192.168.0.254", "0.0.0.0").await;
     let port = router.listeners()[0].port();
     let template = PeerConfig::new(address("127.3.0.0"), Asn::new(64512));
@@ -91,10 +90,10 @@ async fn a_hundred_sessions_are_reset() {
             node.add_peer(config).unwrap()
         })
         .collect();
-    let up = async |least: u64| {
+    let up = async |minimum: u64| {
         for peer in &peers {
             let up = peer.wait_for(|status| {
-                status.state == State::Established && status.statistics.established >= least
+                status.state == State::Established && status.statistics.established >= minimum
             });
             within(up).await.unwrap();
         }
@@ -109,7 +108,7 @@ async fn a_hundred_sessions_are_reset() {
         .expect("up again in ten seconds");
     within(node.flush()).await;
     assert_eq!(router.peers().len(), 100);
-    // Counters alone wake nobody.
+    // Counters alone wake no watcher of the status, so that they are polled.
     let all = async {
         let has_all = |peer: &Peer| {
             let statistics = peer.status().statistics;

@@ -1,4 +1,4 @@
-//! The speaker's own AS number and BGP Identifier change while it runs.
+//! Changes of the speaker's AS number and BGP Identifier while it runs.
 
 use bgp_session::{LocalConfig, Peer, PeerConfig, State};
 use bgp_wire::{Asn, RouterId};
@@ -14,7 +14,7 @@ async fn established_with(peer: &Peer, router_id: RouterId) {
 }
 
 #[tokio::test]
-async fn new_router_id_resets_sessions_without_their_own() {
+async fn new_router_id_resets_only_sessions_that_use_it() {
     let node = listening("192.168.0.111", NODE).await;
     let id = |text: &str| -> RouterId { text.parse().unwrap() };
     let (old, own, new) = (id("192.168.0.111"), id("192.168.0.9"), id("192.168.0.112"));
@@ -45,7 +45,7 @@ async fn new_router_id_resets_sessions_without_their_own() {
     assert_eq!(down, "the peer sent Cease/Other Configuration Change (6/6)");
     assert_eq!(peers[1].0.status().established_since, since);
     assert_eq!(peers[1].1.status().statistics.established, 1);
-    // A peer that is added later.
+    // A peer that is added later must also see the new identifier.
     let router = listening("1.1.1.3", "127.8.0.3").await;
     let seen = router.add_peer(passive(NODE)).unwrap();
     node.add_peer(dialled(NODE, &router)).unwrap();
@@ -53,7 +53,7 @@ async fn new_router_id_resets_sessions_without_their_own() {
 }
 
 #[tokio::test]
-async fn new_local_as_lets_a_refused_session_come_up() {
+async fn new_local_as_permits_refused_session() {
     let node = listening("192.168.0.111", NODE).await;
     node.set_local(LocalConfig {
         asn: Asn::new(64513),
@@ -73,7 +73,6 @@ async fn new_local_as_lets_a_refused_session_come_up() {
     assert_eq!(status.negotiated.unwrap().local_as, Asn::new(64512));
 }
 
-/// The same values again change nothing.
 #[tokio::test]
 async fn equal_local_configuration_resets_nothing() {
     let (router, node) = crate::router_and_node().await;

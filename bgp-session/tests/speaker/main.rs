@@ -1,4 +1,4 @@
-//! Speakers on loopback: real TCP, driven by this crate.
+//! Tests of the driver: speakers that exchange routes over TCP on loopback.
 
 #![cfg(test)]
 
@@ -31,12 +31,12 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// An iBGP peer that is waited for, not dialled.
+/// Returns the configuration of a passive iBGP peer, which dials us.
 fn passive(from: &str) -> PeerConfig {
     PeerConfig::new(address(from), Asn::new(64512)).with_passive(true)
 }
 
-/// A passive router that keeps what it is told, and a node that announces to it.
+/// Returns a passive router that delivers UPDATEs, and a node with an Established session to it.
 async fn router_and_node() -> (Speaker, Speaker) {
     let router = Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
         .with_listener(SocketAddr::new(address(ROUTER), 0))
@@ -51,7 +51,7 @@ async fn router_and_node() -> (Speaker, Speaker) {
         .await
         .unwrap();
     let port = router.listeners()[0].port();
-    // A loopback address is no legal next hop (RFC 4271 section 6.3).
+    // A loopback address is not a valid next hop (RFC 4271 section 6.3).
     let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
         .with_port(port)
         .with_source_address(address(NODE))
@@ -67,7 +67,7 @@ fn key(text: &str) -> Md5Key {
     Md5Key::new(text).unwrap()
 }
 
-/// Connects from `from` without a key. Returns `None` if the kernel drops the segments, as it does if it has a key.
+/// Connects from `from` without a key. Returns `None` if the kernel drops the segments because a key is set.
 async fn connect_unsigned(from: &str, listener: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((address(from), 0).into()).unwrap();
@@ -80,20 +80,24 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
+/// Returns the output of `future`. Panics after 20 seconds.
 async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future)
         .await
+        // Far above the slowest test on a busy machine, so that only a hang reaches it.
         .expect("in time")
 }
 
-/// A speaker that listens on this address.
+/// Starts a speaker that listens on this address.
 async fn listening(id: &str, on: &str) -> Speaker {
-    let builder = Speaker::builder(Asn::new(64512), id.parse().unwrap());
-    let builder = builder.with_listener(SocketAddr::new(address(on), 0));
-    builder.spawn().await.unwrap()
+    Speaker::builder(Asn::new(64512), id.parse().unwrap())
+        .with_listener(SocketAddr::new(address(on), 0))
+        .spawn()
+        .await
+        .unwrap()
 }
 
-/// A router that tells everything that happens.
+/// Starts a router that sends every event to `events`.
 async fn delivering(events: mpsc::Sender<SpeakerEvent>) -> Speaker {
     Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
         .with_listener(SocketAddr::new(address(ROUTER), 0))
@@ -103,7 +107,7 @@ async fn delivering(events: mpsc::Sender<SpeakerEvent>) -> Speaker {
         .unwrap()
 }
 
-/// The peer at `to`, to be dialled from `from`.
+/// Returns the configuration for dialling the speaker `to` from the address `from`.
 fn dialled(from: &str, to: &Speaker) -> PeerConfig {
     let listener = to.listeners()[0];
     PeerConfig::new(listener.ip(), Asn::new(64512))
@@ -112,7 +116,7 @@ fn dialled(from: &str, to: &Speaker) -> PeerConfig {
         .with_connect_retry(Duration::from_secs(1))
 }
 
-/// The status in which the session is up, or cannot come up.
+/// Waits until the session is Established, or returns the error of the first failed attempt.
 async fn up_or_not(peer: &Peer) -> Result<(), String> {
     let status =
         peer.wait_for(|status| status.state == State::Established || status.last_error.is_some());
@@ -123,7 +127,7 @@ async fn up_or_not(peer: &Peer) -> Result<(), String> {
     }
 }
 
-/// Returns the next event of a session, or `None` once the speaker is gone.
+/// Returns the next event of a session, or `None` after the speaker has ended.
 async fn next_session_event(events: &mut Events) -> Option<SessionEvent> {
     loop {
         if let SpeakerEvent::Session { event, .. } = events.next().await? {
@@ -141,7 +145,7 @@ async fn receive_session_event(events: &mut mpsc::Receiver<SpeakerEvent>) -> Opt
     }
 }
 
-/// What the next UPDATE announces and withdraws, as text.
+/// Returns the announced and the withdrawn routes of the next UPDATE as text.
 async fn next_update(events: &mut Events) -> (String, String) {
     loop {
         let Some(SessionEvent::Update(update)) = next_session_event(events).await else {

@@ -1,4 +1,4 @@
-//! From the first connection to the last.
+//! Sessions from the first connection to the shutdown.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn announces_withdraws_and_refreshes() {
+async fn routes_are_announced_refreshed_and_withdrawn() {
     let (router, node) = router_and_node().await;
     let mut events = router.events();
     let route = Route::new("192.168.10.1/32".parse().unwrap())
@@ -52,7 +52,7 @@ async fn announces_withdraws_and_refreshes() {
 }
 
 #[tokio::test]
-async fn many_routes_arrive_and_come_back_with_the_session() {
+async fn many_routes_are_announced_again_in_next_session() {
     let (router, node) = router_and_node().await;
     let mut events = router.events();
     let prefix = |number: u32| {
@@ -82,7 +82,7 @@ async fn many_routes_arrive_and_come_back_with_the_session() {
 }
 
 #[tokio::test]
-async fn hostile_octets_and_strangers_do_not_touch_a_session() {
+async fn malformed_octets_and_unknown_hosts_leave_session_up() {
     let (router, node) = router_and_node().await;
     let listener = router.listeners()[0];
     let session = node
@@ -90,14 +90,14 @@ async fn hostile_octets_and_strangers_do_not_touch_a_session() {
         .unwrap()
         .status()
         .established_since;
-    // An address that is no peer is closed without a word.
+    // A connection from an unknown address is closed without an OPEN.
     let stranger = tokio::net::TcpSocket::new_v4().unwrap();
     stranger.bind("127.0.0.9:0".parse().unwrap()).unwrap();
     let mut stranger = within(stranger.connect(listener)).await.unwrap();
     let mut answer = Vec::new();
     within(stranger.read_to_end(&mut answer)).await.unwrap();
     assert_eq!(answer, b"");
-    // The peer's own address may be anybody behind it.
+    // Any process at the peer's address can connect, so that these octets reach a connection of the session.
     for garbage in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         &[0xff; 18],
@@ -111,7 +111,10 @@ async fn hostile_octets_and_strangers_do_not_touch_a_session() {
         hostile.shutdown().await.unwrap();
         let mut answer = Vec::new();
         within(hostile.read_to_end(&mut answer)).await.ok();
-        assert!(answer.len() > 19, "our OPEN, and perhaps a NOTIFICATION");
+        assert!(
+            answer.len() > 19,
+            "an OPEN, possibly followed by a NOTIFICATION"
+        );
     }
     assert!(node.announce(&Route::new("192.168.10.1/32".parse().unwrap())));
     within(node.flush()).await;
@@ -126,9 +129,8 @@ async fn hostile_octets_and_strangers_do_not_touch_a_session() {
     within(router.shutdown(Shutdown::administrative(""))).await;
 }
 
-/// What is wrong, and what would be right.
 #[tokio::test]
-async fn refusals_say_what_does_not_fit() {
+async fn refused_open_is_reported_with_both_values() {
     let node = listening("192.168.0.111", "127.0.0.1").await;
     for (number, asn, router_id, why) in [
         (
@@ -160,7 +162,7 @@ async fn refusals_say_what_does_not_fit() {
 }
 
 #[tokio::test]
-async fn peers_that_cannot_be_reached_are_said() {
+async fn unreachable_peer_and_used_listener_are_reported() {
     let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
         .spawn()
         .await
@@ -201,10 +203,9 @@ async fn peers_that_cannot_be_reached_are_said() {
     within(node.shutdown(Shutdown::administrative(""))).await;
 }
 
-/// A peer that dials as soon as its session has ended is not accepted by a speaker that is about to go: it would have sent
-/// its OPEN to nobody.
+// OpenBGPD 7.7 keeps an OPEN that it could not send on a reset connection, and later sends it twice.
 #[tokio::test]
-async fn a_speaker_that_stops_accepts_nobody() {
+async fn stopping_speaker_refuses_connection_after_session_end() {
     let node = listening("192.168.0.111", NODE).await;
     node.add_peer(passive(ROUTER)).unwrap();
     let listener = node.listeners()[0];
@@ -226,7 +227,7 @@ async fn a_speaker_that_stops_accepts_nobody() {
     assert_eq!(again.err(), Some(std::io::ErrorKind::ConnectionRefused));
 }
 
-/// Both sides dial each other: one session comes up and stays.
+// RFC 4271 section 6.8: if both sides dial, collision detection closes one of the two connections.
 #[tokio::test]
 async fn simultaneous_opens_leave_one_session() {
     for round in 0..20 {

@@ -1,5 +1,5 @@
-//! What the sockets are asked for: keys (RFC 2385, RFC 5925), hops (RFC 5082), ports; and a peer that takes nothing
-//! (RFC 9687).
+//! Socket options of connections: keys (RFC 2385, RFC 5925), hops (RFC 5082), ports and devices; and a peer that does not
+//! read (RFC 9687).
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::{
 
 const LATE: &str = "the connection did not come up in time";
 
-/// RFC 2385: with the same key on both ends the session comes up; with another one, or one on one side, nothing is heard.
+// RFC 2385 section 2: segments without a valid signature are dropped silently, so that the attempt times out.
 #[tokio::test]
-async fn md5_keys() {
+async fn md5_session_comes_up_only_with_equal_keys() {
     for (ours, theirs, up) in [
         (Some("secret"), Some("secret"), true),
         (Some("secret"), Some("other"), false),
@@ -45,9 +45,9 @@ async fn md5_keys() {
     }
 }
 
-/// A socket of IPv6 knows IPv4 peers by other addresses; and a whole network may have one key.
+// An IPv6 socket has the mapped addresses of IPv4 peers, and so have the networks of its keys.
 #[tokio::test]
-async fn md5_keys_of_mapped_addresses_and_networks() {
+async fn md5_key_of_network_applies_to_mapped_addresses() {
     let router = listening("192.168.0.254", "::").await;
     let node = listening("192.168.0.111", NODE).await;
     let template = passive("127.0.0.0").with_md5_key(key("secret"));
@@ -70,9 +70,8 @@ async fn md5_keys_of_mapped_addresses_and_networks() {
     );
 }
 
-/// Both sides change the key of a session that is up: it stays.
 #[tokio::test]
-async fn md5_keys_that_change() {
+async fn changed_md5_key_keeps_session() {
     let router = listening("192.168.0.254", ROUTER).await;
     let node = listening("192.168.0.111", NODE).await;
     router
@@ -97,9 +96,9 @@ async fn md5_keys_that_change() {
     assert_eq!(peer.status().established_since, since);
 }
 
-/// RFC 5082: what has come further than it may is not answered.
+// RFC 5082 section 3: packets below the minimum TTL are dropped silently.
 #[tokio::test]
-async fn hops() {
+async fn peer_beyond_maximum_hops_gets_no_answer() {
     for (theirs, up) in [(true, true), (false, false)] {
         let router = listening("192.168.0.254", ROUTER).await;
         let node = listening("192.168.0.111", NODE).await;
@@ -117,7 +116,7 @@ async fn hops() {
 }
 
 #[tokio::test]
-async fn tcp_ao_is_had_or_refused_and_never_left_out() {
+async fn tcp_ao_key_is_set_or_refused() {
     let node = listening("192.168.0.111", NODE).await;
     let ao = AoKey::new(1, 2, AoAlgorithm::HmacSha1, "secret").unwrap();
     assert_eq!(format!("{ao:?}"), "AoKey(1, 2, HmacSha1, ***)");
@@ -137,10 +136,8 @@ async fn tcp_ao_is_had_or_refused_and_never_left_out() {
     assert!(node.peers().is_empty());
 }
 
-/// The connection comes from where it is said to come from.
-/// What arrives through another device is not for a listener that has one.
 #[tokio::test]
-async fn listeners_on_a_device() {
+async fn device_listener_accepts_through_device() {
     let bind = |device: &str| {
         Speaker::builder(Asn::new(64512), "192.168.0.254".parse().unwrap())
             .with_device_listener((address(ROUTER), 0).into(), device)
@@ -159,7 +156,7 @@ async fn listeners_on_a_device() {
 }
 
 #[tokio::test]
-async fn source_ports_and_devices() {
+async fn dial_uses_source_port_and_device() {
     let listener = tokio::net::TcpListener::bind((ROUTER, 0)).await.unwrap();
     let node = listening("192.168.0.111", NODE).await;
     let free = std::net::TcpListener::bind((NODE, 0))
@@ -180,8 +177,8 @@ async fn source_ports_and_devices() {
     assert!(error.contains("cannot dial through nowhere"), "{error}");
 }
 
-/// Establishes a session, and sends KEEPALIVEs without an end.
-async fn takes_nothing(node: &Speaker, from: &str) {
+/// Establishes a session and sends KEEPALIVEs forever, without reading.
+async fn send_keepalives_without_reading(node: &Speaker, from: &str) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.bind((address(from), 0).into()).unwrap();
@@ -201,9 +198,9 @@ async fn takes_nothing(node: &Speaker, from: &str) {
     std::future::pending::<()>().await;
 }
 
-/// A peer that sends KEEPALIVEs and takes nothing: its session ends, and costs no memory before; another one's is as it was.
+// RFC 9687: the KEEPALIVEs of the peer restart the hold timer, so that only the send hold timer ends the session.
 #[tokio::test]
-async fn a_peer_that_takes_nothing() {
+async fn peer_that_does_not_read_ends_only_its_session() {
     let node = listening("192.168.0.111", NODE).await;
     let routes: Vec<_> = (0..600_000_u32)
         .map(|number| {
@@ -221,7 +218,7 @@ async fn a_peer_that_takes_nothing() {
     let mut events = router.events();
     let other = node.add_peer(dialled(NODE, &router)).unwrap();
 
-    let keepalives = takes_nothing(&node, "127.0.0.9");
+    let keepalives = send_keepalives_without_reading(&node, "127.0.0.9");
     let ended = async {
         lazy.wait_for(|status| status.state == State::Established)
             .await
@@ -232,11 +229,11 @@ async fn a_peer_that_takes_nothing() {
     };
     let status = tokio::select! {
         status = within(ended) => status,
-        () = keepalives => panic!("it never ends"),
+        () = keepalives => panic!("the KEEPALIVEs never end"),
     };
     let error = status.last_error.unwrap();
     assert!(error.contains("Send Hold Timer Expired"), "{error}");
-    // The other one has everything meanwhile.
+    // The other peer has received every route meanwhile.
     let mut table = bgp_session::AdjRibIn::new();
     let mut count = 0;
     while count < 600_000 {

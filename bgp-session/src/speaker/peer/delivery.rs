@@ -1,4 +1,4 @@
-//! Delivery of a peer's events to the channel of `SpeakerBuilder::with_event_sender`: none is lost, and none blocks the task.
+//! Delivery of a peer's events to the channel of `SpeakerBuilder::with_event_sender`, without loss and without blocking.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::super::event::SpeakerEvent;
 
-/// Events that the application has not taken. While there are any, the peer is not read from.
+/// The events that wait for room in the channel. While any wait, the task does not read from the peer.
 pub(super) struct Delivery {
     channel: Option<mpsc::Sender<SpeakerEvent>>,
     undelivered: VecDeque<SpeakerEvent>,
@@ -22,13 +22,14 @@ impl Delivery {
         }
     }
 
+    /// Adds an event, unless the application has no channel.
     pub(super) fn push(&mut self, event: &SpeakerEvent) {
         if self.channel.is_some() {
             self.undelivered.push_back(event.clone());
         }
     }
 
-    /// Returns `true` if the application has taken every event.
+    /// Returns `true` if no event waits.
     pub(super) fn is_empty(&self) -> bool {
         self.undelivered.is_empty()
     }
@@ -37,6 +38,7 @@ impl Delivery {
     pub(super) fn try_deliver(&mut self) {
         let Some(channel) = &self.channel else { return };
         while !self.undelivered.is_empty() {
+            // A permit first, so that no event is taken out of the queue before the channel has room for it.
             match channel.try_reserve() {
                 Ok(permit) => {
                     if let Some(event) = self.undelivered.pop_front() {
@@ -49,28 +51,29 @@ impl Delivery {
         }
     }
 
-    /// Waits for room in the channel and delivers one event. Cancel safe: an event stays here until it is sent.
+    /// Waits for room in the channel and delivers one event. Cancel safe: an event stays in the queue until it is sent.
     pub(super) async fn deliver_next(&mut self) {
         let Some(channel) = &self.channel else {
             return pending().await;
         };
         match channel.reserve().await {
-            // Permits go to waiting tasks in turn: one that is given back unused would only wake the next one early.
-            Ok(permit) => {
-                if let Some(event) = self.undelivered.pop_front() {
-                    permit.send(event);
-                }
-            }
+            // The permit is used at once: if it were returned, it would go to the next waiting task, and no task would
+            // progress.
+            Ok(permit) => match self.undelivered.pop_front() {
+                Some(event) => permit.send(event),
+                None => debug_assert!(false, "callers wait only if an event does"),
+            },
             // The application has dropped its receiver.
             Err(_) => self.undelivered.clear(),
         }
     }
 
-    /// Delivers the rest, unless the application takes nothing for [`FINAL_DELIVERY_TIMEOUT`].
+    /// Delivers the remaining events. Discards what the application has not taken after [`FINAL_DELIVERY_TIMEOUT`].
     pub(super) async fn finish(&mut self) {
         let Some(channel) = &self.channel else { return };
         let all = async {
             for event in self.undelivered.drain(..) {
+                // An error means that the application has dropped its receiver.
                 channel.send(event).await.ok();
             }
         };
@@ -78,5 +81,5 @@ impl Delivery {
     }
 }
 
-/// The time that the application has to take the last events of a peer whose task ends.
+/// The maximum time for the application to take the last events of a peer whose task ends.
 const FINAL_DELIVERY_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! A peer's status and log lines: what its session's events mean to people.
+//! A peer's status and log lines, derived from the events of its session.
 
 use std::io;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ pub(super) struct Report {
     established_since: Option<Instant>,
     last_error: Option<String>,
     last_down: Option<DownReason>,
-    /// The cause of a failed dial, while its end is being reported to the session.
+    /// The cause of a failed dial, until the session has reported the failure.
     dial_error: Option<String>,
 }
 
@@ -57,6 +57,7 @@ impl Report {
         (report, receiver)
     }
 
+    /// Publishes the configured parts of the status.
     pub(super) fn configure(&self, config: &PeerConfig) {
         self.status.send_modify(|status| {
             status.remote_as = config.remote_as();
@@ -64,12 +65,12 @@ impl Report {
         });
     }
 
-    /// Returns the session, if it is Established.
+    /// Returns the session if it is Established, or `None`.
     pub(super) fn session(&self) -> Option<SessionId> {
         self.session
     }
 
-    /// Notes that the task has failed, which ends the session.
+    /// Records that the task has failed, which ends the session.
     pub(super) fn fail(&mut self, error: &str) {
         self.session = None;
         self.established_since = None;
@@ -83,11 +84,12 @@ impl Report {
         self.dial_error = Some(format!("cannot connect: {error}"));
     }
 
+    /// Discards the cause of a failed dial.
     pub(super) fn dial_reported(&mut self) {
         self.dial_error = None;
     }
 
-    /// Logs an event and notes what it changes in the status.
+    /// Logs an event and records its effect on the status.
     pub(super) fn follow(&mut self, event: &SessionEvent, peering: &Peering) {
         let peer = self.peer;
         match event {
@@ -101,6 +103,7 @@ impl Report {
                 tracing::info!(%peer, %session, hold_time = %negotiated.hold_time, "up");
                 self.session = Some(*session);
                 self.established_since = Some(now());
+                // `last_down` stays: it is history, while `last_error` is a present problem.
                 self.last_error = None;
             }
             SessionEvent::Down {
@@ -115,12 +118,13 @@ impl Report {
             SessionEvent::Failed { reason } => {
                 let error = self.explain(reason, peering.session());
                 tracing::info!(%peer, "attempt failed: {error}");
-                // The end of a second connection beside an Established one is not the session's.
+                // RFC 4271 section 6.8: a second connection that loses a collision does not affect the Established one.
                 if self.established_since.is_none() {
                     self.last_error = Some(error);
                     self.last_down = Some(reason.clone());
                 }
             }
+            // The peer controls the number of faults, so that they must not fill the log.
             SessionEvent::UpdateFault(fault) => {
                 tracing::debug!(%peer, "{}: {:?}", fault.error, fault.treatment);
             }
@@ -131,6 +135,7 @@ impl Report {
             SessionEvent::StaleRoutesLongLived(families) => {
                 tracing::debug!(%peer, %families, "stale routes are long-lived stale now");
             }
+            // One line per UPDATE would cost more than its processing.
             SessionEvent::Update(_)
             | SessionEvent::RefreshBegins(_)
             | SessionEvent::RefreshEnds(_)
@@ -138,23 +143,25 @@ impl Report {
         }
     }
 
-    /// Returns the cause of a failed attempt, with what the driver and the configuration add to it.
+    /// Returns the cause of a failed attempt, with details from the driver and the configuration.
     fn explain(&self, reason: &DownReason, session: &Session) -> String {
+        // The session only learns that the connection was closed; the system's error is more precise.
         if let Some(error) = &self.dial_error {
             return error.clone();
         }
         let (config, statistics) = (session.config(), session.statistics());
-        let refused = |with: Reason| matches!(reason, DownReason::Local(it) if it.reason == with);
+        let refused_for =
+            |expected: Reason| matches!(reason, DownReason::Local(it) if it.reason == expected);
         match (reason, statistics.peer_as, statistics.peer_router_id) {
-            // The kernel silently drops segments that are signed with another key, or not at all.
+            // RFC 2385 section 2: segments without a valid signature are dropped silently, so that only a timeout shows.
             (DownReason::TimedOut, ..) if config.transport.md5_key.is_some() => {
                 format!("{reason}; TCP MD5 is configured: the peer's key may differ")
             }
-            (_, Some(peer), _) if refused(Reason::BAD_PEER_AS) => {
+            (_, Some(peer), _) if refused_for(Reason::BAD_PEER_AS) => {
                 let expected = config.remote_as();
                 format!("{reason}: its OPEN has AS {peer}, configured is AS {expected}")
             }
-            (_, _, Some(peer)) if refused(Reason::BAD_BGP_IDENTIFIER) => {
+            (_, _, Some(peer)) if refused_for(Reason::BAD_BGP_IDENTIFIER) => {
                 let ours = config.local(session.local()).router_id;
                 format!("{reason}: its OPEN has {peer}, ours is {ours}")
             }
@@ -162,12 +169,14 @@ impl Report {
         }
     }
 
-    /// Publishes the status. Watchers wake only if more than counters has changed.
+    /// Publishes the status. Wakes watchers only if more than the counters changed.
     pub(super) fn publish(&self, peering: &Peering) {
         let session = peering.session();
         let negotiated = session.shared_negotiated();
         let (skipped, up_to_date) = (peering.skipped(), peering.is_up_to_date());
         self.status.send_if_modified(|status| {
+            // Counters change with every message, which is too often to wake a watcher. `negotiated` changes only with
+            // the state.
             let changed = status.state != session.state()
                 || status.up_to_date != up_to_date
                 || status.established_since != self.established_since

@@ -13,8 +13,9 @@ use crate::output::{DownReason, SessionEvent};
 use crate::peering::Peering;
 
 impl PeerTask {
-    /// Gives up the session and its connections after a panic, and reports it. `error` is the message of the panic, and
-    /// `retry_in` the time until the task starts again. Commands and events that wait are kept.
+    /// Discards the session and its connections after a panic, and reports the failure. Keeps pending commands and events.
+    ///
+    /// `error` is the message of the panic, and `retry_in` the time until the task restarts.
     pub(in super::super) fn fail(&mut self, error: &str, retry_in: Duration) {
         let session = self.peering.session();
         let retains = session.retains_routes();
@@ -22,15 +23,15 @@ impl PeerTask {
         let established = self.report.session();
         self.dial = None;
         self.links.clear();
-        // The callers learn that the session is not up.
+        // Dropping the senders tells the callers that no session is up.
         self.flushes.clear();
         self.deadline = None;
         let failed = self.take_peering();
-        // Nothing is known of the state that the panic has left. If its place in the table cannot be given up, withdrawals
-        // stay in the table, which costs memory only.
+        // The panic may have left any state, so that this may panic again. If the position in the table cannot be released,
+        // withdrawals stay in the table, which only costs memory.
         let close = || failed.close(&mut &self.shared.rib);
         if catch_unwind(AssertUnwindSafe(close)).is_err() {
-            tracing::error!(peer = %self.address, "cannot give up the peer's place in the table");
+            tracing::error!(peer = %self.address, "cannot release the peer's position in the table");
         }
         let peer = self.address;
         if let Some(session) = established {
@@ -53,7 +54,7 @@ impl PeerTask {
         });
     }
 
-    /// Waits, in which time connections are refused. Returns the reason if the peer is removed meanwhile.
+    /// Waits for the restart, and refuses connections meanwhile. Returns the reason if the peer is removed, otherwise `None`.
     pub(in super::super) async fn wait_to_restart(
         &mut self,
         wait: Duration,
@@ -72,11 +73,11 @@ impl PeerTask {
             match command {
                 Some(Command::Stop(_, reason)) => return Some(reason),
                 None => return Some(RemovalReason::ShutDown),
-                // The operator does not want to wait.
+                // A reset asks for a new session now, which ends the wait.
                 Some(Command::Reset(_)) => return None,
                 Some(Command::Drain(draining)) => self.draining = draining,
                 Some(Command::Accept(..)) => self.report_refusal(Refusal::PeerFailed),
-                // The callers of a flush learn that the session is not up. The registry has the configuration.
+                // A dropped flush tells its caller that no session is up. `renew` gets the configuration from the registry.
                 Some(
                     Command::Flush { .. }
                     | Command::Refresh(_)
@@ -87,7 +88,7 @@ impl PeerTask {
         }
     }
 
-    /// Prepares the task to be started again with the present configuration.
+    /// Prepares the task for its restart with the current configuration.
     pub(in super::super) fn renew(&mut self, local: LocalConfig, config: PeerConfig) {
         self.report.configure(&config);
         self.peering = Peering::new(new_session(&self.shared, local, config));

@@ -1,5 +1,6 @@
-//! The keys and the minimum TTL of listening sockets. They follow from the present configuration of all that may connect,
-//! never from the change that led to it.
+//! The keys and the minimum TTL of listening sockets, derived from the current configuration of all peers that may connect.
+//!
+//! They never depend on the change that led to the configuration.
 
 use std::collections::BTreeMap;
 
@@ -21,43 +22,45 @@ impl State {
         Ok(transport::check_keys(config)?)
     }
 
-    /// Sets the keys of connections from `net` on every listener to those of `config`. If one of them cannot be set, the
-    /// keys of the present configuration stay.
+    /// Sets the keys of connections from `net` on every listener to those of `config`. After an error, the keys of the
+    /// current configuration apply.
     pub(super) fn set_keys(&mut self, net: IpNet, config: &PeerConfig) -> Result<(), AddPeerError> {
         let keys = Keys::new(&config.transport);
         let set = self.listeners.set_keys(net, &keys);
+        // The listeners before the one that failed already have the new keys.
         if set.is_err() {
             self.restore_keys(net);
         }
         Ok(set?)
     }
 
-    /// Sets the keys of connections from `net` on every listener to those of the present configuration.
+    /// Sets the keys of connections from `net` on every listener to those of the current configuration.
     pub(super) fn derive_keys(&mut self, net: IpNet) -> Result<(), KeyError> {
         let keys = self.keys_of(net);
         self.listeners.set_keys(net, &keys)
     }
 
-    /// Does the same after a part of the configuration was removed, when an error cannot be returned.
+    /// Derives the keys like [`State::derive_keys`], and logs an error. For callers that cannot return it.
     pub(super) fn restore_keys(&mut self, net: IpNet) {
         if let Err(error) = self.derive_keys(net) {
             tracing::warn!(%net, %error, "cannot restore the keys of a listener");
         }
     }
 
-    /// Returns the keys of connections from exactly `net`. A peer and a prefix of one address share their keys in the
-    /// kernel; those of the peer count.
+    /// Returns the keys of connections from exactly `net`.
     fn keys_of(&self, net: IpNet) -> Keys {
-        let mut dynamic = self.dynamic.iter();
-        let template = || {
-            let known = dynamic.find(|known| known.prefix == net)?;
-            Some(&known.template)
-        };
-        let config = self.peer_with_keys(net).or_else(template);
-        config.map_or_else(Keys::default, |config| Keys::new(&config.transport))
+        // The kernel has one entry for a peer and a prefix of the same single address: the peer's keys take precedence.
+        self.peer_with_keys(net)
+            .or_else(|| {
+                self.dynamic
+                    .iter()
+                    .find(|known| known.prefix == net)
+                    .map(|known| &known.template)
+            })
+            .map_or_else(Keys::default, |config| Keys::new(&config.transport))
     }
 
-    /// Returns the configuration of the peer with exactly this address, unless its keys are those of its prefix.
+    /// Returns the configuration of the peer with exactly this address, or `None` if its keys are those of its prefix.
     pub(super) fn peer_with_keys(&self, net: IpNet) -> Option<&PeerConfig> {
         if net.prefix_len() != net.max_prefix_len() {
             return None;
@@ -66,31 +69,37 @@ impl State {
         has_own_keys(entry, &self.dynamic).then_some(&entry.config)
     }
 
-    /// Returns the keys of all that may connect.
+    /// Returns the keys of all peers that may connect.
     pub(super) fn all_keys(&self) -> BTreeMap<IpNet, Keys> {
-        let templates = self.dynamic.iter();
-        let templates = templates.map(|known| (known.prefix, &known.template));
+        let templates = self
+            .dynamic
+            .iter()
+            .map(|known| (known.prefix, &known.template));
         let own = self
             .peers
             .values()
             .filter(|entry| has_own_keys(entry, &self.dynamic))
             .map(|entry| (entry.config.address().into(), &entry.config));
-        // The keys of a peer replace those of the prefix of its address.
+        // `collect` keeps the last of equal networks, so that a peer's keys replace those of a prefix of its address.
         templates
             .chain(own)
             .map(|(net, config)| (net, Keys::new(&config.transport)))
             .collect()
     }
 
-    /// Sets the minimum TTL of the listeners to that of the present configuration.
+    /// Sets the minimum TTL of the listeners to that of the current configuration.
     pub(super) fn limit_ttl(&self) {
         self.listeners.limit_ttl(&self.hops());
     }
 
-    /// Returns the addresses that may connect, with the number of hops that each may be away.
+    /// Returns the addresses that may connect, each with its maximum distance in hops, or `None` without a limit.
     pub(super) fn hops(&self) -> Vec<(IpNet, Option<u8>)> {
-        let configured = self.peers.values().filter(|entry| entry.prefix.is_none());
-        let configured = configured.map(|entry| &entry.config);
+        // Listeners only look at the family of an address, so that a template represents its whole prefix.
+        let configured = self
+            .peers
+            .values()
+            .filter(|entry| entry.prefix.is_none())
+            .map(|entry| &entry.config);
         let templates = self.dynamic.iter().map(|known| &known.template);
         configured
             .chain(templates)
@@ -99,12 +108,13 @@ impl State {
     }
 }
 
-/// Returns `false` if the kernel finds the keys of a dynamic peer by its prefix, because they have not been changed.
+/// Returns `false` for a dynamic peer with the keys of its prefix, which the kernel already has.
 fn has_own_keys(entry: &PeerEntry, dynamic: &[DynamicPeers]) -> bool {
-    let mut dynamic = dynamic.iter();
-    let known = dynamic.find(|known| Some(known.prefix) == entry.prefix);
-    known.is_none_or(|known| {
-        let (shared, own) = (&known.template.transport, &entry.config.transport);
-        shared.md5_key != own.md5_key || shared.ao_key != own.ao_key
-    })
+    dynamic
+        .iter()
+        .find(|known| Some(known.prefix) == entry.prefix)
+        .is_none_or(|known| {
+            let (shared, own) = (&known.template.transport, &entry.config.transport);
+            shared.md5_key != own.md5_key || shared.ao_key != own.ao_key
+        })
 }

@@ -1,4 +1,4 @@
-//! Changes of the dynamic peers.
+//! Dynamic peers: the prefixes that are accepted, and their present peers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::super::event::{Refusal, RemovalReason};
 use super::super::handle::Peer;
 use super::super::shared::lock;
 use super::super::transport;
-use super::{PeerEntry, Registry, State};
+use super::{Registry, State};
 use crate::config::{PeerChange, PeerConfig};
 use crate::session::Shutdown;
 
@@ -23,6 +23,7 @@ impl Registry {
         template: PeerConfig,
         limit: usize,
     ) -> Result<(), AddPeerError> {
+        // Without host bits, equal prefixes compare as equal. The template's address gives its keys and TTL the right family.
         let prefix = prefix.trunc();
         let template = template.with_address(prefix.addr());
         let mut state = lock(&self.state);
@@ -30,7 +31,7 @@ impl Registry {
         if state.dynamic.iter().any(|known| known.prefix == prefix) {
             return Err(AddPeerError::PrefixExists(prefix));
         }
-        // A peer with exactly this address keeps its keys.
+        // The kernel has one entry for a peer and a prefix of the same single address: the peer keeps its keys.
         if state.peer_with_keys(prefix).is_none() {
             state.set_keys(prefix, &template)?;
         }
@@ -40,6 +41,7 @@ impl Registry {
             limit,
             present: 0,
         });
+        // The first prefix that contains an address is then the longest.
         state
             .dynamic
             .sort_by_key(|known| std::cmp::Reverse(known.prefix.prefix_len()));
@@ -51,7 +53,7 @@ impl Registry {
         lock(&self.state).dynamic.clone()
     }
 
-    /// Replaces the template and the limit of a prefix, and the configuration of its peers that are present.
+    /// Replaces the template and the limit of a prefix, and the configuration of its present peers.
     pub(in super::super) fn update_dynamic_peers(
         &self,
         prefix: IpNet,
@@ -62,8 +64,9 @@ impl Registry {
         let template = template.with_address(prefix.addr());
         transport::check_keys(&template)?;
         let mut state = lock(&self.state);
-        let index = state.position(prefix);
-        let index = index.ok_or(AddPeerError::UnknownPrefix(prefix))?;
+        let index = state
+            .position(prefix)
+            .ok_or(AddPeerError::UnknownPrefix(prefix))?;
         if state.peer_with_keys(prefix).is_none() {
             state.set_keys(prefix, &template)?;
         }
@@ -73,8 +76,10 @@ impl Registry {
         let change = known.template.change(&template);
         known.template = template.clone();
         known.limit = limit;
-        let present = state.peers.iter_mut();
-        let present = present.filter(|(_, entry)| entry.prefix == Some(prefix));
+        let present = state
+            .peers
+            .iter_mut()
+            .filter(|(_, entry)| entry.prefix == Some(prefix));
         let mut addresses = Vec::new();
         for (address, entry) in present {
             entry.config = template.clone().with_passive(true).with_address(*address);
@@ -83,15 +88,15 @@ impl Registry {
             addresses.push(*address);
         }
         for address in addresses {
-            // It may have had keys of its own.
+            // A peer may have had its own keys, which the template has replaced.
             state.restore_keys(address.into());
         }
         state.limit_ttl();
         Ok(change)
     }
 
-    /// Accepts no more dynamic peers of this prefix and ends the sessions with those that are present. Returns their
-    /// handles, or `None` if the prefix is unknown.
+    /// Removes a prefix and ends the sessions of its present peers. Returns their handles, or `None` if the prefix is
+    /// unknown.
     pub(in super::super) fn remove_dynamic_peers(&self, prefix: IpNet) -> Option<Vec<Peer>> {
         let prefix = prefix.trunc();
         let mut state = lock(&self.state);
@@ -101,18 +106,24 @@ impl Registry {
             .peers
             .extract_if(.., |_, entry| entry.prefix == Some(prefix))
             .collect();
+        // After the removal, so that the keys derive from the remaining configuration.
         state.restore_keys(prefix);
         state.limit_ttl();
-        let stop = |(address, entry): (IpAddr, PeerEntry)| {
-            let peer = state.ends(address, entry);
+        let mut removed = Vec::with_capacity(present.len());
+        for (address, entry) in present {
+            let peer = state.keep_until_ended(address, entry);
             peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
             state.restore_keys(address.into());
-            peer
-        };
-        Some(present.into_iter().map(stop).collect())
+            removed.push(peer);
+        }
+        Some(removed)
     }
 
     /// Adds the dynamic peer with this address.
+    ///
+    /// # Errors
+    ///
+    /// No prefix contains the address, or the limit of the longest one is reached.
     pub(super) fn add_dynamic_peer(
         self: &Arc<Self>,
         state: &mut State,
@@ -126,6 +137,7 @@ impl Registry {
         if known.present >= known.limit {
             return Err(Refusal::LimitReached(known.prefix));
         }
+        // Counted under the same lock as the check, so that simultaneous connections cannot exceed the limit.
         known.present += 1;
         let config = known
             .template
@@ -140,7 +152,6 @@ impl Registry {
 
 impl State {
     fn position(&self, prefix: IpNet) -> Option<usize> {
-        let mut dynamic = self.dynamic.iter();
-        dynamic.position(|known| known.prefix == prefix)
+        self.dynamic.iter().position(|known| known.prefix == prefix)
     }
 }

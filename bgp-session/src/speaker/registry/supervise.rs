@@ -1,4 +1,4 @@
-//! Running a peer's task: from its predecessor's end to its own removal, over panics.
+//! The supervision of a peer's task, from the end of its predecessor to its own removal, with a restart after each panic.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -16,13 +16,15 @@ use super::super::event::{RemovalReason, SpeakerEvent};
 use super::super::handle::Peer;
 use super::super::peer::{Ended, PeerTask};
 use super::super::shared::lock;
-use super::{PeerEntry, Registry};
+use super::Registry;
 use crate::backoff::Backoff;
 use crate::config::{LocalConfig, PeerConfig};
 
 impl Registry {
-    /// Runs a task until its peer is removed. A task that panics is started again after a wait. `number` is the task's in its
-    /// entry, `prefix` that of a dynamic peer, and `predecessor` a removed peer with the same address.
+    /// Runs a task until its peer is removed. Restarts a task that panics after a wait.
+    ///
+    /// `number` identifies the task in its entry, `prefix` is that of a dynamic peer, and `predecessor` is a removed
+    /// peer with the same address.
     pub(super) async fn supervise(
         self: Arc<Self>,
         mut task: PeerTask,
@@ -31,7 +33,7 @@ impl Registry {
         predecessor: Option<Peer>,
     ) {
         let peer = task.address();
-        // The events of an address are in order, and its old session has ended before a new one begins.
+        // The events of an address stay in order, and its old session ends before a new one begins.
         if let Some(predecessor) = predecessor {
             predecessor.ended().await;
         }
@@ -40,9 +42,10 @@ impl Registry {
         if let Err(error) = catch_panic(task.finish(reason)).await {
             log_panic(peer, &error);
             task.fail(&error, Duration::ZERO);
-            // The peering is new, so that nothing is left that could panic again.
+            // `fail` has replaced the peering, so that a second panic is unlikely; the removal is reported in any case.
             catch_panic(task.finish(reason)).await.ok();
         }
+        // Drops the sender of the status, which completes `Peer::ended`.
         drop(task);
         let mut state = lock(&self.state);
         let ending = state.ending.get(&peer);
@@ -53,6 +56,7 @@ impl Registry {
 
     async fn run_over_panics(&self, task: &mut PeerTask, number: u64) -> RemovalReason {
         let peer = task.address();
+        // Tasks that failed together must not restart together.
         let seed = self.shared.seed ^ number;
         let mut backoff = Backoff::new(MIN_RESTART_INTERVAL, MAX_RESTART_INTERVAL, seed);
         loop {
@@ -70,7 +74,7 @@ impl Registry {
             if let Some(reason) = task.wait_to_restart(wait).await {
                 return reason;
             }
-            match self.present(peer, number) {
+            match self.current_config(peer, number) {
                 Ok((local, config)) => task.renew(local, config),
                 Err(reason) => return reason,
             }
@@ -90,13 +94,14 @@ impl Registry {
         }
     }
 
-    /// Removes a dynamic peer whose last connection has ended. Returns `false` if another connection waits for its task.
+    /// Removes a dynamic peer whose last connection has ended. Returns `false` if a command waits for its task.
     fn remove_idle(&self, task: &PeerTask, number: u64) -> bool {
+        // `accept` holds the lock when it sends a connection, so that no connection can arrive after this check.
         let mut state = lock(&self.state);
         if task.has_commands() {
             return false;
         }
-        // Another peer may have this address by now.
+        // The peer may have been removed, and another one may already have its address.
         let address = task.address();
         let entry = state.peers.get(&address);
         if entry.is_some_and(|entry| entry.task == number) {
@@ -105,16 +110,16 @@ impl Registry {
         true
     }
 
-    /// Returns the configuration of the task's peer, or the reason if the peer was removed. The command that did it may have
-    /// been lost in the panic.
-    fn present(
+    /// Returns the current configuration of the task's peer, or the reason if the peer was removed.
+    fn current_config(
         &self,
         peer: IpAddr,
         number: u64,
     ) -> Result<(LocalConfig, PeerConfig), RemovalReason> {
+        // The command that changed or removed the peer may have been lost in the panic, so that only the registry is right.
         let state = lock(&self.state);
-        let own = |entry: &&PeerEntry| entry.task == number;
-        match state.peers.get(&peer).filter(own) {
+        let entry = state.peers.get(&peer).filter(|entry| entry.task == number);
+        match entry {
             Some(entry) => Ok((state.local, entry.config.clone())),
             None if state.closed => Err(RemovalReason::ShutDown),
             None => Err(RemovalReason::Deconfigured),
@@ -130,7 +135,7 @@ fn log_panic(peer: IpAddr, error: &str) {
 async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
     let mut future = pin!(future);
     poll_fn(|context| {
-        // After a panic the future is not polled again, and its task replaces what it has changed.
+        // After a panic, the future is not polled again and the task replaces the state that it changed.
         let poll = AssertUnwindSafe(|| future.as_mut().poll(context));
         match catch_unwind(poll) {
             Ok(Poll::Pending) => Poll::Pending,
@@ -141,16 +146,22 @@ async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
     .await
 }
 
+/// Returns the message of a panic.
 fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no message").to_owned()
+    // `panic!` has a `&str` payload for a literal, and a `String` for a message with arguments.
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+        .to_owned()
 }
 
-/// The wait after the first panic. Doubles with each that follows.
+/// The wait after the first panic, which doubles with each further panic.
 const MIN_RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The maximum wait after a panic.
 const MAX_RESTART_INTERVAL: Duration = Duration::from_secs(60);
 
-/// After a task has run this long, earlier panics no longer count.
+/// The time after which a running task's earlier panics no longer count.
 const STABLE_TIME: Duration = Duration::from_secs(60);
