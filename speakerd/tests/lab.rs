@@ -22,6 +22,7 @@ const ARTICLE: Needs = Needs {
     programs: &[
         "ip",
         "vtysh",
+        // Debian installs the daemons of FRR outside of PATH.
         "/usr/lib/frr/bgpd",
         "/usr/lib/frr/zebra",
         "curl",

@@ -53,7 +53,7 @@ impl Enclosure {
         let status = self
             .unshare(arguments)
             .args(["sh", "-c"])
-            // `exec` gives the shell's process id to the program: in a process namespace its end ends all others.
+            // `exec` gives the shell's process id to the program. In a process namespace its end then ends all others.
             .arg(format!("set -e\n{}\nexec \"$0\" \"$@\"", self.setup))
             .arg(program)
             .args(std::env::args_os().skip(1))

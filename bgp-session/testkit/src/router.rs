@@ -25,6 +25,7 @@ pub struct Program {
     pub needs: Needs,
     /// The owner of its files if it always changes to a user of its own, otherwise `None`.
     pub(crate) owner: Option<&'static str>,
+    // Plain functions, so that a program can be a `static`.
     /// Starts the processes, with their files in the directory. The last one is the router itself.
     pub(crate) start: fn(&Launch<'_>, &Path) -> Vec<Process>,
     /// A command that the router answers once it is ready.
@@ -181,6 +182,7 @@ impl Router {
 
 impl Drop for Router {
     fn drop(&mut self) {
+        // The processes end first, because they write into the directory.
         self.processes.clear();
         // A helper that notices the end of the router only now may still write a file into the directory.
         let directory = self.directory.path();

@@ -24,6 +24,7 @@ pub fn poll<T>(
     interval: Duration,
     mut ask: impl FnMut() -> Option<T>,
 ) -> Option<T> {
+    // Time and not a number of attempts, because an attempt may itself take seconds.
     let end = Instant::now() + timeout;
     loop {
         // The question comes before the deadline: even a timeout of zero asks once.

@@ -63,6 +63,7 @@ fn run_first_speaker(router: &Router, setup: &Setup, directory: &Path, end: End)
     expect_routes(router, setup);
     router.expect(dropped(), setup.our_ipv4().into());
     match end {
+        // The kernel closes the connection of a killed process, so the router does not wait for its hold timer.
         End::Kill => speaker.kill(),
         End::Planned => {
             speaker.write_line("restart");

@@ -44,6 +44,7 @@ impl Router {
     /// Returns the text with which the router shows its route to `prefix`, or `None` if it has no route.
     pub(crate) fn route(&self, prefix: IpNet) -> Option<String> {
         let answer = self.router.ask(&(self.kind.show)(prefix));
+        // No answer means that the router has ended, not that it lacks the route.
         let answer = answer.expect("the router answers");
         (self.kind.shows)(&answer, prefix).then_some(answer)
     }

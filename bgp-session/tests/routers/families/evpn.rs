@@ -11,6 +11,7 @@ const FAMILIES: &[Family] = &[Family::L2VPN_EVPN];
 
 /// Returns an EVPN route with a route target and the VXLAN encapsulation.
 const fn announced(destination: &'static str) -> Announced {
+    // With this encapsulation the label field contains a VNI (RFC 8365 section 5.1.3).
     let extended_communities = &["target:64512:7", "encapsulation:vxlan"];
     Announced::new(Family::L2VPN_EVPN, destination, extended_communities)
 }

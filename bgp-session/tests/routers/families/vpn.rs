@@ -48,6 +48,7 @@ pub(super) static GROUPS: [Group; 5] = [
                 VPN_IPV4,
                 "global rib -a vpnv4",
                 &[
+                    // The next hop has a route distinguisher of 0 (RFC 4364 section 4.3.2), which no router shows.
                     "64512:1:198.51.100.0/24 [100] ",
                     " OURS ",
                     "{Extcomms: [64512:7]}",
