@@ -1,5 +1,7 @@
-//! speakerd against routers that we did not write. A test whose needs are not met is reported as ignored, with the
-//! reason; with `SPEAKERD_LAB=require`, which `make test` sets where it has installed everything, it fails instead.
+//! Tests of speakerd with routers of other projects.
+//!
+//! A test whose needs are missing is reported as ignored, with the reason. With `SPEAKERD_LAB=require` it fails instead;
+//! `make test` sets this if it has installed everything.
 
 #![cfg(test)]
 
@@ -15,11 +17,12 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 use speakerd_testkit::{FRR, Needs, trial};
 
-/// The needs of the article's set-up: namespaces, FRR, a client, a web server and a capture.
+/// The needs of the article's network: namespaces, FRR, a client, a web server and a capture.
 const ARTICLE: Needs = Needs {
     programs: &[
         "ip",
         "vtysh",
+        // Debian installs the daemons of FRR outside of PATH.
         "/usr/lib/frr/bgpd",
         "/usr/lib/frr/zebra",
         "curl",
@@ -32,10 +35,10 @@ const ARTICLE: Needs = Needs {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = vec![
-        trial("article_as_it_leaves_the_router", &ARTICLE, || {
-            article::run(&article::Policy::AsLeft);
+        trial("article_without_inbound_policy", &ARTICLE, || {
+            article::run(&article::Policy::Unattached);
         }),
-        trial("article_as_it_means_the_router", &ARTICLE, || {
+        trial("article_with_inbound_prefix_list", &ARTICLE, || {
             article::run(&article::Policy::PrefixListInbound);
         }),
         trial("frr_without_root", &FRR.needs, || {

@@ -1,4 +1,4 @@
-//! BIRD 2.
+//! Starts BIRD 2 and reads its control socket.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +21,7 @@ pub static BIRD: Program = Program {
         let mut bird = launch.command("bird");
         bird.arg("-f").arg("-c");
         bird.arg(write(directory, "bird.conf", &launch.configuration));
+        // The default socket and pid file exist once a machine; tests run several routers at once.
         bird.arg("-s").arg(directory.join(CONTROL.socket));
         bird.arg("-P").arg(directory.join("pid"));
         bird.args(launch.arguments);
@@ -31,12 +32,13 @@ pub static BIRD: Program = Program {
     dialect: Some(&CONTROL),
 };
 
-/// A line of an answer begins with a code of four digits, and the last one has a space behind it.
+/// The framing of BIRD's control socket. The last line of an answer begins with four digits and a space.
 static CONTROL: Dialect = Dialect {
     socket: "control",
     terminator: b'\n',
     greets: true,
     text: |answer| {
+        // Other lines begin with four digits and `-`, or with a space if they continue the code before.
         let lines = answer.strip_suffix(b"\n")?;
         let last = lines.rsplit(|octet| *octet == b'\n').next()?;
         let (code, rest) = last.split_at_checked(4)?;
@@ -45,11 +47,12 @@ static CONTROL: Dialect = Dialect {
     },
 };
 
-/// For birdc, a route that is not there is a failure.
+/// Runs a command in birdc. Returns its output, or `None` if BIRD does not answer.
 fn client(directory: &Path, command: &str) -> Option<String> {
     let mut birdc = Command::new("birdc");
     birdc.arg("-s").arg(directory.join(CONTROL.socket));
     let output = run(birdc.args(command.split(' ')));
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    // birdc also fails for a route that BIRD does not have, so its banner decides, not its status.
     answer.contains("ready.").then_some(answer)
 }

@@ -1,11 +1,13 @@
-//! One network namespace for a whole test program, which runs itself again inside.
+//! Runs a whole test program again inside one network namespace.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 use crate::user::ENCLOSURE;
 
-/// A network namespace without a name, gone with its last process. Needs no root where users may have namespaces.
+/// An unnamed network namespace that ends with its last process.
+///
+/// It needs root only if the kernel forbids user namespaces.
 #[derive(Clone, Debug)]
 pub struct Enclosure {
     setup: String,
@@ -13,7 +15,7 @@ pub struct Enclosure {
 }
 
 impl Enclosure {
-    /// An enclosure in which a shell runs `setup` first. Each line of it must succeed.
+    /// Returns an enclosure in which a shell runs `setup` before the program. The first line that fails ends it.
     #[must_use]
     pub fn new(setup: &str) -> Self {
         Self {
@@ -22,7 +24,7 @@ impl Enclosure {
         }
     }
 
-    /// Whatever the program starts also ends with it. The process ids inside are then not those of `/proc`.
+    /// Adds a process namespace, so that all descendants end with the program. Process ids inside then differ from those in `/proc`.
     #[must_use]
     pub fn with_own_processes(self) -> Self {
         Self {
@@ -37,9 +39,12 @@ impl Enclosure {
         std::env::var_os(ENCLOSURE).is_some()
     }
 
-    /// Runs this program again inside, with the same arguments. Returns `None` if no namespace can be made on this machine.
+    /// Runs this program again inside, with the same arguments, and returns its exit code.
+    ///
+    /// Returns `None` if this machine does not allow a network namespace.
     #[must_use]
     pub fn enter(&self) -> Option<ExitCode> {
+        // Real root first: root of a user namespace cannot change to the users of FRR and OpenBGPD.
         let users: [(&[&str], &str); 2] = [(&[], "root"), (&["--user", "--map-root-user"], "user")];
         let (arguments, user) = users
             .into_iter()
@@ -48,6 +53,7 @@ impl Enclosure {
         let status = self
             .unshare(arguments)
             .args(["sh", "-c"])
+            // `exec` gives the shell's process id to the program. In a process namespace its end then ends all others.
             .arg(format!("set -e\n{}\nexec \"$0\" \"$@\"", self.setup))
             .arg(program)
             .args(std::env::args_os().skip(1))
@@ -60,23 +66,27 @@ impl Enclosure {
         })
     }
 
+    /// Returns a command that runs its further arguments in new namespaces.
     fn unshare(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command.arg("--net").args(arguments);
         if self.has_own_processes {
+            // A process namespace applies only to children, hence `--fork`. Killing unshare alone would leave the child.
             command.args(["--pid", "--fork", "--kill-child"]);
         }
         command
     }
 
+    /// Returns `true` if the kernel allows these namespaces and their configuration.
     fn is_allowed(&self, arguments: &[&str]) -> bool {
+        // Several kernel settings and container rules may forbid it, so only an attempt is reliable.
         let mut probe = self.unshare(arguments);
         let output = probe.args(["ip", "link", "set", "lo", "up"]).output();
         output.is_ok_and(|output| output.status.success())
     }
 }
 
-/// Debian has routers where only root looks for programs.
+/// Returns `PATH` with the directories in which Debian installs routers.
 fn path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin");

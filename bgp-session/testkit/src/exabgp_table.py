@@ -1,4 +1,4 @@
-"""What ExaBGP says of its neighbor, made into a table: a file with a line for each route, its next hop and its attributes."""
+"""Keeps a table of the routes that ExaBGP reports: a file with one line for each route, its next hop and its attributes."""
 import json
 import os
 import sys
@@ -8,14 +8,15 @@ table = {}
 
 
 def save():
+    """Writes the table to the file."""
     with open(path + ".new", "w") as file:
         file.writelines(f"{name} via {rest}\n" for name, rest in table.items())
-    # Whoever reads the file sees all of it.
+    # A rename is atomic: a reader sees a complete table.
     os.rename(path + ".new", path)
 
 
 def name(route):
-    """The text of a route, with everything that distinguishes it. A withdrawal has no label, or another one."""
+    """Returns the text that identifies a route. It omits the label, which may differ in the withdrawal (RFC 8277 section 2.4)."""
     if "string" in route:
         return route["string"]
     if "nlri" in route:
@@ -24,8 +25,10 @@ def name(route):
 
 
 def apply(message):
+    """Applies a message of ExaBGP to the table."""
     neighbor = message["neighbor"]
     if message["type"] == "state" and neighbor["state"] != "up":
+        # A session that ends withdraws its routes without a message.
         table.clear()
     update = neighbor.get("message", {}).get("update", {})
     attributes = json.dumps(update.get("attribute", {}))
@@ -39,6 +42,7 @@ def apply(message):
             table.pop(name(route), None)
 
 
+# The file exists from the start: its existence shows that ExaBGP runs.
 save()
 for line in sys.stdin:
     message = json.loads(line)

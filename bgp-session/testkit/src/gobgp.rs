@@ -1,4 +1,4 @@
-//! GoBGP.
+//! Starts GoBGP.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::needs::Needs;
 use crate::process::Process;
 use crate::router::{Program, write};
 
-/// gobgpd, with a configuration in TOML, and its client gobgp.
+/// gobgpd with a TOML configuration, and its client gobgp.
 pub static GOBGP: Program = Program {
     name: "gobgp",
     needs: Needs {
@@ -18,6 +18,7 @@ pub static GOBGP: Program = Program {
     owner: None,
     start: |launch, directory| {
         let mut gobgpd = launch.command("gobgpd");
+        // The default ports of pprof (6060) and of the API (50051) allow one gobgpd a machine.
         gobgpd.args(["--pprof-disable", "-t", "toml", "-f"]);
         gobgpd.arg(write(directory, "gobgpd.toml", &launch.configuration));
         gobgpd.arg("--api-hosts").arg(target(directory));
@@ -29,12 +30,14 @@ pub static GOBGP: Program = Program {
     dialect: None,
 };
 
+/// Returns the address of the API, in the notation that gobgpd and gobgp share.
 fn target(directory: &Path) -> String {
     format!("unix://{}", directory.join("api").display())
 }
 
+/// Runs a command in gobgp. Returns its output, or `None` if it fails.
 fn client(directory: &Path, command: &str) -> Option<String> {
-    // The client waits for a socket that is not there yet.
+    // gobgp would wait for a socket that does not exist yet.
     if !directory.join("api").exists() {
         return None;
     }

@@ -1,11 +1,13 @@
 //! The harness of tests and benchmarks that run other programs: child processes, network namespaces, bounded polling, and the
 //! routers FRR, BIRD, GoBGP, OpenBGPD and ExaBGP.
 //!
-//! Everything ends with its handle, also when a test panics: a process gets SIGTERM and then SIGKILL, a namespace is deleted,
-//! the files of a router are removed. A test whose programs are not installed is left out with a line that tells why; with
+//! Every resource ends with its handle, also when a test panics. A process gets SIGTERM and then SIGKILL, a namespace is
+//! deleted, and the files of a router are removed.
+//!
+//! A test whose programs are not installed is left out with a line that names the missing programs. With
 //! `SPEAKERD_LAB=require` it fails instead.
 //!
-//! Functions here panic where a test would: a failure of the harness is a failure of the test.
+//! A function panics if the harness fails, because the test then cannot succeed.
 
 #![expect(
     clippy::disallowed_methods,
@@ -26,6 +28,7 @@ mod terminal;
 mod user;
 mod wait;
 
+// One module for each router.
 mod bird;
 mod exabgp;
 mod frr;
@@ -44,6 +47,7 @@ pub use openbgpd::OPENBGPD;
 pub use place::Place;
 pub use process::{ChildGuard, Process};
 pub use router::{Launch, Program, Router};
+// A signature of `ChildGuard` has it: users need no rustix of the same version.
 pub use rustix::process::Signal;
 pub use terminal::Terminal;
 pub use user::is_root;

@@ -1,37 +1,39 @@
-//! Named network namespaces, for a test that joins several.
+//! Creates named network namespaces, for a test that connects several.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::command::run_ok;
 
-/// A network namespace, deleted with its handle. Needs root.
+/// A named network namespace that its handle deletes on drop. Needs root.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
 }
 
 impl Namespace {
-    /// Makes a namespace whose loopback is up. `role` is a part of its name.
+    /// Creates a namespace whose loopback interface is up. `role` becomes part of its name. Panics if ip(8) fails.
     #[must_use]
     pub fn new(role: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        // A process id and a number make the name unique: tests run at once, in several programs.
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = Self {
             name: format!("speakerd-{}-{number}-{role}", std::process::id()),
         };
         run_ok(Command::new("ip").args(["netns", "add", &namespace.name]));
+        // A new namespace starts with its loopback interface down.
         namespace.ip("link set lo up");
         namespace
     }
 
-    /// The name, as ip(8) takes it.
+    /// Returns the name, as ip(8) accepts it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Joins two namespaces by a veth pair. Each end has an interface name and an address with its length.
+    /// Connects two namespaces with a veth pair. Each end has an interface name and an address with its prefix length.
     pub fn join(
         &self,
         interface: &str,
@@ -54,17 +56,18 @@ impl Namespace {
         }
     }
 
-    /// Runs ip(8) in the namespace, and returns what it printed. `arguments` are separated by single spaces.
+    /// Runs ip(8) in the namespace and returns its output. Single spaces separate the `arguments`. Panics if ip(8) fails.
     pub fn ip(&self, arguments: &str) -> String {
         let mut ip = Command::new("ip");
         ip.args(["-n", &self.name]).args(arguments.split(' '));
         run_ok(&mut ip)
     }
 
-    /// Returns a command that runs `program` in the namespace. Its process is the program's own.
+    /// Returns a command that runs `program` in the namespace. A signal to its process id reaches the program itself.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
+        // ip(8) replaces itself by the program, so both have the same process id.
         command.args(["netns", "exec", &self.name, program]);
         command
     }
@@ -72,7 +75,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // There is nothing to do about a namespace that is gone already.
+        // Ignored: a namespace that cannot be deleted is usually deleted already, and a panic here may be the second.
         let mut delete = Command::new("ip");
         delete.args(["netns", "delete", &self.name]).status().ok();
     }

@@ -1,4 +1,4 @@
-//! Tests that need what a machine may not have: left out with a reason, or failed if nothing may be left out.
+//! Checks the needs of tests. A test whose needs are missing is left out with a reason, or fails if it is required.
 
 use std::process::ExitCode;
 
@@ -10,20 +10,23 @@ use crate::user::is_root;
 /// The programs and privileges that a test needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
-    /// Names in `PATH`, or absolute paths.
+    /// The programs: names to look up in `PATH`, or absolute paths.
     pub programs: &'static [&'static str],
-    /// The test becomes other users, or makes named namespaces.
+    /// `true` if the test changes to other users or creates named namespaces.
     pub root: bool,
 }
 
 impl Needs {
-    /// Returns the needs that this machine does not meet, or `None` if it meets all.
+    /// Returns a message with the needs that this machine lacks, or `None` if it meets all of them.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
-        let programs = self.programs.iter().copied();
-        let mut missing: Vec<_> = programs
+        let mut missing: Vec<_> = self
+            .programs
+            .iter()
+            .copied()
             .filter(|program| find_program(program).is_none())
             .collect();
+        // Root of a user namespace does not count: it can neither change users nor create named namespaces.
         if self.root && !is_root() {
             missing.push("root");
         }
@@ -31,30 +34,31 @@ impl Needs {
     }
 }
 
-/// Returns `true` with `SPEAKERD_LAB=require`: a need that is not met is then a failure.
+/// Returns `true` if `SPEAKERD_LAB` is `require`: a missing need is then a failure.
 #[must_use]
 pub fn is_required() -> bool {
     std::env::var("SPEAKERD_LAB").is_ok_and(|value| value == "require")
 }
 
-/// Reports that a whole test program cannot run, and returns its exit code: a failure only if nothing may be left out.
+/// Reports that a whole test program cannot run. Returns its exit code, a failure only if [`is_required`].
 #[must_use]
 pub fn leave_out(what: &str, why: &str) -> ExitCode {
     if is_required() {
         eprintln!("FAILED: {what}: {why}");
         return ExitCode::FAILURE;
     }
+    // .ci/test begins its own lines with the same words.
     eprintln!("LEFT OUT: {what}: {why}");
     ExitCode::SUCCESS
 }
 
-/// Returns a test that runs `run`. If its needs are not met, it is reported as ignored, or fails if nothing may be left out.
+/// Returns a test that calls `run`. If a need is missing, the test is ignored with the reason, or fails if [`is_required`].
 pub fn trial(name: &str, needs: &Needs, run: impl FnOnce() + Send + 'static) -> Trial {
     let missing = needs.missing();
     if let Some(why) = &missing
         && !is_required()
     {
-        // Also with `--list`, which `make test` uses to repeat these lines at its end.
+        // Printed here and not by the test: `make test` runs `--list` to repeat these lines at its end.
         eprintln!("LEFT OUT: {name}: {why}");
     }
     Trial::ignorable_test(name, move || match missing {

@@ -1,4 +1,4 @@
-//! OpenBGPD.
+//! Starts OpenBGPD.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,25 +11,26 @@ use crate::router::{Program, write};
 
 const BGPD: &str = "/usr/sbin/bgpd";
 
-/// bgpd and its client bgpctl. The line of its control socket is added to the configuration.
+/// bgpd and its client bgpctl. `start` adds the path of the control socket to the configuration.
 pub static OPENBGPD: Program = Program {
     name: "openbgpd",
     needs: Needs {
         programs: &[BGPD, "bgpctl"],
-        // It insists on users of its own.
+        // Its processes change to a user of its own, which only root may do.
         root: true,
     },
     owner: None,
     start: |launch, directory| {
-        // Its processes change their root to it. systemd makes it where there is one.
+        // Its processes change their root directory to this one. Without systemd it may not exist yet.
         std::fs::create_dir_all("/run/openbgpd").expect("root may make it");
         let socket = directory.join("control");
         let configuration = format!("socket \"{}\"\n{}", socket.display(), launch.configuration);
         let file = write(directory, "bgpd.conf", &configuration);
-        // It does not read a file that others can read.
+        // bgpd refuses a configuration that other users can read, because it may contain keys.
         let permissions = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&file, permissions).expect("the file is ours");
         let mut bgpd = launch.command(BGPD);
+        // -d keeps bgpd in the foreground, so that its process is our child.
         bgpd.arg("-d").arg("-v").arg("-f").arg(file);
         bgpd.args(launch.arguments);
         vec![Process::start(bgpd, directory.join("log"))]
@@ -39,6 +40,7 @@ pub static OPENBGPD: Program = Program {
     dialect: None,
 };
 
+/// Runs a command in bgpctl. Returns its output, or `None` if it fails.
 fn client(directory: &Path, command: &str) -> Option<String> {
     let mut bgpctl = Command::new("bgpctl");
     bgpctl.arg("-s").arg(directory.join("control"));

@@ -1,4 +1,4 @@
-//! Child processes that end with their handle.
+//! Starts child processes that end with their handle.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,10 +10,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait::{TIMEOUT, poll};
 
-/// The time between SIGTERM and SIGKILL when a handle is dropped.
+/// The maximum time between SIGTERM and SIGKILL when a handle is dropped.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time between two looks at a process that has been told to end.
+/// The interval at which the status of a process is polled after SIGTERM.
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// A child process. Dropping the handle sends SIGTERM, then SIGKILL if the process has not ended after two seconds.
@@ -21,49 +21,52 @@ const INTERVAL: Duration = Duration::from_millis(5);
 pub struct ChildGuard(Child);
 
 impl ChildGuard {
-    /// Starts `command`. Panics if that is not possible.
+    /// Starts `command`. Panics if it cannot be started.
     pub fn spawn(command: &mut Command) -> Self {
         let child = command.spawn();
         Self(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
-    /// The process, for its pipes.
+    /// Returns the child process, for example to use its pipes.
     pub fn child(&mut self) -> &mut Child {
         &mut self.0
     }
 
-    /// The process id.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// Sends a signal. Panics if the process has been waited for, as its id may be another's by then.
+    /// Sends a signal. Panics if the process has ended.
     pub fn signal(&mut self, signal: Signal) {
+        // The kernel reuses the id of a process that has been waited for: the signal could hit another process.
         let status = self.exit_status();
         assert!(status.is_none(), "the process has ended: {status:?}");
         kill_process(Pid::from_child(&self.0), signal).expect("it is our child");
     }
 
-    /// Returns the status of a process that has ended, or `None` if it runs.
+    /// Returns the exit status, or `None` if the process still runs.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().expect("it is our child")
     }
 
-    /// Sends SIGTERM, and SIGKILL if the process has not ended after `timeout`. Returns its status.
+    /// Sends SIGTERM, then SIGKILL if the process still runs after `timeout`. Returns its exit status.
     pub fn terminate(&mut self, timeout: Duration) -> ExitStatus {
         self.end(timeout).expect("it is our child")
     }
 
-    /// Sends SIGKILL and waits for the process.
+    /// Sends SIGKILL and waits until the process has ended.
     pub fn kill(&mut self) {
         self.end_now().expect("it is our child");
     }
 
+    /// Sends SIGTERM, then SIGKILL after `timeout`. Unlike `terminate`, returns errors, so that `drop` can ignore them.
     fn end(&mut self, timeout: Duration) -> io::Result<ExitStatus> {
         if let Some(status) = self.0.try_wait()? {
             return Ok(status);
         }
+        // SIGTERM first, so that a router can end its helper processes.
         kill_process(Pid::from_child(&self.0), Signal::TERM)?;
         match poll(timeout, INTERVAL, || self.0.try_wait().transpose()) {
             Some(status) => status,
@@ -71,20 +74,22 @@ impl ChildGuard {
         }
     }
 
+    /// Sends SIGKILL and waits for the status.
     fn end_now(&mut self) -> io::Result<ExitStatus> {
         self.0.kill()?;
+        // The process is a zombie until it is waited for.
         self.0.wait()
     }
 }
 
 impl Drop for ChildGuard {
     fn drop(&mut self) {
-        // A second panic would abort the test program.
+        // Errors are ignored: a panic during a panic would abort the test program.
         self.end(DROP_TIMEOUT).ok();
     }
 }
 
-/// A program in the background whose output is in a file. A test that panics prints the file.
+/// A program in the background with its output in a file. If the test panics, dropping the handle prints the file.
 #[derive(Debug)]
 pub struct Process {
     child: ChildGuard,
@@ -92,9 +97,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`, with its output and errors in `log`.
+    /// Starts `command` with standard output and standard error in the file `log`. Panics if that fails.
     #[must_use]
     pub fn start(mut command: Command, log: PathBuf) -> Self {
+        // A file and not a pipe: a pipe that is not read would block the program when it is full.
         let output = File::create(&log).expect("the log file is ours");
         let errors = output.try_clone().expect("the log file is ours");
         command.stdin(Stdio::piped()).stdout(output).stderr(errors);
@@ -102,25 +108,25 @@ impl Process {
         Self { child, log }
     }
 
-    /// The process id.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Writes a line to the standard input of the program.
+    /// Writes a line to the standard input of the program. Panics if the program has closed it.
     pub fn write_line(&mut self, line: &str) {
         let input = self.child.child().stdin.as_mut();
         writeln!(input.expect("it is a pipe"), "{line}").expect("the program reads");
     }
 
-    /// Returns what the program has printed so far.
+    /// Returns the output of the program up to now. Returns an empty text if the file cannot be read.
     #[must_use]
     pub fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Returns `true` if the program has ended with success, `false` if it runs. Panics if it has failed.
+    /// Returns `true` if the program has exited with success, `false` if it still runs. Panics if it has failed.
     pub fn has_succeeded(&mut self) -> bool {
         let status = self.child.exit_status();
         status.is_some_and(|status| {
@@ -129,12 +135,14 @@ impl Process {
         })
     }
 
-    /// Sends SIGTERM, and SIGKILL if the program has not ended after [`TIMEOUT`]. Returns its exit code, if it has one.
+    /// Sends SIGTERM, then SIGKILL if the program still runs after [`TIMEOUT`].
+    ///
+    /// Returns the exit code, or `None` if a signal ended the program.
     pub fn terminate(mut self) -> Option<i32> {
         self.child.terminate(TIMEOUT).code()
     }
 
-    /// Sends SIGKILL and waits for the program.
+    /// Sends SIGKILL and waits until the program has ended.
     pub fn kill(&mut self) {
         self.child.kill();
     }
@@ -142,7 +150,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The last that it prints may be the reason.
+        // The program ends first, because its last lines may contain the reason of the panic.
         self.child.end(DROP_TIMEOUT).ok();
         if std::thread::panicking() {
             eprintln!("--- {}\n{}", self.log.display(), self.output());

@@ -1,4 +1,4 @@
-//! Routers of other projects: a program, how it is launched, and one that runs.
+//! Starts routers of other projects and sends them commands.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::terminal::{Dialect, Terminal};
 use crate::wait::{eventually, poll};
 
-/// The time that helper processes of a router may take to end after it.
+/// The maximum time for which helper processes of a router may run after it.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A router program.
@@ -21,21 +21,22 @@ const CLEANUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Program {
     /// The name of the project, in lower case.
     pub name: &'static str,
-    /// What must be installed.
+    /// The programs and privileges that it needs.
     pub needs: Needs,
-    /// The owner of its files, if it always changes to a user of its own.
+    /// The owner of its files if it always changes to a user of its own, otherwise `None`.
     pub(crate) owner: Option<&'static str>,
-    /// Starts the processes. The last one is the router, the others run beside it.
+    // Plain functions, so that a program can be a `static`.
+    /// Starts the processes, with their files in the directory. The last one is the router itself.
     pub(crate) start: fn(&Launch<'_>, &Path) -> Vec<Process>,
-    /// A command that is answered once the router is ready.
+    /// A command that the router answers once it is ready.
     pub(crate) probe: &'static str,
-    /// Runs a command by the command-line client. Returns its answer, or `None` if there is none.
+    /// Runs a command in the command-line client. Returns the answer, or `None` if the router gives none.
     pub(crate) client: fn(&Path, &str) -> Option<String>,
-    /// The framing of its control socket, if it has one for text.
+    /// The framing of its control socket, or `None` if it has no control socket for text.
     pub(crate) dialect: Option<&'static Dialect>,
 }
 
-/// The way in which a router is started.
+/// The configuration, address and place with which a router starts.
 #[derive(Clone, Debug)]
 pub struct Launch<'a> {
     pub(crate) place: Place<'a>,
@@ -45,8 +46,9 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    /// A launch with a configuration in the router's own language. `listen` is its own address: FRR takes that from its command
-    /// line, for the others the configuration has it, too.
+    /// Returns a launch with a configuration in the router's own language, on port 179 of `listen`.
+    ///
+    /// Only FRR reads `listen`, on its command line. For other routers the configuration must also contain the address.
     #[must_use]
     pub fn new(configuration: impl Into<String>, listen: IpAddr) -> Self {
         Self {
@@ -57,14 +59,14 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Listens on another port than 179. Only FRR takes it from here.
+    /// Listens on another port than 179. Port 0 listens nowhere. Only FRR reads it; other routers are configured with a port.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.listen.set_port(port);
         self
     }
 
-    /// Runs the router elsewhere.
+    /// Runs the router in another namespace or by another user.
     #[must_use]
     pub fn with_place(self, place: Place<'a>) -> Self {
         Self { place, ..self }
@@ -82,14 +84,14 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Writes a file that a router reads.
+/// Writes a file for a router and returns its path.
 pub(crate) fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
     let file = directory.join(name);
     std::fs::write(&file, text).expect("the directory is ours");
     file
 }
 
-/// A running router. Dropping it ends its processes and removes its files.
+/// A running router. Dropping the handle ends its processes and removes its files.
 #[derive(Debug)]
 pub struct Router {
     program: &'static Program,
@@ -98,10 +100,11 @@ pub struct Router {
 }
 
 impl Router {
-    /// Starts a router, and returns it when it can be asked. Panics if it ends before.
+    /// Starts a router and waits until it answers. Panics if it exits before, or does not answer within 40 seconds.
     #[must_use]
     pub fn start(program: &'static Program, launch: &Launch<'_>) -> Self {
         let directory = TempDir::with_prefix("speakerd-testkit-").expect("a temporary directory");
+        // The daemon creates sockets in the directory after it has changed its user.
         match program.owner {
             Some(owner) => give(directory.path(), owner),
             None => launch.place.give(directory.path()),
@@ -113,6 +116,7 @@ impl Router {
             directory,
         };
         eventually("the router answers", || {
+            // A router with a bad configuration exits at once: report its output instead of a timeout.
             for process in &mut router.processes {
                 let ended = process.has_succeeded();
                 assert!(!ended, "the router has ended: {}", process.output());
@@ -122,41 +126,45 @@ impl Router {
         router
     }
 
-    /// The program that runs.
+    /// Returns the program of this router.
     #[must_use]
     pub fn program(&self) -> &'static Program {
         self.program
     }
 
-    /// The directory of its configuration and sockets.
+    /// Returns the directory of its configuration and sockets.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The process id of the router.
+    /// Returns the process id of the router itself, not of a helper such as zebra.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.processes.last().expect("a router has a process").id()
     }
 
-    /// Returns what the router has printed so far.
+    /// Returns the output of all its processes up to now.
     #[must_use]
     pub fn output(&self) -> String {
         self.processes.iter().map(Process::output).collect()
     }
 
-    /// Returns the answer to a command, or `None` if there is none. Needs no process where the control socket takes text.
+    /// Returns the answer to a command, or `None` if the router gives none.
+    ///
+    /// Starts the command-line client only if the router has no control socket for text.
     #[must_use]
     pub fn ask(&self, command: &str) -> Option<String> {
+        // Trials poll: a process for each question would take most of the time of the machine.
         match self.program.dialect {
             Some(dialect) => Terminal::connect(self.directory(), dialect)?.ask(command),
             None => self.client(command),
         }
     }
 
-    /// Returns the answer of the router's command-line client to a command, or `None` if there is none. ExaBGP has no command
-    /// that shows routes: the answer is what it received and what contains `command`, a line for each route.
+    /// Returns the answer of the command-line client to a command, or `None` if the client gives none.
+    ///
+    /// ExaBGP has no command that shows routes. Its answer has one line for each received route that contains `command`.
     #[must_use]
     pub fn client(&self, command: &str) -> Option<String> {
         (self.program.client)(self.directory(), command)
@@ -174,8 +182,9 @@ impl Router {
 
 impl Drop for Router {
     fn drop(&mut self) {
+        // The processes end first, because they write into the directory.
         self.processes.clear();
-        // A helper of the router notices the end of the router only now, and may write once more.
+        // A helper that notices the end of the router only now may still write a file into the directory.
         let directory = self.directory.path();
         poll(CLEANUP_TIMEOUT, Duration::from_millis(20), || {
             std::fs::remove_dir_all(directory).ok();

@@ -1,4 +1,4 @@
-//! Whatever a test starts ends with it, however the test ends.
+//! Tests that processes, namespaces and routers end with their handle, also when a test panics.
 
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "processes keep real time")]
@@ -13,11 +13,13 @@ use speakerd_testkit::{
     ChildGuard, FRR, Launch, Namespace, Needs, Process, Router, eventually, poll, run_ok, trial,
 };
 
-const NOTHING: Needs = Needs {
+/// The needs of a test without privileges.
+const NO_PRIVILEGES: Needs = Needs {
     programs: &["sleep", "sh"],
     root: false,
 };
 
+/// The needs of a test with a named namespace.
 const ROOT: Needs = Needs {
     programs: &["ip"],
     root: true,
@@ -26,11 +28,27 @@ const ROOT: Needs = Needs {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let tests: [(&str, &Needs, fn()); 7] = [
-        ("child_ends_when_its_test_panics", &NOTHING, child_ends),
-        ("child_that_ignores_sigterm_is_killed", &NOTHING, is_killed),
-        ("output_and_exit_code_are_kept", &NOTHING, output_is_kept),
-        ("polling_ends_at_its_timeout", &NOTHING, polling_ends),
-        ("unmet_needs_are_named", &NOTHING, unmet_needs_are_named),
+        (
+            "child_ends_when_its_test_panics",
+            &NO_PRIVILEGES,
+            child_ends,
+        ),
+        (
+            "child_that_ignores_sigterm_is_killed",
+            &NO_PRIVILEGES,
+            is_killed,
+        ),
+        (
+            "output_and_exit_code_are_kept",
+            &NO_PRIVILEGES,
+            output_is_kept,
+        ),
+        ("polling_ends_at_its_timeout", &NO_PRIVILEGES, polling_ends),
+        (
+            "unmet_needs_are_named",
+            &NO_PRIVILEGES,
+            unmet_needs_are_named,
+        ),
         (
             "namespace_is_deleted_when_its_test_panics",
             &ROOT,
@@ -49,16 +67,17 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, tests).exit_code()
 }
 
-/// Runs a test that panics with what `start` returns in its hands.
+/// Runs a test that panics while it holds the handle that `start` returns.
 fn panics_with<T>(start: impl FnOnce() -> T) {
     let outcome = catch_unwind(AssertUnwindSafe(|| -> () {
         let _handle = start();
-        // Without the message of a panic.
+        // Unlike `panic!`, this prints no message that a reader could take for a failure.
         std::panic::resume_unwind(Box::new("on purpose"))
     }));
     assert!(outcome.is_err());
 }
 
+/// Returns `true` if a process with this id exists.
 fn is_running(id: u32) -> bool {
     Path::new(&format!("/proc/{id}")).exists()
 }
@@ -74,9 +93,10 @@ fn child_ends() {
     assert!(!is_running(id));
 }
 
-/// A shell that ignores SIGTERM, once it does.
-fn stubborn(directory: &Path) -> Process {
+/// Starts a shell and waits until it ignores SIGTERM.
+fn start_ignoring_sigterm(directory: &Path) -> Process {
     let mut command = Command::new("sh");
+    // An ignored signal stays ignored after `exec`.
     command.args(["-c", "trap '' TERM; echo ready; exec sleep 60"]);
     let process = Process::start(command, directory.join("log"));
     eventually("the trap", || (process.output() == "ready\n").then_some(()));
@@ -85,7 +105,7 @@ fn stubborn(directory: &Path) -> Process {
 
 fn is_killed() {
     let directory = tempfile::tempdir().unwrap();
-    let process = stubborn(directory.path());
+    let process = start_ignoring_sigterm(directory.path());
     let (id, start) = (process.id(), Instant::now());
     drop(process);
     assert!(!is_running(id));
@@ -129,7 +149,7 @@ fn unmet_needs_are_named() {
     };
     let expected = "missing: no-such-program, /usr/lib/no-such-program";
     assert_eq!(needs.missing().as_deref(), Some(expected));
-    assert_eq!(NOTHING.missing(), None);
+    assert_eq!(NO_PRIVILEGES.missing(), None);
 }
 
 fn is_deleted() {
@@ -151,7 +171,7 @@ fn is_deleted() {
 fn router_is_gone() {
     let (mut id, mut directory) = (0, PathBuf::new());
     panics_with(|| {
-        // Port 0 listens nowhere.
+        // Port 0 listens nowhere, so the test needs no free port.
         let launch = Launch::new("", [127, 0, 0, 1].into()).with_port(0);
         let router = Router::start(&FRR, &launch);
         let version = router.ask("show version").expect("it answers");

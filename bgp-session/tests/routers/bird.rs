@@ -1,4 +1,4 @@
-//! BIRD 2.
+//! The configuration and commands of BIRD 2.
 
 use std::time::Duration;
 
@@ -10,22 +10,25 @@ use crate::setup::{Gtsm, KEY, OUR_AS, Setup, when};
 
 pub(crate) static BIRD: Kind = Kind {
     program: &PROGRAM,
-    helps: true,
+    keeps_routes: true,
     gtsm: Gtsm::Both,
-    dials_within: Duration::from_secs(3),
+    dial_timeout: Duration::from_secs(3),
     configuration,
     show: |prefix| format!("show route {prefix} all"),
     shows: |answer, prefix| answer.contains(&format!("{prefix} ")),
 };
 
-/// BIRD takes no neighbor on a loopback device for one on its link, so it is said to be one hop away.
+/// Returns the configuration for a setup.
 fn configuration(setup: &Setup) -> String {
     let families = || setup.families.iter().map(|family| channel(*family));
     let tables = families().map(|(_, table)| format!("{table};\n"));
     let channels = families().map(|(channel, table)| {
+        // A channel names its table without the type with which the declaration begins.
         let table = table.split_once(" ").map_or("", |(_, table)| table);
         format!("  {channel} {{ {table}; import all; export none; }};\n")
     });
+    // BIRD considers no neighbor on a loopback device to be directly connected, hence `multihop 1`. `strict bind` leaves
+    // port 179 of the other addresses to the routers of other trials.
     format!(
         "log stderr all;
 router id {id};
@@ -40,10 +43,10 @@ protocol bgp speaker {{
   error wait time 1, 2;
 {passive}{md5}{gtsm}{channels}}}
 ",
-        id = setup.theirs_ipv4(),
-        ours = setup.ours(),
-        theirs = setup.theirs(),
-        as_number = setup.their_as(),
+        id = setup.router_ipv4(),
+        ours = setup.our_address(),
+        theirs = setup.router_address(),
+        as_number = setup.router_as(),
         passive = when(setup.router_is_passive(), "  passive yes;\n"),
         md5 = when(setup.md5, &format!("  password \"{KEY}\";\n")),
         gtsm = when(setup.gtsm != Gtsm::Off, "  ttl security yes;\n"),
@@ -52,7 +55,7 @@ protocol bgp speaker {{
     )
 }
 
-/// The channel of a family and the declaration of its table.
+/// Returns the channel of a family and the declaration of its table, without the semicolon.
 fn channel(family: Family) -> (&'static str, &'static str) {
     match family {
         Family::IPV4_UNICAST => ("ipv4", "ipv4 table master4"),

@@ -1,4 +1,4 @@
-//! ExaBGP.
+//! The configuration of ExaBGP.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use crate::setup::{Gtsm, KEY, OUR_AS, Setup, when};
 
 pub(crate) static EXABGP: Kind = Kind {
     program: &PROGRAM,
-    helps: false,
-    // Its Python has no IP_MINTTL, and it goes on without.
-    gtsm: Gtsm::We,
-    dials_within: Duration::from_secs(3),
+    keeps_routes: false,
+    // Python does not define IP_MINTTL; ExaBGP then runs without the check.
+    gtsm: Gtsm::OnlyUs,
+    dial_timeout: Duration::from_secs(3),
     configuration,
+    // Not a command but the beginning of a row: the kit answers with the rows that contain it.
     show: |prefix| format!("{prefix} "),
     shows: |answer, prefix| {
         let row = format!("{prefix} ");
@@ -23,8 +24,11 @@ pub(crate) static EXABGP: Kind = Kind {
 };
 
 fn configuration(setup: &Setup) -> String {
-    let families = setup.families.iter().map(|family| family_name(*family));
-    let families: String = families.map(|name| format!("{name}; ")).collect();
+    let families: String = setup
+        .families
+        .iter()
+        .map(|family| format!("{}; ", family_name(*family)))
+        .collect();
     format!(
         "neighbor {ours} {{
   router-id {id};
@@ -39,10 +43,10 @@ fn configuration(setup: &Setup) -> String {
   }}
 }}
 ",
-        id = setup.theirs_ipv4(),
-        ours = setup.ours(),
-        theirs = setup.theirs(),
-        as_number = setup.their_as(),
+        id = setup.router_ipv4(),
+        ours = setup.our_address(),
+        theirs = setup.router_address(),
+        as_number = setup.router_as(),
         passive = when(
             setup.router_is_passive(),
             "  passive true;\n  listen 179;\n"
@@ -55,6 +59,7 @@ fn configuration(setup: &Setup) -> String {
     )
 }
 
+/// Returns the name of a family in the `family` section.
 fn family_name(family: Family) -> &'static str {
     match family {
         Family::IPV4_UNICAST => "ipv4 unicast",

@@ -1,4 +1,4 @@
-//! Routes of every family, each read back from a router by its own command-line client.
+//! Routes of every family, each read back from a router with its own command-line client.
 
 mod blackhole;
 mod deferral;
@@ -14,13 +14,13 @@ use bgp_session::{Destination, Route};
 use bgp_wire::{Community, Family};
 use speakerd_testkit::{TIMEOUT, poll};
 
-use crate::ours::{Ours, expect_established};
 use crate::router::{Kind, Router};
 use crate::setup::{Dialling, Setup};
+use crate::speaker::{OurSpeaker, expect_established};
 
 pub(crate) use deferral::flowspec_arrives_without_deferral;
 
-/// The time between two questions to a router.
+/// The interval between two commands to a router.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// A route to announce.
@@ -30,11 +30,12 @@ struct Announced {
     destination: &'static str,
     extended_communities: &'static [&'static str],
     community: Option<Community>,
-    /// `None` for the address of the session.
+    /// The next hop, or `None` for our address of the session.
     next_hop: Option<IpAddr>,
 }
 
 impl Announced {
+    /// Returns a route with our address as next hop and without a community.
     const fn new(
         family: Family,
         destination: &'static str,
@@ -68,12 +69,12 @@ impl Announced {
     }
 }
 
-/// A route and what a router shows of it.
+/// A route and the texts with which a router shows it.
 struct Row {
     route: Announced,
     /// The command that shows it.
     command: &'static str,
-    /// Parts of the answer. The first one is the destination, `OURS` and `OURS6` are our addresses.
+    /// Parts of the answer. The first one contains the destination. `OURS` and `OURS6` are replaced by our addresses.
     parts: &'static [&'static str],
 }
 
@@ -87,16 +88,16 @@ impl Row {
     }
 }
 
-/// Routes that one router is sent, in one session.
+/// Routes to announce to one router in one session.
 pub(crate) struct Group {
-    /// The end of the test's name.
+    /// The name of the trial after the router's.
     pub(crate) name: &'static str,
     pub(crate) kind: &'static Kind,
     families: &'static [Family],
     rows: &'static [Row],
 }
 
-/// Every group with every router that has its families.
+/// Returns every group with every router that supports its families.
 pub(crate) fn groups() -> impl Iterator<Item = &'static Group> {
     let groups = [
         &flowspec::GROUPS[..],
@@ -127,19 +128,21 @@ impl Group {
     pub(crate) fn setup(&self, number: u8) -> Setup {
         Setup {
             families: self.families,
-            ..Setup::new(number, Dialling::We)
+            ..Setup::new(number, Dialling::Us)
         }
     }
 
-    /// Announces each route alone: the router shows it, and no longer does after the withdrawal.
+    /// Announces and withdraws each route alone. Panics if the router does not show it, or still shows it afterwards.
     pub(crate) fn run(&self, setup: &Setup) {
-        let ours = Ours::start(setup, false);
+        let ours = OurSpeaker::start(setup, false);
         let peer = ours.add(setup.peer());
         let router = Router::start(self.kind, setup);
         expect_established(&peer);
+        // The same time at the end shows that no route reset the session.
         let since = peer.status().established_since;
         for row in self.rows {
             let parts: Vec<_> = row.parts.iter().map(|part| in_setup(part, setup)).collect();
+            // Alone, because some commands show the whole table: a part could match another route.
             assert!(ours.speaker.announce(&row.route.route()));
             expect_answer(&router, row.command, |answer| {
                 parts.iter().all(|part| answer.contains(part))
@@ -154,11 +157,12 @@ impl Group {
 
 /// Replaces our addresses in a part of an answer.
 fn in_setup(part: &str, setup: &Setup) -> String {
-    part.replace("OURS6", &setup.ours_ipv6().to_string())
-        .replace("OURS", &setup.ours_ipv4().to_string())
+    part.replace("OURS6", &setup.our_ipv6().to_string())
+        .replace("OURS", &setup.our_ipv4().to_string())
 }
 
-/// Waits for an answer of the command-line client. A command that shows nothing may fail, which counts as no text.
+/// Waits until the answer of the command-line client is right. A command that fails, for example for a missing route, counts
+/// as an empty answer.
 fn expect_answer(router: &Router, command: &str, is_right: impl Fn(&str) -> bool) {
     let mut last = String::new();
     let found = poll(TIMEOUT, INTERVAL, || {

@@ -1,4 +1,4 @@
-//! FRR: bgpd alone, without zebra and without a change of the user.
+//! The configuration and commands of FRR, which runs bgpd alone.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::setup::{Gtsm, KEY, OUR_AS, Setup, when};
 
 pub(crate) static FRR: Kind = Kind {
     program: &PROGRAM,
-    helps: true,
+    keeps_routes: true,
     gtsm: Gtsm::Both,
-    dials_within: Duration::from_secs(3),
+    dial_timeout: Duration::from_secs(3),
     configuration,
     show: |prefix| {
         let family = match prefix {
@@ -22,13 +22,14 @@ pub(crate) static FRR: Kind = Kind {
         };
         format!("show bgp {family} unicast {prefix} json")
     },
+    // bgpd also answers with JSON for a prefix that it does not have.
     shows: |answer, _| answer.contains("\"paths\""),
 };
 
 fn configuration(setup: &Setup) -> String {
-    let (ours, theirs) = (setup.ours(), setup.theirs());
-    let neighbor = |wanted: bool, what: &str| {
-        let line = format!(" neighbor {ours} {what}\n");
+    let (ours, theirs) = (setup.our_address(), setup.router_address());
+    let neighbor = |wanted: bool, setting: &str| {
+        let line = format!(" neighbor {ours} {setting}\n");
         when(wanted, &line).to_owned()
     };
     let lines = [
@@ -43,19 +44,21 @@ fn configuration(setup: &Setup) -> String {
         let name = family_name(*family);
         format!(" address-family {name}\n  neighbor {ours} activate\n exit-address-family\n")
     });
+    // FRR enforces RFC 8212: without a policy it would ignore the routes of an external peer.
     format!(
         "router bgp {as_number}
  bgp router-id {id}
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
 {lines}{families}",
-        as_number = setup.their_as(),
-        id = setup.theirs_ipv4(),
+        as_number = setup.router_as(),
+        id = setup.router_ipv4(),
         lines = lines.concat(),
         families = families.collect::<String>(),
     )
 }
 
+/// Returns the name of a family in `address-family` lines.
 fn family_name(family: Family) -> &'static str {
     match family {
         Family::IPV4_UNICAST => "ipv4 unicast",

@@ -1,4 +1,4 @@
-//! GoBGP.
+//! The configuration and commands of GoBGP.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::setup::{Gtsm, KEY, OUR_AS, Setup, when};
 
 pub(crate) static GOBGP: Kind = Kind {
     program: &PROGRAM,
-    helps: true,
+    keeps_routes: true,
     gtsm: Gtsm::Both,
-    // After five to nine seconds, whatever it is told.
-    dials_within: Duration::from_secs(11),
+    // GoBGP first dials five to nine seconds after its start, whatever its configured timers.
+    dial_timeout: Duration::from_secs(11),
     configuration,
     show: |prefix| {
         let family = match prefix {
@@ -28,10 +28,11 @@ pub(crate) static GOBGP: Kind = Kind {
 };
 
 fn configuration(setup: &Setup) -> String {
-    global(setup, &[setup.theirs()]) + &neighbor(setup, setup.ours(), setup.theirs(), OUR_AS)
+    global(setup, &[setup.router_address()])
+        + &neighbor(setup, setup.our_address(), setup.router_address(), OUR_AS)
 }
 
-/// The part of a configuration before the neighbors, for a router with these addresses.
+/// Returns the global part of a configuration, for a router that listens on these addresses.
 pub(crate) fn global(setup: &Setup, addresses: &[IpAddr]) -> String {
     let addresses: Vec<_> = addresses.iter().map(|it| format!("\"{it}\"")).collect();
     format!(
@@ -40,13 +41,13 @@ as = {as_number}
 router-id = \"{id}\"
 local-address-list = [{addresses}]
 ",
-        as_number = setup.their_as(),
-        id = setup.theirs_ipv4(),
+        as_number = setup.router_as(),
+        id = setup.router_ipv4(),
         addresses = addresses.join(", "),
     )
 }
 
-/// The part of a configuration for the session from `local` to a neighbor.
+/// Returns the part of a configuration for the session from `local` to the neighbor at `address`.
 pub(crate) fn neighbor(setup: &Setup, address: IpAddr, local: IpAddr, peer_as: u32) -> String {
     let families: String = setup.families.iter().map(|it| family(setup, *it)).collect();
     format!(
@@ -74,6 +75,7 @@ connect-retry = 1
     )
 }
 
+/// Returns the part of a configuration for one family of a neighbor.
 fn family(setup: &Setup, family: Family) -> String {
     let name = match family {
         Family::IPV4_UNICAST => "ipv4-unicast",
@@ -90,6 +92,7 @@ fn family(setup: &Setup, family: Family) -> String {
         Family::ROUTE_TARGET => "rtc",
         _ => panic!("GoBGP has no {family}"),
     };
+    // GoBGP lists only the families with this setting in its Graceful Restart capability.
     let restart = "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n";
     format!(
         "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{name}\"\n{}",

@@ -1,7 +1,7 @@
-//! Sessions with other people's routers: FRR, BIRD, GoBGP, OpenBGPD and ExaBGP as Debian has them.
+//! Sessions with routers of other projects: FRR, BIRD, GoBGP, OpenBGPD and ExaBGP, in the versions of Debian.
 //!
-//! This program starts itself anew in namespaces of its own, in which every trial has addresses of its own; what runs there
-//! ends with it. A router that is not installed is left out, and said to be; with SPEAKERD_LAB=require it is a failure.
+//! This program runs itself again in new namespaces, and every process there ends with it. Each trial has its own addresses.
+//! A router that is not installed is reported as left out; with `SPEAKERD_LAB=require` it is a failure.
 
 #![cfg(test)]
 
@@ -11,11 +11,11 @@ mod families;
 mod frr;
 mod gobgp;
 mod openbgpd;
-mod ours;
 mod restart;
 mod router;
 mod session;
 mod setup;
+mod speaker;
 mod trials;
 
 use std::process::ExitCode;
@@ -24,12 +24,13 @@ use libtest_mimic::Arguments;
 use speakerd_testkit::{Enclosure, leave_out};
 
 fn main() -> ExitCode {
-    if let Some(code) = ours::be_a_speaker() {
+    // First, because a process that a trial starts as a speaker is no test program and has no arguments.
+    if let Some(code) = speaker::run_if_requested() {
         return code;
     }
     let mut arguments = Arguments::from_args();
     if !arguments.list && !Enclosure::is_inside() {
-        let enclosure = Enclosure::new(&setup::addresses(trials::MOST)).with_own_processes();
+        let enclosure = Enclosure::new(&setup::addresses(trials::MAX_NUMBER)).with_own_processes();
         return enclosure.enter().unwrap_or_else(|| {
             leave_out(
                 "sessions with other people's routers",
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
             )
         });
     }
-    // They wait for each other's programs most of the time.
+    // More threads than cores, because trials mostly wait for other programs.
     arguments.test_threads.get_or_insert(8);
     libtest_mimic::run(&arguments, trials::all()).exit_code()
 }

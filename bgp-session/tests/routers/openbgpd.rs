@@ -1,4 +1,4 @@
-//! OpenBGPD.
+//! The configuration and commands of OpenBGPD.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::setup::{Gtsm, KEY, OUR_AS, Setup, when};
 
 pub(crate) static OPENBGPD: Kind = Kind {
     program: &PROGRAM,
-    helps: true,
+    keeps_routes: true,
     gtsm: Gtsm::Both,
-    dials_within: Duration::from_secs(3),
+    dial_timeout: Duration::from_secs(3),
     configuration,
     show: |prefix| format!("-j show rib {prefix}"),
     shows: |answer, prefix| answer.contains(&prefix.to_string()),
@@ -23,6 +23,7 @@ fn configuration(setup: &Setup) -> String {
         let name = family_name(*family);
         format!("  announce {name}\n")
     });
+    // The default filter of OpenBGPD denies every route, hence the last line.
     format!(
         "AS {as_number}
 router-id {id}
@@ -34,15 +35,15 @@ neighbor {ours} {{
 {families}{passive}{address}{md5}{gtsm}}}
 allow from any
 ",
-        id = setup.theirs_ipv4(),
-        ours = setup.ours(),
-        theirs = setup.theirs(),
-        as_number = setup.their_as(),
+        id = setup.router_ipv4(),
+        ours = setup.our_address(),
+        theirs = setup.router_address(),
+        as_number = setup.router_as(),
         families = families.collect::<String>(),
-        // A peer with an local address gets no key on the socket that listens.
+        // OpenBGPD sets no key on its listening socket for a peer with a local address, so only a router that dials has one.
         address = when(
             !setup.router_is_passive(),
-            &format!("  local-address {}\n", setup.theirs())
+            &format!("  local-address {}\n", setup.router_address())
         ),
         passive = when(setup.router_is_passive(), "  passive\n"),
         md5 = when(setup.md5, &format!("  tcp md5sig password \"{KEY}\"\n")),
@@ -50,6 +51,7 @@ allow from any
     )
 }
 
+/// Returns the name of a family in `announce` lines.
 fn family_name(family: Family) -> &'static str {
     match family {
         Family::IPV4_UNICAST => "IPv4 unicast",

@@ -1,4 +1,4 @@
-//! One session between us and a router: the addresses, and what both are configured with.
+//! The setup of one session with a router: its addresses and the configuration of both sides.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,39 +8,45 @@ use bgp_session::{ExportPolicy, Md5Key, PeerConfig, RestartConfig};
 use bgp_wire::{Asn, Family};
 
 pub(crate) const OUR_AS: u32 = 64512;
+/// The MD5 key of both sides.
 pub(crate) const KEY: &str = "a-key-for-both";
 
-/// Who makes the TCP connection.
+/// The side that opens the TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialling {
-    We,
-    It,
+    Us,
+    Router,
     Both,
 }
 
-/// Who looks at the other's TTL (RFC 5082).
+/// The sides that check the TTL of received packets (RFC 5082).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gtsm {
     Off,
     Both,
-    We,
+    OnlyUs,
 }
 
-/// What both sides are configured with. Every trial has addresses of its own, so that all run at once.
+/// The configuration that both sides share. Each trial has its own addresses, so that trials run in parallel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
+    /// The part of the addresses that differs between setups.
     pub(crate) number: u8,
     pub(crate) dialling: Dialling,
+    /// `true` if the router has our AS.
     pub(crate) internal: bool,
+    /// `true` if the session runs over IPv6.
     pub(crate) ipv6: bool,
     pub(crate) md5: bool,
     pub(crate) gtsm: Gtsm,
+    /// `true` if both sides offer Graceful Restart (RFC 4724).
     pub(crate) restart: bool,
     /// The families that both sides offer.
     pub(crate) families: &'static [Family],
 }
 
 impl Setup {
+    /// Returns an external session over IPv4 with both unicast families and no options.
     pub(crate) const fn new(number: u8, dialling: Dialling) -> Self {
         Self {
             number,
@@ -54,7 +60,7 @@ impl Setup {
         }
     }
 
-    /// Routes are kept over a restart of either side; both dial.
+    /// Returns an internal session with Graceful Restart that both sides dial.
     pub(crate) const fn restarted(number: u8) -> Self {
         Self {
             internal: true,
@@ -63,7 +69,7 @@ impl Setup {
         }
     }
 
-    /// The same with other addresses: what was there before may take a moment to go.
+    /// Returns the same setup with other addresses, because connections of the previous router may exist for a moment.
     pub(crate) const fn elsewhere(self, step: u8) -> Self {
         Self {
             number: self.number + step,
@@ -71,57 +77,58 @@ impl Setup {
         }
     }
 
-    pub(crate) const fn ours_ipv4(&self) -> Ipv4Addr {
+    pub(crate) const fn our_ipv4(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, self.number, 1)
     }
 
-    pub(crate) const fn theirs_ipv4(&self) -> Ipv4Addr {
+    pub(crate) const fn router_ipv4(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, self.number, 2)
     }
 
-    pub(crate) fn ours_ipv6(&self) -> Ipv6Addr {
+    pub(crate) fn our_ipv6(&self) -> Ipv6Addr {
         Ipv6Addr::new(0xfd00, 0x77, self.number.into(), 0, 0, 0, 0, 1)
     }
 
-    pub(crate) fn theirs_ipv6(&self) -> Ipv6Addr {
+    pub(crate) fn router_ipv6(&self) -> Ipv6Addr {
         Ipv6Addr::new(0xfd00, 0x77, self.number.into(), 0, 0, 0, 0, 2)
     }
 
-    /// Our end of the session.
-    pub(crate) fn ours(&self) -> IpAddr {
+    /// Returns our address of the session.
+    pub(crate) fn our_address(&self) -> IpAddr {
         if self.ipv6 {
-            self.ours_ipv6().into()
+            self.our_ipv6().into()
         } else {
-            self.ours_ipv4().into()
+            self.our_ipv4().into()
         }
     }
 
-    /// The router's end of the session.
-    pub(crate) fn theirs(&self) -> IpAddr {
+    /// Returns the router's address of the session.
+    pub(crate) fn router_address(&self) -> IpAddr {
         if self.ipv6 {
-            self.theirs_ipv6().into()
+            self.router_ipv6().into()
         } else {
-            self.theirs_ipv4().into()
+            self.router_ipv4().into()
         }
     }
 
-    pub(crate) fn their_as(&self) -> u32 {
+    pub(crate) fn router_as(&self) -> u32 {
         if self.internal { OUR_AS } else { 64513 }
     }
 
     pub(crate) fn router_is_passive(&self) -> bool {
-        self.dialling == Dialling::We
+        self.dialling == Dialling::Us
     }
 
-    /// The router, as we know it.
+    /// Returns our configuration of the router.
     pub(crate) fn peer(&self) -> PeerConfig {
-        let mut config = PeerConfig::new(self.theirs(), Asn::new(self.their_as()))
-            .with_source_address(self.ours())
-            .with_passive(self.dialling == Dialling::It)
+        let mut config = PeerConfig::new(self.router_address(), Asn::new(self.router_as()))
+            .with_source_address(self.our_address())
+            .with_passive(self.dialling == Dialling::Router)
             .with_connect_retry(Duration::from_secs(2))
+            // Trials start the router after the session: the first attempts fail, so the waits are short.
             .with_idle_hold(Duration::from_millis(100), Duration::from_secs(1))
-            .with_next_hop_ipv4(self.ours_ipv4())
-            .with_next_hop_ipv6(self.ours_ipv6())
+            .with_next_hop_ipv4(self.our_ipv4())
+            .with_next_hop_ipv6(self.our_ipv6())
             .with_families(self.families.iter().copied())
             .unwrap()
             .with_export(ExportPolicy::all());
@@ -142,20 +149,21 @@ pub(crate) fn key(text: &str) -> Md5Key {
     Md5Key::new(text).unwrap()
 }
 
-/// `text` if it is wanted: for lines of a configuration.
+/// Returns `text` if it is wanted, otherwise an empty text. Used for optional lines of a configuration.
 pub(crate) fn when(wanted: bool, text: &str) -> &str {
     if wanted { text } else { "" }
 }
 
-/// Commands that add the addresses of the setups with these numbers.
-pub(crate) fn addresses(numbers: u8) -> String {
+/// Returns shell commands that add the addresses of all setups with numbers from 1 to `maximum`.
+pub(crate) fn addresses(maximum: u8) -> String {
+    // One batch: a process for each of a thousand addresses would take seconds.
     let mut lines = "ip -batch - <<'END'\nlink set lo up\n".to_owned();
-    for number in 1..=numbers {
-        let setup = Setup::new(number, Dialling::We);
-        for address in [setup.ours_ipv4(), setup.theirs_ipv4()] {
+    for number in 1..=maximum {
+        let setup = Setup::new(number, Dialling::Us);
+        for address in [setup.our_ipv4(), setup.router_ipv4()] {
             writeln!(lines, "address add {address}/24 dev lo").unwrap();
         }
-        for address in [setup.ours_ipv6(), setup.theirs_ipv6()] {
+        for address in [setup.our_ipv6(), setup.router_ipv6()] {
             writeln!(lines, "address add {address}/64 dev lo nodad").unwrap();
         }
     }

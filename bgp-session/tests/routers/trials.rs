@@ -1,4 +1,4 @@
-//! Every trial with every router, and what is left out.
+//! The list of trials with every router.
 
 use libtest_mimic::Trial;
 
@@ -13,50 +13,52 @@ use crate::router::Kind;
 use crate::session;
 use crate::setup::{Dialling, Gtsm, Setup};
 
-/// The slowest first, as the last one to end decides.
+/// The kinds of routers, the slowest first, so that no slow trial runs alone at the end.
 static KINDS: [&Kind; 5] = [&GOBGP, &FRR, &BIRD, &OPENBGPD, &EXABGP];
 
-/// The highest number that a trial's addresses may have.
-pub(crate) const MOST: u8 = 250;
+/// The maximum number of a setup. It is an octet of IPv4 addresses, so at most 255.
+pub(crate) const MAX_NUMBER: u8 = 250;
 
+/// A trial of one setup with one kind of router. Panics if the trial fails.
 type Verdict = fn(&'static Kind, &Setup);
 
-/// Restarts with a router that keeps routes, and with one that does not.
+/// Restarts: the name, the trial of a router that keeps routes, and the trial of one that does not.
 const RESTARTS: [(&str, Verdict, Verdict); 2] = [
     (
         "kill_9",
-        |kind, setup| restart::keeps(kind, setup, End::Kill),
-        |kind, setup| restart::comes_back(kind, setup, End::Kill),
+        |kind, setup| restart::routes_are_kept(kind, setup, End::Kill),
+        |kind, setup| restart::routes_return(kind, setup, End::Kill),
     ),
     (
         "planned_restart",
-        |kind, setup| restart::keeps(kind, setup, End::Planned),
-        |kind, setup| restart::comes_back(kind, setup, End::Planned),
+        |kind, setup| restart::routes_are_kept(kind, setup, End::Planned),
+        |kind, setup| restart::routes_return(kind, setup, End::Planned),
     ),
 ];
 
+/// Returns all trials.
 pub(crate) fn all() -> Vec<Trial> {
-    // Each has three numbers.
-    let mut numbers = (1..MOST - 1).step_by(3);
+    // A trial uses up to three numbers: its own, and the next two for setups with other addresses.
+    let mut numbers = (1..MAX_NUMBER - 1).step_by(3);
     let mut number = || numbers.next().unwrap();
     let mut trials = Vec::new();
     for kind in KINDS {
-        for (direction, dialling) in [("we_dial", Dialling::We), ("it_dials", Dialling::It)] {
-            for (what, verdict, setup) in sessions(kind, dialling) {
+        for (direction, dialling) in [("we_dial", Dialling::Us), ("it_dials", Dialling::Router)] {
+            for (suffix, verdict, setup) in sessions(kind, dialling) {
                 let setup = Setup {
                     number: number(),
                     ..setup
                 };
-                let name = format!("{direction}{what}");
+                let name = format!("{direction}{suffix}");
                 trials.push(trial(kind, &name, setup, move |setup| verdict(kind, setup)));
             }
         }
-        for (what, keeps, comes_back) in RESTARTS {
+        for (restart, keep, lose) in RESTARTS {
             let setup = Setup::restarted(number());
-            let (name, verdict) = if kind.helps {
-                (what.to_owned(), keeps)
+            let (name, verdict) = if kind.keeps_routes {
+                (restart.to_owned(), keep)
             } else {
-                (format!("{what}_loses_routes_and_comes_back"), comes_back)
+                (format!("{restart}_loses_routes_and_comes_back"), lose)
             };
             trials.push(trial(kind, &name, setup, move |setup| verdict(kind, setup)));
         }
@@ -67,7 +69,7 @@ pub(crate) fn all() -> Vec<Trial> {
             group.run(group_setup);
         }));
     }
-    let setup = Setup::new(number(), Dialling::We);
+    let setup = Setup::new(number(), Dialling::Us);
     let name = "restarting_passes_flowspec_on_without_deferral";
     trials.push(trial(
         &GOBGP,
@@ -78,7 +80,7 @@ pub(crate) fn all() -> Vec<Trial> {
     trials
 }
 
-/// What is tried, whoever dials: the end of its name, how, and with what.
+/// Returns the trials of sessions that one side dials: the end of the name, the trial and its setup.
 fn sessions(kind: &Kind, dialling: Dialling) -> [(&'static str, Verdict, Setup); 4] {
     let plain = Setup::new(0, dialling);
     let md5 = Setup { md5: true, ..plain };
@@ -91,7 +93,8 @@ fn sessions(kind: &Kind, dialling: Dialling) -> [(&'static str, Verdict, Setup);
         gtsm: kind.gtsm,
         ..plain
     };
-    let limited = if kind.gtsm == Gtsm::Both {
+    // The name tells which side checks, because ExaBGP cannot.
+    let gtsm_suffix = if kind.gtsm == Gtsm::Both {
         "_gtsm"
     } else {
         "_gtsm_that_we_check"
@@ -99,17 +102,18 @@ fn sessions(kind: &Kind, dialling: Dialling) -> [(&'static str, Verdict, Setup);
     [
         ("", session::routes, plain),
         ("_md5", session::md5, md5),
-        (limited, session::gtsm, gtsm),
+        (gtsm_suffix, session::gtsm, gtsm),
         ("_ipv6_transport", session::routes, ipv6),
     ]
 }
 
+/// Returns a trial whose name begins with the router's, and which needs its programs.
 fn trial(
     kind: &'static Kind,
-    what: &str,
+    name: &str,
     setup: Setup,
     verdict: impl FnOnce(&Setup) + Send + 'static,
 ) -> Trial {
-    let name = format!("{}::{what}", kind.program.name);
-    speakerd_testkit::trial(&name, &kind.program.needs, move || verdict(&setup))
+    let full_name = format!("{}::{name}", kind.program.name);
+    speakerd_testkit::trial(&full_name, &kind.program.needs, move || verdict(&setup))
 }

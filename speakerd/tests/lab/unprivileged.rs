@@ -1,6 +1,4 @@
-//! FRR and speakerd without any privilege, on loopback ports: wherever FRR is installed.
-//!
-//! Where the test itself runs as root, both run as nobody. Once with a TCP MD5 key (RFC 2385), once without.
+//! FRR and speakerd without privileges, on loopback ports. If the test runs as root, both run as the user `nobody`.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -12,11 +10,12 @@ use super::frr::{expect_row, row};
 
 const PLACE: Place<'_> = Place::Unprivileged;
 
+/// Announces and withdraws a route over a session, with a TCP MD5 key (RFC 2385) if `password` is given.
 pub(crate) fn run(password: Option<&str>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let root = directory.path();
     PLACE.give(root);
-    // The port is free a moment before it is used.
+    // Port 179 needs root. The kernel chooses a free port, which stays free in all likelihood until FRR uses it.
     let port = TcpListener::bind("127.0.0.2:0")
         .and_then(|socket| socket.local_addr())
         .expect("a port")
@@ -35,6 +34,7 @@ pub(crate) fn run(password: Option<&str>) {
 
     let socket = root.join("speakerd.sock");
     let speakerd = start_speakerd(root, &socket, port, password);
+    // LOCAL_PREF 0 and ORIGIN INCOMPLETE are the values that the article's router shows.
     run_ok(speakerctl(&socket).args([
         "announce",
         "192.168.10.1/32",
@@ -48,14 +48,16 @@ pub(crate) fn run(password: Option<&str>) {
         "*>i192.168.10.1/32  192.168.0.111                   0      0 ?",
     );
     run_ok(speakerctl(&socket).args(["withdraw", "192.168.10.1", "--wait"]));
-    eventually("the route leaves the router's table", || {
+    eventually("no route in the router's table", || {
         row(&router, "192.168.10.1/32").is_none().then_some(())
     });
     assert_eq!(speakerd.terminate(), Some(0));
 }
 
+/// Starts speakerd with arguments, or with a file if `password` is given, and waits for its control socket.
 fn start_speakerd(root: &Path, socket: &Path, port: u16, password: Option<&str>) -> Process {
     let mut command = PLACE.command(env!("CARGO_BIN_EXE_speakerd"));
+    // A key is read only from a file: other users can see the arguments of a process.
     match password {
         Some(password) => command
             .arg("--config")
@@ -76,7 +78,7 @@ fn start_speakerd(root: &Path, socket: &Path, port: u16, password: Option<&str>)
                 "--router-id",
                 "192.168.0.111",
             ]);
-            // A loopback address is no next hop for FRR (RFC 4271 section 6.3).
+            // FRR accepts no loopback address as next hop (RFC 4271 section 6.3).
             command.args(["--next-hop", "192.168.0.111"])
         }
     };
@@ -86,7 +88,7 @@ fn start_speakerd(root: &Path, socket: &Path, port: u16, password: Option<&str>)
     speakerd
 }
 
-/// The same as a file, with a key.
+/// Writes the configuration with a key to a file and returns its path.
 fn configuration(root: &Path, port: u16, password: &str) -> PathBuf {
     let text = format!(
         "local-as = 64512\nrouter-id = \"192.168.0.111\"\n\
@@ -99,6 +101,7 @@ fn configuration(root: &Path, port: u16, password: &str) -> PathBuf {
     file
 }
 
+/// Returns a speakerctl for the control socket.
 fn speakerctl(socket: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_speakerctl"));
     command.arg("--socket").arg(socket);

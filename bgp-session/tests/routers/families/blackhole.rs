@@ -1,4 +1,4 @@
-//! Addresses whose traffic is to be dropped (RFC 7999): a host route with BLACKHOLE and a next hop that leads nowhere.
+//! Blackhole routes (RFC 7999): a host route with the community BLACKHOLE and a next hop that discards traffic.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,19 +14,21 @@ use crate::router::Kind;
 
 const FAMILIES: &[Family] = &[Family::IPV4_UNICAST, Family::IPV6_UNICAST];
 
+/// The next hop is in a documentation prefix (RFC 5737).
 const HOST: Announced = Announced {
     community: Some(Community::BLACKHOLE),
     next_hop: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254))),
     ..Announced::new(Family::IPV4_UNICAST, "198.51.100.66/32", &[])
 };
 
-/// The next hop is in the prefix for discarding (RFC 6666).
+/// The next hop is in the discard prefix (RFC 6666).
 const HOST_IPV6: Announced = Announced {
     community: Some(Community::BLACKHOLE),
     next_hop: Some(IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1))),
     ..Announced::new(Family::IPV6_UNICAST, "2001:db8::66/128", &[])
 };
 
+/// Returns the group for one kind of router.
 const fn group(kind: &'static Kind, rows: &'static [Row]) -> Group {
     Group::new("blackhole_is_shown", kind, FAMILIES, rows)
 }
@@ -54,7 +56,7 @@ pub(super) static GROUPS: [Group; 5] = [
     group(
         &FRR,
         &[
-            // FRR adds NO_EXPORT by itself.
+            // FRR itself adds NO_EXPORT to a route with BLACKHOLE, as RFC 7999 section 3.2 recommends.
             Row::new(
                 HOST,
                 "show bgp ipv4 unicast 198.51.100.66/32",

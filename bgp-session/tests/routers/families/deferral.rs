@@ -1,5 +1,5 @@
-//! GoBGP after a restart (RFC 4724 section 4.1): it sends nothing on until every neighbor has sent End-of-RIB for every family,
-//! or until its deferral timer expires.
+//! GoBGP after a restart (RFC 4724 section 4.1). It propagates no route until every neighbor has sent End-of-RIB for every
+//! family, or its deferral timer expires.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use speakerd_testkit::{BIRD, Launch, within};
 
 use super::Announced;
 use crate::gobgp::{GOBGP, global, neighbor};
-use crate::ours::{Ours, expect_established};
 use crate::setup::{Dialling, OUR_AS, Setup};
+use crate::speaker::{OurSpeaker, expect_established};
 
+/// The AS of BIRD, which receives our routes from GoBGP.
 const DOWNSTREAM_AS: u32 = 64514;
 
-/// The time that a route may take through GoBGP. Its deferral timer takes 360 seconds.
+/// The maximum time of a route through GoBGP, well below its deferral timer of 360 seconds.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 const UNICAST: Announced = Announced::new(Family::IPV4_UNICAST, "198.51.100.1/32", &[]);
@@ -24,29 +25,38 @@ const FLOW: Announced = Announced::new(
     &["discard:64512"],
 );
 
-/// Our routes pass a restarting GoBGP and arrive at the BIRD behind it as soon as our session is up.
+/// Checks that our routes pass a restarting GoBGP and arrive at the BIRD behind it as soon as our session is up.
 pub(crate) fn flowspec_arrives_without_deferral(setup: &Setup) {
     let setup = Setup {
         restart: true,
         families: &[Family::IPV4_UNICAST, Family::IPV4_FLOWSPEC],
-        ..Setup::new(setup.number, Dialling::We)
+        ..Setup::new(setup.number, Dialling::Us)
     };
     let behind = setup.elsewhere(1);
     let configuration = [
-        global(&setup, &[setup.theirs(), behind.theirs()]),
-        neighbor(&setup, setup.ours(), setup.theirs(), OUR_AS),
-        neighbor(&setup, behind.ours(), behind.theirs(), DOWNSTREAM_AS),
+        global(&setup, &[setup.router_address(), behind.router_address()]),
+        neighbor(&setup, setup.our_address(), setup.router_address(), OUR_AS),
+        neighbor(
+            &setup,
+            behind.our_address(),
+            behind.router_address(),
+            DOWNSTREAM_AS,
+        ),
     ];
-    let launch = Launch::new(configuration.concat(), setup.theirs());
+    let launch = Launch::new(configuration.concat(), setup.router_address());
+    // `-r` makes GoBGP start as after a restart, with the R bit and its deferral timer.
     let gobgp = speakerd_testkit::Router::start(GOBGP.program, &launch.with_arguments(&["-r"]));
-    let bird = Launch::new(downstream(&setup, &behind), behind.ours());
-    let bird = speakerd_testkit::Router::start(&BIRD, &bird);
+    let bird = speakerd_testkit::Router::start(
+        &BIRD,
+        &Launch::new(downstream(&setup, &behind), behind.our_address()),
+    );
+    // BIRD first, so that GoBGP waits only for our End-of-RIB.
     speakerd_testkit::eventually("BIRD's session with GoBGP", || {
         let protocols = bird.client("show protocols")?;
         protocols.contains("Established").then_some(())
     });
 
-    let ours = Ours::start(&setup, false);
+    let ours = OurSpeaker::start(&setup, false);
     for route in [UNICAST, FLOW] {
         assert!(ours.speaker.announce(&route.route()));
     }
@@ -62,7 +72,7 @@ pub(crate) fn flowspec_arrives_without_deferral(setup: &Setup) {
     drop(gobgp);
 }
 
-/// The configuration of BIRD behind GoBGP.
+/// Returns the configuration of BIRD behind GoBGP.
 fn downstream(setup: &Setup, behind: &Setup) -> String {
     format!(
         "log stderr all;
@@ -81,9 +91,9 @@ protocol bgp gobgp {{
   flow4 {{ table flow4tab; import all; export none; }};
 }}
 ",
-        id = behind.ours_ipv4(),
-        local = behind.ours(),
-        gobgp = behind.theirs(),
-        gobgp_as = setup.their_as(),
+        id = behind.our_ipv4(),
+        local = behind.our_address(),
+        gobgp = behind.router_address(),
+        gobgp_as = setup.router_as(),
     )
 }

@@ -1,4 +1,4 @@
-//! EVPN (RFC 7432, RFC 9136): MAC addresses, multicast tunnels and IP prefixes, over VXLAN.
+//! EVPN routes (RFC 7432, RFC 9136): MAC addresses, multicast tunnels and IP prefixes, over VXLAN.
 
 use bgp_wire::Family;
 
@@ -9,19 +9,21 @@ use crate::gobgp::GOBGP;
 
 const FAMILIES: &[Family] = &[Family::L2VPN_EVPN];
 
+/// Returns an EVPN route with a route target and the VXLAN encapsulation.
 const fn announced(destination: &'static str) -> Announced {
+    // With this encapsulation the label field contains a VNI (RFC 8365 section 5.1.3).
     let extended_communities = &["target:64512:7", "encapsulation:vxlan"];
     Announced::new(Family::L2VPN_EVPN, destination, extended_communities)
 }
 
-/// Type 2.
+/// A MAC/IP Advertisement route, type 2 (RFC 7432 section 7.2).
 const MAC: Announced =
     announced("macadv rd 64512:1 esi 0 etag 0 mac 00:00:5e:00:53:01 ip 198.51.100.1 label 100");
 
-/// Type 3.
+/// An Inclusive Multicast Ethernet Tag route, type 3 (RFC 7432 section 7.3).
 const MULTICAST: Announced = announced("multicast rd 64512:1 etag 0 ip 192.0.2.3");
 
-/// Type 5.
+/// An IP Prefix route, type 5 (RFC 9136 section 3.1).
 const PREFIX: Announced =
     announced("prefix rd 64512:1 esi 0 etag 0 prefix 198.51.100.0/24 gw 0.0.0.0 label 100");
 
@@ -94,7 +96,7 @@ pub(super) static GROUPS: [Group; 3] = [
             ),
         ],
     ),
-    // Its table has the route without the label, and the label behind the next hop.
+    // The table of the kit has the route without its label, and the label after the next hop.
     Group::new(
         "evpn_is_shown",
         &EXABGP,

@@ -10,6 +10,7 @@ use crate::gobgp::GOBGP;
 
 const FAMILIES: &[Family] = &[Family::IPV4_FLOWSPEC, Family::IPV6_FLOWSPEC];
 
+/// `discard` is a traffic rate of 0 (RFC 8955 section 7.1).
 const DISCARD: Announced = Announced::new(
     Family::IPV4_FLOWSPEC,
     "destination 192.0.2.1/32 protocol =udp source-port =53",
@@ -113,7 +114,7 @@ pub(super) static GROUPS: [Group; 4] = [
             ),
         ],
     ),
-    // BIRD shows the actions as numbers: type, subtype and AS, then the value.
+    // BIRD shows the actions as numbers: type, subtype and AS (0xfc00 is 64512), then the value.
     Group::new(
         "flowspec_is_shown",
         &BIRD,
@@ -158,6 +159,7 @@ pub(super) static GROUPS: [Group; 4] = [
         &EXABGP,
         FAMILIES,
         &[
+            // An UPDATE with a flow specification has a next hop of length 0 (RFC 8955 section 4), hence `no-nexthop`.
             Row::new(
                 DISCARD,
                 "flow destination-ipv4",

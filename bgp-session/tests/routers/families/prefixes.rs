@@ -1,4 +1,4 @@
-//! Labelled prefixes (RFC 8277) and multicast prefixes (RFC 4760).
+//! Prefixes with labels (RFC 8277) and multicast prefixes (RFC 4760).
 
 use bgp_wire::Family;
 
@@ -30,6 +30,7 @@ pub(super) static GROUPS: [Group; 4] = [
             Row::new(
                 LABELED_IPV4,
                 "global rib -a ipv4-mpls",
+                // GoBGP pads the prefix to the width of its column.
                 &["198.51.100.0/24      [100] ", " OURS "],
             ),
             Row::new(

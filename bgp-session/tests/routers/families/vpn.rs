@@ -1,5 +1,4 @@
-//! Routes of VPNs (RFC 4364, RFC 4659), their flow specifications (RFC 8955 section 8) and the route targets that they ask
-//! for (RFC 4684).
+//! VPN routes (RFC 4364, RFC 4659), flow specifications of VPNs (RFC 8955 section 8) and route target membership (RFC 4684).
 
 use bgp_wire::Family;
 
@@ -38,7 +37,7 @@ const FLOW_IPV6: Announced = Announced::new(
 
 const TARGET: Announced = Announced::new(Family::ROUTE_TARGET, "64512 target:64512:7", &[]);
 
-// OpenBGPD 7.7 is left out: it keeps a VPN route after every withdrawal, whatever the label.
+// Without OpenBGPD: version 7.7 keeps a VPN route after its withdrawal, with any label in the withdrawal.
 pub(super) static GROUPS: [Group; 5] = [
     Group::new(
         "vpn_is_shown",
@@ -49,6 +48,7 @@ pub(super) static GROUPS: [Group; 5] = [
                 VPN_IPV4,
                 "global rib -a vpnv4",
                 &[
+                    // The next hop has a route distinguisher of 0 (RFC 4364 section 4.3.2), which no router shows.
                     "64512:1:198.51.100.0/24 [100] ",
                     " OURS ",
                     "{Extcomms: [64512:7]}",

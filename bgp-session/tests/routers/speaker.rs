@@ -1,4 +1,4 @@
-//! Our side: a speaker within this process, or one of its own that can be killed.
+//! Our side of a session: a speaker in this process, or in a process of its own that a trial can kill.
 
 use std::future::Future;
 use std::io::BufRead;
@@ -15,59 +15,66 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::setup::{OUR_AS, Setup};
 
-/// A speaker that listens, and does the rest in the background.
-pub(crate) struct Ours {
+/// A speaker that listens, with the runtime on which it runs.
+pub(crate) struct OurSpeaker {
     runtime: Runtime,
     pub(crate) speaker: Speaker,
 }
 
-impl Ours {
+impl OurSpeaker {
+    /// Starts a speaker that listens on our address. `restarting` sets the R bit of its OPEN (RFC 4724 section 3).
     pub(crate) fn start(setup: &Setup, restarting: bool) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let router_id = setup.ours_ipv4().try_into().unwrap();
-        let builder = Speaker::builder(Asn::new(OUR_AS), router_id);
-        let builder = builder
-            .with_listener(SocketAddr::new(setup.ours(), 179))
+        let router_id = setup.our_ipv4().try_into().unwrap();
+        let builder = Speaker::builder(Asn::new(OUR_AS), router_id)
+            .with_listener(SocketAddr::new(setup.our_address(), 179))
             .with_restarting(restarting);
         let speaker = runtime.block_on(builder.spawn()).unwrap();
         Self { runtime, speaker }
     }
 
+    /// Adds a peer.
     pub(crate) fn add(&self, config: PeerConfig) -> Peer {
+        // The speaker starts a task for the peer, which needs a runtime.
         let _within = self.runtime.enter();
         self.speaker.add_peer(config).unwrap()
     }
 
+    /// Runs `future` to completion. Panics after 30 seconds.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        // In an async block, because the timer must be created on the runtime.
         let bounded = async { tokio::time::timeout(Duration::from_secs(30), future).await };
         self.runtime.block_on(bounded).expect("in time")
     }
 
+    /// Announces a new route to `prefix` without attributes of its own.
     pub(crate) fn announce(&self, prefix: IpNet) {
         assert!(self.speaker.announce(&Route::new(prefix)));
     }
 }
 
+/// Returns `true` if the session is Established.
 pub(crate) fn is_established(peer: &Peer) -> bool {
     peer.status().state == State::Established
 }
 
+/// Waits until the session is Established.
 pub(crate) fn expect_established(peer: &Peer) {
     eventually("Established", || is_established(peer).then_some(()));
 }
 
-/// Tells this program to be a speaker, and which one.
+/// The environment variable that makes this program a speaker: its setup number, restart flag and prefixes.
 const SETUP: &str = "BGP_SESSION_ROUTERS_SPEAKER";
 
-/// What such a speaker says when the router has been sent everything.
-pub(crate) const ANNOUNCED: &str = "everything is announced";
+/// The line that such a speaker prints once the router's kernel has acknowledged every route.
+pub(crate) const ANNOUNCED_LINE: &str = "everything is announced";
 
-/// A speaker in a process of its own that announces these prefixes, with [`Setup::restarted`].
-pub(crate) fn in_a_process(
+/// Starts a speaker in a process of its own that announces `prefixes`, with [`Setup::restarted`].
+pub(crate) fn start_process(
     setup: &Setup,
     restarting: bool,
     prefixes: &[IpNet],
@@ -80,14 +87,16 @@ pub(crate) fn in_a_process(
     Process::start(command, log)
 }
 
-/// Is that speaker, if this process is to be one: announces, and is restarted on the next line that it is told.
-pub(crate) fn be_a_speaker() -> Option<ExitCode> {
-    let words = std::env::var(SETUP).ok()?;
-    let mut words = words.split(' ');
+/// Runs the speaker that [`start_process`] requested. Returns `None` if this process is no such speaker.
+///
+/// Announces its prefixes, and shuts down for a restart when it reads a line.
+pub(crate) fn run_if_requested() -> Option<ExitCode> {
+    let variable = std::env::var(SETUP).ok()?;
+    let mut words = variable.split(' ');
     let number = words.next()?.parse().unwrap();
     let restarting = words.next()?.parse().unwrap();
     let setup = Setup::restarted(number);
-    let ours = Ours::start(&setup, restarting);
+    let ours = OurSpeaker::start(&setup, restarting);
     let mut events = ours.speaker.events();
     ours.runtime.spawn(async move {
         while let Some(event) = events.next().await {
@@ -98,12 +107,13 @@ pub(crate) fn be_a_speaker() -> Option<ExitCode> {
     for prefix in words {
         ours.announce(prefix.parse().unwrap());
     }
+    // After the routes, because End-of-RIB makes the router remove all stale routes (RFC 4724 section 4.2).
     ours.speaker.restored();
     expect_established(&peer);
     ours.wait(ours.speaker.flush());
-    println!("{ANNOUNCED}");
+    println!("{ANNOUNCED_LINE}");
     let mut line = String::new();
-    // Without a line whoever started this is gone.
+    // An end of input means that the test has ended: the speaker must end as well.
     std::io::stdin().lock().read_line(&mut line).unwrap();
     ours.wait(ours.speaker.shutdown(Shutdown::restart()));
     Some(ExitCode::SUCCESS)
