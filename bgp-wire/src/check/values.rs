@@ -117,6 +117,15 @@ impl<'a> Checked<'a> {
             .map(Aggregator::from_checked)
     }
 
+    /// Returns `true` if the message has MP_REACH_NLRI or MP_UNREACH_NLRI: otherwise all its routes are IPv4 unicast.
+    // Only looks into the index, which spares most messages of a full table the decoding of both attributes.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_multiprotocol(&self) -> bool {
+        let is_present = |code| self.index.position(code).is_some();
+        is_present(AttributeCode::MP_REACH_NLRI) || is_present(AttributeCode::MP_UNREACH_NLRI)
+    }
+
     /// Returns MP_REACH_NLRI.
     ///
     /// After treat-as-withdraw its prefixes are withdrawn, so use [`Checked::announced`] for the announced ones.
