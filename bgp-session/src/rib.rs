@@ -134,6 +134,7 @@ impl Rib {
         let wanted: BTreeMap<_, _> = routes
             .into_iter()
             .map(|route| ((route.destination.key(), route.path_id), route))
+            // A later item replaces an earlier one with an equal key.
             .collect();
         let mut replaced = Replaced::default();
         let missing: Vec<_> = self

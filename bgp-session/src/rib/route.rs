@@ -219,5 +219,5 @@ impl Route {
 }
 
 /// The default path identifier.
-// Some implementations do not accept 0, although RFC 7911 section 3 gives no value a meaning.
+// A log skips the search for best paths while every path has this identifier.
 pub(crate) const DEFAULT_PATH: PathId = PathId(1);

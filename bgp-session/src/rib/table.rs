@@ -167,6 +167,7 @@ impl FamilyKey for Ipv4Net {
     type Item<'a> = Nlri<Self>;
 
     fn log(table: &mut Table, family: Family) -> &mut Log<Self> {
+        // `for_family` is the only caller that chooses the type, and it chooses it by the family.
         debug_assert_eq!(family, Family::IPV4_UNICAST);
         &mut table.ipv4
     }
@@ -201,6 +202,7 @@ impl FamilyKey for Ipv6Net {
 
 impl LogKey for OtherKey {
     fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
+        // Other families have no common order of their destinations, so that their hashes are not kept in blocks.
         std::hash::BuildHasher::hash_one(hasher, self)
     }
 
