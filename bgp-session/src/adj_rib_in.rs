@@ -172,7 +172,7 @@ impl AdjRibIn {
                         change(RouteChange::Withdrawn(nlri));
                     });
             }
-            // The session turns End-of-RIB into `StaleRoutesGone`, and answers a refresh by itself.
+            // At End-of-RIB the session emits `StaleRoutesGone` as well. A refresh concerns the routes that we send.
             SessionEvent::StateChanged { .. }
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
