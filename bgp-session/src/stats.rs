@@ -31,7 +31,7 @@ impl MessageCounts {
             MessageType::UPDATE => &mut self.update,
             MessageType::NOTIFICATION => &mut self.notification,
             MessageType::KEEPALIVE => &mut self.keepalive,
-            // Messages of an unknown type end the connection before they are counted (RFC 4271 section 6.1).
+            // The only other type that a session sends or accepts (RFC 2918).
             _ => &mut self.route_refresh,
         };
         *counter += 1;
@@ -84,7 +84,7 @@ pub struct Statistics {
     /// The NOTIFICATION that ended the last connection, with `true` if we sent it. `None` if the connection ended without one.
     pub last_reason: Option<(Reason, bool)>,
     /// The counters of each family, in the order of [`Family::PARSED`].
-    // An array, because a count of a family by its position is needed for every UPDATE.
+    // An array instead of a map: counting a route must not allocate.
     families: [FamilyCounts; Family::PARSED.len()],
 }
 
@@ -173,6 +173,7 @@ impl Statistics {
     /// Counts the routes of an UPDATE.
     pub(crate) fn count_routes(&mut self, checked: &Checked<'_>) {
         // The iterators of unicast routes are faster than those of all families, and most messages contain only unicast.
+        // `Family::PARSED` begins with IPv4 and IPv6 unicast.
         let [ipv4, ipv6, ..] = &mut self.families;
         let [announced_ipv4, announced_ipv6] = unicast(checked.announced());
         ipv4.announced += announced_ipv4;
