@@ -139,7 +139,7 @@ impl PeerConfig {
             passive: false,
             hold_time: HoldTime::DEFAULT,
             keepalive_time: None,
-            // RFC 4271 section 10 suggests 120 s, which keeps a peer waiting for long after it has restarted.
+            // Less than the 120 s that RFC 4271 section 10 suggests: lost packets should not delay a session for long.
             connect_retry: Duration::from_secs(30),
             delay_open: None,
             idle_hold: Duration::from_secs(1),
@@ -196,7 +196,7 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the interval between KEEPALIVEs, at least 1 s. A third of the negotiated hold time is the maximum and the default.
+    /// Sets the interval between KEEPALIVEs, at least 1 s. Maximum and default are a third of the negotiated hold time.
     #[must_use]
     pub fn with_keepalive_time(mut self, interval: Duration) -> Self {
         // RFC 4271 section 4.4: KEEPALIVE messages must not be sent more often than once a second.
@@ -273,9 +273,9 @@ impl PeerConfig {
         self
     }
 
-    /// Offers path identifiers (RFC 7911), and sends every path of a destination to a peer that supports them. Off by default.
+    /// Offers path identifiers (RFC 7911). Off by default.
     ///
-    /// Other peers are sent the path with the lowest identifier.
+    /// A peer that supports them is sent every path of a destination, and other peers the path with the lowest identifier.
     #[must_use]
     pub fn with_add_path(mut self, send: bool) -> Self {
         self.add_path = send;
@@ -349,7 +349,7 @@ impl PeerConfig {
 
     /// Returns the send hold time for this negotiated hold time.
     pub(crate) fn send_hold(&self, hold_time: HoldTime) -> Duration {
-        // RFC 9687 section 6: the default must exceed the hold time, so that a peer that is only silent is detected first.
+        // RFC 9687 section 6: the greater of eight minutes and twice the negotiated hold time.
         let default = MIN_SEND_HOLD.max(hold_time.duration() * 2);
         self.send_hold_time.unwrap_or(default)
     }

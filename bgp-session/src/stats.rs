@@ -81,7 +81,7 @@ pub struct Statistics {
     pub peer_router_id: Option<RouterId>,
     /// The time at which the session was created.
     pub created: Instant,
-    /// The NOTIFICATION that ended the last connection, with `true` if we sent it. `None` if the connection ended without one.
+    /// The NOTIFICATION that ended the last connection, with `true` if we sent it. `None` if it ended without one.
     pub last_reason: Option<(Reason, bool)>,
     /// The counters of each family, in the order of [`Family::PARSED`].
     // An array instead of a map: counting a route must not allocate.

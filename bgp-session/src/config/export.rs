@@ -94,7 +94,7 @@ pub struct ExportPolicy {
     pub(crate) large_communities: Vec<LargeCommunity>,
     pub(crate) multi_exit_disc: Option<u32>,
     pub(crate) local_pref: Option<u32>,
-    // An octet is enough: longer paths are filtered by many networks, and our AS number is in front once more.
+    // An octet, because a path segment has at most 255 AS numbers (RFC 4271 section 4.3).
     pub(crate) prepend: u8,
     pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
     pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
@@ -210,6 +210,7 @@ impl ExportPolicy {
     /// Returns `true` if routes of this family with this prefix are sent.
     pub(crate) fn admits(&self, family: Family, prefix: Option<IpNet>) -> bool {
         let Some(only) = &self.only else { return true };
+        // `None` is not in the list: a route that concerns all addresses, like some flow specifications, must not slip through.
         let listed = |prefix| only.iter().any(|range| range.contains(prefix));
         self.families.contains(family) || prefix.is_some_and(listed)
     }

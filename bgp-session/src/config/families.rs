@@ -58,7 +58,7 @@ impl PeerConfig {
             }
             offered = offered.with(family);
         }
-        // An OPEN without families would offer IPv4 unicast all the same (RFC 4760 section 8).
+        // An OPEN without multiprotocol capabilities implies IPv4 unicast.
         if offered.is_empty() {
             return Err(FamiliesError::Empty);
         }
@@ -66,10 +66,9 @@ impl PeerConfig {
         Ok(self)
     }
 
-    /// Ends the session if the peer announces more than `limit` prefixes of a family (RFC 4486 section 4). Replaces an earlier
-    /// limit of the family.
+    /// Ends the session if the peer announces more than `limit` prefixes of a family (RFC 4486 section 4).
     ///
-    /// Counting takes memory for each prefix.
+    /// Replaces an earlier limit of the family. Counting takes memory for each prefix.
     ///
     /// A limit for a family that is not offered has no effect:
     ///

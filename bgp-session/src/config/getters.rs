@@ -199,7 +199,7 @@ impl PeerConfig {
     /// Returns the maximum distance of the peer in hops (RFC 5082), or `None` if it may be anywhere.
     #[must_use]
     pub fn ttl_security(&self) -> Option<u8> {
-        // Linux has to be given a minimum TTL, 256 minus this number (RFC 5082 section 3); the setting counts hops.
+        // The setting counts hops. The driver turns it into a minimum TTL (RFC 5082 section 3).
         self.transport.hops
     }
 

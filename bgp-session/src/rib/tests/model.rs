@@ -1,4 +1,4 @@
-//! Random steps against a naive model.
+//! A property test of random steps against a naive model.
 
 use super::*;
 
@@ -10,13 +10,14 @@ enum Step {
     Replace(Vec<(u8, u32, u32)>),
     Up(usize),
     Down(usize),
-    /// With announcements that come while the peer pulls.
+    /// A pull with the announcements that are made during it.
     Pull(usize, usize, Vec<(u8, u32, u32)>),
     Refresh(usize, usize),
     Policy(usize, u8),
 }
 
-/// Few prefixes, and mostly one path to each.
+/// Returns steps with few prefixes and usually one path to each.
+// Steps must meet at the same destinations, or replacement and withdrawal would hardly be tested.
 fn step() -> impl Strategy<Value = Step> {
     let path = || prop_oneof![3 => Just(1), 2 => 0..4u32];
     let number = || prop_oneof![2 => 0..12u8, 1 => FIRST_OTHER..FIRST_OTHER + 8];
