@@ -171,7 +171,9 @@ impl Rib {
         self.assemble(self.table.best(&destination.into())?)
     }
 
-    /// Returns every route, grouped by family, with IPv4 and IPv6 unicast first. Within a family the oldest change comes first.
+    /// Returns every route, grouped by family, with IPv4 and IPv6 unicast first.
+    ///
+    /// Within a family the oldest change comes first.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
         self.table.iter().filter_map(|entry| self.assemble(entry))
     }

@@ -376,6 +376,7 @@ mod tests {
             let all: Vec<_> = stores.0.iter().chain(stores.1.iter()).map(|(nlri, held)| (nlri, value(&held.route))).collect();
             let expected = model.iter().map(|(&(prefix, path_id), value)| (Nlri { path_id, prefix }.into(), *value));
             prop_assert_eq!(all, expected.collect::<Vec<(AnyNlriBuf, u32)>>());
+            // Addresses near the prefixes, so that most lookups find several prefixes to choose from.
             for address in addresses {
                 let address = address.addr();
                 let found: Vec<_> = match IpNet::from(address) {

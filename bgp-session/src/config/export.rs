@@ -210,7 +210,7 @@ impl ExportPolicy {
     /// Returns `true` if routes of this family with this prefix are sent.
     pub(crate) fn admits(&self, family: Family, prefix: Option<IpNet>) -> bool {
         let Some(only) = &self.only else { return true };
-        // `None` is not in the list: a route that concerns all addresses, like some flow specifications, must not slip through.
+        // A route without a prefix is in no range: a flow specification for all addresses must not slip through.
         let listed = |prefix| only.iter().any(|range| range.contains(prefix));
         self.families.contains(family) || prefix.is_some_and(listed)
     }

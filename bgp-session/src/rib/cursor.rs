@@ -107,7 +107,7 @@ impl Cursor {
             let Taken::Changes { ends, incomplete } = taken else {
                 return false;
             };
-            // A new policy applies at once. During a pass the peer may have routes of the policies before the pass and during it.
+            // A new policy applies at once. During a pass the peer may have routes of two earlier policies.
             let passing = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
             let before = [passing, self.requested.before.as_ref()];
             writer.write(self.family, &mut window, before);

@@ -81,7 +81,7 @@ impl NextHops {
     /// Returns a given address before ours, and of each an IPv6 address before an IPv4 address.
     fn ipv6_first(&self, path: &Path) -> Option<IpAddr> {
         self.given_ipv6(path)
-            .or(self.given_ipv4(path))
+            .or_else(|| self.given_ipv4(path))
             .or(self.ours.ipv6)
             .or(self.ours.ipv4)
     }
@@ -89,19 +89,23 @@ impl NextHops {
     /// Returns a given address before ours, and of each an IPv4 address before an IPv6 address.
     fn ipv4_first(&self, path: &Path) -> Option<IpAddr> {
         self.given_ipv4(path)
-            .or(self.given_ipv6(path))
+            .or_else(|| self.given_ipv6(path))
             .or(self.ours.ipv4)
             .or(self.ours.ipv6)
     }
 
     /// Returns the IPv4 next hop of the policy or else of the route.
     fn given_ipv4(&self, path: &Path) -> Option<IpAddr> {
-        self.policy.ipv4.or(path.next_hop_ipv4.map(IpAddr::V4))
+        self.policy
+            .ipv4
+            .or_else(|| path.next_hop_ipv4.map(IpAddr::V4))
     }
 
     /// Returns the IPv6 next hop of the policy or else of the route.
     fn given_ipv6(&self, path: &Path) -> Option<IpAddr> {
-        self.policy.ipv6.or(path.next_hop_ipv6.map(IpAddr::V6))
+        self.policy
+            .ipv6
+            .or_else(|| path.next_hop_ipv6.map(IpAddr::V6))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::identity::NlriKey;
 pub(super) struct Table {
     ipv4: Log<Ipv4Net>,
     ipv6: Log<Ipv6Net>,
-    // A sorted map, so that routes and counts have the same order in every run.
+    // A sorted map instead of a hash map, so that routes and counts have the same order in every run.
     others: BTreeMap<Family, Log<OtherKey>>,
 }
 
@@ -230,6 +230,7 @@ impl FamilyKey for OtherKey {
 }
 
 /// An action on the log of a family, generic over its keys.
+// It stands for a generic closure, which Rust does not have.
 pub(super) trait ForKeys {
     type Output;
 

@@ -50,6 +50,7 @@ proptest! {
         let mut peers: [Peer; 4] = Default::default();
         (peers[2].add_path, peers[3].add_path) = (true, true);
         (peers[1].every_family, peers[3].every_family) = (true, true);
+        // The families of a peer without `every_family` leave most destinations unread, which must not disturb its order.
         for step in steps {
             match step {
                 Step::Announce(number, path_id, preference) => {
