@@ -1,5 +1,7 @@
-//! `AdjRibIn`: what one peer has announced, for applications that keep routes; stale ones over a restart of the peer
-//! (RFC 4271 section 3.2, RFC 4724 section 4.2, RFC 9494).
+//! `AdjRibIn`: the routes that one peer has announced, for applications that store routes (RFC 4271 section 3.2).
+//!
+//! The table retains stale routes while the peer restarts (RFC 4724 section 4.2, RFC 9494). It does not choose among routes:
+//! that is the application's decision.
 
 mod store;
 mod unicast;
@@ -21,8 +23,9 @@ use crate::routes::{has_others, other_withdrawn};
 use store::{OtherStore, Store};
 use unicast::UnicastStore;
 
-/// The routes of every negotiated family that one peer has announced. It follows the events of the peer's session and must be
-/// given all of them in their order.
+/// The routes of every negotiated family that one peer has announced.
+///
+/// The table follows the events of the peer's session. Pass it all events in their order.
 ///
 /// ```
 /// use bgp_session::{AdjRibIn, RouteChange, SessionEvent};
@@ -30,11 +33,11 @@ use unicast::UnicastStore;
 /// fn print(table: &mut AdjRibIn, event: &SessionEvent) {
 ///     table.apply(event, |change| match change {
 ///         RouteChange::Announced(nlri, route) => println!("{nlri} via {}", route.next_hop),
-///         RouteChange::Withdrawn(nlri) => println!("{nlri} is gone"),
+///         RouteChange::Withdrawn(nlri) => println!("{nlri} withdrawn"),
 ///     });
 /// }
 ///
-/// /// Where the peer would send this address.
+/// /// Prints the peer's routes to this address, and the number of its routes.
 /// fn trace(table: &AdjRibIn, address: std::net::IpAddr) {
 ///     for (nlri, route) in table.lookup(address) {
 ///         println!("{nlri} via {}", route.next_hop);
@@ -49,90 +52,95 @@ pub struct AdjRibIn {
     ipv4: UnicastStore<Ipv4Net>,
     ipv6: UnicastStore<Ipv6Net>,
     others: BTreeMap<Family, OtherStore>,
-    /// The OTC that unicast routes without one get (RFC 9234 section 5).
+    /// The OTC that is added to unicast routes without one (RFC 9234 section 5).
     only_to_customer: Option<Asn>,
 }
 
 /// A route that a peer has announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedRoute {
-    /// Its attributes, shared by the routes of one message.
+    /// The attributes, shared by the routes of one message.
     pub attributes: Arc<AttributeSet>,
-    /// Its next hop.
+    /// The next hop.
     pub next_hop: NextHop,
-    /// Whether the peer still stands by it. Another speaker's stale route is fresh here and has the community LLGR_STALE.
+    /// The staleness with respect to this peer. A route that is stale at another speaker, and has the community LLGR_STALE
+    /// from there, is fresh here.
     pub staleness: Staleness,
 }
 
-/// How certain it is that a peer still stands by a route.
+/// The degree of certainty that a peer still has a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Staleness {
-    /// The session is up, and the peer has announced the route in it.
+    /// The peer has announced the route in the current session.
     Fresh,
-    /// The peer has restarted and has not announced the route since.
+    /// The session has ended and the peer has not announced the route again since (RFC 4724 section 4.2).
     Stale,
-    /// The peer has been away for long, so that any other route is better (RFC 9494 section 4.2).
+    /// The route has been stale for long, so that any other route is preferred (RFC 9494 section 4.2).
     LongLived,
 }
 
-/// A change of the table. The NLRI tells the family of the route.
+/// A change of the table. The NLRI contains the family of the route.
 #[derive(Clone, Copy, Debug)]
 pub enum RouteChange<'a> {
-    /// A route is new or has changed.
+    /// The route is new, or its attributes, its next hop or its staleness have changed.
     Announced(&'a AnyNlriBuf, &'a ReceivedRoute),
-    /// A route has been removed.
+    /// The route has been removed.
     Withdrawn(&'a AnyNlriBuf),
 }
 
 impl AdjRibIn {
-    /// An empty table.
+    /// Creates an empty table.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Every route, family by family, those of IPv4 and IPv6 unicast first and by prefix.
+    /// Returns every route, grouped by family, with IPv4 and IPv6 unicast first. Unicast routes are in the order of prefixes.
     pub fn routes(&self) -> impl Iterator<Item = (AnyNlriBuf, &ReceivedRoute)> {
-        let routes = self.stores().flat_map(|(_, store)| store.iter());
-        routes.map(|(nlri, held)| (nlri, &held.route))
+        self.stores()
+            .flat_map(|(_, store)| store.iter())
+            .map(|(nlri, held)| (nlri, &held.route))
     }
 
-    /// The route that this NLRI names, by its path identifier and without regard to labels.
+    /// Returns the route with this NLRI, or `None` if the peer has not announced it. Compares the path identifier, but not
+    /// labels.
     #[must_use]
     pub fn route(&self, nlri: &AnyNlriBuf) -> Option<&ReceivedRoute> {
         let held = self.store(nlri.family)?.get(nlri)?;
         Some(&held.route)
     }
 
-    /// The unicast routes to the longest prefix that holds this address, by ascending path identifier; none if no prefix does.
+    /// Returns the unicast routes to the longest prefix that contains this address, in ascending order of path identifiers.
+    /// Returns no route if no prefix contains it.
     pub fn lookup(&self, address: IpAddr) -> impl Iterator<Item = (Nlri, &ReceivedRoute)> {
         let (ipv4, ipv6) = match IpNet::from(address) {
             IpNet::V4(host) => (Some(self.ipv4.lookup(host)), None),
             IpNet::V6(host) => (None, Some(self.ipv6.lookup(host))),
         };
-        let ipv4 = ipv4.into_iter().flatten();
-        ipv4.chain(ipv6.into_iter().flatten())
+        // One of the two is always empty. Chaining them gives both address families one type without an allocation.
+        ipv4.into_iter().flatten().chain(ipv6.into_iter().flatten())
     }
 
-    /// The number of routes of each family that has some.
+    /// Returns the number of routes of each family with at least one route.
     pub fn counts(&self) -> impl Iterator<Item = (Family, usize)> {
-        let counts = self.stores().map(|(family, store)| (family, store.len()));
-        counts.filter(|(_, count)| *count > 0)
+        self.stores()
+            .map(|(family, store)| (family, store.len()))
+            .filter(|(_, count)| *count > 0)
     }
 
-    /// The number of routes of a family.
+    /// Returns the number of routes of a family.
     #[must_use]
     pub fn count(&self, family: Family) -> usize {
         self.store(family).map_or(0, Store::len)
     }
 
-    /// The number of routes.
+    /// Returns the number of routes of all families.
     #[must_use]
     pub fn len(&self) -> usize {
         self.stores().map(|(_, store)| store.len()).sum()
     }
 
-    /// Returns `true` if there is no route.
+    /// Returns `true` if the table holds no route.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -140,26 +148,31 @@ impl AdjRibIn {
 
     /// Applies an event to the table and calls `change` with each change.
     ///
-    /// The session must deliver updates (see [`PeerConfig::deliver_updates`](crate::PeerConfig::deliver_updates)).
+    /// The session must deliver updates (see
+    /// [`PeerConfig::with_deliver_updates`](crate::PeerConfig::with_deliver_updates)).
     pub fn apply(&mut self, event: &SessionEvent, mut change: impl FnMut(RouteChange<'_>)) {
         match event {
             SessionEvent::Up { negotiated, .. } => {
                 self.only_to_customer = only_to_customer(negotiated);
             }
             SessionEvent::Update(update) => self.update(update, &mut change),
-            SessionEvent::Down { retained, .. } => self.keep(*retained, &mut change),
-            SessionEvent::StaleRoutesGone(families) => self.forget(*families, &mut change),
-            SessionEvent::StaleRoutesLongLived(families) => self.outlive(*families, &mut change),
+            SessionEvent::Down { retained, .. } => self.handle_down(*retained, &mut change),
+            SessionEvent::StaleRoutesGone(families) => self.remove_stale(*families, &mut change),
+            SessionEvent::StaleRoutesLongLived(families) => {
+                self.mark_long_lived(*families, &mut change);
+            }
             SessionEvent::RefreshBegins(family) => {
-                let store = self.store_mut(*family);
-                store.for_each_mut(&mut |_, held| held.unconfirmed = true);
+                self.store_mut(*family)
+                    .for_each_mut(&mut |_, held| held.unconfirmed = true);
             }
             SessionEvent::RefreshEnds(family) => {
-                let store = self.store_mut(*family);
-                store.remove_where(&|held| held.unconfirmed, &mut |nlri| {
-                    change(RouteChange::Withdrawn(nlri));
-                });
+                // RFC 7313 section 4: EoRR without BoRR has no effect, because no route is unconfirmed then.
+                self.store_mut(*family)
+                    .remove_where(&|held| held.unconfirmed, &mut |nlri| {
+                        change(RouteChange::Withdrawn(nlri));
+                    });
             }
+            // At End-of-RIB the session emits `StaleRoutesGone` as well. A refresh concerns the routes that we send.
             SessionEvent::StateChanged { .. }
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
@@ -168,9 +181,14 @@ impl AdjRibIn {
         }
     }
 
+    /// Applies the withdrawals of an UPDATE, then its announcements.
     fn update(&mut self, update: &ReceivedUpdate, change: &mut impl FnMut(RouteChange<'_>)) {
-        // The session has made this check before.
-        let Ok(checked) = update.check() else { return };
+        // The session has checked the message before: only messages that do not reset the session are delivered.
+        let Ok(checked) = update.check() else {
+            debug_assert!(false, "delivered UPDATE fails its check");
+            return;
+        };
+        // RFC 4271 section 4.3: a prefix in both lists counts as announced, so that withdrawals go first.
         for withdrawn in checked.withdrawn() {
             self.withdraw(&withdrawn.into(), change);
         }
@@ -178,6 +196,7 @@ impl AdjRibIn {
             self.withdraw(&withdrawn.into(), change);
         }
         let mut announced = checked.announced_with_next_hops().peekable();
+        // Converting the attributes allocates, which a message of withdrawals does not need.
         if announced.peek().is_some() {
             let mut attributes = AttributeSet::from(&checked);
             attributes.only_to_customer = attributes.only_to_customer.or(self.only_to_customer);
@@ -191,12 +210,14 @@ impl AdjRibIn {
         }
     }
 
+    /// Removes a route, if the table holds it.
     fn withdraw(&mut self, nlri: &AnyNlriBuf, change: &mut impl FnMut(RouteChange<'_>)) {
         if let Some(known) = self.store_mut(nlri.family).remove(nlri) {
             change(RouteChange::Withdrawn(&known));
         }
     }
 
+    /// Adds or replaces a route.
     fn announce(
         &mut self,
         nlri: &AnyNlriBuf,
@@ -213,7 +234,7 @@ impl AdjRibIn {
         self.store_mut(nlri.family).insert(nlri, route.into());
     }
 
-    /// Adds the routes that are not of unicast, all of which have one next hop: that of MP_REACH_NLRI.
+    /// Adds the routes of other families than unicast. All of them have the next hop of MP_REACH_NLRI.
     fn announce_others(&mut self, checked: &Checked<'_>, change: &mut impl FnMut(RouteChange<'_>)) {
         let update = UpdateBuf::from(checked);
         let attributes = Arc::new(update.attributes);
@@ -221,24 +242,29 @@ impl AdjRibIn {
             if is_unicast(nlri.family) {
                 continue;
             }
-            let mut next_hops = update.next_hops.iter();
-            let next_hop = next_hops.find(|(family, _)| *family == nlri.family);
-            let next_hop = next_hop.map_or(NextHop::Absent, |(_, next_hop)| *next_hop);
+            let next_hop = update
+                .next_hops
+                .iter()
+                .find(|(family, _)| *family == nlri.family)
+                .map_or(NextHop::Absent, |(_, next_hop)| *next_hop);
             self.announce(nlri, next_hop, &attributes, change);
         }
     }
 
-    /// The session is down. RFC 4724 section 4.2: what was stale before is gone; RFC 9494 section 4.2: a last resort stays.
-    fn keep(&mut self, retained: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
+    /// Marks the routes of the retained families as stale and removes all others.
+    fn handle_down(&mut self, retained: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
         for (family, store) in self.stores_mut() {
-            let kept = retained.contains(family);
+            let is_retained = retained.contains(family);
+            // RFC 4724 section 4.2: routes that are still stale when the session ends again are removed. RFC 9494 section 4.2:
+            // long-lived stale routes stay until their own time is over.
             store.remove_where(
-                &|held| !kept || held.route.staleness == Staleness::Stale,
+                &|held| !is_retained || held.route.staleness == Staleness::Stale,
                 &mut |nlri| change(RouteChange::Withdrawn(nlri)),
             );
         }
         for (_, store) in self.stores_mut() {
             store.for_each_mut(&mut |nlri, held| {
+                // A refresh ends with its session, and no EoRR will follow.
                 held.unconfirmed = false;
                 if held.route.staleness == Staleness::Fresh {
                     held.route.staleness = Staleness::Stale;
@@ -248,7 +274,8 @@ impl AdjRibIn {
         }
     }
 
-    fn forget(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
+    /// Removes the stale routes of these families, long-lived ones included.
+    fn remove_stale(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
         for family in families.iter() {
             self.store_mut(family).remove_where(
                 &|held| held.route.staleness != Staleness::Fresh,
@@ -257,21 +284,20 @@ impl AdjRibIn {
         }
     }
 
-    /// RFC 9494 section 4.2.
-    fn outlive(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
-        let stale = |route: &ReceivedRoute| route.staleness == Staleness::Stale;
-        let unwanted = |route: &ReceivedRoute| {
-            let communities = &route.attributes.communities;
-            stale(route) && communities.contains(&Community::NO_LLGR)
-        };
-        let mut marked = Marked::default();
+    /// Makes the stale routes of these families long-lived stale (RFC 9494 section 4.2).
+    fn mark_long_lived(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
+        let mut marked = MarkedSets::default();
         for family in families.iter() {
             let store = self.store_mut(family);
-            store.remove_where(&|held| unwanted(&held.route), &mut |nlri| {
-                change(RouteChange::Withdrawn(nlri));
-            });
+            // RFC 9494 section 4.2: routes with NO_LLGR must not be retained for longer.
+            store.remove_where(
+                &|held| held.route.must_not_outlive_stale_time(),
+                &mut |nlri| {
+                    change(RouteChange::Withdrawn(nlri));
+                },
+            );
             store.for_each_mut(&mut |nlri, held| {
-                if stale(&held.route) {
+                if held.route.staleness == Staleness::Stale {
                     held.route.staleness = Staleness::LongLived;
                     marked.mark(&mut held.route.attributes);
                     change(RouteChange::Announced(nlri, &held.route));
@@ -280,6 +306,7 @@ impl AdjRibIn {
         }
     }
 
+    /// Returns the routes of a family, or `None` if the peer has announced none.
     fn store(&self, family: Family) -> Option<&dyn Store> {
         Some(match family {
             Family::IPV4_UNICAST => &self.ipv4,
@@ -288,6 +315,7 @@ impl AdjRibIn {
         })
     }
 
+    /// Returns the routes of a family. Creates an empty store if necessary.
     fn store_mut(&mut self, family: Family) -> &mut dyn Store {
         match family {
             Family::IPV4_UNICAST => &mut self.ipv4,
@@ -296,55 +324,69 @@ impl AdjRibIn {
         }
     }
 
+    /// Returns the routes of all families, in the order of [`AdjRibIn::routes`].
     fn stores(&self) -> impl Iterator<Item = (Family, &dyn Store)> {
         let unicast: [(Family, &dyn Store); 2] = [
             (Family::IPV4_UNICAST, &self.ipv4),
             (Family::IPV6_UNICAST, &self.ipv6),
         ];
-        let others = self.others.iter();
-        unicast.into_iter().chain(others.map(|(family, store)| {
-            let store: &dyn Store = store;
-            (*family, store)
-        }))
+        unicast
+            .into_iter()
+            .chain(self.others.iter().map(|(family, store)| {
+                let store: &dyn Store = store;
+                (*family, store)
+            }))
     }
 
+    /// Returns the routes of all families, in the order of [`AdjRibIn::routes`].
     fn stores_mut(&mut self) -> impl Iterator<Item = (Family, &mut dyn Store)> {
         let unicast: [(Family, &mut dyn Store); 2] = [
             (Family::IPV4_UNICAST, &mut self.ipv4),
             (Family::IPV6_UNICAST, &mut self.ipv6),
         ];
-        let others = self.others.iter_mut();
-        unicast.into_iter().chain(others.map(|(family, store)| {
-            let store: &mut dyn Store = store;
-            (*family, store)
-        }))
+        unicast
+            .into_iter()
+            .chain(self.others.iter_mut().map(|(family, store)| {
+                let store: &mut dyn Store = store;
+                (*family, store)
+            }))
     }
 }
 
-/// Attribute sets that have got LLGR_STALE, by the address of those without, so that routes go on sharing them.
-#[derive(Default)]
-struct Marked(HashMap<*const AttributeSet, [Arc<AttributeSet>; 2]>);
+impl ReceivedRoute {
+    /// Returns `true` if the route is removed at the end of its stale time.
+    fn must_not_outlive_stale_time(&self) -> bool {
+        self.staleness == Staleness::Stale
+            && self.attributes.communities.contains(&Community::NO_LLGR)
+    }
+}
 
-impl Marked {
+/// Attribute sets with LLGR_STALE, each with its original, by the address of the original.
+// Routes of one message share their attributes. Without this map, a million stale routes would get a copy each.
+#[derive(Default)]
+struct MarkedSets(HashMap<*const AttributeSet, [Arc<AttributeSet>; 2]>);
+
+impl MarkedSets {
     /// Adds LLGR_STALE (RFC 9494 section 4.2).
     fn mark(&mut self, attributes: &mut Arc<AttributeSet>) {
-        let communities = &attributes.communities;
-        if communities.contains(&Community::LLGR_STALE) {
+        // Another speaker may have added the community before.
+        if attributes.communities.contains(&Community::LLGR_STALE) {
             return;
         }
-        let known = self.0.entry(Arc::as_ptr(attributes));
-        let [_, marked] = known.or_insert_with(|| {
+        let sets = self.0.entry(Arc::as_ptr(attributes));
+        let [_, marked] = sets.or_insert_with(|| {
             let mut marked = AttributeSet::clone(attributes);
             marked.communities.push(Community::LLGR_STALE);
-            // The old set is kept: as long as it is there, its address means no other one.
+            // Keeping the original ensures that no other set is allocated at its address.
             [Arc::clone(attributes), Arc::new(marked)]
         });
         *attributes = Arc::clone(marked);
     }
 }
 
-/// RFC 9234 section 5: routes from providers, peers and route servers get OTC with the neighbor's AS.
+/// Returns the OTC for routes without one, or `None` if they remain without.
 fn only_to_customer(negotiated: &Negotiated) -> Option<Asn> {
+    // RFC 9234 section 5, ingress: routes from a provider, a peer or a route server get OTC with the AS number of the sender.
     let role = negotiated.context.peer_role()?;
     let marks = matches!(role, Role::PROVIDER | Role::PEER | Role::ROUTE_SERVER);
     marks.then_some(negotiated.peer_as)

@@ -1,4 +1,4 @@
-//! What a session is told: who we are, who the peer is, and how to behave. A value that exists is valid.
+//! The configuration of a session: our identity, the peer and the behavior towards it. Every value is valid.
 
 mod change;
 mod export;
@@ -20,7 +20,7 @@ use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
 pub(crate) use transport::TransportConfig;
 
-/// Who we are towards every peer.
+/// Our identity towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalConfig {
     /// Our AS number.
@@ -29,7 +29,7 @@ pub struct LocalConfig {
     pub router_id: RouterId,
 }
 
-/// One peer: its address and AS number are required, the rest has defaults and is changed by setters.
+/// The configuration of one peer. Address and AS number are required; setters change the defaults of everything else.
 ///
 /// ```
 /// use bgp_session::PeerConfig;
@@ -41,7 +41,7 @@ pub struct LocalConfig {
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
-/// Everything that can be said of a peer:
+/// All settings:
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct LocalConfig {
 /// use bgp_wire::{Asn, Family, HoldTime, Role};
 /// let seconds = Duration::from_secs;
 /// let peer = PeerConfig::new("10.0.0.1".parse()?, Asn::new(64513))
-///     // Who we are, and what we offer.
+///     // Our identity and our capabilities.
 ///     .with_local_as(Asn::new(64999))
 ///     .with_router_id("192.0.2.1".parse()?)
 ///     .with_hold_time(HoldTime::new(30).ok_or("a hold time")?)
@@ -60,22 +60,22 @@ pub struct LocalConfig {
 ///     .with_role(Role::CUSTOMER)
 ///     .with_require_role(true)
 ///     .with_graceful_restart(RestartConfig::new())
-///     // When things happen.
+///     // Connecting and timers.
 ///     .with_passive(false)
 ///     .with_keepalive_time(seconds(5))
 ///     .with_connect_retry(seconds(10))
 ///     .with_delay_open(seconds(1))
 ///     .with_idle_hold(seconds(1), seconds(60))
 ///     .with_send_hold_time(seconds(300))
-///     // What is sent.
+///     // Sent routes.
 ///     .with_export(ExportPolicy::all())
 ///     .with_next_hop_ipv4([192, 0, 2, 1].into())
 ///     .with_next_hop_ipv6("2001:db8::1".parse()?)
-///     // What is received.
+///     // Received routes.
 ///     .with_deliver_updates(true)
 ///     .with_enforce_first_as(true)
 ///     .with_maximum_prefixes(Family::IPV4_UNICAST, 1000)
-///     // How it is reached.
+///     // Transport.
 ///     .with_port(1790)
 ///     .with_source_address("10.0.0.2".parse()?)
 ///     .with_source_port(1791)
@@ -85,7 +85,7 @@ pub struct LocalConfig {
 ///     .with_dscp(48)
 ///     .with_md5_key(Md5Key::new("a secret").ok_or("a key")?)
 ///     .with_description("the upstream");
-/// // The same for another one; without MD5, and as far away as it may be.
+/// // The same configuration for another peer, which may be up to 64 hops away.
 /// let other = peer.clone().with_address("10.0.0.9".parse()?).with_ttl(64);
 /// let key = AoKey::new(1, 1, AoAlgorithm::HmacSha1, "another secret").ok_or("a key")?;
 /// let signed = PeerConfig::new("10.0.0.5".parse()?, Asn::new(64513)).with_ao_key(key);
@@ -125,10 +125,13 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
-    /// A peer that is dialled on port 179 and may dial us, with a hold time of 90 s, for IPv4 and IPv6 unicast.
+    /// Creates the configuration of a peer for IPv4 and IPv6 unicast, with a hold time of 90 s.
+    ///
+    /// We dial the peer on port 179, and the peer may dial us.
     #[must_use]
     pub fn new(address: IpAddr, remote_as: Asn) -> Self {
         Self {
+            // A dual-stack socket reports IPv4 peers as IPv4-mapped addresses, which must match the configured ones.
             address: address.to_canonical(),
             remote_as,
             local_as: None,
@@ -136,6 +139,7 @@ impl PeerConfig {
             passive: false,
             hold_time: HoldTime::DEFAULT,
             keepalive_time: None,
+            // Less than the 120 s that RFC 4271 section 10 suggests: lost packets should not delay a session for long.
             connect_retry: Duration::from_secs(30),
             delay_open: None,
             idle_hold: Duration::from_secs(1),
@@ -146,7 +150,9 @@ impl PeerConfig {
             next_hop_ipv4: None,
             next_hop_ipv6: None,
             extended_message: false,
+            // RFC 4271 section 6.3 makes the check optional. It prevents an external peer from hiding its AS.
             enforce_first_as: true,
+            // A speaker that announces addresses makes no use of received routes.
             deliver_updates: false,
             add_path: false,
             extended_next_hop: false,
@@ -155,183 +161,200 @@ impl PeerConfig {
             restart: None,
             send_hold_time: None,
             maximum_prefixes: Vec::new(),
+            // Not `ExportPolicy::all()`: the default depends on the kind of peer (RFC 8212).
             export: None,
             transport: TransportConfig::default(),
             description: String::new(),
         }
     }
 
-    /// Our AS number towards this peer, where it is not the speaker's.
+    /// Sets our AS number towards this peer, which is the speaker's by default.
     #[must_use]
     pub fn with_local_as(mut self, asn: Asn) -> Self {
         self.local_as = Some(asn);
         self
     }
 
-    /// Our BGP Identifier towards this peer, where it is not the speaker's.
+    /// Sets our BGP Identifier towards this peer, which is the speaker's by default.
     #[must_use]
     pub fn with_router_id(mut self, router_id: RouterId) -> Self {
         self.router_id = Some(router_id);
         self
     }
 
-    /// Waits for the peer to connect and never dials it.
+    /// If `passive` is `true`, waits for the peer to connect and never dials it.
     #[must_use]
     pub fn with_passive(mut self, passive: bool) -> Self {
         self.passive = passive;
         self
     }
 
-    /// The hold time to propose.
+    /// Sets the proposed hold time, which is 90 s by default. The lower of both proposals is used (RFC 4271 section 4.2).
     #[must_use]
     pub fn with_hold_time(mut self, hold_time: HoldTime) -> Self {
         self.hold_time = hold_time;
         self
     }
 
-    /// The time between KEEPALIVEs, if it is less than a third of the negotiated hold time.
+    /// Sets the interval between KEEPALIVEs, at least 1 s. Maximum and default are a third of the negotiated hold time.
     #[must_use]
     pub fn with_keepalive_time(mut self, interval: Duration) -> Self {
+        // RFC 4271 section 4.4: KEEPALIVE messages must not be sent more often than once a second.
         self.keepalive_time = Some(interval.max(Duration::from_secs(1)));
         self
     }
 
-    /// How long a TCP connection may take to come up (ConnectRetryTime); 1 s to a day.
+    /// Sets the timeout for connecting (ConnectRetryTime), from 1 s to a day. The default is 30 s.
     #[must_use]
     pub fn with_connect_retry(mut self, time: Duration) -> Self {
         self.connect_retry = time.clamp(Duration::from_secs(1), DAY);
         self
     }
 
-    /// How long to wait for the peer's OPEN before sending ours (DelayOpenTime); at most a day.
+    /// Sets the time to wait for the peer's OPEN before sending ours (DelayOpenTime), at most a day. The default is no wait.
     #[must_use]
     pub fn with_delay_open(mut self, time: Duration) -> Self {
         self.delay_open = Some(time.min(DAY));
         self
     }
 
-    /// How long to wait after the first failure, and how long at the most after many in a row; 10 ms to a day.
+    /// Sets the wait in Idle after the first failure, and the maximum wait after many failures in a row, both from 10 ms to a
+    /// day. The defaults are 1 s and 120 s.
     #[must_use]
-    pub fn with_idle_hold(mut self, first: Duration, most: Duration) -> Self {
+    pub fn with_idle_hold(mut self, first: Duration, maximum: Duration) -> Self {
+        // Without a minimum, a peer that rejects every connection would keep the processor busy.
         self.idle_hold = first.clamp(Duration::from_millis(10), DAY);
-        self.idle_hold_maximum = most.clamp(self.idle_hold, DAY);
+        self.idle_hold_maximum = maximum.clamp(self.idle_hold, DAY);
         self
     }
 
-    /// The next hop of IPv4 routes that have none of their own, in place of the local address of the session. Other families
-    /// use it as [`Route::next_hop`](crate::Route::next_hop) describes.
+    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session.
+    ///
+    /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
     pub fn with_next_hop_ipv4(mut self, address: Ipv4Addr) -> Self {
         self.next_hop_ipv4 = Some(address);
         self
     }
 
-    /// The next hop of IPv6 routes that have none of their own, in place of the local address of the session. Other families
-    /// use it as [`Route::next_hop`](crate::Route::next_hop) describes.
+    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session.
+    ///
+    /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
     pub fn with_next_hop_ipv6(mut self, address: Ipv6Addr) -> Self {
         self.next_hop_ipv6 = Some(address);
         self
     }
 
-    /// Offers messages of up to 65535 octets (RFC 8654), and sends them to a peer that offers them too.
+    /// Offers messages of up to 65535 octets (RFC 8654), and sends them to a peer that also offers them. Off by default.
     #[must_use]
     pub fn with_extended_message(mut self, offer: bool) -> Self {
         self.extended_message = offer;
         self
     }
 
-    /// Whether routes of an external peer that do not begin with its AS count as withdrawn (RFC 4271 section 6.3). On
-    /// unless changed; a route server does not put itself there.
+    /// Treats routes of an external peer as withdrawn if their AS path does not begin with its AS number (RFC 4271
+    /// section 6.3). On by default.
+    ///
+    /// Turn it off for a route server, which does not add its AS number to the path (RFC 7947 section 2.2.2.1).
     #[must_use]
     pub fn with_enforce_first_as(mut self, enforce: bool) -> Self {
         self.enforce_first_as = enforce;
         self
     }
 
-    /// Hands every received UPDATE to the application. Otherwise they are checked, counted and dropped. What of an external
-    /// peer's routes is accepted (RFC 8212) is the application's to say: nothing is accepted by itself.
+    /// Delivers every received UPDATE to the application. Otherwise UPDATEs are checked, counted and dropped, which is the
+    /// default.
+    ///
+    /// The application decides which routes of an external peer to accept; none is accepted by default (RFC 8212).
     #[must_use]
     pub fn with_deliver_updates(mut self, deliver: bool) -> Self {
         self.deliver_updates = deliver;
         self
     }
 
-    /// Offers path identifiers (RFC 7911), and sends a peer that understands them every path of a prefix. Other peers are
-    /// sent the one with the lowest identifier.
+    /// Offers path identifiers (RFC 7911). Off by default.
+    ///
+    /// A peer that supports them is sent every path of a destination, and other peers the path with the lowest identifier.
     #[must_use]
     pub fn with_add_path(mut self, send: bool) -> Self {
         self.add_path = send;
         self
     }
 
-    /// Offers to take IPv4 routes with IPv6 next hops, and sends such to a peer that takes them, where there is no IPv4
-    /// address to give (RFC 8950).
+    /// Offers to accept IPv4 routes with IPv6 next hops (RFC 8950). Off by default.
+    ///
+    /// If no IPv4 next hop is known, sends IPv4 routes with an IPv6 next hop to a peer that accepts them.
     #[must_use]
     pub fn with_extended_next_hop(mut self, offer: bool) -> Self {
         self.extended_next_hop = offer;
         self
     }
 
-    /// What we are to an external peer (RFC 9234): routes that were leaked are withdrawn on the way in, and on the way out
-    /// marked with OTC or held back. Of no effect on an internal peer.
+    /// Sets our role towards an external peer (RFC 9234). Has no effect on an internal peer.
+    ///
+    /// Received routes that were leaked are treated as withdrawn. Depending on the role, sent routes are marked with OTC, or
+    /// withheld if they have OTC.
     #[must_use]
     pub fn with_role(mut self, ours: Role) -> Self {
         self.role = Some(ours);
         self
     }
 
-    /// Refuses an external peer that does not say what it is (RFC 9234 section 4.2).
+    /// Rejects an external peer whose OPEN does not contain its role (RFC 9234 section 4.2). Off by default.
     #[must_use]
     pub fn with_require_role(mut self, require: bool) -> Self {
         self.require_role = require;
         self
     }
 
-    /// Asks the peer to keep our routes while we restart, and offers to keep its routes while it does (RFC 4724).
+    /// Asks the peer to retain our routes while we restart, and offers to retain its routes while it restarts (RFC 4724).
     #[must_use]
     pub fn with_graceful_restart(mut self, restart: RestartConfig) -> Self {
         self.restart = Some(restart);
         self
     }
 
-    /// How long the peer may take nothing of what is sent (RFC 9687), 1 s to a day; eight minutes or twice the hold time,
-    /// whichever is more, unless given.
+    /// Sets the time after which a peer that reads nothing is disconnected (RFC 9687), from 1 s to a day. The default is
+    /// eight minutes or twice the negotiated hold time, whichever is longer.
     #[must_use]
     pub fn with_send_hold_time(mut self, time: Duration) -> Self {
         self.send_hold_time = Some(time.clamp(Duration::from_secs(1), DAY));
         self
     }
 
-    /// What of the table the peer is sent, and what is changed on the way. Without a policy an internal peer is sent
-    /// everything and an external one nothing (RFC 8212).
+    /// Sets the export policy: the routes that the peer is sent, and the changes to them.
+    ///
+    /// Without a policy, an internal peer is sent every route, and an external peer none (RFC 8212).
     #[must_use]
     pub fn with_export(mut self, policy: ExportPolicy) -> Self {
         self.export = Some(policy);
         self
     }
 
-    /// What people call this peer.
+    /// Sets a description for people, which is empty by default.
     #[must_use]
     pub fn with_description(mut self, text: impl Into<String>) -> Self {
         self.description = text.into();
         self
     }
 
-    /// The same configuration for another peer.
+    /// Sets the peer's address, for the same configuration of another peer.
     #[must_use]
     pub fn with_address(mut self, address: IpAddr) -> Self {
+        // As in `new`: the address of a connection is compared in this form.
         self.address = address.to_canonical();
         self
     }
 
-    /// How long the peer may take nothing of what is sent, with this negotiated hold time.
+    /// Returns the send hold time for this negotiated hold time.
     pub(crate) fn send_hold(&self, hold_time: HoldTime) -> Duration {
-        let default = SEND_HOLD.max(hold_time.duration() * 2);
+        // RFC 9687 section 6: the greater of eight minutes and twice the negotiated hold time.
+        let default = MIN_SEND_HOLD.max(hold_time.duration() * 2);
         self.send_hold_time.unwrap_or(default)
     }
 
-    /// Who we are towards this peer.
+    /// Returns our identity towards this peer.
     pub(crate) fn local(&self, local: LocalConfig) -> LocalConfig {
         LocalConfig {
             asn: self.local_as.unwrap_or(local.asn),
@@ -340,8 +363,9 @@ impl PeerConfig {
     }
 }
 
-/// RFC 9687 section 6.
-const SEND_HOLD: Duration = Duration::from_secs(8 * 60);
+/// The minimum of the default send hold time (RFC 9687 section 6).
+const MIN_SEND_HOLD: Duration = Duration::from_secs(8 * 60);
 
-/// No timer waits longer.
+/// The maximum of every configured time.
+// Adding it to an `Instant` cannot overflow.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,4 +1,4 @@
-//! `Destination`: the NLRI of a route to originate, of any family.
+//! `Destination`: the NLRI of an originated route of any family.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,9 +14,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::identity::NlriKey;
 
-/// The part of a route that names where it leads, of any family that can be originated: those in [`Family::PARSED`].
+/// The destination of a route, of any family that can be originated: those in [`Family::PARSED`].
 ///
-/// A value that exists can be sent to every peer that has negotiated the family.
+/// Every value can be sent to every peer that has negotiated the family.
 ///
 /// ```
 /// use bgp_session::{Destination, DestinationError};
@@ -38,14 +38,16 @@ pub struct Destination(Kind);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
-    /// IPv4 and IPv6 unicast.
+    /// A prefix of IPv4 or IPv6 unicast.
+    // The usual case needs no allocation.
     Unicast(IpNet),
-    /// Every other family; without path identifier.
+    /// An NLRI of any other family, without path identifier.
+    // Shared, because some NLRI are long, and the table and every window hold the same one.
     Other(Arc<AnyNlriBuf>),
 }
 
 impl Destination {
-    /// The destination of this family with this value. Host bits are cleared.
+    /// Creates a destination of this family. Clears the host bits of prefixes.
     ///
     /// ```
     /// use bgp_session::Destination;
@@ -62,11 +64,13 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// The family cannot be originated, or the value is not one of the family or does not fit into a message of 4096 octets.
+    /// Returns an error if the family cannot be originated, if the value does not belong to the family, or if it does not
+    /// fit into a message of 4096 octets.
     pub fn new(family: Family, value: &DestinationBuf) -> Result<Self, DestinationError> {
         if !is_served(family) {
             return Err(DestinationError::UnsupportedFamily(family));
         }
+        // Reading back what a peer would read checks the value by the rules of the decoder, and brings it into one form.
         let nlri = read_back(family, value)
             .map_err(|error| DestinationError::Unencodable(family, error))?;
         if let DestinationBuf::Prefix(prefix) = nlri.destination
@@ -77,22 +81,22 @@ impl Destination {
         Ok(Self(Kind::Other(Arc::new(nlri))))
     }
 
-    /// The destination of this family that `text` names, in the form of [`AnyNlriBuf::parse`] without path identifier.
+    /// Parses a destination of this family, in the form of [`AnyNlriBuf::parse`] without a path identifier.
     ///
     /// # Errors
     ///
-    /// The text names no destination of this family, or one that [`Destination::new`] refuses.
+    /// Returns an error if the text is not a destination of this family, or if [`Destination::new`] rejects the destination.
     pub fn parse(family: Family, text: &str) -> Result<Self, DestinationError> {
-        let error = DestinationError::Text(ParseNlriError(family));
         match AnyNlriBuf::parse(family, text) {
+            // The path identifier belongs to the route (`Route::with_path_id`), not to its destination.
             Ok(nlri) if nlri.path_id.is_none() => Self::new(family, &nlri.destination),
-            // A family that cannot be originated is the better explanation.
+            // No text would be valid, so that the family is the better explanation.
             _ if !is_served(family) => Err(DestinationError::UnsupportedFamily(family)),
-            _ => Err(error),
+            _ => Err(DestinationError::Text(ParseNlriError(family))),
         }
     }
 
-    /// The family.
+    /// Returns the family.
     #[must_use]
     pub fn family(&self) -> Family {
         match &self.0 {
@@ -102,9 +106,11 @@ impl Destination {
         }
     }
 
-    /// The addresses that the route is about, if the family has such a thing: the prefix of a unicast, multicast, labelled or
-    /// VPN route or of an EVPN route of type 5, the destination prefix of a flow specification, the IP address of an EVPN
-    /// route of type 2.
+    /// Returns the prefix of the addresses that the route concerns, or `None` if the route has no prefix.
+    ///
+    /// - Unicast, multicast, labelled and VPN routes, and EVPN routes of type 5, have a prefix.
+    /// - A flow specification has the prefix that it matches destination addresses with, if any.
+    /// - An EVPN route of type 2 has its IP address as a host prefix, if it contains one.
     #[must_use]
     pub fn prefix(&self) -> Option<IpNet> {
         match &self.0 {
@@ -113,7 +119,7 @@ impl Destination {
         }
     }
 
-    /// The value, as the codec knows it, with this path identifier.
+    /// Returns the NLRI of the destination with this path identifier.
     #[must_use]
     pub fn to_nlri(&self, path_id: Option<PathId>) -> AnyNlriBuf {
         match &self.0 {
@@ -129,7 +135,7 @@ impl Destination {
         }
     }
 
-    /// The key that names the destination.
+    /// Returns the identity of the destination.
     pub(crate) fn key(&self) -> DestinationKey {
         match &self.0 {
             Kind::Unicast(prefix) => DestinationKey::Unicast(*prefix),
@@ -137,13 +143,15 @@ impl Destination {
         }
     }
 
-    /// The destination of an NLRI that was a destination's before.
+    /// Returns the destination with this NLRI, which must come from [`Destination::key`].
     pub(crate) fn from_shared(nlri: Arc<AnyNlriBuf>) -> Self {
+        // `Kind::Unicast` is the only form of a unicast destination: `==` compares the forms.
+        debug_assert!(!is_unicast(nlri.family), "unicast NLRI {nlri}");
         Self(Kind::Other(nlri))
     }
 }
 
-/// A destination that is compared by what names it, without labels and the like.
+/// The identity of a destination, which ignores labels and other fields that do not identify a route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DestinationKey {
     Unicast(IpNet),
@@ -157,8 +165,9 @@ impl From<&Self> for Destination {
 }
 
 impl From<IpNet> for Destination {
-    /// A unicast prefix. Host bits are cleared.
+    /// Creates a unicast destination. Clears the host bits.
     fn from(prefix: IpNet) -> Self {
+        // Without the host bits, equal prefixes have equal keys in the table.
         Self(Kind::Unicast(prefix.trunc()))
     }
 }
@@ -178,14 +187,15 @@ impl From<Ipv6Net> for Destination {
 impl TryFrom<AnyNlriBuf> for Destination {
     type Error = DestinationError;
 
-    /// The destination of a received route. Its path identifier is the peer's and is left out.
+    /// Creates the destination of a received route, without its path identifier.
     fn try_from(nlri: AnyNlriBuf) -> Result<Self, DestinationError> {
+        // RFC 7911 section 3: a path identifier is only meaningful between its sender and the receiver.
         Self::new(nlri.family, &nlri.destination)
     }
 }
 
 impl fmt::Display for Destination {
-    /// The text that [`Destination::parse`] reads; the family is not part of it.
+    /// Writes the text that [`Destination::parse`] accepts, without the family.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Unicast(prefix) => prefix.fmt(f),
@@ -194,15 +204,15 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Why there is no such destination.
+/// The reason that a destination is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DestinationError {
     /// Routes of this family cannot be originated.
     UnsupportedFamily(Family),
-    /// The text names no destination of the family.
+    /// The text is not a destination of the family.
     Text(ParseNlriError),
-    /// The value is not one of this family, or cannot be sent.
+    /// The value does not belong to the family, or does not fit into a message.
     Unencodable(Family, EncodeError),
 }
 
@@ -220,6 +230,7 @@ impl std::error::Error for DestinationError {}
 
 /// Returns `true` if routes of this family can be originated and received.
 pub(crate) fn is_served(family: Family) -> bool {
+    // A `FamilySet` can only contain the families that the codec parses.
     FamilySet::EMPTY.with(family).contains(family)
 }
 
@@ -228,7 +239,7 @@ pub(crate) fn is_unicast(family: Family) -> bool {
     matches!(family, Family::IPV4_UNICAST | Family::IPV6_UNICAST)
 }
 
-/// Returns the route that a peer reads when it is sent this one.
+/// Encodes a route and returns it as a peer decodes it.
 fn read_back(family: Family, value: &DestinationBuf) -> Result<AnyNlriBuf, EncodeError> {
     let context = Context::new(PeerKind::Internal).with_families([family]);
     let route = Nlri {
@@ -244,32 +255,38 @@ fn read_back(family: Family, value: &DestinationBuf) -> Result<AnyNlriBuf, Encod
         &mut octets,
     )?;
     let unreadable = EncodeError::Illegal("a route that peers do not read");
+    // The standard limit: a peer need not support extended messages (RFC 8654).
     let frame = Frame::split(&mut octets, MessageLimit::Standard)
         .ok()
-        .flatten();
-    let frame = frame.ok_or(unreadable)?;
+        .flatten()
+        .ok_or(unreadable)?;
     let Ok(Message::Update(update)) = frame.decode(&context) else {
         return Err(unreadable);
     };
+    // The decoder skips a route that is malformed in itself, so that none is left.
     let checked = update.check().map_err(|_| unreadable)?;
-    let nlri = checked.announced_routes().next().map(AnyNlriBuf::from);
-    nlri.ok_or(unreadable)
+    checked
+        .announced_routes()
+        .next()
+        .map(AnyNlriBuf::from)
+        .ok_or(unreadable)
 }
 
-/// A next hop that routes of this family can have.
+/// Returns a next hop that is valid for routes of this family.
 fn any_next_hop(family: Family) -> NextHop {
     use bgp_wire::{Afi, Safi};
     match (family.afi, family.safi) {
+        // RFC 8955 section 4.
         (_, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => NextHop::Absent,
         (Afi::IPV6, _) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]).into(),
         _ => IpAddr::from([192, 0, 2, 1]).into(),
     }
 }
 
-/// The prefix of a value, as of [`Destination::prefix`].
+/// Returns the prefix of a value, as [`Destination::prefix`] defines it.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "what the codec learns to read has no prefix until it is given one here"
+    reason = "kinds that are added to the codec have no prefix until this function defines one"
 )]
 pub(crate) fn prefix_of(destination: &DestinationBuf) -> Option<IpNet> {
     match destination {
@@ -283,10 +300,10 @@ pub(crate) fn prefix_of(destination: &DestinationBuf) -> Option<IpNet> {
     }
 }
 
-/// The destination prefix of a flow specification, if this component is one.
+/// Returns the prefix of a destination component of a flow specification.
 fn destination_prefix<M>(component: &FlowSpecComponent<M>) -> Option<IpNet> {
     match component {
-        // With an offset the first bits may be any (RFC 8956 section 3.1): that is no prefix.
+        // RFC 8956 section 3.1: with an offset the component matches any first bits, which no prefix expresses.
         FlowSpecComponent::Prefix {
             component_type: ComponentType::DESTINATION,
             prefix,
@@ -300,7 +317,7 @@ fn destination_prefix<M>(component: &FlowSpecComponent<M>) -> Option<IpNet> {
 mod tests {
     use super::*;
 
-    /// One destination of every family that is served, and of every type of EVPN.
+    /// Destinations of every served family and of every EVPN route type, with their prefixes.
     const TEXTS: [(Family, &str, Option<&str>); 20] = [
         (Family::IPV4_UNICAST, "192.0.2.1/32", Some("192.0.2.1/32")),
         (Family::IPV6_UNICAST, "2001:db8::/32", Some("2001:db8::/32")),
@@ -377,7 +394,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_served_family_has_destinations() {
+    fn destination_of_every_served_family_round_trips() {
         for (family, text, prefix) in TEXTS {
             let destination = Destination::parse(family, text).unwrap();
             assert_eq!(
@@ -399,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused() {
+    fn destination_that_cannot_be_sent_is_rejected() {
         let other = "16388/71".parse().unwrap();
         let long = (0..3000)
             .map(|port| format!(" ={port}"))
@@ -430,7 +447,7 @@ mod tests {
             let error = Destination::parse(family, text).unwrap_err();
             assert_eq!(error.to_string(), expected, "{text:.40}");
         }
-        // As long as a flow specification may be, which leaves no room for the rest of the message.
+        // The maximum length of a flow specification (RFC 8955 section 4.1) leaves no room for the rest of the message.
         let ports = (0..1350)
             .map(|port| format!(" ={}", 1000 + port))
             .collect::<String>();
@@ -439,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn host_bits_are_cleared() {
+    fn prefix_with_host_bits_is_truncated() {
         let value = DestinationBuf::Prefix("192.0.2.7/24".parse().unwrap());
         for family in [Family::IPV4_UNICAST, Family::IPV4_MULTICAST] {
             let destination = Destination::new(family, &value).unwrap();

@@ -1,4 +1,4 @@
-//! The identity of a route within its family: of two routes with the same identity the later one replaces the earlier.
+//! The identity of a route within its family: a route replaces an earlier one with the same identity.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -11,27 +11,27 @@ use bgp_wire::{
 };
 use ipnet::IpNet;
 
-/// The parts of an NLRI that name the route. Labels and the like are left out.
+/// The fields of an NLRI that identify the route, without labels and other attributes of the route.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Identity<'a> {
-    /// RFC 8277 section 2.4: a withdrawal carries no label.
+    // RFC 8277 section 2.4: a withdrawal contains no valid label, so that the label cannot identify the route.
     Labeled(IpNet),
-    /// RFC 4364 section 4.3.4.
+    // RFC 4364 section 4.3.4: the NLRI is encoded as in RFC 8277, with the distinguisher as part of the prefix.
     Vpn(RouteDistinguisher, IpNet),
-    /// RFC 7432 section 7.1.
+    // RFC 7432 section 7.1: the label is not part of the key.
     AutoDiscovery(RouteDistinguisher, EthernetSegmentIdentifier, u32),
-    /// RFC 7432 section 7.2: the segment is an attribute.
+    // RFC 7432 section 7.2: the segment and the labels are attributes of the route.
     MacIp(RouteDistinguisher, u32, MacAddress, Option<IpAddr>),
-    /// RFC 9136 section 3.1: segment and gateway are attributes.
+    // RFC 9136 section 3.1: the segment, the gateway and the label are attributes of the route.
     IpPrefix(RouteDistinguisher, u32, IpNet),
-    /// All of it, for every other kind.
+    /// The whole value, for every other kind.
     Whole(&'a DestinationBuf),
 }
 
 impl<'a> From<&'a DestinationBuf> for Identity<'a> {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "the whole value names every other route, also of a kind that the codec learns later"
+        reason = "the whole value identifies every other route, also of kinds that are added to the codec"
     )]
     fn from(destination: &'a DestinationBuf) -> Self {
         match destination {
@@ -61,11 +61,13 @@ impl<'a> From<&'a DestinationBuf> for Identity<'a> {
     }
 }
 
-/// An NLRI that is compared by what names the route: path identifier and identity. All in a collection are of one family.
+/// An NLRI that is compared by the identity of its route and the path identifier. All keys of a collection have one family.
 #[derive(Clone, Debug)]
 pub(crate) struct NlriKey<N>(pub(crate) N);
 
 impl<N: Borrow<AnyNlriBuf>> NlriKey<N> {
+    /// Returns the values that are compared.
+    // All comparisons and the hash use it, so that they agree with each other.
     fn parts(&self) -> (Identity<'_>, Option<PathId>) {
         let nlri = self.0.borrow();
         (Identity::from(&nlri.destination), nlri.path_id)
@@ -104,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// Two routes of a family, and whether they are named alike.
+    /// Two routes of a family, and `true` if they have the same identity.
     const PAIRS: [(Family, &str, &str, bool); 10] = [
         (
             Family::IPV4_LABELED,
@@ -169,8 +171,9 @@ mod tests {
     ];
 
     #[test]
-    fn labels_and_the_like_do_not_name_a_route() {
+    fn identity_ignores_labels_and_attributes() {
         for (family, one, other, same) in PAIRS {
+            // Maps use the order, and windows the equality: both must agree.
             let key = |text| NlriKey(AnyNlriBuf::parse(family, text).unwrap());
             assert_eq!(key(one) == key(other), same, "{one}, {other}");
             assert_eq!(key(one).cmp(&key(other)).is_eq(), same, "{one}, {other}");

@@ -1,8 +1,8 @@
-//! The routes that this speaker originates, and each peer's place in them.
+//! The routes that this speaker originates, and the position of each peer in them.
 //!
-//! A compacted log with consumers for each family: every change to a destination takes the log's end and its older position
-//! is dead. A peer is an offset, nothing more: a slow one costs no memory and sees each destination at most once, at its
-//! newest state.
+//! Each family has a compacted log with consumers. A change to a destination is appended to the log, and its older position
+//! becomes dead. A peer is only an offset: a slow peer costs no memory and sees each destination at most once, in its newest
+//! state.
 
 mod access;
 mod adj_rib_out;
@@ -35,9 +35,9 @@ use table::{Entry, Table};
 /// The changes that a [`Rib::replace`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
-    /// Routes that are new or have other attributes.
+    /// The number of routes that are new or have changed.
     pub announced: usize,
-    /// Routes that are gone.
+    /// The number of withdrawn routes.
     pub withdrawn: usize,
 }
 
@@ -52,7 +52,7 @@ pub struct Replaced {
 /// assert!(!rib.announce(&route), "nothing has changed");
 /// assert_eq!(rib.routes().count(), 1);
 ///
-/// // A table as a whole, changed by what is different.
+/// // Replacing the whole table changes only the routes that differ.
 /// let second = Route::new("192.168.10.2/32".parse()?).with_path_id(bgp_wire::PathId(2));
 /// let version = rib.version();
 /// let replaced = rib.replace([&route, &second]);
@@ -60,14 +60,14 @@ pub struct Replaced {
 /// assert_eq!((rib.len(), rib.version()), (2, version + 1));
 /// assert!(rib.withdraw_path(second.destination(), bgp_wire::PathId(2)));
 ///
-/// // Routes of other families, beside those of unicast.
+/// // The table also holds routes of other families than unicast.
 /// let rule = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.168.10.1/32 protocol =udp")?;
 /// rib.announce(&Route::to(&rule));
 /// assert_eq!(rib.counts().last(), Some((Family::IPV4_FLOWSPEC, 1)));
 /// assert_eq!(rib.count(Family::IPV4_UNICAST), 1);
 /// assert!(rib.withdraw(rule));
 ///
-/// // After a restart: no End-of-RIB before everything is back.
+/// // After a restart: do not send End-of-RIB before every route is in the table again.
 /// rib.set_complete(false);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -80,28 +80,30 @@ pub struct Rib {
 }
 
 impl Rib {
-    /// An empty table.
+    /// Creates an empty table, which counts as complete.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Announces a route, in place of one with the same destination and path identifier. Returns `true` if that changes
-    /// anything.
+    /// Announces a route and replaces a route with the same destination and path identifier. Returns `true` if the table
+    /// changes.
     ///
-    /// Labels, and of an EVPN route the segment and the gateway, are no part of what names a destination: a route with others
-    /// replaces the earlier one.
+    /// Labels do not identify a destination, nor do the segment and the gateway of an EVPN route: a route that differs only
+    /// in them replaces the earlier route.
     pub fn announce(&mut self, route: &Route) -> bool {
+        // The reference is taken before the old one is released: a path that stays the same is not freed between the two.
         let path = self.paths.intern(&route.path);
         let set = self.table.set(&route.destination, route.path_id, path);
         if let Some(previous) = set.previous {
             self.paths.release(previous);
         }
+        // An unchanged route gets no version: peers would have to acknowledge a change that they are never sent.
         self.version += u64::from(set.changed);
         set.changed
     }
 
-    /// Withdraws every route to this destination. Returns `true` if there was one.
+    /// Withdraws every route to this destination. Returns `true` if a route was announced.
     pub fn withdraw(&mut self, destination: impl Into<Destination>) -> bool {
         let destination = destination.into();
         let mut withdrawn = false;
@@ -111,7 +113,7 @@ impl Rib {
         withdrawn
     }
 
-    /// Withdraws one of the routes to this destination. Returns `true` if there was one.
+    /// Withdraws the route to this destination with this path identifier. Returns `true` if it was announced.
     pub fn withdraw_path(&mut self, destination: impl Into<Destination>, path_id: PathId) -> bool {
         self.withdraw_one(&destination.into(), path_id)
     }
@@ -125,21 +127,25 @@ impl Rib {
         previous.is_some()
     }
 
-    /// Makes `routes` all there is: announces what is new or different, withdraws what is missing. Of several routes with one
-    /// destination and path identifier the last counts.
+    /// Makes `routes` the whole content of the table: announces new and changed routes, and withdraws missing ones.
+    ///
+    /// If several routes have the same destination and path identifier, the last one is used.
     pub fn replace<'a>(&mut self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
         let wanted: BTreeMap<_, _> = routes
             .into_iter()
             .map(|route| ((route.destination.key(), route.path_id), route))
+            // A later item replaces an earlier one with an equal key.
             .collect();
         let mut replaced = Replaced::default();
-        let known = self.table.iter();
-        let gone: Vec<_> = known
+        let missing: Vec<_> = self
+            .table
+            .iter()
             .filter(|(destination, path_id, _)| {
                 !wanted.contains_key(&(destination.key(), *path_id))
             })
             .collect();
-        for (destination, path_id, _) in gone {
+        // Withdrawals go first: a peer with a prefix limit never counts the old and the new routes together.
+        for (destination, path_id, _) in missing {
             replaced.withdrawn += usize::from(self.withdraw_one(&destination, path_id));
         }
         for route in wanted.into_values() {
@@ -148,61 +154,71 @@ impl Rib {
         replaced
     }
 
-    /// Marks the table as complete or incomplete; a new table is complete. While it is incomplete no peer is sent End-of-RIB,
-    /// so that peers keep the routes from before a restart (RFC 4724 section 4.1).
+    /// Marks the table as complete or incomplete; a new table is complete.
+    ///
+    /// While the table is incomplete, no peer is sent End-of-RIB, so that peers keep the routes from before a restart
+    /// (RFC 4724 section 4.1).
     pub fn set_complete(&mut self, complete: bool) {
+        // A change counts as a version because End-of-RIB, which it permits, still has to be sent.
         self.version += u64::from(self.incomplete == complete);
         self.incomplete = !complete;
     }
 
-    /// The route to exactly this destination; of several the one with the lowest path identifier.
+    /// Returns the route to exactly this destination, or `None` if it is not announced. Of several paths, returns the one
+    /// with the lowest path identifier.
     #[must_use]
     pub fn route(&self, destination: impl Into<Destination>) -> Option<Route> {
         self.assemble(self.table.best(&destination.into())?)
     }
 
-    /// Every route, family by family, IPv4 and IPv6 unicast first, and oldest change first.
+    /// Returns every route, grouped by family, with IPv4 and IPv6 unicast first.
+    ///
+    /// Within a family the oldest change comes first.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
         self.table.iter().filter_map(|entry| self.assemble(entry))
     }
 
-    /// The number of routes of each family that has some.
+    /// Returns the number of routes of each family with at least one route.
     pub fn counts(&self) -> impl Iterator<Item = (Family, usize)> {
         self.table.counts().filter(|(_, count)| *count > 0)
     }
 
-    /// The number of routes of a family.
+    /// Returns the number of routes of a family.
     #[must_use]
     pub fn count(&self, family: Family) -> usize {
-        let mut counts = self.table.counts();
-        counts
+        self.table
+            .counts()
             .find(|(known, _)| *known == family)
             .map_or(0, |(_, count)| count)
     }
 
-    /// The number of routes.
+    /// Returns the number of routes of all families.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table.counts().map(|(_, count)| count).sum()
     }
 
-    /// Returns `true` if there is no route.
+    /// Returns `true` if the table holds no route.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Counts changes; a peer that has sent up to a version has sent every change up to then.
+    /// Returns the version of the table, which grows by 1 with every change. A peer whose
+    /// [`AdjRibOut::version`] equals it has been sent every change so far.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
     }
 
     fn assemble(&self, (destination, path_id, path): Entry) -> Option<Route> {
+        let path = self.paths.path(path);
+        // Every announced entry holds a reference to its path.
+        debug_assert!(path.is_some(), "the path of {destination} was freed");
         Some(Route {
             destination,
             path_id,
-            path: Path::clone(self.paths.path(path)?),
+            path: Path::clone(path?),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Counters of one session.
+//! `Statistics`: the counters of one session.
 
 use std::time::Instant;
 
@@ -8,41 +8,43 @@ use ipnet::IpNet;
 use crate::output::DownReason;
 use crate::routes::{has_others, other_announced, other_withdrawn};
 
-/// Messages of each type.
+/// The number of messages of each type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessageCounts {
-    /// OPEN.
+    /// The number of OPEN messages.
     pub open: u64,
-    /// UPDATE.
+    /// The number of UPDATE messages.
     pub update: u64,
-    /// NOTIFICATION.
+    /// The number of NOTIFICATION messages.
     pub notification: u64,
-    /// KEEPALIVE.
+    /// The number of KEEPALIVE messages.
     pub keepalive: u64,
-    /// ROUTE-REFRESH.
+    /// The number of ROUTE-REFRESH messages.
     pub route_refresh: u64,
 }
 
 impl MessageCounts {
+    /// Counts a message.
     pub(crate) fn count(&mut self, message_type: MessageType) {
         let counter = match message_type {
             MessageType::OPEN => &mut self.open,
             MessageType::UPDATE => &mut self.update,
             MessageType::NOTIFICATION => &mut self.notification,
             MessageType::KEEPALIVE => &mut self.keepalive,
+            // The only other type that a session sends or accepts (RFC 2918).
             _ => &mut self.route_refresh,
         };
         *counter += 1;
     }
 
-    /// All of them.
+    /// Returns the number of messages of all types.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.open + self.update + self.notification + self.keepalive + self.route_refresh
     }
 }
 
-/// Counters of one session since it was made.
+/// The counters of one session since it was created. No counter is ever reset.
 ///
 /// ```
 /// use bgp_session::{FamilyCounts, MessageCounts, Statistics};
@@ -57,46 +59,48 @@ impl MessageCounts {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Statistics {
-    /// Messages received whole.
+    /// The messages that were received completely.
     pub received: MessageCounts,
-    /// Messages given to the driver.
+    /// The messages that were passed to the driver for sending.
     pub sent: MessageCounts,
     /// The number of times that the session was Established.
     pub established: u64,
     /// The number of state changes.
     pub transitions: u64,
-    /// ConnectRetryCounter (RFC 4271 section 8.1.1).
+    /// The ConnectRetryCounter (RFC 4271 section 8.1.1).
     pub connect_retries: u64,
-    /// UPDATEs of which an attribute was discarded (RFC 7606).
+    /// The number of UPDATEs with a discarded attribute (RFC 7606 section 2).
     pub updates_with_discard: u64,
-    /// UPDATEs that were treated as withdrawals (RFC 7606).
+    /// The number of UPDATEs that were treated as withdrawals (RFC 7606 section 2).
     pub updates_treated_as_withdraw: u64,
-    /// When the session last became Established.
+    /// The time at which the session last became Established.
     pub last_established: Option<Instant>,
-    /// The AS number in the peer's last OPEN, accepted or not.
+    /// The AS number in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_as: Option<Asn>,
-    /// Its BGP Identifier.
+    /// The BGP Identifier in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_router_id: Option<RouterId>,
-    /// When the session was made.
+    /// The time at which the session was created.
     pub created: Instant,
-    /// Why the last connection ended: NOTIFICATION code and whether it was ours.
+    /// The NOTIFICATION that ended the last connection, with `true` if we sent it. `None` if it ended without one.
     pub last_reason: Option<(Reason, bool)>,
-    /// In the order of [`Family::PARSED`].
+    /// The counters of each family, in the order of [`Family::PARSED`].
+    // An array instead of a map: counting a route must not allocate.
     families: [FamilyCounts; Family::PARSED.len()],
 }
 
-/// Counters of the received routes of one family.
+/// The counters of the received routes of one family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FamilyCounts {
-    /// Routes announced by the peer.
+    /// The number of routes that the peer announced. A route counts once each time it is announced.
     pub announced: u64,
-    /// Routes withdrawn by the peer, or treated as withdrawn.
+    /// The number of routes that the peer withdrew, or that were treated as withdrawn.
     pub withdrawn: u64,
-    /// End-of-RIB markers (RFC 4724 section 2).
+    /// The number of End-of-RIB markers (RFC 4724 section 2).
     pub end_of_rib: u64,
 }
 
 impl Statistics {
+    /// Creates the counters of a session that is created at `now`.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             received: MessageCounts::default(),
@@ -115,45 +119,47 @@ impl Statistics {
         }
     }
 
-    /// Routes of all families that the peer has announced.
+    /// Returns the number of routes of all families that the peer announced.
     #[must_use]
     pub fn prefixes_announced(&self) -> u64 {
         self.families.iter().map(|counts| counts.announced).sum()
     }
 
-    /// Routes of all families that the peer has withdrawn, or that were treated as withdrawn.
+    /// Returns the number of routes of all families that the peer withdrew, or that were treated as withdrawn.
     #[must_use]
     pub fn prefixes_withdrawn(&self) -> u64 {
         self.families.iter().map(|counts| counts.withdrawn).sum()
     }
 
-    /// The counters of a family.
+    /// Returns the counters of a family. They are zero for a family that is not in [`Family::PARSED`].
     #[must_use]
     pub fn family(&self, family: Family) -> FamilyCounts {
-        let mut families = self.families();
-        families
+        self.families()
             .find(|(known, _)| *known == family)
             .map_or_else(FamilyCounts::default, |(_, counts)| counts)
     }
 
-    /// The counters of each family, in the order of [`Family::PARSED`].
+    /// Returns the counters of each family, in the order of [`Family::PARSED`].
     pub fn families(&self) -> impl Iterator<Item = (Family, FamilyCounts)> {
         Family::PARSED.into_iter().zip(self.families)
     }
 
-    /// Counts every message of a run of whole messages.
+    /// Counts the sent messages in `octets`, which contains whole messages.
     pub(crate) fn count_sent(&mut self, mut octets: &[u8]) {
+        // The output of a pull holds many messages. The header of each is enough to count it (RFC 4271 section 4.1).
         while let [header @ .., message_type] = octets.get(..19).unwrap_or_default() {
             self.sent.count(MessageType(*message_type));
             let length = header
                 .last_chunk::<2>()
                 .map_or(0, |field| u16::from_be_bytes(*field));
+            // The minimum of a header ensures that the loop ends.
             octets = octets
                 .get(usize::from(length).max(19)..)
                 .unwrap_or_default();
         }
     }
 
+    /// Records the reason that a connection ended.
     pub(crate) fn count_down(&mut self, reason: &DownReason) {
         self.last_reason = match reason {
             DownReason::Local(notification) | DownReason::Stopped(notification) => {
@@ -178,6 +184,8 @@ impl Statistics {
 
     #[inline(never)]
     fn count_multiprotocol(&mut self, checked: &Checked<'_>) {
+        // The iterators of unicast routes are faster than those of all families, and most messages contain only unicast.
+        // `Family::PARSED` begins with IPv4 and IPv6 unicast.
         let [ipv4, ipv6, ..] = &mut self.families;
         let [announced_ipv4, announced_ipv6] = unicast(checked.announced());
         ipv4.announced += announced_ipv4;
@@ -195,21 +203,25 @@ impl Statistics {
         }
     }
 
+    /// Counts an End-of-RIB marker.
     pub(crate) fn count_end_of_rib(&mut self, family: Family) {
         self.count(family, |counts| &mut counts.end_of_rib);
     }
 
+    /// Adds 1 to a counter of a family. Families that are not in [`Family::PARSED`] are not counted.
     fn count(&mut self, family: Family, counter: impl FnOnce(&mut FamilyCounts) -> &mut u64) {
-        let place = Family::PARSED.iter().position(|known| *known == family);
-        if let Some(counts) = place.and_then(|place| self.families.get_mut(place)) {
+        let position = Family::PARSED.iter().position(|known| *known == family);
+        if let Some(counts) = position.and_then(|position| self.families.get_mut(position)) {
             *counter(counts) += 1;
         }
     }
 
+    /// Counts an UPDATE with a fault, by its treatment (RFC 7606 section 2).
     pub(crate) fn count_fault(&mut self, treatment: Treatment) {
         match treatment {
             Treatment::Discard => self.updates_with_discard += 1,
             Treatment::Withdraw => self.updates_treated_as_withdraw += 1,
+            // The end of the connection is counted instead.
             Treatment::Reset => {}
         }
     }

@@ -1,4 +1,4 @@
-//! `Store`: the routes of one family, by what names them.
+//! `Store`: the routes of one family, by the fields of the NLRI that identify a route.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use bgp_wire::AnyNlriBuf;
 use super::ReceivedRoute;
 use crate::identity::NlriKey;
 
-/// A route, and what is known of it besides.
+/// A route with the state that its peer's refresh gives it.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) route: ReceivedRoute,
-    /// A refresh is under way that has not named it yet (RFC 7313 section 4).
+    /// `true` if a refresh is under way that has not announced the route yet (RFC 7313 section 4).
     pub(super) unconfirmed: bool,
 }
 
@@ -24,27 +24,37 @@ impl From<ReceivedRoute> for Held {
     }
 }
 
-/// Routes of one family. All that take an NLRI are given one of the family.
+/// The routes of one family. Every NLRI that is passed to a method must be of the family.
 pub(super) trait Store {
+    /// Returns the route with this NLRI.
     fn get(&self, nlri: &AnyNlriBuf) -> Option<&Held>;
 
-    /// Adds a route, in place of one that is named alike.
+    /// Adds a route and replaces one with the same identity.
     fn insert(&mut self, nlri: &AnyNlriBuf, held: Held);
 
-    /// Removes the route that is named like this one. Returns it as it was announced.
+    /// Removes the route with the same identity as `nlri`. Returns its NLRI as announced, or `None` if there was no route.
+    // The labels of a withdrawal may differ from those of the announcement (RFC 8277 section 2.4).
     fn remove(&mut self, nlri: &AnyNlriBuf) -> Option<AnyNlriBuf>;
 
+    /// Returns all routes in order.
     fn iter(&self) -> Box<dyn Iterator<Item = (AnyNlriBuf, &Held)> + '_>;
 
+    /// Calls `act` with every route in order.
+    // A callback instead of an iterator: the trie has no NLRI that an iterator could lend.
     fn for_each_mut(&mut self, act: &mut dyn FnMut(&AnyNlriBuf, &mut Held));
 
-    /// Removes every route of which `unwanted` returns `true`, and calls `gone` with it.
-    fn remove_where(&mut self, unwanted: &dyn Fn(&Held) -> bool, gone: &mut dyn FnMut(&AnyNlriBuf));
+    /// Removes every route for which `unwanted` returns `true`, and calls `removed` with its NLRI.
+    fn remove_where(
+        &mut self,
+        unwanted: &dyn Fn(&Held) -> bool,
+        removed: &mut dyn FnMut(&AnyNlriBuf),
+    );
 
+    /// Returns the number of routes.
     fn len(&self) -> usize;
 }
 
-/// Routes of a family that is not unicast.
+/// The routes of another family than unicast.
 #[derive(Debug, Default)]
 pub(super) struct OtherStore(BTreeMap<NlriKey<AnyNlriBuf>, Held>);
 
@@ -55,7 +65,7 @@ impl Store for OtherStore {
 
     fn insert(&mut self, nlri: &AnyNlriBuf, held: Held) {
         let key = NlriKey(nlri.clone());
-        // An equal key would be kept as it is, with the labels of the earlier announcement.
+        // Inserting alone would keep the equal key, and with it the labels of the earlier announcement.
         self.0.remove(&key);
         self.0.insert(key, held);
     }
@@ -82,10 +92,10 @@ impl Store for OtherStore {
     fn remove_where(
         &mut self,
         unwanted: &dyn Fn(&Held) -> bool,
-        gone: &mut dyn FnMut(&AnyNlriBuf),
+        removed: &mut dyn FnMut(&AnyNlriBuf),
     ) {
         for (NlriKey(nlri), _) in self.0.extract_if(.., |_, held| unwanted(held)) {
-            gone(&nlri);
+            removed(&nlri);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Events and the table that they lead to, in every family.
+//! Tests of the events of a session and the resulting table, in every family.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use super::*;
 use crate::SessionId;
 
-/// Two routes of a family, and the first with what does not name it changed.
+/// Two routes of a family, and the first route with changes in the fields that do not identify it.
 struct Case {
     family: Family,
     texts: [&'static str; 2],
@@ -86,14 +86,14 @@ const CASES: [Case; 14] = [
     },
 ];
 
-/// A table, and what it has told of.
+/// A table with the changes that it has reported.
 #[derive(Default)]
-struct Told {
+struct Recorder {
     table: AdjRibIn,
     changes: Vec<String>,
 }
 
-impl Told {
+impl Recorder {
     fn apply(&mut self, event: &SessionEvent) {
         let changes = &mut self.changes;
         self.table.apply(event, |change| {
@@ -162,31 +162,37 @@ fn event(update: &UpdateBuf, family: Family) -> SessionEvent {
 fn routes_of_every_family_are_kept_and_withdrawn() {
     for case in &CASES {
         let [first, second] = case.texts;
-        let mut told = Told::default();
-        told.apply(&case.announce(&[first, second], &[]));
+        let mut recorder = Recorder::default();
+        recorder.apply(&case.announce(&[first, second], &[]));
         let expected = [first, second].map(|text| format!("+{text} Fresh"));
-        assert_eq!(told.take(), expected);
-        assert_eq!(told.table.counts().collect::<Vec<_>>(), [(case.family, 2)]);
-        let route = told.table.route(&case.nlri(second)).unwrap();
+        assert_eq!(recorder.take(), expected);
+        assert_eq!(
+            recorder.table.counts().collect::<Vec<_>>(),
+            [(case.family, 2)]
+        );
+        let route = recorder.table.route(&case.nlri(second)).unwrap();
         assert_eq!(route.next_hop, case.next_hop, "{}", case.family);
-        let shared = &told.table.route(&case.nlri(first)).unwrap().attributes;
+        let shared = &recorder.table.route(&case.nlri(first)).unwrap().attributes;
         assert!(Arc::ptr_eq(&route.attributes, shared));
 
-        told.apply(&case.announce(&[case.relabeled], &[Community::NO_EXPORT]));
-        assert_eq!(told.take(), [format!("+{} Fresh", case.relabeled)]);
-        assert_eq!((told.table.len(), told.table.count(case.family)), (2, 2));
-        let (_, route) = (told.table.routes())
+        recorder.apply(&case.announce(&[case.relabeled], &[Community::NO_EXPORT]));
+        assert_eq!(recorder.take(), [format!("+{} Fresh", case.relabeled)]);
+        assert_eq!(
+            (recorder.table.len(), recorder.table.count(case.family)),
+            (2, 2)
+        );
+        let (_, route) = (recorder.table.routes())
             .find(|(nlri, _)| nlri.to_string() == case.relabeled)
             .unwrap();
         assert_eq!(route.attributes.communities, [Community::NO_EXPORT]);
 
-        told.apply(&case.withdraw(first));
-        told.apply(&case.withdraw(first));
-        assert_eq!(told.take(), [format!("-{}", case.relabeled)], "once");
-        assert_eq!(told.table.route(&case.nlri(first)), None);
-        told.apply(&case.down(false));
-        assert_eq!(told.take(), [format!("-{second}")]);
-        assert!(told.table.is_empty());
+        recorder.apply(&case.withdraw(first));
+        recorder.apply(&case.withdraw(first));
+        assert_eq!(recorder.take(), [format!("-{}", case.relabeled)], "once");
+        assert_eq!(recorder.table.route(&case.nlri(first)), None);
+        recorder.apply(&case.down(false));
+        assert_eq!(recorder.take(), [format!("-{second}")]);
+        assert!(recorder.table.is_empty());
     }
 }
 
@@ -195,24 +201,25 @@ fn routes_of_every_family_are_kept_and_withdrawn() {
 fn routes_of_every_family_outlive_a_restart() {
     for case in &CASES {
         let [first, second] = case.texts;
-        let mut told = Told::default();
-        told.apply(&case.announce(&[first, second], &[]));
-        told.take();
-        told.apply(&case.down(true));
+        let mut recorder = Recorder::default();
+        recorder.apply(&case.announce(&[first, second], &[]));
+        recorder.take();
+        recorder.apply(&case.down(true));
+        // The order of the changes differs by family: NLRI are not always in the order of their texts.
         let mut expected = [first, second].map(|text| format!("+{text} Stale"));
-        let mut stale = told.take();
+        let mut stale = recorder.take();
         expected.sort();
         stale.sort();
         assert_eq!(stale, expected);
-        told.apply(&case.announce(&[first], &[]));
-        told.take();
-        told.apply(&SessionEvent::StaleRoutesGone(case.families()));
-        assert_eq!(told.take(), [format!("-{second}")]);
-        // A second restart: what is stale by then is gone.
-        told.apply(&case.down(true));
-        told.apply(&case.down(true));
+        recorder.apply(&case.announce(&[first], &[]));
+        recorder.take();
+        recorder.apply(&SessionEvent::StaleRoutesGone(case.families()));
+        assert_eq!(recorder.take(), [format!("-{second}")]);
+        // A second restart removes the routes that are still stale (RFC 4724 section 4.2).
+        recorder.apply(&case.down(true));
+        recorder.apply(&case.down(true));
         assert_eq!(
-            told.take(),
+            recorder.take(),
             [format!("+{first} Stale"), format!("-{first}")]
         );
     }
@@ -220,46 +227,51 @@ fn routes_of_every_family_outlive_a_restart() {
 
 /// RFC 9494 section 4.2.
 #[test]
-fn routes_of_every_family_become_a_last_resort() {
+fn stale_routes_of_every_family_become_long_lived() {
     for case in &CASES {
         let [first, second] = case.texts;
-        let mut told = Told::default();
-        told.apply(&case.announce(&[first], &[]));
-        told.apply(&case.announce(&[second], &[Community::NO_LLGR]));
-        told.apply(&case.down(true));
-        told.take();
-        told.apply(&SessionEvent::StaleRoutesLongLived(case.families()));
+        let mut recorder = Recorder::default();
+        recorder.apply(&case.announce(&[first], &[]));
+        recorder.apply(&case.announce(&[second], &[Community::NO_LLGR]));
+        recorder.apply(&case.down(true));
+        recorder.take();
+        recorder.apply(&SessionEvent::StaleRoutesLongLived(case.families()));
         assert_eq!(
-            told.take(),
+            recorder.take(),
             [format!("-{second}"), format!("+{first} LongLived")]
         );
-        let communities = |told: &Told| {
-            let route = told.table.route(&case.nlri(first)).unwrap();
+        let communities = |recorder: &Recorder| {
+            let route = recorder.table.route(&case.nlri(first)).unwrap();
             route.attributes.communities.clone()
         };
-        assert_eq!(communities(&told), [Community::LLGR_STALE]);
-        told.apply(&case.down(true));
-        assert_eq!((told.take().len(), told.table.len()), (0, 1), "it stays");
-        told.apply(&SessionEvent::StaleRoutesGone(case.families()));
-        assert!(told.table.is_empty());
+        assert_eq!(communities(&recorder), [Community::LLGR_STALE]);
+        recorder.apply(&case.down(true));
+        assert_eq!(
+            (recorder.take().len(), recorder.table.len()),
+            (0, 1),
+            "it stays"
+        );
+        recorder.apply(&SessionEvent::StaleRoutesGone(case.families()));
+        assert!(recorder.table.is_empty());
     }
 }
 
 #[test]
-fn last_resorts_go_on_sharing_their_attributes() {
+fn long_lived_routes_share_their_attributes() {
     let case = &CASES[0];
-    let mut told = Told::default();
-    told.apply(&case.announce(&case.texts, &[]));
-    told.apply(&case.down(true));
-    told.apply(&SessionEvent::StaleRoutesLongLived(case.families()));
-    let mut routes = told.table.routes();
+    let mut recorder = Recorder::default();
+    recorder.apply(&case.announce(&case.texts, &[]));
+    recorder.apply(&case.down(true));
+    recorder.apply(&SessionEvent::StaleRoutesLongLived(case.families()));
+    // A copy of the attributes for each route would multiply the memory of a large table.
+    let mut routes = recorder.table.routes();
     let (one, other) = (routes.next().unwrap().1, routes.next().unwrap().1);
     assert!(Arc::ptr_eq(&one.attributes, &other.attributes));
 }
 
 /// RFC 7313 section 4.
 #[test]
-fn refresh_removes_what_it_does_not_name() {
+fn refresh_removes_routes_not_announced_again() {
     for case in &CASES {
         let [first, second] = case.texts;
         let other = &CASES[(CASES
@@ -268,19 +280,20 @@ fn refresh_removes_what_it_does_not_name() {
             .unwrap()
             + 1)
             % CASES.len()];
-        let mut told = Told::default();
-        told.apply(&case.announce(&[first, second], &[]));
-        told.apply(&other.announce(&other.texts, &[]));
-        told.take();
-        told.apply(&SessionEvent::RefreshEnds(case.family));
-        assert_eq!(told.take().len(), 0, "an end without a beginning");
-        told.apply(&SessionEvent::RefreshBegins(case.family));
-        told.apply(&case.announce(&[case.relabeled], &[]));
-        told.take();
-        told.apply(&SessionEvent::RefreshEnds(other.family));
-        assert_eq!(told.take().len(), 0, "another family");
-        told.apply(&SessionEvent::RefreshEnds(case.family));
-        assert_eq!(told.take(), [format!("-{second}")]);
+        let mut recorder = Recorder::default();
+        recorder.apply(&case.announce(&[first, second], &[]));
+        recorder.apply(&other.announce(&other.texts, &[]));
+        recorder.take();
+        // RFC 7313 section 4: EoRR without BoRR is ignored.
+        recorder.apply(&SessionEvent::RefreshEnds(case.family));
+        assert_eq!(recorder.take().len(), 0, "an end without a beginning");
+        recorder.apply(&SessionEvent::RefreshBegins(case.family));
+        recorder.apply(&case.announce(&[case.relabeled], &[]));
+        recorder.take();
+        recorder.apply(&SessionEvent::RefreshEnds(other.family));
+        assert_eq!(recorder.take().len(), 0, "another family");
+        recorder.apply(&SessionEvent::RefreshEnds(case.family));
+        assert_eq!(recorder.take(), [format!("-{second}")]);
     }
 }
 
@@ -337,14 +350,14 @@ fn other_families_get_no_otc() {
         restart: None,
         peer_role: Some(Role::PROVIDER),
     };
-    let mut told = Told::default();
-    told.apply(&SessionEvent::Up {
+    let mut recorder = Recorder::default();
+    recorder.apply(&SessionEvent::Up {
         session: SessionId(1),
         negotiated: negotiated.into(),
     });
     for case in &CASES {
-        told.apply(&case.announce(&case.texts, &[]));
-        let route = told.table.route(&case.nlri(case.texts[0])).unwrap();
+        recorder.apply(&case.announce(&case.texts, &[]));
+        let route = recorder.table.route(&case.nlri(case.texts[0])).unwrap();
         let expected = is_unicast(case.family).then_some(Asn::new(64513));
         assert_eq!(
             route.attributes.only_to_customer, expected,

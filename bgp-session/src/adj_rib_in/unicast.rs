@@ -1,4 +1,4 @@
-//! `UnicastStore`: the routes of IPv4 or IPv6 unicast, in a trie that also finds the longest prefix of an address.
+//! `UnicastStore`: the routes of IPv4 or IPv6 unicast, in a trie that also finds the longest prefix for an address.
 
 use std::fmt;
 
@@ -11,6 +11,7 @@ use super::store::{Held, Store};
 
 /// A prefix of IPv4 or IPv6.
 pub(super) trait UnicastKey: Prefix + Copy + Into<IpNet> {
+    /// Returns the prefix, or `None` if it is of the other address family.
     fn of(prefix: IpNet) -> Option<Self>;
 }
 
@@ -32,26 +33,29 @@ impl UnicastKey for Ipv6Net {
     }
 }
 
-/// Routes by prefix and path identifier.
+/// The routes of one address family, by prefix and path identifier.
 pub(super) struct UnicastStore<P: Prefix> {
+    // A trie instead of a sorted map: a longest match in a map would need a search for each prefix length.
     prefixes: PrefixMap<P, Paths>,
-    /// The number of routes: a prefix may have several.
+    /// The number of routes, which may exceed the number of prefixes (RFC 7911).
     routes: usize,
 }
 
-/// The routes to one prefix, at least one, by ascending path identifier.
+/// The routes to one prefix in ascending order of path identifiers. The list is never empty.
 enum Paths {
-    /// Without path identifiers there is no other.
+    // Without path identifiers every prefix has one route, which then needs no allocation of its own.
     One(Path),
     Several(Vec<Path>),
 }
 
+/// A route to a prefix.
 struct Path {
     path_id: Option<PathId>,
     held: Held,
 }
 
 impl Paths {
+    /// Returns all routes.
     fn as_slice(&self) -> &[Path] {
         match self {
             Self::One(path) => std::slice::from_ref(path),
@@ -59,6 +63,7 @@ impl Paths {
         }
     }
 
+    /// Returns all routes.
     fn as_mut_slice(&mut self) -> &mut [Path] {
         match self {
             Self::One(path) => std::slice::from_mut(path),
@@ -66,48 +71,54 @@ impl Paths {
         }
     }
 
+    /// Returns the position of the route with this identifier, or `Err` with the position at which to insert it.
     fn position(&self, path_id: Option<PathId>) -> Result<usize, usize> {
         self.as_slice()
             .binary_search_by_key(&path_id, |path| path.path_id)
     }
 
-    /// Adds a path, in place of one with the same identifier. Returns `true` if there was none.
+    /// Adds a path. Returns `false` if it replaces one with the same identifier.
     fn insert(&mut self, path: Path) -> bool {
-        let place = match self.position(path.path_id) {
-            Ok(known) => {
-                if let Some(known) = self.as_mut_slice().get_mut(known) {
+        let position = match self.position(path.path_id) {
+            Ok(position) => {
+                let known = self.as_mut_slice().get_mut(position);
+                debug_assert!(known.is_some(), "position out of range");
+                if let Some(known) = known {
                     *known = path;
                 }
                 return false;
             }
-            Err(place) => place,
+            Err(position) => position,
         };
+        // The empty list, which does not allocate, takes the place of the value while the path moves into a list.
         let mut paths = match std::mem::replace(self, Self::Several(Vec::new())) {
             Self::One(known) => vec![known],
             Self::Several(paths) => paths,
         };
-        paths.insert(place, path);
+        paths.insert(position, path);
         *self = Self::Several(paths);
         true
     }
 }
 
 impl<P: UnicastKey> UnicastStore<P> {
-    /// The routes to the longest prefix that holds this one.
+    /// Returns the routes to the longest prefix that contains this one.
     pub(super) fn lookup(&self, prefix: P) -> impl Iterator<Item = (Nlri, &ReceivedRoute)> {
-        let found = self.prefixes.get_lpm(&prefix);
-        found.into_iter().flat_map(|(prefix, paths)| {
-            let routes = paths.as_slice().iter();
-            routes.map(move |path| {
-                let nlri = Nlri {
-                    path_id: path.path_id,
-                    prefix: prefix.into(),
-                };
-                (nlri, &path.held.route)
+        self.prefixes
+            .get_lpm(&prefix)
+            .into_iter()
+            .flat_map(|(prefix, paths)| {
+                paths.as_slice().iter().map(move |path| {
+                    let nlri = Nlri {
+                        path_id: path.path_id,
+                        prefix: prefix.into(),
+                    };
+                    (nlri, &path.held.route)
+                })
             })
-        })
     }
 
+    /// Removes a route. Returns `false` if the store does not hold it.
     fn remove_path(&mut self, prefix: P, path_id: Option<PathId>) -> bool {
         let Some(paths) = self.prefixes.get_mut(&prefix) else {
             return false;
@@ -119,6 +130,7 @@ impl<P: UnicastKey> UnicastStore<P> {
             Paths::Several(paths) if paths.len() > 1 => {
                 paths.remove(position);
             }
+            // The last route: a prefix without routes would hide shorter prefixes from `lookup`.
             Paths::One(_) | Paths::Several(_) => {
                 self.prefixes.remove(&prefix);
             }
@@ -128,7 +140,7 @@ impl<P: UnicastKey> UnicastStore<P> {
     }
 }
 
-/// The prefix of a unicast route.
+/// Returns the prefix of a unicast route, or `None` if the route is of another family.
 fn key<P: UnicastKey>(nlri: &AnyNlriBuf) -> Option<P> {
     if let DestinationBuf::Prefix(prefix) = nlri.destination {
         P::of(prefix)
@@ -137,6 +149,7 @@ fn key<P: UnicastKey>(nlri: &AnyNlriBuf) -> Option<P> {
     }
 }
 
+/// Returns the NLRI of a route to a prefix.
 fn nlri<P: UnicastKey>(prefix: P, path_id: Option<PathId>) -> AnyNlriBuf {
     let prefix: IpNet = prefix.into();
     Nlri { path_id, prefix }.into()
@@ -151,27 +164,31 @@ impl<P: UnicastKey> Store for UnicastStore<P> {
 
     fn insert(&mut self, nlri: &AnyNlriBuf, held: Held) {
         let Some(prefix) = key::<P>(nlri) else {
+            // `AdjRibIn::store_mut` chooses the store by the family of the route.
             debug_assert!(false, "{nlri} is not of this family");
             return;
         };
         let path_id = nlri.path_id;
         let path = Path { path_id, held };
-        let new = match self.prefixes.get_mut(&prefix) {
+        let is_new = match self.prefixes.get_mut(&prefix) {
             Some(paths) => paths.insert(path),
             None => self.prefixes.insert(prefix, Paths::One(path)).is_none(),
         };
-        self.routes += usize::from(new);
+        self.routes += usize::from(is_new);
     }
 
     fn remove(&mut self, nlri: &AnyNlriBuf) -> Option<AnyNlriBuf> {
         let prefix: P = key(nlri)?;
+        // Prefix and path identifier are all of a unicast NLRI, so that it equals the announced one.
         self.remove_path(prefix, nlri.path_id).then(|| nlri.clone())
     }
 
     fn iter(&self) -> Box<dyn Iterator<Item = (AnyNlriBuf, &Held)> + '_> {
         Box::new(self.prefixes.iter().flat_map(|(prefix, paths)| {
-            let paths = paths.as_slice().iter();
-            paths.map(move |path| (nlri(prefix, path.path_id), &path.held))
+            paths
+                .as_slice()
+                .iter()
+                .map(move |path| (nlri(prefix, path.path_id), &path.held))
         }))
     }
 
@@ -186,18 +203,23 @@ impl<P: UnicastKey> Store for UnicastStore<P> {
     fn remove_where(
         &mut self,
         unwanted: &dyn Fn(&Held) -> bool,
-        gone: &mut dyn FnMut(&AnyNlriBuf),
+        removed: &mut dyn FnMut(&AnyNlriBuf),
     ) {
-        let all = self.prefixes.iter();
-        let found: Vec<_> = all
+        // The trie cannot remove entries while it is iterated.
+        let found: Vec<_> = self
+            .prefixes
+            .iter()
             .flat_map(|(prefix, paths)| {
-                let unwanted = paths.as_slice().iter().filter(|path| unwanted(&path.held));
-                unwanted.map(move |path| (prefix, path.path_id))
+                paths
+                    .as_slice()
+                    .iter()
+                    .filter(|path| unwanted(&path.held))
+                    .map(move |path| (prefix, path.path_id))
             })
             .collect();
         for (prefix, path_id) in found {
             self.remove_path(prefix, path_id);
-            gone(&nlri(prefix, path_id));
+            removed(&nlri(prefix, path_id));
         }
     }
 
@@ -206,6 +228,7 @@ impl<P: UnicastKey> Store for UnicastStore<P> {
     }
 }
 
+// Deriving these would require `P: Default` and `P: Debug`, and would print every route.
 impl<P: Prefix> Default for UnicastStore<P> {
     fn default() -> Self {
         Self {
@@ -244,7 +267,8 @@ mod tests {
         RemoveWhere(u32),
     }
 
-    /// Few addresses, and prefixes of every length around them.
+    /// Returns few addresses, and prefixes of every length around them.
+    // Random addresses would hardly ever share a prefix.
     fn prefix() -> impl Strategy<Value = IpNet> {
         let ipv4 = (0..4u8, 0..4u8, 0..=32u8).prop_map(|(high, low, length)| {
             Ipv4Net::new_assert([192 + high, 0, 2, low].into(), length).into()
@@ -283,7 +307,7 @@ mod tests {
         route.attributes.multi_exit_disc.unwrap()
     }
 
-    /// Both stores; a route goes to the one of its family.
+    /// The stores of both address families.
     #[derive(Default)]
     struct Both(UnicastStore<Ipv4Net>, UnicastStore<Ipv6Net>);
 
@@ -310,22 +334,24 @@ mod tests {
                     );
                 }
                 Step::RemoveWhere(unwanted) => {
-                    let mut gone = Vec::new();
+                    let mut removed: Vec<AnyNlriBuf> = Vec::new();
                     let stores: [&mut dyn Store; 2] = [&mut self.0, &mut self.1];
                     for store in stores {
                         store.remove_where(&|held| value(&held.route) == unwanted, &mut |nlri| {
-                            gone.push(nlri.clone());
+                            removed.push(nlri.clone());
                         });
                     }
-                    let expected = model.extract_if(.., |_, value| *value == unwanted);
-                    let expected = expected.map(|((prefix, path_id), _)| Nlri { path_id, prefix });
-                    assert_eq!(gone, expected.map(AnyNlriBuf::from).collect::<Vec<_>>());
+                    let expected: Vec<_> = model
+                        .extract_if(.., |_, value| *value == unwanted)
+                        .map(|((prefix, path_id), _)| Nlri { path_id, prefix }.into())
+                        .collect();
+                    assert_eq!(removed, expected);
                 }
             }
         }
     }
 
-    /// The longest prefix that holds the address, by looking at all.
+    /// Returns the routes to the longest prefix that contains the address, found by a search through all routes.
     fn naive(model: &Model, address: IpAddr) -> Vec<(Nlri, u32)> {
         let holding = || {
             model
@@ -341,16 +367,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn stores_agree_with_a_naive_model(steps in prop::collection::vec(step(), 0..200), addresses in prop::collection::vec(prefix(), 0..30)) {
+        fn stores_equal_a_naive_model(steps in prop::collection::vec(step(), 0..200), addresses in prop::collection::vec(prefix(), 0..30)) {
             let (mut stores, mut model) = (Both::default(), Model::new());
             for step in &steps {
                 stores.apply(step, &mut model);
                 prop_assert_eq!(stores.0.len() + stores.1.len(), model.len());
             }
-            let all = stores.0.iter().chain(stores.1.iter());
-            let all: Vec<_> = all.map(|(nlri, held)| (nlri, value(&held.route))).collect();
+            let all: Vec<_> = stores.0.iter().chain(stores.1.iter()).map(|(nlri, held)| (nlri, value(&held.route))).collect();
             let expected = model.iter().map(|(&(prefix, path_id), value)| (Nlri { path_id, prefix }.into(), *value));
             prop_assert_eq!(all, expected.collect::<Vec<(AnyNlriBuf, u32)>>());
+            // Addresses near the prefixes, so that most lookups find several prefixes to choose from.
             for address in addresses {
                 let address = address.addr();
                 let found: Vec<_> = match IpNet::from(address) {

@@ -1,4 +1,4 @@
-//! `ExportPolicy`: the routes that one peer is sent, and the changes that are made to them.
+//! `ExportPolicy`: the routes that one peer is sent, and the changes to them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::destination::Destination;
 
-/// Prefixes inside of one, of certain lengths, as a prefix list has them.
+/// The prefixes inside of one prefix, with lengths in a range, like an entry of a prefix list.
 ///
 /// ```
 /// use bgp_session::PrefixRange;
@@ -20,37 +20,39 @@ use crate::destination::Destination;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrefixRange {
     prefix: IpNet,
-    shortest: u8,
-    longest: u8,
+    min_length: u8,
+    max_length: u8,
 }
 
 impl PrefixRange {
-    /// This prefix alone. Host bits are cleared.
+    /// Returns the range of this prefix alone. Clears its host bits.
     #[must_use]
     pub fn exactly(prefix: IpNet) -> Self {
         let (prefix, length) = (prefix.trunc(), prefix.prefix_len());
         Self {
             prefix,
-            shortest: length,
-            longest: length,
+            min_length: length,
+            max_length: length,
         }
     }
 
-    /// This prefix and everything inside of it.
+    /// Returns the range of this prefix and all prefixes inside of it. Clears its host bits.
     #[must_use]
     pub fn inside_of(prefix: IpNet) -> Self {
         Self {
-            longest: prefix.max_prefix_len(),
+            max_length: prefix.max_prefix_len(),
             ..Self::exactly(prefix)
         }
     }
 
-    /// The prefixes inside of this one whose lengths are in this range: `ge` and `le` of a prefix list.
+    /// Returns the range of the prefixes inside of this one whose lengths are from `minimum` to `maximum`, like `ge` and `le`
+    /// of a prefix list. Clears the host bits of the prefix.
     #[must_use]
-    pub fn lengths(prefix: IpNet, shortest: u8, longest: u8) -> Self {
+    pub fn lengths(prefix: IpNet, minimum: u8, maximum: u8) -> Self {
+        // Any bounds are valid: lengths that no prefix has match nothing.
         Self {
-            shortest,
-            longest,
+            min_length: minimum,
+            max_length: maximum,
             ..Self::exactly(prefix)
         }
     }
@@ -58,12 +60,13 @@ impl PrefixRange {
     /// Returns `true` if the prefix is in the range.
     #[must_use]
     pub fn contains(&self, prefix: IpNet) -> bool {
-        (self.shortest..=self.longest).contains(&prefix.prefix_len())
+        // The lengths are compared first because they rule out most prefixes at a lower cost.
+        (self.min_length..=self.max_length).contains(&prefix.prefix_len())
             && self.prefix.contains(&prefix)
     }
 }
 
-/// The routes of the table that one peer is sent, and the changes that are made to them.
+/// The routes of the table that one peer is sent, and the changes to them.
 ///
 /// ```
 /// use bgp_session::{ExportPolicy, PrefixRange};
@@ -75,28 +78,30 @@ impl PrefixRange {
 ///     .with_community("64512:100".parse()?)
 ///     .with_large_community("64512:1:2".parse()?);
 /// assert!(policy.allows("192.168.10.1/32".parse()?));
-/// // 10.0.0.0/8 ge 24 le 32 of a prefix list.
+/// // Like 10.0.0.0/8 ge 24 le 32 in a prefix list.
 /// let hosts = PrefixRange::lengths("10.0.0.0/8".parse()?, 24, 32);
 /// assert!(!ExportPolicy::only([hosts]).allows("10.0.0.0/16".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportPolicy {
-    /// `None` for every prefix.
+    /// The permitted prefixes, or `None` if all are permitted.
+    // An empty list permits nothing, so that it cannot stand for all prefixes.
     only: Option<Vec<PrefixRange>>,
-    /// Families all of whose routes are sent.
+    /// The families whose routes are all permitted.
     families: FamilySet,
     pub(crate) communities: Vec<Community>,
     pub(crate) large_communities: Vec<LargeCommunity>,
     pub(crate) multi_exit_disc: Option<u32>,
     pub(crate) local_pref: Option<u32>,
+    // An octet, because a path segment has at most 255 AS numbers (RFC 4271 section 4.3).
     pub(crate) prepend: u8,
     pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
     pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
 }
 
 impl ExportPolicy {
-    /// Every route, as it is.
+    /// Creates a policy that sends every route unchanged.
     #[must_use]
     pub const fn all() -> Self {
         Self {
@@ -112,11 +117,10 @@ impl ExportPolicy {
         }
     }
 
-    /// Only routes to these prefixes; no prefix means no route.
+    /// Creates a policy that sends only routes to these prefixes. Without prefixes it sends nothing.
     ///
-    /// Labelled, VPN and EVPN prefixes count like unicast ones, and a flow specification by its destination prefix (see
-    /// [`Destination::prefix`](crate::Destination::prefix)). A route without a prefix is not sent, unless its family is added
-    /// by [`ExportPolicy::with_family`].
+    /// Prefixes of other families count like those of unicast (see [`Destination::prefix`](crate::Destination::prefix)). A
+    /// route without a prefix is sent only if [`ExportPolicy::with_family`] adds its family.
     #[must_use]
     pub fn only(prefixes: impl IntoIterator<Item = PrefixRange>) -> Self {
         Self {
@@ -157,31 +161,33 @@ impl ExportPolicy {
         self
     }
 
-    /// MULTI_EXIT_DISC of every route, in place of its own.
+    /// Sets MULTI_EXIT_DISC of every route, in place of its own.
     #[must_use]
     pub fn with_multi_exit_disc(mut self, discriminator: u32) -> Self {
         self.multi_exit_disc = Some(discriminator);
         self
     }
 
-    /// LOCAL_PREF of every route, in place of its own, for internal peers.
+    /// Sets LOCAL_PREF of every route, in place of its own. Only internal peers are sent it.
     #[must_use]
     pub fn with_local_pref(mut self, preference: u32) -> Self {
         self.local_pref = Some(preference);
         self
     }
 
-    /// Puts our AS in front of the path so many times more than has to be. Of no effect on an internal peer, which would take
-    /// it for a loop.
+    /// Prepends our AS number `times` more often than RFC 4271 section 5.1.2 requires.
+    ///
+    /// Has no effect on an internal peer, which would take our AS number for a loop.
     #[must_use]
     pub fn with_prepend(mut self, times: u8) -> Self {
         self.prepend = times;
         self
     }
 
-    /// The next hop of every route of the address's family, in place of its own.
+    /// Sets the next hop of every route of the address's family, in place of the route's own.
     #[must_use]
     pub fn with_next_hop(mut self, address: IpAddr) -> Self {
+        // Both may be set: a session can have routes of both address families.
         match address {
             IpAddr::V4(address) => self.next_hop_ipv4 = Some(address),
             IpAddr::V6(address) => self.next_hop_ipv6 = Some(address),
@@ -204,6 +210,7 @@ impl ExportPolicy {
     /// Returns `true` if routes of this family with this prefix are sent.
     pub(crate) fn admits(&self, family: Family, prefix: Option<IpNet>) -> bool {
         let Some(only) = &self.only else { return true };
+        // A route without a prefix is in no range: a flow specification for all addresses must not slip through.
         let listed = |prefix| only.iter().any(|range| range.contains(prefix));
         self.families.contains(family) || prefix.is_some_and(listed)
     }
@@ -219,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges() {
+    fn range_contains_prefixes_of_its_lengths() {
         let prefix = |text: &str| text.parse::<IpNet>().unwrap();
         let range = PrefixRange::lengths(prefix("192.168.10.7/24"), 24, 32);
         for (text, inside) in [

@@ -1,4 +1,4 @@
-//! The families that a peer is offered, and the limits that go by family.
+//! The families that a peer is offered, and the prefix limit of each family.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use bgp_wire::{Family, FamilySet};
 use super::PeerConfig;
 use crate::destination::is_served;
 
-/// Why families cannot be offered.
+/// The reason that families cannot be offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FamiliesError {
     /// No family was given.
     Empty,
-    /// Routes of this family can be neither originated nor received.
+    /// Routes of this family cannot be originated or received.
     Unsupported(Family),
 }
 
@@ -30,7 +30,7 @@ impl std::error::Error for FamiliesError {}
 
 /// The setters for families.
 impl PeerConfig {
-    /// The families to offer, of those in [`Family::PARSED`].
+    /// Sets the families to offer, which must be in [`Family::PARSED`].
     ///
     /// ```
     /// use bgp_session::{FamiliesError, PeerConfig};
@@ -45,18 +45,20 @@ impl PeerConfig {
     ///
     /// # Errors
     ///
-    /// No family is given, or one whose routes can be neither originated nor received.
+    /// Returns an error if no family is given, or if routes of a family cannot be originated or received.
     pub fn with_families(
         mut self,
         families: impl IntoIterator<Item = Family>,
     ) -> Result<Self, FamiliesError> {
         let mut offered = FamilySet::EMPTY;
         for family in families {
+            // Offering a family without serving it would make the peer send routes that nothing can read.
             if !is_served(family) {
                 return Err(FamiliesError::Unsupported(family));
             }
             offered = offered.with(family);
         }
+        // An OPEN without multiprotocol capabilities implies IPv4 unicast.
         if offered.is_empty() {
             return Err(FamiliesError::Empty);
         }
@@ -64,10 +66,11 @@ impl PeerConfig {
         Ok(self)
     }
 
-    /// Ends the session when the peer announces more than `limit` prefixes of a family (RFC 4486 section 4). The count takes
-    /// memory for each of them.
+    /// Ends the session if the peer announces more than `limit` prefixes of a family (RFC 4486 section 4).
     ///
-    /// A limit of a family that is not offered has no effect:
+    /// Replaces an earlier limit of the family. Counting takes memory for each prefix.
+    ///
+    /// A limit for a family that is not offered has no effect:
     ///
     /// ```
     /// use bgp_session::PeerConfig;
@@ -84,10 +87,13 @@ impl PeerConfig {
         self
     }
 
-    /// The families that have a limit and are not offered.
+    /// Returns the families that have a limit and are not offered.
     pub fn unused_limits(&self) -> impl Iterator<Item = Family> {
-        let limited = self.maximum_prefixes.iter().map(|(family, _)| *family);
-        limited.filter(|family| !self.families.contains(*family))
+        // Setters may be called in any order, so that the limit cannot be checked when it is set.
+        self.maximum_prefixes
+            .iter()
+            .map(|(family, _)| *family)
+            .filter(|family| !self.families.contains(*family))
     }
 }
 
@@ -102,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn families_that_cannot_be_served_are_refused() {
+    fn families_without_support_are_rejected() {
         let unknown = Family::new(bgp_wire::Afi::IPV4, Safi(200));
         for (families, expected) in [
             (vec![], FamiliesError::Empty),
@@ -119,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_families_that_are_not_offered_are_reported() {
+    fn limit_of_family_not_offered_is_unused() {
         let config = config()
             .with_maximum_prefixes(Family::IPV4_UNICAST, 1)
             .with_maximum_prefixes(Family::IPV4_VPN, 1);

@@ -1,4 +1,4 @@
-//! The getters of `PeerConfig`: everything that a driver of its own, or a program that shows a configuration, needs.
+//! The getters of `PeerConfig`, for other drivers and for programs that show a configuration.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
 use super::{AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
 
-/// Each getter returns the value of the setter `with_` and its name.
+/// Each getter returns the value that the setter of the same name, with the prefix `with_`, has set.
 impl PeerConfig {
     /// Returns the peer's address. An IPv4-mapped address is returned as IPv4.
     #[must_use]
@@ -24,6 +24,7 @@ impl PeerConfig {
     /// Returns our AS number towards this peer, or `None` if it is the speaker's.
     #[must_use]
     pub fn local_as(&self) -> Option<Asn> {
+        // One configuration may serve speakers with different AS numbers, so that the speaker's is not filled in here.
         self.local_as
     }
 
@@ -33,7 +34,7 @@ impl PeerConfig {
         self.router_id
     }
 
-    /// Returns the description; empty if there is none.
+    /// Returns the description, or an empty string if none is set.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.description
@@ -54,6 +55,7 @@ impl PeerConfig {
     /// Returns the maximum interval between KEEPALIVEs, or `None` for a third of the negotiated hold time.
     #[must_use]
     pub fn keepalive_time(&self) -> Option<Duration> {
+        // Not resolved here: the third of the hold time is known only after both OPENs (RFC 4271 section 4.2).
         self.keepalive_time
     }
 
@@ -69,7 +71,7 @@ impl PeerConfig {
         self.delay_open
     }
 
-    /// Returns the waits after the first failure and after many in a row.
+    /// Returns the wait after the first failure, and the maximum wait after many failures in a row.
     #[must_use]
     pub fn idle_hold(&self) -> (Duration, Duration) {
         (self.idle_hold, self.idle_hold_maximum)
@@ -79,10 +81,11 @@ impl PeerConfig {
     /// the negotiated hold time, the longer of the two.
     #[must_use]
     pub fn send_hold_time(&self) -> Option<Duration> {
+        // The default also depends on the negotiated hold time.
         self.send_hold_time
     }
 
-    /// Returns the offered families. There is at least one.
+    /// Returns the offered families, at least one.
     #[must_use]
     pub fn families(&self) -> FamilySet {
         self.families
@@ -91,6 +94,7 @@ impl PeerConfig {
     /// Returns the maximum numbers of received prefixes, by family (RFC 4486).
     #[must_use]
     pub fn maximum_prefixes(&self) -> &[(Family, u32)] {
+        // Limits of families that are not offered are included: a program that shows the configuration should report them.
         &self.maximum_prefixes
     }
 
@@ -136,7 +140,7 @@ impl PeerConfig {
         self.extended_next_hop
     }
 
-    /// Returns our role towards the peer (RFC 9234).
+    /// Returns our role towards the peer (RFC 9234), or `None` if none is offered.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.role
@@ -148,7 +152,7 @@ impl PeerConfig {
         self.require_role
     }
 
-    /// Returns the offer of a graceful restart (RFC 4724).
+    /// Returns the offer of a graceful restart (RFC 4724), or `None` if it is not offered.
     #[must_use]
     pub fn graceful_restart(&self) -> Option<RestartConfig> {
         self.restart
@@ -158,6 +162,7 @@ impl PeerConfig {
     /// (RFC 8212).
     #[must_use]
     pub fn export(&self) -> Option<&ExportPolicy> {
+        // The kind of peer, and with it the default, depends on our AS number.
         self.export.as_ref()
     }
 
@@ -179,7 +184,7 @@ impl PeerConfig {
         self.transport.source_port
     }
 
-    /// Returns the interface or VRF to dial through.
+    /// Returns the interface or VRF to dial through, or `None` if the system chooses it.
     #[must_use]
     pub fn device(&self) -> Option<&str> {
         self.transport.device.as_deref()
@@ -194,16 +199,17 @@ impl PeerConfig {
     /// Returns the maximum distance of the peer in hops (RFC 5082), or `None` if it may be anywhere.
     #[must_use]
     pub fn ttl_security(&self) -> Option<u8> {
+        // The setting counts hops. The driver turns it into a minimum TTL (RFC 5082 section 3).
         self.transport.hops
     }
 
-    /// Returns the key of TCP MD5 (RFC 2385).
+    /// Returns the key of TCP MD5 (RFC 2385), or `None` if segments are not signed with it.
     #[must_use]
     pub fn md5_key(&self) -> Option<&Md5Key> {
         self.transport.md5_key.as_ref()
     }
 
-    /// Returns the key of TCP-AO (RFC 5925).
+    /// Returns the key of TCP-AO (RFC 5925), or `None` if segments are not signed with it.
     #[must_use]
     pub fn ao_key(&self) -> Option<&AoKey> {
         self.transport.ao_key.as_ref()

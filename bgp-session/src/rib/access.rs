@@ -1,13 +1,13 @@
-//! `RibAccess`: a table that one peer or several read, behind a lock or not.
+//! `RibAccess`: access to a table that one or several peers read, with or without a lock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Rib;
 
-/// Access to a table that others may share.
+/// Access to a table that may be shared.
 ///
-/// [`AdjRibOut::pull`](super::AdjRibOut::pull) takes its changes through this trait and encodes them after `with_rib` has
-/// returned, so that peers that share a table do not wait for each other's encoding.
+/// [`AdjRibOut::pull`](super::AdjRibOut::pull) takes its changes through this trait. It encodes them after `with_rib` has
+/// returned, so that peers with a common table do not wait for each other's encoding.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use super::Rib;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait RibAccess {
-    /// Calls `act` with the table, which nothing else changes meanwhile.
+    /// Calls `act` with exclusive access to the table and returns its result.
     fn with_rib<T>(&mut self, act: impl FnOnce(&mut Rib) -> T) -> T;
 }
 
@@ -31,14 +31,15 @@ impl RibAccess for Rib {
     }
 }
 
-/// A poisoned lock is ignored: no operation of a table leaves it half changed.
+/// Locks the mutex for each call. A poisoned mutex is used as if it were not poisoned.
+// A panic must not stop every other peer.
 impl RibAccess for &Mutex<Rib> {
     fn with_rib<T>(&mut self, act: impl FnOnce(&mut Rib) -> T) -> T {
         act(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// As of a `&Mutex<Rib>`.
+/// Locks the mutex for each call, like the implementation for `&Mutex<Rib>`.
 impl RibAccess for Arc<Mutex<Rib>> {
     fn with_rib<T>(&mut self, act: impl FnOnce(&mut Rib) -> T) -> T {
         (&**self).with_rib(act)

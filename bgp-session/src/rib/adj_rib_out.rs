@@ -1,8 +1,8 @@
-//! `AdjRibOut`: one peer's place in the table, and the UPDATEs that bring the peer up to date.
+//! `AdjRibOut`: the position of one peer in the table, and the UPDATEs that bring the peer up to date (RFC 4271 section 3.2).
 //!
-//! It pulls: when the transport has room it takes a window of the log, grouped by path, applies what this peer needs
-//! and packs messages to the negotiated limit. Backpressure and coalescing follow from that; nothing is queued. The table
-//! is locked only while a window is taken.
+//! `AdjRibOut` pulls. When the transport has room, it takes a window of the log and groups it by path. It then applies the
+//! peer's policy and packs messages up to the negotiated limit. Nothing is queued, so that backpressure and coalescing follow
+//! by themselves. The table is locked only while a window is taken.
 
 use bgp_wire::Family;
 use bytes::BytesMut;
@@ -14,7 +14,7 @@ use super::{Rib, RibAccess};
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 
-/// The part of the table that one peer has been sent. Made when the session comes up, closed when it goes down.
+/// The part of the table that one peer has been sent. Create it when the session comes up and close it when the session ends.
 ///
 /// Dropping it without [`AdjRibOut::close`] keeps withdrawals in the table for ever.
 ///
@@ -22,7 +22,7 @@ use crate::negotiate::Negotiated;
 /// use bgp_session::{AdjRibOut, Negotiated, PeerConfig, Rib};
 /// use bytes::BytesMut;
 ///
-/// /// Everything that a peer is to be sent when its session comes up.
+/// /// Returns the messages that bring a new peer up to date.
 /// fn whole_table(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> BytesMut {
 ///     let mut adj_rib_out = AdjRibOut::new(rib, config, negotiated);
 ///     let mut messages = BytesMut::new();
@@ -32,74 +32,85 @@ use crate::negotiate::Negotiated;
 ///     messages
 /// }
 ///
-/// /// The operator has changed the policy, and is about to stop the speaker.
+/// /// Applies a changed policy and prepares the peer for the end of the session.
 /// fn operate(adj_rib_out: &mut AdjRibOut, config: &PeerConfig, negotiated: &Negotiated) {
 ///     adj_rib_out.set_policy(config, negotiated);
 ///     adj_rib_out.set_draining(true);
 ///     let bgp_session::Skipped { routes, error } = adj_rib_out.skipped();
-///     println!("{routes} routes were passed over: {error:?}");
+///     println!("{routes} routes skipped: {error:?}");
 /// }
 /// ```
 #[derive(Debug)]
 pub struct AdjRibOut {
     export: Export,
-    /// One for each negotiated family, in the order in which sets iterate.
+    /// One cursor for each negotiated family, in the order of the set.
     cursors: Vec<Cursor>,
-    /// The version of the table that has been pulled whole.
+    /// The version of the table up to which every change has been pulled.
     version: Option<u64>,
     skipped: Skipped,
 }
 
 impl AdjRibOut {
-    /// Returns the state of a peer that has been sent nothing yet, in every negotiated family.
+    /// Creates the state of a peer that has been sent nothing in any of the negotiated families.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
         let paths = negotiated.sends.add_path();
-        let families = negotiated.families();
-        let cursors = families
-            .iter()
-            .map(|family| Cursor::new(&mut rib.table, family, paths.contains(family)));
         Self {
             export: Export::new(config, negotiated),
-            cursors: cursors.collect(),
+            // RFC 7911 section 4: a peer without the capability for a family is sent one path of each destination.
+            cursors: negotiated
+                .families()
+                .iter()
+                .map(|family| Cursor::new(&mut rib.table, family, paths.contains(family)))
+                .collect(),
             version: None,
             skipped: Skipped::default(),
         }
     }
 
-    /// Gives up the peer's place in the table when the session is down.
+    /// Removes the peer from the table. The table then no longer keeps withdrawals for it.
     pub fn close(self, rib: &mut Rib) {
         for cursor in self.cursors {
             cursor.close(&mut rib.table);
         }
     }
 
-    /// Sends the routes of `family` once more (RFC 2918). Requests that arrive while one is being answered share one further
-    /// answer.
+    /// Requests to send the routes of `family` once more (RFC 2918). Has no effect if the family is not negotiated.
+    ///
+    /// All requests that arrive while another one is being answered share a single further answer.
     pub fn refresh(&mut self, family: Family) {
-        let mut cursors = self.cursors.iter_mut();
-        if let Some(cursor) = cursors.find(|cursor| cursor.family() == family) {
+        let cursor = self
+            .cursors
+            .iter_mut()
+            .find(|cursor| cursor.family() == family);
+        // RFC 2918 section 4: a request for a family that was not negotiated is ignored.
+        if let Some(cursor) = cursor {
             cursor.refresh();
             self.version = None;
         }
     }
 
-    /// Uses the export policy and the next hops of `config` from now on. Routes that change are sent again, routes that are no
-    /// longer allowed are withdrawn. `negotiated` is that of the session.
+    /// Uses the export policy and the next hops of `config` from now on. `negotiated` is the result of the session's OPENs.
+    ///
+    /// If the policy or the next hops differ, all permitted routes are sent again, and routes that are no longer permitted
+    /// are withdrawn.
     pub fn set_policy(&mut self, config: &PeerConfig, negotiated: &Negotiated) {
         if let Some(before) = self.export.change(config, negotiated) {
             self.readvertise(Some(&before));
         }
     }
 
-    /// Asks the peer to prefer the routes of others because the session is about to end, or takes that back (RFC 8326).
-    /// External peers are sent the community GRACEFUL_SHUTDOWN, internal ones also LOCAL_PREF 0.
+    /// Asks the peer to prefer other speakers' routes before the session ends, or cancels the request (RFC 8326).
+    ///
+    /// All routes are sent again. While draining, they have the community GRACEFUL_SHUTDOWN, and LOCAL_PREF 0 towards
+    /// internal peers.
     pub fn set_draining(&mut self, draining: bool) {
         if self.export.set_draining(draining) {
             self.readvertise(None);
         }
     }
 
+    /// Requests to send all routes again. `before` is the previous policy, if it has changed.
     fn readvertise(&mut self, before: Option<&ExportPolicy>) {
         for cursor in &mut self.cursors {
             cursor.readvertise(before);
@@ -107,12 +118,13 @@ impl AdjRibOut {
         self.version = None;
     }
 
-    /// Appends messages to `out` until it holds about `budget` octets, then returns `false`, or until the peer is up to date,
-    /// then returns `true`.
+    /// Appends messages to `out`. Returns `true` if the peer is up to date, or `false` if `out` holds about `budget` octets
+    /// and more messages are due.
     ///
-    /// Changes that are made while this runs, where others share the table, may be left to the next call; see
+    /// Another user of a shared table may change it during the call. Such changes may be left to the next call; see
     /// [`AdjRibOut::version`].
     pub fn pull(&mut self, table: &mut impl RibAccess, out: &mut BytesMut, budget: usize) -> bool {
+        // The version is read before the windows: a later change may or may not be in them.
         let version = table.with_rib(|rib| rib.version());
         let mut writer = Writer {
             export: &self.export,
@@ -120,7 +132,7 @@ impl AdjRibOut {
             budget,
             skipped: &mut self.skipped,
         };
-        // Every family is looked at, also behind one that has no room: its marks are due without room.
+        // The loop does not stop at a full output: End-of-RIB and refresh marks of later families are due without room.
         let mut up_to_date = true;
         for cursor in &mut self.cursors {
             up_to_date &= cursor.pull(table, &mut writer);
@@ -131,14 +143,14 @@ impl AdjRibOut {
         up_to_date
     }
 
-    /// Returns the version of the table up to which every change has been pulled, or `None` while the first pass or one that
-    /// was asked for is under way.
+    /// Returns the version of the table up to which every change has been pulled. Returns `None` until the first pass, or a
+    /// pass requested later, has ended.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
         self.version
     }
 
-    /// The routes that the peer was not sent.
+    /// Returns the count of routes that were withdrawn because they cannot be encoded, and the last error.
     #[must_use]
     pub fn skipped(&self) -> Skipped {
         self.skipped

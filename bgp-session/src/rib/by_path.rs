@@ -3,24 +3,26 @@
 use super::key::{Key, LogKey};
 use super::log::Change;
 
-/// Sorts withdrawals first, then the routes of each path by its number; the sort is stable. All paths have numbers below
+/// Sorts withdrawals first, then announcements by the number of their path. The sort is stable. All numbers are below
 /// `limit`.
-///
-/// Paths are numbered from 0, so that a counting sort serves all but the largest numbers, and far faster.
 pub(super) fn group<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, limit: usize) {
+    // A table with one set of attributes is always sorted.
     if window.is_sorted_by_key(|(_, change)| rank(change)) {
         return;
     }
-    let few = window.len() * 2;
-    let ranks = || window.iter().map(|(_, change)| rank(change));
-    // The largest number in the window is worth looking for only if counting does not pay anyway.
-    let highest = Some(limit).filter(|limit| *limit <= few);
-    match highest.or_else(|| ranks().max()) {
-        Some(highest) if highest <= few => count(window, highest),
+    let max_rank = window.len() * 2;
+    // Finding the highest rank takes a pass over the window, which is wasted if `limit` is low enough already.
+    let highest = Some(limit)
+        .filter(|limit| *limit <= max_rank)
+        .or_else(|| window.iter().map(|(_, change)| rank(change)).max());
+    // Paths are numbered from 0. Counting is much faster than comparing, unless the numbers are large for the window.
+    match highest {
+        Some(highest) if highest <= max_rank => counting_sort(window, highest),
         _ => window.sort_by_key(|(_, change)| rank(change)),
     }
 }
 
+/// Returns the position of a change's group in the order of the groups.
 fn rank(change: &Change) -> usize {
     match change {
         Change::Withdrawn => 0,
@@ -28,25 +30,29 @@ fn rank(change: &Change) -> usize {
     }
 }
 
-fn count<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
-    // The number of changes of each rank; then the place of the next one of each.
-    let mut places = vec![0; highest + 1];
+/// Sorts a window whose ranks are at most `highest`.
+fn counting_sort<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
+    // First the number of changes of each rank; after the second loop the position of the next change of each rank.
+    let mut positions = vec![0; highest + 1];
     for (_, change) in window.iter() {
-        if let Some(count) = places.get_mut(rank(change)) {
+        let count = positions.get_mut(rank(change));
+        debug_assert!(count.is_some(), "rank of {change:?} above {highest}");
+        if let Some(count) = count {
             *count += 1;
         }
     }
     let mut total = 0;
-    for place in &mut places {
-        total += std::mem::replace(place, total);
+    for position in &mut positions {
+        total += std::mem::replace(position, total);
     }
+    // Cloning gives a buffer of the right length without a default key, which `D` need not have.
     let mut grouped = window.clone();
     for item in window.iter() {
-        if let Some(place) = places.get_mut(rank(&item.1))
-            && let Some(slot) = grouped.get_mut(*place)
+        if let Some(position) = positions.get_mut(rank(&item.1))
+            && let Some(slot) = grouped.get_mut(*position)
         {
             *slot = (D::copy(&item.0), item.1);
-            *place += 1;
+            *position += 1;
         }
     }
     *window = grouped;
@@ -61,7 +67,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_as_sorting_would() {
+    fn grouped_window_equals_sorted_window() {
+        // Few paths are counted, a thousand are sorted.
         for paths in [1, 3, 90, 1000] {
             let change = |number: u32| match number % 7 {
                 0 => Change::Withdrawn,

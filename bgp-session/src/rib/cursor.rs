@@ -1,4 +1,4 @@
-//! `Cursor`: the place of one peer in the log of one family, and what it is still to be sent of it.
+//! `Cursor`: the position of one peer in the log of one family, and the passes through the log that are due.
 
 use bgp_wire::{Family, RefreshSubtype};
 
@@ -9,55 +9,56 @@ use super::writer::Writer;
 use super::{Rib, RibAccess};
 use crate::config::ExportPolicy;
 
-/// The progress in one family.
+/// The progress of one peer in one family.
 #[derive(Debug)]
 pub(super) struct Cursor {
     family: Family,
     consumer: ConsumerId,
-    /// End-of-RIB is due once the first pass is over.
+    /// `true` until End-of-RIB is due, which is at the end of the first pass.
     initial: bool,
-    /// The pass after the first that is under way.
+    /// The further pass that is under way.
     pass: Option<Pass>,
-    wanted: Wanted,
+    requested: Requested,
 }
 
-/// A further pass through the table.
+/// A pass through the table after the first one.
 #[derive(Debug)]
 struct Pass {
-    /// It answers a ROUTE-REFRESH, so that it goes between BoRR and EoRR.
+    /// `true` if the pass answers a ROUTE-REFRESH, so that BoRR precedes it and EoRR follows it.
     refresh: bool,
-    /// The policy by which the peer was sent its routes, if it is another one now.
+    /// The policy that the peer's routes were sent with, if it has changed.
     before: Option<ExportPolicy>,
 }
 
-/// The next pass.
+/// The reasons for the next pass.
 #[derive(Debug, Default)]
-struct Wanted {
+struct Requested {
     refresh: bool,
     readvertise: bool,
     before: Option<ExportPolicy>,
 }
 
-/// The result of one look at the table.
+/// The result of taking changes from the table.
 enum Taken {
-    /// There is more to send than the output has room for.
+    /// The output is full, and changes are left.
     Nothing,
-    /// The window has been filled. `ends` is `true` if no change is left behind it.
+    /// The window has been filled. `ends` is `true` if it contains the last change, and `incomplete` is that of the table.
     Changes { ends: bool, incomplete: bool },
 }
 
 impl Cursor {
-    /// A cursor at the beginning of the log.
+    /// Creates a cursor at the beginning of the log.
     pub(super) fn new(table: &mut Table, family: Family, every_path: bool) -> Self {
         Self {
             family,
             consumer: table.join(family, every_path),
             initial: true,
             pass: None,
-            wanted: Wanted::default(),
+            requested: Requested::default(),
         }
     }
 
+    /// Removes the cursor's consumer from the log.
     pub(super) fn close(self, table: &mut Table) {
         table.leave(self.family, self.consumer);
     }
@@ -68,19 +69,19 @@ impl Cursor {
 
     /// Requests a pass that answers a ROUTE-REFRESH.
     pub(super) fn refresh(&mut self) {
-        self.wanted.refresh = true;
+        self.requested.refresh = true;
     }
 
-    /// Requests a pass because what is sent has changed. `before` is the policy of the routes sent until now.
+    /// Requests a pass because the export has changed. `before` is the policy of the routes sent so far, if it has changed.
     pub(super) fn readvertise(&mut self, before: Option<&ExportPolicy>) {
-        self.wanted.readvertise = true;
-        // Of several changes at once the peer knows only the policy before the first.
-        if self.wanted.before.is_none() {
-            self.wanted.before = before.cloned();
+        self.requested.readvertise = true;
+        // If the policy changes several times before the pass, the peer's routes are those of the first policy.
+        if self.requested.before.is_none() {
+            self.requested.before = before.cloned();
         }
     }
 
-    /// Writes until the output is full, then returns `false`, or the peer is up to date, then returns `true`.
+    /// Writes changes. Returns `true` if the peer is up to date, or `false` if the output is full and changes are left.
     pub(super) fn pull(&mut self, table: &mut impl RibAccess, writer: &mut Writer<'_>) -> bool {
         let family = self.family;
         let cursor = self;
@@ -106,8 +107,9 @@ impl Cursor {
             let Taken::Changes { ends, incomplete } = taken else {
                 return false;
             };
+            // A new policy applies at once. During a pass the peer may have routes of two earlier policies.
             let passing = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
-            let before = [passing, self.wanted.before.as_ref()];
+            let before = [passing, self.requested.before.as_ref()];
             writer.write(self.family, &mut window, before);
             if !ends {
                 continue;
@@ -123,9 +125,10 @@ impl Cursor {
         }
     }
 
-    /// Fills the window with the next changes, if there is room in the output for them.
+    /// Fills the window with the next changes, unless the output is full.
     fn take<D: FamilyKey>(&self, rib: &mut Rib, full: bool, window: &mut Window<D>) -> Taken {
         let log = D::log(&mut rib.table, self.family);
+        // An empty window still goes through the end of the pass, whose marks are due even if the output is full.
         window.clear();
         if !log.is_at_end(self.consumer) {
             if full {
@@ -139,7 +142,9 @@ impl Cursor {
         }
     }
 
+    /// Writes the marks that are due at the end of a pass.
     fn end_pass(&mut self, incomplete: bool, writer: &mut Writer<'_>) {
+        // RFC 4724 section 4.1: a restarted speaker sends End-of-RIB when its table is complete again.
         if self.initial && !incomplete {
             self.initial = false;
             writer.end_of_rib(self.family);
@@ -149,26 +154,28 @@ impl Cursor {
         }
     }
 
-    /// Begins the requested pass. Returns whether it answers a ROUTE-REFRESH, or `None` if no pass is wanted.
+    /// Begins the requested pass. Returns `true` if it answers a ROUTE-REFRESH, or `None` if no pass is due.
     fn next_pass(&mut self, writer: &Writer<'_>) -> Option<bool> {
-        // RFC 7313 section 4: no BoRR before End-of-RIB.
+        // RFC 7313 section 4: BoRR must not be sent before End-of-RIB.
         let early = self.initial && writer.export.enhanced_route_refresh;
-        let refresh = self.wanted.refresh && !early;
-        if !refresh && !self.wanted.readvertise {
+        let refresh = self.requested.refresh && !early;
+        if !refresh && !self.requested.readvertise {
             return None;
         }
         self.pass = Some(Pass {
             refresh,
-            before: self.wanted.before.take(),
+            before: self.requested.before.take(),
         });
-        self.wanted = Wanted {
-            refresh: self.wanted.refresh && !refresh,
-            ..Wanted::default()
+        // A refresh that is too early stays due. All other requests are part of the pass that begins.
+        self.requested = Requested {
+            refresh: self.requested.refresh && !refresh,
+            ..Requested::default()
         };
         Some(refresh)
     }
 }
 
+/// [`Cursor::pull`], generic over the keys of the family.
 struct Pull<'a, 'w, T> {
     cursor: &'a mut Cursor,
     table: &'a mut T,

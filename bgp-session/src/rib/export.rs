@@ -1,5 +1,5 @@
-//! `Export`: how a route changes on its way to one peer, but for its next hop (RFC 4271 section 5.1, RFC 8212, RFC 8326,
-//! RFC 9234, RFC 9494).
+//! `Export`: the changes to the attributes of routes that one peer is sent, except the next hop (RFC 4271 section 5.1,
+//! RFC 8212, RFC 8326, RFC 9234, RFC 9494).
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::config::{ExportPolicy, PeerConfig};
 use crate::destination::is_unicast;
 use crate::negotiate::Negotiated;
 
-/// The changes that one peer needs made to every route.
+/// The changes to every route that one peer is sent.
 #[derive(Debug)]
 pub(super) struct Export {
     pub(super) context: Context,
@@ -20,19 +20,19 @@ pub(super) struct Export {
     policy: ExportPolicy,
     pub(super) next_hops: NextHops,
     local_as: Asn,
-    leaks: Option<Leaks>,
+    leaks: Option<LeakPrevention>,
     /// The families in which the peer supports long-lived stale routes (RFC 9494).
     long_lived: FamilySet,
     draining: bool,
 }
 
-/// The measures against leaks towards this peer (RFC 9234 section 5).
+/// The measures against route leaks towards one peer (RFC 9234 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Leaks {
-    /// Add OTC to routes without it.
+struct LeakPrevention {
+    /// `true` to add OTC to routes without it.
     mark: bool,
-    /// Do not send routes with OTC.
-    hold: bool,
+    /// `true` to withhold routes with OTC.
+    withhold: bool,
 }
 
 impl Export {
@@ -45,27 +45,32 @@ impl Export {
             policy: policy(config, external),
             next_hops: NextHops::new(config, negotiated),
             local_as: negotiated.local_as,
-            leaks: config.role.filter(|_| external).map(Leaks::towards),
+            // RFC 9234 section 3: a role describes the relationship of eBGP speakers.
+            leaks: config
+                .role
+                .filter(|_| external)
+                .map(LeakPrevention::for_role),
             long_lived: long_lived(negotiated),
             draining: false,
         }
     }
 
-    /// Uses the policy and the next hops of another configuration. Returns the policy before, or `None` if nothing has
-    /// changed.
+    /// Uses the policy and the next hops of another configuration. Returns the previous policy, or `None` if neither the
+    /// policy nor the next hops change.
     pub(super) fn change(
         &mut self,
         config: &PeerConfig,
         negotiated: &Negotiated,
     ) -> Option<ExportPolicy> {
         let new = Self::new(config, negotiated);
+        // An equal policy must not send the whole table again.
         let same = new.policy == self.policy && new.next_hops == self.next_hops;
         let draining = self.draining;
         let before = std::mem::replace(self, Self { draining, ..new });
         (!same).then_some(before.policy)
     }
 
-    /// Asks the peer to prefer the routes of others (RFC 8326), or no longer. Returns `true` if that is a change.
+    /// Starts or stops asking the peer to prefer other speakers' routes (RFC 8326). Returns `true` if that is a change.
     pub(super) fn set_draining(&mut self, draining: bool) -> bool {
         std::mem::replace(&mut self.draining, draining) != draining
     }
@@ -74,24 +79,25 @@ impl Export {
         &self.policy
     }
 
-    /// Returns the attributes with which a route of this path is sent, or `None` if the peer may not have it.
+    /// Returns the attributes that a route with this path is sent with, or `None` if the peer must not be sent the route.
     pub(super) fn attributes<'a>(
         &self,
         family: Family,
         path: &'a Path,
     ) -> Option<Cow<'a, AttributeSet>> {
         let policy = &self.policy;
-        // RFC 9494 section 4.3.
+        // RFC 9494 section 4.3: peers that do not support long-lived stale routes would not prefer other routes to this one.
         let last_resort = path.attributes.communities.contains(&Community::LLGR_STALE);
         if last_resort && !self.long_lived.contains(family) {
             return None;
         }
         let otc = path.attributes.only_to_customer;
-        // RFC 9234 section 5: other families are left alone.
+        // RFC 9234 section 5: OTC is defined only for IPv4 and IPv6 unicast.
         let leaks = self.leaks.filter(|_| is_unicast(family));
-        if leaks.is_some_and(|leaks| leaks.hold) && otc.is_some() {
+        if leaks.is_some_and(|leaks| leaks.withhold) && otc.is_some() {
             return None;
         }
+        // Internal peers without a policy get the attributes unchanged, which a borrowed value does not copy.
         let mut attributes = Cow::Borrowed(&path.attributes);
         if !policy.communities.is_empty() {
             let communities = &mut attributes.to_mut().communities;
@@ -113,8 +119,8 @@ impl Export {
         if self.draining {
             drain(attributes.to_mut());
         }
-        // RFC 4271 section 5.1.2: (a) an internal peer is sent the path as it is, and would take our AS for a loop; (b) others
-        // see us in front. No session is within a confederation yet.
+        // RFC 4271 section 5.1.2: (a) AS_PATH is not modified towards an internal peer, which would take our AS number for a
+        // loop; (b) our AS number is prepended towards an external peer. No session is within a confederation yet.
         let times = match self.context.peer_kind() {
             PeerKind::Internal => 0,
             PeerKind::External | PeerKind::Confederation => policy.prepend.saturating_add(1),
@@ -128,26 +134,30 @@ impl Export {
     }
 }
 
+/// Returns the families in which the peer supports long-lived stale routes.
 fn long_lived(negotiated: &Negotiated) -> FamilySet {
-    let restart = negotiated.restart.as_ref();
-    let families = restart.into_iter().flat_map(|restart| &restart.long_lived);
-    families.map(|(family, _)| *family).collect()
+    negotiated
+        .restart
+        .iter()
+        .flat_map(|restart| &restart.long_lived)
+        .map(|(family, _)| *family)
+        .collect()
 }
 
-/// RFC 8212: an external peer is sent nothing without a policy.
+/// Returns the policy of a peer: the configured one or else the default for its kind.
 fn policy(config: &PeerConfig, external: bool) -> ExportPolicy {
-    let default = || {
-        if external {
-            ExportPolicy::only([])
-        } else {
-            ExportPolicy::all()
-        }
-    };
-    config.export.clone().unwrap_or_else(default)
+    match &config.export {
+        Some(policy) => policy.clone(),
+        // RFC 8212: without a policy no routes are sent to an external peer.
+        None if external => ExportPolicy::only([]),
+        None => ExportPolicy::all(),
+    }
 }
 
-/// RFC 8326 section 4.1: external peers act on the community, internal ones on LOCAL_PREF.
+/// Makes a route the least preferred one.
 fn drain(attributes: &mut AttributeSet) {
+    // RFC 8326 section 4.1: external peers lower their preference because of the community. Internal peers are sent
+    // LOCAL_PREF, which the encoder leaves out towards external ones (RFC 4271 section 5.1.5).
     if !attributes
         .communities
         .contains(&Community::GRACEFUL_SHUTDOWN)
@@ -157,12 +167,13 @@ fn drain(attributes: &mut AttributeSet) {
     attributes.local_pref = Some(0);
 }
 
-impl Leaks {
-    /// The measures by our role towards the peer.
-    fn towards(role: Role) -> Self {
+impl LeakPrevention {
+    /// Returns the measures for our role towards the peer.
+    fn for_role(role: Role) -> Self {
+        // RFC 9234 section 5, egress: the peer's role is the counterpart of ours, so that a provider sends to a customer.
         Self {
             mark: [Role::PROVIDER, Role::PEER, Role::ROUTE_SERVER].contains(&role),
-            hold: [Role::CUSTOMER, Role::PEER, Role::ROUTE_SERVER_CLIENT].contains(&role),
+            withhold: [Role::CUSTOMER, Role::PEER, Role::ROUTE_SERVER_CLIENT].contains(&role),
         }
     }
 }

@@ -7,12 +7,12 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::route::Path;
 
-/// Names an interned path.
+/// The key of an interned path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PathKey(u32);
 
 impl PathKey {
-    /// Keys end here: what the log uses to mark positions without a path lies above.
+    /// The first number that is not a key. The log marks positions without a path by numbers from here on.
     pub(crate) const LIMIT: u32 = u32::MAX - 2;
 
     pub(crate) const fn number(self) -> u32 {
@@ -28,21 +28,22 @@ impl PathKey {
     }
 }
 
-/// Paths by key, and keys by path.
+/// The distinct paths of a table, with reference counts.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_path: HashTable<u32>,
-    /// The approximate length in octets of the longest attributes so far.
-    longest: usize,
+    /// The approximate length in octets of the longest attributes so far. It never shrinks, which is safe for a bound.
+    max_octets: usize,
     hasher: DefaultHashBuilder,
 }
 
 #[derive(Debug)]
 struct Slot {
-    /// Shared, so that a path can be encoded after the table has been unlocked.
+    /// Shared because peers encode paths after the table has been unlocked.
     path: Option<Arc<Path>>,
+    /// Kept because hashing long attributes again, when the index grows, would be slow.
     hash: u64,
     references: usize,
 }
@@ -51,22 +52,22 @@ impl Interner {
     /// Returns the key of `path` and adds a reference to it.
     pub(crate) fn intern(&mut self, path: &Path) -> PathKey {
         let hash = self.hash(path);
-        let slots = &self.slots;
-        let same = |number: &u32| {
-            slot(slots, *number).is_some_and(|slot| slot.path.as_deref() == Some(path))
-        };
-        if let Some(&number) = self.by_path.find(hash, same) {
+        let known = self.by_path.find(hash, |number| {
+            slot(&self.slots, *number).is_some_and(|slot| slot.path.as_deref() == Some(path))
+        });
+        if let Some(&number) = known {
             if let Some(slot) = slot_mut(&mut self.slots, number) {
                 slot.references += 1;
             }
             return PathKey(number);
         }
-        self.longest = self.longest.max(octets(path));
+        self.max_octets = self.max_octets.max(octets(path));
         let new = Slot {
             path: Some(Arc::new(path.clone())),
             hash,
             references: 1,
         };
+        // Free numbers are used first: keys stay small, and a counting sort by key stays cheap.
         let number = self.free.pop().unwrap_or_else(|| {
             // More distinct paths than `u32` can count do not fit into memory.
             u32::try_from(self.slots.len()).unwrap_or(PathKey::LIMIT)
@@ -82,18 +83,21 @@ impl Interner {
         PathKey(number)
     }
 
-    /// The approximate number of octets that the attributes of one path take at most.
-    pub(crate) fn longest(&self) -> usize {
-        self.longest
+    /// Returns the approximate maximum number of octets that the attributes of one path take.
+    pub(crate) fn max_octets(&self) -> usize {
+        self.max_octets
     }
 
-    /// Drops one reference; the last one frees the path.
+    /// Drops one reference to a path and frees the path with the last one.
     pub(crate) fn release(&mut self, key: PathKey) {
         let Some(slot) = slot_mut(&mut self.slots, key.0) else {
+            // Keys come only from `intern`, and slots are never removed.
+            debug_assert!(false, "unknown path {key:?}");
             return;
         };
         slot.references -= 1;
         if slot.references == 0 {
+            // A window that is being encoded may still share the path, so that only the table's share ends here.
             slot.path = None;
             self.free.push(key.0);
             if let Ok(entry) = self
@@ -116,6 +120,7 @@ impl Interner {
         slots.filter_map(|(slot, number)| Some((PathKey(number), slot.path.as_ref()?)))
     }
 
+    /// Returns the path of a key, or `None` if the path has been freed.
     pub(crate) fn path(&self, key: PathKey) -> Option<&Arc<Path>> {
         slot(&self.slots, key.0)?.path.as_ref()
     }
@@ -136,20 +141,26 @@ fn slot_mut(slots: &mut [Slot], number: u32) -> Option<&mut Slot> {
 /// Returns the approximate number of octets that the attributes of a path take in a message.
 fn octets(path: &Path) -> usize {
     let attributes = &path.attributes;
-    let segments = attributes.as_path.segments.iter();
-    let unknown = attributes.unknown.iter();
+    // An estimate is enough: it bounds a window's output, and the encoder enforces the message limit.
     FIXED
-        + segments
+        + attributes
+            .as_path
+            .segments
+            .iter()
             .map(|segment| segment.asns.len() * 4)
             .sum::<usize>()
         + attributes.communities.len() * 4
         + attributes.extended_communities.len() * 8
         + attributes.large_communities.len() * 12
         + attributes.cluster_list.len() * 4
-        + unknown.map(|raw| raw.value.len()).sum::<usize>()
+        + attributes
+            .unknown
+            .iter()
+            .map(|raw| raw.value.len())
+            .sum::<usize>()
 }
 
-/// The part that every message has: header, lengths, short attributes.
+/// The approximate octets of the header, the lengths and the short attributes, which every message contains.
 const FIXED: usize = 60;
 
 #[cfg(test)]
@@ -158,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_shared_and_freed() {
+    fn released_path_frees_its_key() {
         let mut interner = Interner::default();
         let path = |preference| {
             Route::new("10.0.0.0/8".parse().unwrap())

@@ -1,7 +1,7 @@
 //! The compacted log of one family.
 //!
-//! An entry is a path: a destination with its path identifier (RFC 7911). Paths of one destination are neighbours in the
-//! index, so that a consumer without path identifiers can be given the one with the lowest.
+//! An entry is a path: a destination with its path identifier (RFC 7911). All paths of a destination have the same hash, so
+//! that the index finds the one with the lowest identifier for consumers without path identifiers.
 
 use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -10,29 +10,33 @@ use super::intern::PathKey;
 use super::key::{Key, LogKey};
 use super::route::DEFAULT_PATH;
 
-/// Changes in order, each path at its newest one.
+/// The changes of a family in order, each path at its newest change.
 ///
-/// Positions move when the log is compacted; consumers are moved with them.
+/// Compaction moves positions, and the consumers with them.
 #[derive(Debug)]
 pub(crate) struct Log<D> {
     entries: Vec<Entry<D>>,
     /// The position of each path, by the hash of its destination.
+    // Positions instead of keys keep the index small: a key of IPv6 takes 24 octets.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     consumers: Vec<Option<Consumer>>,
+    /// The number of announced paths.
     announced: usize,
-    /// Live positions of paths with an identifier of their own. If there are none, every destination has one path at most.
+    /// The number of indexed paths, tombstones included, whose identifier is not the default. If it is 0, no destination has
+    /// two paths.
     identified: usize,
-    /// Positions that compaction may free: dead ones and tombstones.
+    /// The number of positions that compaction may free: dead ones and tombstones.
     unused: usize,
-    /// Compact when this many are unused, which keeps the cost per change constant.
+    /// The number of unused positions from which the log is compacted.
     compact_at: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry<D> {
     key: Key<D>,
-    /// A path's number, `TOMBSTONE` or `DEAD`.
+    /// The number of the path's attributes, `TOMBSTONE` or `DEAD`.
+    // One number instead of an enum saves four octets an entry, of which a large table has millions.
     state: u32,
 }
 
@@ -40,21 +44,22 @@ struct Entry<D> {
 struct Consumer {
     /// The next position to read.
     offset: usize,
-    /// Withdrawals before this position are skipped: the consumer joined later.
+    /// Withdrawals before this position are skipped because the consumer joined later.
     joined: usize,
-    /// It reads every path, not only the best one of each destination.
+    /// `true` if the consumer reads every path, `false` if it reads only the best path of each destination.
     every_path: bool,
 }
 
 /// The result of [`Log::set`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Set {
-    /// The attributes that the path had.
+    /// The previous attributes of the path, or `None` if it was not announced.
     pub(crate) previous: Option<PathKey>,
+    /// `true` if the log has a new change.
     pub(crate) changed: bool,
 }
 
-/// Names a consumer of a log.
+/// The identifier of a consumer of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConsumerId(usize);
 
@@ -66,11 +71,12 @@ pub(crate) enum Change {
 }
 
 impl<D> Entry<D> {
-    /// Returns what a consumer is told of the entry at this position, if anything.
+    /// Returns the change that the entry at this position is for a consumer, or `None` if the consumer skips it.
     #[inline]
     fn change(&self, position: usize, consumer: Consumer) -> Option<Change> {
         match self.state {
             DEAD => None,
+            // The consumer was never sent the route.
             TOMBSTONE if position < consumer.joined => None,
             TOMBSTONE => Some(Change::Withdrawn),
             path => PathKey::from_number(path).map(Change::Announced),
@@ -94,10 +100,11 @@ impl<D> Default for Log<D> {
 }
 
 impl<D: LogKey> Log<D> {
-    /// Announces a path with these attributes, in place of those that it had.
+    /// Announces a path with these attributes, which replace its previous ones.
     pub(crate) fn set(&mut self, key: Key<D>, path: PathKey) -> Set {
         let hash = self.hash(&key.destination);
         let known = self.find_hashed(&key, hash);
+        // Routes that differ only in labels have equal keys, but peers must be sent the new labels (RFC 8277 section 2.4).
         let same = known.is_some_and(|(entry, previous)| {
             previous == path && entry.key.destination.is_same_value(&key.destination)
         });
@@ -112,10 +119,11 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Withdraws a path. Returns the attributes that it had, or `None` if it was not announced.
+    /// Withdraws a path. Returns its attributes, or `None` if it was not announced.
     pub(crate) fn remove(&mut self, key: Key<D>) -> Option<PathKey> {
         let hash = self.hash(&key.destination);
         let (_, previous) = self.find_hashed(&key, hash)?;
+        // The tombstone stays until every consumer has passed it: a slow one must still withdraw the route.
         self.push(key, hash, TOMBSTONE);
         self.unused += 1;
         self.announced -= 1;
@@ -126,7 +134,7 @@ impl<D: LogKey> Log<D> {
         destination.hash_with(&self.hasher)
     }
 
-    /// The entry of a path and its attributes, if it is announced.
+    /// Returns the entry and the attributes of a path, or `None` if it is not announced.
     fn find_hashed(&self, key: &Key<D>, hash: u64) -> Option<(&Entry<D>, PathKey)> {
         let position = *self.index.find(hash, |position| {
             self.entry(*position).is_some_and(|entry| entry.key == *key)
@@ -135,26 +143,31 @@ impl<D: LogKey> Log<D> {
         Some((entry, PathKey::from_number(entry.state)?))
     }
 
-    /// The announced paths of a destination, in no order: position, entry and attributes of each.
+    /// Returns the position, the entry and the attributes of every announced path of a destination, in no particular order.
     fn paths(&self, destination: &D) -> impl Iterator<Item = (u32, &Entry<D>, PathKey)> {
-        let positions = self.index.iter_hash(self.hash(destination)).copied();
-        positions.filter_map(move |position| {
-            let entry = self
-                .entry(position)
-                .filter(|entry| entry.key.destination == *destination)?;
-            Some((position, entry, PathKey::from_number(entry.state)?))
-        })
+        // Different destinations may have equal hashes, so that the key is compared as well.
+        self.index
+            .iter_hash(self.hash(destination))
+            .filter_map(move |position| {
+                let entry = self
+                    .entry(*position)
+                    .filter(|entry| entry.key.destination == *destination)?;
+                Some((*position, entry, PathKey::from_number(entry.state)?))
+            })
     }
 
-    /// The identifiers of the announced paths of a destination, ascending.
+    /// Returns the identifiers of the announced paths of a destination, in ascending order.
     pub(crate) fn path_ids(&self, destination: &D) -> Vec<PathId> {
-        let paths = self.paths(destination);
-        let mut ids: Vec<_> = paths.map(|(_, entry, _)| entry.key.path_id).collect();
+        let mut ids: Vec<_> = self
+            .paths(destination)
+            .map(|(_, entry, _)| entry.key.path_id)
+            .collect();
+        // The order of the index depends on the hash; callers act in the order of the result.
         ids.sort_unstable();
         ids
     }
 
-    /// The path of a destination with the lowest identifier, and its attributes.
+    /// Returns the key and the attributes of the best path of a destination, which is the one with the lowest identifier.
     pub(crate) fn best(&self, destination: &D) -> Option<(&Key<D>, PathKey)> {
         let (_, entry, path) = self.best_with_position(destination)?;
         Some((&entry.key, path))
@@ -165,25 +178,27 @@ impl<D: LogKey> Log<D> {
             .min_by_key(|(_, entry, _)| entry.key.path_id)
     }
 
-    /// Every announced path, oldest change first.
+    /// Returns every announced path, the oldest change first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key<D>, PathKey)> {
         self.entries
             .iter()
             .filter_map(|entry| Some((&entry.key, PathKey::from_number(entry.state)?)))
     }
 
-    /// The number of announced paths.
+    /// Returns the number of announced paths.
     pub(crate) fn len(&self) -> usize {
         self.announced
     }
 
-    /// A consumer that starts with the oldest change: of every path, or of the best path of each destination.
+    /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
+    /// destination.
     pub(crate) fn join(&mut self, every_path: bool) -> ConsumerId {
         let consumer = Some(Consumer {
             offset: 0,
             joined: self.entries.len(),
             every_path,
         });
+        // Slots are used again, so that peers that go up and down do not grow the list.
         match self.consumers.iter().position(Option::is_none) {
             Some(free) => {
                 if let Some(slot) = self.consumers.get_mut(free) {
@@ -200,29 +215,32 @@ impl<D: LogKey> Log<D> {
 
     /// Removes a consumer.
     pub(crate) fn leave(&mut self, consumer: ConsumerId) {
+        debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
         if let Some(slot) = self.consumers.get_mut(consumer.0) {
             *slot = None;
         }
     }
 
-    /// Starts again with the oldest change, for the announced paths only.
+    /// Makes a consumer read all announced paths once more, from the oldest change.
     pub(crate) fn rewind(&mut self, consumer: ConsumerId) {
+        debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
         let end = self.entries.len();
         if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
-            // Withdrawals that were not read yet must still be.
+            // The consumer has read the withdrawals before its offset; those after it are still due.
             slot.joined = slot.joined.max(slot.offset).min(end);
             slot.offset = 0;
         }
     }
 
-    /// Returns `true` if the consumer has read everything.
+    /// Returns `true` if the consumer has read every change.
     pub(crate) fn is_at_end(&self, consumer: ConsumerId) -> bool {
         self.consumer(consumer)
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
     }
 
-    /// Appends the changes at the next `limit` positions that the consumer has not read to `window`: fewer than `limit`
-    /// changes, or none, if some of the positions are dead.
+    /// Reads the next `limit` positions and appends their changes to `window`.
+    ///
+    /// Positions without a change for the consumer add nothing, so that fewer than `limit` changes do not mean the end.
     pub(crate) fn read(
         &mut self,
         consumer: ConsumerId,
@@ -230,6 +248,7 @@ impl<D: LogKey> Log<D> {
         window: &mut Vec<(Key<D>, Change)>,
     ) {
         let Some(slot) = self.consumer(consumer).copied() else {
+            debug_assert!(false, "unknown {consumer:?}");
             return;
         };
         let start = slot.offset.min(self.entries.len());
@@ -240,7 +259,7 @@ impl<D: LogKey> Log<D> {
             .iter()
             .zip(start..)
             .filter_map(|(entry, position)| Some((entry, position, entry.change(position, slot)?)));
-        // A destination has one path unless a path identifier was given, so that most tables need no search for the best.
+        // Without path identifiers every destination has one path, so that most tables need no search for the best one.
         if slot.every_path || self.identified == 0 {
             window.extend(changes.map(|(entry, _, change)| (D::copy(&entry.key), change)));
         } else {
@@ -253,11 +272,11 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Returns the change at this position for a consumer that knows one path of each destination, and nothing of what was
-    /// withdrawn before it `joined`.
+    /// Returns the change at this position for a consumer that reads only best paths and no withdrawals before `joined`.
     ///
-    /// A destination may have several positions. Only the last one that concerns its best path counts: that of the path
-    /// itself, or the withdrawal of a better one.
+    /// A destination may have several positions. Only the last position that affects the best path returns a change: that
+    /// of the path itself, or the withdrawal of a better one.
+    // This case is rare, and inlining it makes the usual loop of `read` slower.
     #[inline(never)]
     fn best_change(
         &self,
@@ -266,20 +285,25 @@ impl<D: LogKey> Log<D> {
         joined: usize,
     ) -> Option<(Key<D>, Change)> {
         let best = self.best_with_position(destination);
-        let counts = |position: &u32| {
-            let entry = self.entry(*position)?;
-            let at = usize::try_from(*position).ok()?;
-            let counts = match best {
-                Some((best, known, _)) => {
-                    let ended = entry.state == TOMBSTONE && at >= joined;
-                    best == *position || (ended && entry.key.path_id < known.key.path_id)
-                }
-                None => at >= joined,
-            };
-            (counts && entry.key.destination == *destination).then_some(at)
-        };
-        let positions = self.index.iter_hash(self.hash(destination));
-        if positions.filter_map(counts).max() != Some(position) {
+        // A change for each position would send the destination several times, although the consumer knows one path of it.
+        let last = self
+            .index
+            .iter_hash(self.hash(destination))
+            .filter_map(|position| {
+                let entry = self.entry(*position)?;
+                let at = usize::try_from(*position).ok()?;
+                let is_relevant = match best {
+                    Some((best, known, _)) => {
+                        let is_withdrawn = entry.state == TOMBSTONE && at >= joined;
+                        best == *position || (is_withdrawn && entry.key.path_id < known.key.path_id)
+                    }
+                    // No path is left, so that every position of the destination is a tombstone.
+                    None => at >= joined,
+                };
+                (is_relevant && entry.key.destination == *destination).then_some(at)
+            })
+            .max();
+        if last != Some(position) {
             return None;
         }
         Some(match best {
@@ -296,12 +320,15 @@ impl<D: LogKey> Log<D> {
         })
     }
 
+    /// Appends an entry and marks the path's older position as dead.
     fn push(&mut self, key: Key<D>, hash: u64, state: u32) {
+        // At least half of the entries are freed, so that the cost per change is constant.
         if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
             self.compact();
         }
-        // Positions have 32 bits. There are never 4 thousand million changes between two compactions.
+        // Positions have 32 bits, which keeps the index small. Only entries of more than 64 GiB would exceed them.
         let Ok(position) = u32::try_from(self.entries.len()) else {
+            debug_assert!(false, "position out of range");
             return;
         };
         let entries = &mut self.entries;
@@ -315,7 +342,7 @@ impl<D: LogKey> Log<D> {
                 .ok()
                 .and_then(|known| entries.get_mut(known))
             {
-                // A tombstone was counted when it was made.
+                // A tombstone was counted when it was pushed.
                 self.unused += usize::from(entry.state != TOMBSTONE);
                 entry.state = DEAD;
             }
@@ -326,7 +353,7 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Frees dead positions, and tombstones that every consumer has passed.
+    /// Frees dead positions, and the tombstones that every consumer has passed.
     fn compact(&mut self) {
         let consumers = self.consumers.iter().flatten();
         let slowest = consumers
@@ -334,6 +361,7 @@ impl<D: LogKey> Log<D> {
             .map(|consumer| consumer.offset)
             .min()
             .unwrap_or(usize::MAX);
+        // Every position that consumers refer to moves. They are sorted so that one pass over the entries moves them all.
         let mut marks: Vec<_> = consumers
             .flat_map(|consumer| [consumer.offset, consumer.joined])
             .collect();
@@ -356,7 +384,7 @@ impl<D: LogKey> Log<D> {
         }
         // A mark at the end of the log stays there.
         let end = kept.len();
-        let place = |mark| {
+        let new_position = |mark| {
             marks
                 .binary_search(&mark)
                 .ok()
@@ -364,15 +392,18 @@ impl<D: LogKey> Log<D> {
                 .unwrap_or(end)
         };
         for consumer in self.consumers.iter_mut().flatten() {
-            consumer.offset = place(consumer.offset);
-            consumer.joined = place(consumer.joined);
+            consumer.offset = new_position(consumer.offset);
+            consumer.joined = new_position(consumer.joined);
         }
         self.entries = kept;
+        // Tombstones for a slow consumer may remain. Waiting until their number doubles avoids compacting at every change.
         self.compact_at = (self.unused * 2).max(MIN_UNUSED);
         self.reindex();
     }
 
+    /// Indexes all entries, none of which is dead.
     fn reindex(&mut self) {
+        // Clearing keeps the memory of the index, which needs about as many positions as before.
         self.index.clear();
         let end = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         for position in 0..end {
@@ -382,7 +413,7 @@ impl<D: LogKey> Log<D> {
         }
     }
 
-    /// Adds a position to the index, which has none for the path.
+    /// Adds a position to the index. The index must not contain the path.
     fn insert(&mut self, hash: u64, position: u32) {
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, position, |known| {
@@ -403,10 +434,10 @@ fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
     entries.get(usize::try_from(position).ok()?)
 }
 
-/// The path is withdrawn.
+/// The state of a withdrawn path.
 const TOMBSTONE: u32 = u32::MAX - 1;
 
-/// The path has a newer position.
+/// The state of a position whose path has a newer one.
 const DEAD: u32 = u32::MAX;
 
 /// Do not compact below this many unused entries.
@@ -414,7 +445,7 @@ const MIN_UNUSED: usize = 64;
 
 #[cfg(test)]
 impl<D> Log<D> {
-    /// Positions in use, dead ones too.
+    /// Returns the number of positions in use, dead ones included.
     pub(crate) fn positions(&self) -> usize {
         self.entries.len()
     }

@@ -1,4 +1,4 @@
-//! The next hop with which a route is sent (RFC 4271 section 5.1.3, RFC 4364, RFC 4659, RFC 4798, RFC 8950, RFC 8955).
+//! The next hop that a route is sent with (RFC 4271 section 5.1.3, RFC 4364, RFC 4659, RFC 4798, RFC 8950, RFC 8955).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,19 +8,19 @@ use super::route::Path;
 use crate::config::PeerConfig;
 use crate::negotiate::Negotiated;
 
-/// One address of each family, if there is one.
+/// An optional address of each family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Addresses {
     ipv4: Option<IpAddr>,
     ipv6: Option<IpAddr>,
 }
 
-/// The sources of next hops for the routes that one peer is sent: first the policy, then the route, then the speaker itself.
+/// The sources of the next hops that one peer is sent. The policy precedes the route, which precedes the speaker itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NextHops {
     policy: Addresses,
     ours: Addresses,
-    /// IPv4 families in which the peer takes IPv6 next hops (RFC 8950).
+    /// IPv4 families for which the peer accepts IPv6 next hops (RFC 8950).
     extended: FamilySet,
 }
 
@@ -36,6 +36,7 @@ impl NextHops {
                 policy.and_then(|policy| policy.next_hop_ipv4),
                 policy.and_then(|policy| policy.next_hop_ipv6),
             ),
+            // RFC 4271 section 5.1.3: by default the next hop is the address that we use for the session.
             ours: Addresses::new(
                 config.next_hop_ipv4.or(local_ipv4),
                 config.next_hop_ipv6.or(local_ipv6),
@@ -44,11 +45,11 @@ impl NextHops {
         }
     }
 
-    /// Returns the next hop of a route of this family, or `None` if there is no address that the family can use.
+    /// Returns the next hop of a route of this family, or `None` if no known address suits the family.
     pub(super) fn of(&self, family: Family, path: &Path) -> Option<NextHop> {
         let extended = self.extended.contains(family);
         let address = match (family.afi, family.safi) {
-            // RFC 8955 section 4. Where traffic is redirected to stands in an extended community.
+            // RFC 8955 section 4: a flow specification has no next hop. An extended community contains a redirection target.
             (_, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => return Some(NextHop::Absent),
             (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST | Safi::LABELED | Safi::VPN) => {
                 self.of_ipv4(extended, path)
@@ -56,47 +57,55 @@ impl NextHops {
             (Afi::IPV6, Safi::UNICAST | Safi::MULTICAST) => {
                 self.given_ipv6(path).or(self.ours.ipv6)
             }
-            // RFC 4659 section 3.2.1.2, RFC 4798 section 2: IPv6 across an IPv4 core.
+            // RFC 4659 section 3.2.1.2, RFC 4798 section 2: across an IPv4 core the next hop is an IPv4-mapped address.
             (Afi::IPV6, _) => self.ipv6_first(path).map(|address| match address {
                 IpAddr::V4(address) => address.to_ipv6_mapped().into(),
                 IpAddr::V6(_) => address,
             }),
-            // RFC 7432 section 7, RFC 4684 section 5: the endpoint of a tunnel or of the session.
+            // RFC 7432 section 7, RFC 4684 section 5: the next hop is an address of either family.
             _ => self.ipv4_first(path),
         };
         address.map(NextHop::Address)
     }
 
     fn of_ipv4(&self, extended: bool, path: &Path) -> Option<IpAddr> {
-        // RFC 8950: an IPv6 address if there is no IPv4 one.
+        // RFC 8950 section 4: an IPv6 next hop is allowed only if the peer advertised the capability.
         let given_ipv6 = self.given_ipv6(path).filter(|_| extended);
-        let ours_ipv6 = self.ours.ipv6.filter(|_| extended);
-        let given = self.given_ipv4(path).or(given_ipv6);
-        given.or(self.ours.ipv4).or(ours_ipv6)
+        let our_ipv6 = self.ours.ipv6.filter(|_| extended);
+        self.given_ipv4(path)
+            .or(given_ipv6)
+            .or(self.ours.ipv4)
+            .or(our_ipv6)
     }
 
-    /// An IPv6 address before an IPv4 one, and a given one before ours.
+    /// Returns a given address before ours, and of each an IPv6 address before an IPv4 address.
     fn ipv6_first(&self, path: &Path) -> Option<IpAddr> {
-        let ipv4 = self.given_ipv4(path);
-        let given = self.given_ipv6(path).or(ipv4);
-        given.or(self.ours.ipv6).or(self.ours.ipv4)
+        self.given_ipv6(path)
+            .or_else(|| self.given_ipv4(path))
+            .or(self.ours.ipv6)
+            .or(self.ours.ipv4)
     }
 
-    /// An IPv4 address before an IPv6 one, and a given one before ours.
+    /// Returns a given address before ours, and of each an IPv4 address before an IPv6 address.
     fn ipv4_first(&self, path: &Path) -> Option<IpAddr> {
-        let ipv6 = self.given_ipv6(path);
-        let given = self.given_ipv4(path).or(ipv6);
-        given.or(self.ours.ipv4).or(self.ours.ipv6)
+        self.given_ipv4(path)
+            .or_else(|| self.given_ipv6(path))
+            .or(self.ours.ipv4)
+            .or(self.ours.ipv6)
     }
 
+    /// Returns the IPv4 next hop of the policy or else of the route.
     fn given_ipv4(&self, path: &Path) -> Option<IpAddr> {
-        let own = path.next_hop_ipv4.map(IpAddr::V4);
-        self.policy.ipv4.or(own)
+        self.policy
+            .ipv4
+            .or_else(|| path.next_hop_ipv4.map(IpAddr::V4))
     }
 
+    /// Returns the IPv6 next hop of the policy or else of the route.
     fn given_ipv6(&self, path: &Path) -> Option<IpAddr> {
-        let own = path.next_hop_ipv6.map(IpAddr::V6);
-        self.policy.ipv6.or(own)
+        self.policy
+            .ipv6
+            .or_else(|| path.next_hop_ipv6.map(IpAddr::V6))
     }
 }
 
@@ -127,14 +136,16 @@ mod tests {
 
     fn path(next_hops: &[&str]) -> Path {
         let route = Route::new("192.0.2.0/24".parse().unwrap());
-        let route = next_hops.iter().fold(route, |route, address| {
-            route.with_next_hop(address.parse().unwrap())
-        });
-        route.path
+        next_hops
+            .iter()
+            .fold(route, |route, address| {
+                route.with_next_hop(address.parse().unwrap())
+            })
+            .path
     }
 
     #[test]
-    fn families_take_the_next_hops_that_they_can_use() {
+    fn next_hop_suits_family() {
         let plain = path(&[]);
         for (family, over_ipv4, over_ipv6, over_both) in [
             ("ipv4 unicast", Some("192.0.2.1"), None, Some("192.0.2.1")),
@@ -169,6 +180,7 @@ mod tests {
                 Some("2001:db8::1"),
                 Some("2001:db8::1"),
             ),
+            // RFC 8955 section 4.
             ("ipv4 flowspec", Some("none"), Some("none"), Some("none")),
             (
                 "ipv6 flowspec-vpn",
@@ -198,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn next_hops_of_routes_come_before_ours() {
+    fn next_hop_of_route_precedes_ours() {
         let own = path(&["198.51.100.7"]);
         let next_hop = |family, path| over(true, true).of(family, path).unwrap().to_string();
         assert_eq!(next_hop(Family::IPV4_VPN, &own), "198.51.100.7");
@@ -217,7 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn vpn_routes_have_ipv6_next_hops_if_the_peer_takes_them() {
+    fn extended_next_hop_of_vpn_route_is_ipv6() {
+        // RFC 8950: the capability is negotiated by family, here without labelled unicast.
         let extended = NextHops {
             extended: FamilySet::EMPTY.with(Family::IPV4_VPN),
             ..over(false, true)

@@ -1,4 +1,4 @@
-//! `Route`: a destination and what is announced of it.
+//! `Route`: a destination with the attributes and the next hop that are announced for it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,7 +18,7 @@ use crate::destination::Destination;
 /// let route = Route::new("192.168.10.1/32".parse()?).with_local_pref(0).with_origin(Origin::INCOMPLETE);
 /// assert_eq!(route.attributes().local_pref, Some(0));
 ///
-/// // Everything that it may carry, or all at once.
+/// // Attributes are added one by one or set together.
 /// let rich = Route::new("192.168.10.1/32".parse()?)
 ///     .with_multi_exit_disc(50)
 ///     .with_community("64512:100".parse()?)
@@ -37,7 +37,7 @@ pub struct Route {
     pub(super) path: Path,
 }
 
-/// The attributes and next hops of a route; shared by all routes that have the same.
+/// The attributes and next hops of a route. Routes with equal ones share them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Path {
     pub(crate) attributes: AttributeSet,
@@ -46,18 +46,18 @@ pub(crate) struct Path {
 }
 
 impl Route {
-    /// A unicast route of origin IGP with the speaker itself as next hop. Host bits of the prefix are cleared.
+    /// Creates a unicast route of origin IGP with the speaker itself as next hop. Clears the host bits of the prefix.
     #[must_use]
     pub fn new(prefix: IpNet) -> Self {
         Self::to(prefix)
     }
 
-    /// A route of any family, of origin IGP with the speaker itself as next hop.
+    /// Creates a route of any family, of origin IGP with the speaker itself as next hop.
     ///
     /// ```
     /// use bgp_session::{Destination, Route};
     /// use bgp_wire::{ExtendedCommunity, Family};
-    /// // A peer that is sent this rule discards the traffic (RFC 8955 section 7.1).
+    /// // A peer that applies this rule discards the traffic (RFC 8955 section 7.1).
     /// let attack = Destination::parse(Family::IPV4_FLOWSPEC, "destination 192.0.2.1/32 protocol =udp")?;
     /// let rule = Route::to(attack).with_extended_community(ExtendedCommunity::traffic_rate(64512, 0.0));
     /// assert_eq!(rule.destination().family(), Family::IPV4_FLOWSPEC);
@@ -65,6 +65,7 @@ impl Route {
     /// ```
     #[must_use]
     pub fn to(destination: impl Into<Destination>) -> Self {
+        // IGP is the most preferred origin (RFC 4271 section 9.1.2.2), and the usual one of an address that we serve.
         let attributes = AttributeSet::new(Origin::IGP);
         Self {
             destination: destination.into(),
@@ -77,56 +78,56 @@ impl Route {
         }
     }
 
-    /// The same route with these attributes.
+    /// Replaces all attributes. The next hop and the path identifier stay.
     #[must_use]
     pub fn with_attributes(mut self, attributes: AttributeSet) -> Self {
         self.path.attributes = attributes;
         self
     }
 
-    /// ORIGIN.
+    /// Sets ORIGIN (RFC 4271 section 5.1.1).
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.path.attributes.origin = origin;
         self
     }
 
-    /// LOCAL_PREF, for internal peers.
+    /// Sets LOCAL_PREF, which only internal peers are sent (RFC 4271 section 5.1.5). A higher value is preferred.
     #[must_use]
     pub fn with_local_pref(mut self, preference: u32) -> Self {
         self.path.attributes.local_pref = Some(preference);
         self
     }
 
-    /// MULTI_EXIT_DISC.
+    /// Sets MULTI_EXIT_DISC (RFC 4271 section 5.1.4). A lower value is preferred.
     #[must_use]
     pub fn with_multi_exit_disc(mut self, discriminator: u32) -> Self {
         self.path.attributes.multi_exit_disc = Some(discriminator);
         self
     }
 
-    /// One more community.
+    /// Adds a community (RFC 1997).
     #[must_use]
     pub fn with_community(mut self, community: Community) -> Self {
         self.path.attributes.communities.push(community);
         self
     }
 
-    /// One more large community.
+    /// Adds a large community (RFC 8092).
     #[must_use]
     pub fn with_large_community(mut self, community: LargeCommunity) -> Self {
         self.path.attributes.large_communities.push(community);
         self
     }
 
-    /// One more extended community: a route target, an encapsulation, the action of a flow specification.
+    /// Adds an extended community (RFC 4360), for example a route target or the action of a flow specification.
     #[must_use]
     pub fn with_extended_community(mut self, community: ExtendedCommunity) -> Self {
         self.path.attributes.extended_communities.push(community);
         self
     }
 
-    /// An attribute that [`AttributeSet`] has no field for, like PMSI_TUNNEL, in place of one with the same code.
+    /// Sets an attribute for which [`AttributeSet`] has no field, for example PMSI_TUNNEL. Replaces one with the same code.
     ///
     /// ```
     /// use bgp_session::{Destination, Route};
@@ -148,28 +149,33 @@ impl Route {
     #[must_use]
     pub fn with_attribute(mut self, attribute: RawAttributeBuf) -> Self {
         let attributes = &mut self.path.attributes.unknown;
+        // RFC 4271 section 5: an attribute may occur once in a message.
         attributes.retain(|known| known.code != attribute.code);
-        // RFC 4271 section 5: attributes are sent in the order of their codes.
-        let place = attributes.partition_point(|known| known.code < attribute.code);
-        attributes.insert(place, attribute);
+        // RFC 4271 section 5: attributes should be sent in the order of their codes.
+        let position = attributes.partition_point(|known| known.code < attribute.code);
+        attributes.insert(position, attribute);
         self
     }
 
-    /// The identifier among several paths to the destination (RFC 7911); 1 unless given. A peer without ADD-PATH is sent the
-    /// path with the lowest identifier.
+    /// Sets the path identifier (RFC 7911), which is 1 by default. It distinguishes several paths to one destination.
+    ///
+    /// A peer without ADD-PATH is sent the path with the lowest identifier.
     #[must_use]
     pub fn with_path_id(mut self, path_id: PathId) -> Self {
         self.path_id = path_id;
         self
     }
 
-    /// The next hop, in place of the speaker's own address. One of each family may be given.
+    /// Sets the next hop, which is the speaker's own address by default. A route may have one of each address family.
     ///
-    /// IPv4 routes use the IPv4 address, or the IPv6 address towards peers that take it (RFC 8950), IPv6 routes the IPv6
-    /// address. Labelled and VPN routes of IPv6 also use the IPv4 address, as an IPv4-mapped one (RFC 4659 section 3.2.1.2).
-    /// EVPN routes and route targets use either, flow specifications none.
+    /// - IPv4 routes use the IPv4 address, or the IPv6 address if the peer accepts it (RFC 8950).
+    /// - IPv6 routes use the IPv6 address.
+    /// - Labelled and VPN routes of IPv6 also use the IPv4 address, in IPv4-mapped form (RFC 4659 section 3.2.1.2).
+    /// - EVPN routes and route targets use either address.
+    /// - Flow specifications have no next hop.
     #[must_use]
     pub fn with_next_hop(mut self, address: IpAddr) -> Self {
+        // Both are kept: which one is sent depends on the family and on the peer.
         match address {
             IpAddr::V4(address) => self.path.next_hop_ipv4 = Some(address),
             IpAddr::V6(address) => self.path.next_hop_ipv6 = Some(address),
@@ -177,37 +183,41 @@ impl Route {
         self
     }
 
-    /// The destination.
+    /// Returns the destination.
     #[must_use]
     pub fn destination(&self) -> &Destination {
         &self.destination
     }
 
-    /// The prefix of the destination, if it has one (see [`Destination::prefix`]).
+    /// Returns the prefix of the destination, or `None` if it has no prefix (see [`Destination::prefix`]).
     #[must_use]
     pub fn prefix(&self) -> Option<IpNet> {
         self.destination.prefix()
     }
 
-    /// The destination and its path identifier, which together name the route.
+    /// Returns the destination with the path identifier. Together they identify the route.
     #[must_use]
     pub fn nlri(&self) -> AnyNlriBuf {
         self.destination.to_nlri(Some(self.path_id))
     }
 
-    /// The attributes.
+    /// Returns the attributes.
     #[must_use]
     pub fn attributes(&self) -> &AttributeSet {
         &self.path.attributes
     }
 
-    /// The next hop that was given, the IPv4 one first.
+    /// Returns the next hop that was set, or `None` if it is the speaker's own address. If the route has one of each address
+    /// family, returns the IPv4 one.
     #[must_use]
     pub fn next_hop(&self) -> Option<IpAddr> {
-        let ipv4 = self.path.next_hop_ipv4.map(Into::into);
-        ipv4.or_else(|| self.path.next_hop_ipv6.map(Into::into))
+        self.path
+            .next_hop_ipv4
+            .map(IpAddr::V4)
+            .or_else(|| self.path.next_hop_ipv6.map(IpAddr::V6))
     }
 }
 
-/// The identifier of a path that was given none.
+/// The default path identifier.
+// A log skips the search for best paths while every path has this identifier.
 pub(crate) const DEFAULT_PATH: PathId = PathId(1);

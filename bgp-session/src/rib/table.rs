@@ -1,8 +1,8 @@
-//! `Table`: the log of every family. Only this file tells families apart by how their routes are kept.
+//! `Table`: the log of every family. Only this file distinguishes families by the representation of their routes.
 //!
-//! The unicast families have logs of plain prefixes, which are small and quick. Every other family has a log of its own whose
-//! keys share the NLRI: a consumer of one family then passes over no changes of another, and End-of-RIB and a refresh mean
-//! the same in all of them.
+//! The unicast families have logs of plain prefixes, which are small and fast. Every other family has its own log, whose keys
+//! share the NLRI. A consumer of one family therefore never reads changes of another family, and End-of-RIB and route refresh
+//! work the same in all families.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,14 +22,16 @@ use crate::identity::NlriKey;
 pub(super) struct Table {
     ipv4: Log<Ipv4Net>,
     ipv6: Log<Ipv6Net>,
+    // A sorted map instead of a hash map, so that routes and counts have the same order in every run.
     others: BTreeMap<Family, Log<OtherKey>>,
 }
 
-/// The key of a route that is no unicast route. The NLRI has no path identifier.
+/// The key of a route of another family than unicast. The NLRI has no path identifier.
+// Shared, so that a copy for a window does not allocate while the table is locked.
 type OtherKey = NlriKey<Arc<AnyNlriBuf>>;
 
 impl Table {
-    /// Announces a path with these attributes, in place of those that it had.
+    /// Announces a path with these attributes, which replace its previous ones.
     pub(super) fn set(&mut self, destination: &Destination, path_id: PathId, path: PathKey) -> Set {
         match destination.key() {
             DestinationKey::Unicast(IpNet::V4(prefix)) => self.ipv4.set(key(prefix, path_id), path),
@@ -40,30 +42,32 @@ impl Table {
         }
     }
 
-    /// Withdraws a path. Returns the attributes that it had, or `None` if it was not announced.
+    /// Withdraws a path. Returns its attributes, or `None` if it was not announced.
     pub(super) fn remove(&mut self, destination: &Destination, path_id: PathId) -> Option<PathKey> {
         match destination.key() {
             DestinationKey::Unicast(IpNet::V4(prefix)) => self.ipv4.remove(key(prefix, path_id)),
             DestinationKey::Unicast(IpNet::V6(prefix)) => self.ipv6.remove(key(prefix, path_id)),
+            // Unlike `log`, this adds no log: a withdrawal of an unknown family must not use memory.
             DestinationKey::Other(family, nlri) => {
                 self.others.get_mut(&family)?.remove(key(nlri, path_id))
             }
         }
     }
 
-    /// The identifiers of the announced paths of a destination, ascending.
+    /// Returns the identifiers of the announced paths of a destination, in ascending order.
     pub(super) fn path_ids(&self, destination: &Destination) -> Vec<PathId> {
         match destination.key() {
             DestinationKey::Unicast(IpNet::V4(prefix)) => self.ipv4.path_ids(&prefix),
             DestinationKey::Unicast(IpNet::V6(prefix)) => self.ipv6.path_ids(&prefix),
-            DestinationKey::Other(family, nlri) => {
-                let log = self.others.get(&family);
-                log.map(|log| log.path_ids(&nlri)).unwrap_or_default()
-            }
+            DestinationKey::Other(family, nlri) => self
+                .others
+                .get(&family)
+                .map(|log| log.path_ids(&nlri))
+                .unwrap_or_default(),
         }
     }
 
-    /// The path of a destination with the lowest identifier, and its attributes.
+    /// Returns the path of a destination with the lowest identifier, or `None` if no path is announced.
     pub(super) fn best(&self, destination: &Destination) -> Option<Entry> {
         match destination.key() {
             DestinationKey::Unicast(IpNet::V4(prefix)) => self.ipv4.best(&prefix).map(unicast),
@@ -72,7 +76,7 @@ impl Table {
         }
     }
 
-    /// Every announced path, family by family, oldest change first.
+    /// Returns every announced path, grouped by family. Within a family the oldest change comes first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Entry> {
         let others = self.others.values().flat_map(Log::iter);
         (self.ipv4.iter().map(unicast))
@@ -80,18 +84,18 @@ impl Table {
             .chain(others.map(other))
     }
 
-    /// The number of announced paths of every family that has or had some.
+    /// Returns the number of announced paths of each family. A family whose paths have all been withdrawn has count 0.
     pub(super) fn counts(&self) -> impl Iterator<Item = (Family, usize)> {
-        let others = self.others.iter();
         [
             (Family::IPV4_UNICAST, self.ipv4.len()),
             (Family::IPV6_UNICAST, self.ipv6.len()),
         ]
         .into_iter()
-        .chain(others.map(|(family, log)| (*family, log.len())))
+        .chain(self.others.iter().map(|(family, log)| (*family, log.len())))
     }
 
-    /// Adds a consumer that starts with the oldest change: of every path, or of the best path of each destination.
+    /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
+    /// destination.
     pub(super) fn join(&mut self, family: Family, every_path: bool) -> ConsumerId {
         for_family(
             family,
@@ -116,7 +120,7 @@ impl Table {
     }
 }
 
-/// An announced path.
+/// An announced path: its destination, its path identifier and its attributes.
 pub(super) type Entry = (Destination, PathId, PathKey);
 
 fn key<D>(destination: D, path_id: PathId) -> Key<D> {
@@ -126,11 +130,13 @@ fn key<D>(destination: D, path_id: PathId) -> Key<D> {
     }
 }
 
+/// Returns the entry of a unicast path.
 fn unicast<D: Copy + Into<IpNet>>((key, path): (&Key<D>, PathKey)) -> Entry {
     let prefix: IpNet = key.destination.into();
     (prefix.into(), key.path_id, path)
 }
 
+/// Returns the entry of a path of another family.
 fn other((key, path): (&Key<OtherKey>, PathKey)) -> Entry {
     let NlriKey(nlri) = &key.destination;
     (
@@ -142,24 +148,27 @@ fn other((key, path): (&Key<OtherKey>, PathKey)) -> Entry {
 
 /// The keys of the log of a family.
 pub(super) trait FamilyKey: LogKey {
-    /// The form in which the encoders take a key.
+    /// The form of a key that the encoders accept.
     type Item<'a>: EncodeNlri
     where
         Self: 'a;
 
-    /// The log of this family, whose keys are of this type.
+    /// Returns the log of this family, whose keys must be of this type.
     fn log(table: &mut Table, family: Family) -> &mut Log<Self>;
 
+    /// Returns the key as the encoders accept it, with this path identifier.
     fn item(&self, path_id: Option<PathId>) -> Self::Item<'_>;
 
-    /// The prefix that a policy goes by, if there is one.
+    /// Returns the prefix that a policy matches, or `None` if the route has no prefix.
     fn prefix(&self) -> Option<IpNet>;
 }
 
 impl FamilyKey for Ipv4Net {
     type Item<'a> = Nlri<Self>;
 
-    fn log(table: &mut Table, _: Family) -> &mut Log<Self> {
+    fn log(table: &mut Table, family: Family) -> &mut Log<Self> {
+        // `for_family` is the only caller that chooses the type, and it chooses it by the family.
+        debug_assert_eq!(family, Family::IPV4_UNICAST);
         &mut table.ipv4
     }
 
@@ -176,7 +185,8 @@ impl FamilyKey for Ipv4Net {
 impl FamilyKey for Ipv6Net {
     type Item<'a> = Nlri<Self>;
 
-    fn log(table: &mut Table, _: Family) -> &mut Log<Self> {
+    fn log(table: &mut Table, family: Family) -> &mut Log<Self> {
+        debug_assert_eq!(family, Family::IPV6_UNICAST);
         &mut table.ipv6
     }
 
@@ -192,10 +202,12 @@ impl FamilyKey for Ipv6Net {
 
 impl LogKey for OtherKey {
     fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
+        // Other families have no common order of their destinations, so that their hashes are not kept in blocks.
         std::hash::BuildHasher::hash_one(hasher, self)
     }
 
     fn is_same_value(&self, other: &Self) -> bool {
+        // `NlriKey` ignores labels and the like; the NLRI itself compares them (RFC 8277 section 2.4).
         self.0 == other.0
     }
 }
@@ -218,6 +230,7 @@ impl FamilyKey for OtherKey {
 }
 
 /// An action on the log of a family, generic over its keys.
+// It stands for a generic closure, which Rust does not have.
 pub(super) trait ForKeys {
     type Output;
 
@@ -226,6 +239,8 @@ pub(super) trait ForKeys {
 
 /// Runs `action` with the key type of this family.
 pub(super) fn for_family<A: ForKeys>(family: Family, action: A) -> A::Output {
+    // A trait instead of a closure because closures cannot be generic. Each family runs code for its own keys, so that the
+    // unicast families do not pay for the others.
     match family {
         Family::IPV4_UNICAST => action.run::<Ipv4Net>(),
         Family::IPV6_UNICAST => action.run::<Ipv6Net>(),
@@ -233,6 +248,7 @@ pub(super) fn for_family<A: ForKeys>(family: Family, action: A) -> A::Output {
     }
 }
 
+/// [`Table::join`], generic over the keys of the family.
 struct Join<'a> {
     table: &'a mut Table,
     family: Family,
@@ -247,6 +263,7 @@ impl ForKeys for Join<'_> {
     }
 }
 
+/// [`Table::leave`], generic over the keys of the family.
 struct Leave<'a> {
     table: &'a mut Table,
     family: Family,
@@ -263,7 +280,7 @@ impl ForKeys for Leave<'_> {
 
 #[cfg(test)]
 impl Table {
-    /// Positions in use in the log of IPv4 unicast, dead ones too.
+    /// Returns the number of positions in use in the log of IPv4 unicast, dead ones included.
     pub(super) fn ipv4_positions(&self) -> usize {
         self.ipv4.positions()
     }

@@ -1,4 +1,4 @@
-//! The table and its readers: the receiving end of a test, and what the tests have in common.
+//! Tests of the table and its readers: the receiving peer, and the helpers that the tests share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -52,34 +52,34 @@ fn config() -> PeerConfig {
         .with_export(ExportPolicy::all())
 }
 
-/// The receiving end: what it holds, and what it was told.
+/// A receiving peer, with its routes and the marks that it was sent.
 #[derive(Default)]
 struct Peer {
     adj_rib_out: Option<AdjRibOut>,
-    /// It knows path identifiers.
+    /// `true` if the peer supports path identifiers.
     add_path: bool,
-    /// The number of its policy; 0 for everything.
+    /// The number of the peer's policy; 0 permits everything.
     policy: u8,
-    /// It has every family of `FAMILIES`, not only those of unicast.
+    /// `true` if the peer has every family of `FAMILIES`, `false` if it has only unicast.
     every_family: bool,
     table: Table,
     announcements: usize,
     marks: Vec<String>,
-    /// Routes that have changed since they were sent.
+    /// The routes that have changed since they were sent.
     changed: BTreeSet<RouteKey>,
-    /// Routes that change while it pulls.
+    /// The routes that change during a pull.
     concurrent: BTreeSet<RouteKey>,
-    /// The families of which it is sent everything, as it has just come up, or has asked for it, or its policy is another.
+    /// The families with a pass under way: the first one, a refresh, or one for a changed policy.
     passing: BTreeSet<Family>,
 }
 
-/// The name of a route, with its path identifier.
+/// The identity of a route, with its path identifier.
 type RouteKey = (Family, NlriKey<AnyNlriBuf>);
 
-/// LOCAL_PREF, and the route with its labels.
+/// LOCAL_PREF and the NLRI of each route.
 type Table = BTreeMap<RouteKey, (u32, AnyNlriBuf)>;
 
-/// The families of the destinations that the model has.
+/// The families of the model's destinations.
 const FAMILIES: [Family; 8] = [
     Family::IPV4_UNICAST,
     Family::IPV6_UNICAST,
@@ -99,7 +99,7 @@ impl Peer {
         self.passing.extend(self.families());
     }
 
-    /// A path to a prefix has changed.
+    /// Records that a path has changed.
     fn change(&mut self, number: u8, path_id: u32) {
         self.changed.extend(keys(number, path_id));
     }
@@ -140,19 +140,19 @@ impl Peer {
             .with_add_path(identified)
     }
 
-    /// The LOCAL_PREF of the best path to a destination.
+    /// Returns the LOCAL_PREF of the best path to a destination.
     fn preference(&self, number: u8) -> Option<u32> {
         let (preference, _) = self.table.get(&key(number, None))?;
         Some(*preference)
     }
 
-    /// The routes of this table that the peer should hold.
+    /// Returns the routes of the model that the peer should have.
     fn share(&self, model: &BTreeMap<(u8, u32), u32>) -> Table {
         let mut table = Table::new();
         for ((number, path_id), preference) in model.iter().rev() {
             let destination = destination(*number, *preference);
             if allowed(self.policy, *number) && self.families().contains(&destination.family()) {
-                // The lowest identifier comes last.
+                // The lowest identifier comes last, so that it is the one that remains without path identifiers.
                 let path_id = self.add_path.then_some(PathId(*path_id));
                 let nlri = destination.to_nlri(path_id);
                 table.insert(route_key(&nlri), (*preference, nlri));
@@ -202,7 +202,7 @@ impl Peer {
     }
 }
 
-/// The keys by which peers without and with path identifiers know a path.
+/// Returns the keys of a path at peers without and with path identifiers.
 fn keys(number: u8, path_id: u32) -> [RouteKey; 2] {
     [None, Some(PathId(path_id))].map(|path_id| key(number, path_id))
 }
@@ -215,7 +215,7 @@ fn route_key(nlri: &AnyNlriBuf) -> RouteKey {
     (nlri.family, NlriKey(nlri.clone()))
 }
 
-/// A table that changes whenever it is unlocked.
+/// A table that changes each time it is unlocked.
 struct Busy<'a, C> {
     rib: &'a mut Rib,
     changes: C,
@@ -243,8 +243,10 @@ fn prefix(number: u8) -> IpNet {
     }
 }
 
-/// A destination by number: unicast below `FIRST_OTHER`, of other families from there on. Labels follow the preference.
+/// Returns a destination by number: unicast below `FIRST_OTHER`, and other families from there on. The label depends on the
+/// preference.
 fn destination(number: u8, preference: u32) -> Destination {
+    // Parsing the texts at every step would take most of the time of the property test.
     static OTHERS: LazyLock<Vec<Vec<Destination>>> = LazyLock::new(|| {
         let by_preference = |preference| OTHER_TEXTS.map(|it| other(it, preference)).to_vec();
         (0..3).map(by_preference).collect()
@@ -260,7 +262,7 @@ fn other((family, text): (Family, &str), preference: u32) -> Destination {
     Destination::parse(family, &text).unwrap()
 }
 
-/// The destinations that are not of unicast.
+/// The destinations of other families than unicast.
 const OTHER_TEXTS: [(Family, &str); 8] = [
     (Family::IPV4_LABELED, "10.0.12.0/24 label LABEL"),
     (Family::IPV6_VPN, "2001:db8:13::/48 rd 64512:1 label LABEL"),
@@ -281,14 +283,14 @@ const OTHER_TEXTS: [(Family, &str); 8] = [
     (Family::ROUTE_TARGET, "64512 target:64512:1"),
 ];
 
-/// The number of the first of them.
+/// The number of the first destination in `OTHER_TEXTS`.
 const FIRST_OTHER: u8 = 200;
 
 fn route(number: u8, preference: u32) -> Route {
     Route::to(destination(number, preference)).with_local_pref(preference)
 }
 
-/// Policies by number.
+/// Returns a policy by number.
 fn policy(number: u8) -> PeerConfig {
     let halves = ["10.0.0.0/8", "2001:db8::/32"];
     let ranges = |texts: &[&str]| {
@@ -311,7 +313,7 @@ fn allowed(policy: u8, number: u8) -> bool {
         0 => true,
         1 => matches!(number, 0 | 2 | 4 | 6 | 8 | 10 | 200 | 203),
         2 => matches!(number, 1 | 3 | 5 | 7 | 9 | 11 | 201 | 202),
-        // With a family that needs no prefix.
+        // This policy permits a whole family, so that its routes need no prefix.
         _ => matches!(number, 4 | 6 | 7 | 203 | 204),
     }
 }
@@ -321,7 +323,7 @@ fn next_hop(update: &UpdateBuf) -> NextHop {
     next_hop.map_or(NextHop::Absent, |(_, next_hop)| *next_hop)
 }
 
-/// The attributes and the next hop that one peer is sent for one route.
+/// Returns the text of the route, the next hop and the attributes that one peer is sent for one route.
 fn sent(route: &Route, config: &PeerConfig, negotiated: &Negotiated, draining: bool) -> String {
     let mut rib = Rib::new();
     rib.announce(route);

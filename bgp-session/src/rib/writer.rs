@@ -1,4 +1,4 @@
-//! `Writer`: writes windows as the UPDATEs that one peer needs.
+//! `Writer`: encodes windows as the UPDATEs for one peer.
 
 use bgp_wire::{
     EncodeError, Family, PathId, RefreshSubtype, RouteRefresh, encode_announcements,
@@ -14,32 +14,33 @@ use super::table::FamilyKey;
 use super::window::Window;
 use crate::config::ExportPolicy;
 
-/// Routes that a peer is not sent because they cannot be encoded for it. They are withdrawn instead.
+/// The routes that could not be encoded for a peer and were withdrawn instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// The number of times that a route was skipped.
+    /// The number of skipped routes. A route counts once each time it is skipped.
     pub routes: u64,
-    /// The reason of the last time.
+    /// The error of the last skipped route, or `None` if no route was skipped.
     pub error: Option<EncodeError>,
 }
 
-/// Writes to the output of one peer.
+/// The output of one peer, with the changes that the peer's routes need.
 pub(super) struct Writer<'a> {
     pub(super) export: &'a Export,
     pub(super) out: &'a mut BytesMut,
-    /// The approximate number of octets that the output may hold.
+    /// The number of octets from which the output is full.
     pub(super) budget: usize,
     pub(super) skipped: &'a mut Skipped,
 }
 
 impl Writer<'_> {
+    /// Returns `true` if no further window should be written.
     pub(super) fn is_full(&self) -> bool {
         self.out.len() >= self.budget
     }
 
     /// Writes a window.
     ///
-    /// Routes that the policy forbids are skipped. If a policy of `before` allowed them, they are withdrawn.
+    /// Routes that the policy does not permit are skipped. If a policy in `before` permitted them, they are withdrawn.
     pub(super) fn write<D: FamilyKey>(
         &mut self,
         family: Family,
@@ -47,13 +48,17 @@ impl Writer<'_> {
         before: [Option<&ExportPolicy>; 2],
     ) {
         let policy = self.export.policy();
+        // Matching prefixes is the slowest part of a pull, and the usual policy of an internal peer permits all of them.
         if !policy.allows_all() {
             window.retain_mut(|key, change| {
                 let prefix = key.destination.prefix();
                 if !policy.admits(family, prefix) {
                     *change = Change::Withdrawn;
-                    let mut before = before.iter().flatten();
-                    return before.any(|before| before.admits(family, prefix));
+                    // A withdrawal of a route that the peer was never sent would only cost octets.
+                    return before
+                        .iter()
+                        .flatten()
+                        .any(|before| before.admits(family, prefix));
                 }
                 true
             });
@@ -65,7 +70,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes the changes of one path, or withdrawals.
+    /// Writes the changes of one path, or withdrawals if there is no path.
     fn write_group<D: FamilyKey>(
         &mut self,
         family: Family,
@@ -76,20 +81,22 @@ impl Writer<'_> {
         let Err(error) = self.encode(family, identified, path, group) else {
             return;
         };
-        // Routes differ in length: one without room keeps back no other.
+        // NLRI differ in length. A route that does not fit beside its attributes must not prevent the others of its path.
         if matches!(error, EncodeError::AttributesTooLong { .. }) && group.len() > 1 {
             for route in group.chunks(1) {
                 self.write_group(family, identified, path, route);
             }
             return;
         }
-        // The peer may hold an older state of the route, which is no longer true. Withdrawals always encode: a destination that
-        // exists fits into a message.
-        self.encode(family, identified, None, group).ok();
+        // The peer may have an older state of the route, which is no longer valid. Withdrawals always encode because a
+        // `Destination` fits into a message.
+        let withdrawn = self.encode(family, identified, None, group);
+        debug_assert!(withdrawn.is_ok(), "withdrawal: {withdrawn:?}");
         self.skipped.routes += u64::try_from(group.len()).unwrap_or(u64::MAX);
         self.skipped.error = Some(error);
     }
 
+    /// Encodes announcements with `path`, or withdrawals if it is `None` or is not for this peer.
     fn encode<D: FamilyKey>(
         &mut self,
         family: Family,
@@ -102,24 +109,26 @@ impl Writer<'_> {
         let routes = group
             .iter()
             .map(|(key, _)| key.destination.item(path_id(key.path_id)));
-        // A path that is not for this peer may have been for it before.
-        let path = path.and_then(|path| Some((path, export.attributes(family, path)?)));
-        let Some((path, attributes)) = path else {
+        let announced = path.and_then(|path| Some((path, export.attributes(family, path)?)));
+        // A path that must not be sent to this peer is withdrawn: the peer may have an earlier path of the route.
+        let Some((path, attributes)) = announced else {
             return encode_withdrawals(&export.context, routes, self.out);
         };
-        let next_hop = export.next_hops.of(family, path);
-        let next_hop = next_hop.ok_or(EncodeError::NextHopMissing(family))?;
+        let next_hop = export
+            .next_hops
+            .of(family, path)
+            .ok_or(EncodeError::NextHopMissing(family))?;
         encode_announcements(&export.context, &attributes, next_hop, routes, self.out)
     }
 
-    /// Writes End-of-RIB, if the peer makes use of it.
+    /// Writes End-of-RIB (RFC 4724 section 2), if the peer uses it.
     pub(super) fn end_of_rib(&mut self, family: Family) {
         if self.export.end_of_rib {
             encode_end_of_rib(family, self.out);
         }
     }
 
-    /// Writes BoRR or EoRR, if the peer understands them (RFC 7313).
+    /// Writes BoRR or EoRR, if the peer supports enhanced route refresh (RFC 7313 section 4).
     pub(super) fn mark(&mut self, family: Family, subtype: RefreshSubtype) {
         if self.export.enhanced_route_refresh {
             RouteRefresh { family, subtype }.encode(self.out);

@@ -7,36 +7,38 @@ use bgp_wire::{AnyNlriBuf, Checked, Family, Nlri};
 use crate::identity::NlriKey;
 use crate::routes::{family_of, other_announced, other_withdrawn};
 
-/// The routes that a peer has announced of the families that are limited; never more than the limits allow.
+/// The routes that a peer has announced in the families with a limit. Each limit is exceeded by at most one route.
 #[derive(Debug)]
-pub(super) struct PrefixLimit(Vec<Limited>);
+pub(super) struct PrefixLimit(Vec<LimitedFamily>);
 
-/// The announced routes of a family, by what names them, and whether the refresh that is under way has named each (RFC 7313
-/// section 4).
+/// The announced routes of one family with a limit.
+///
+/// The value of each route is `true` if the refresh that is under way has announced it (RFC 7313 section 4).
+// The routes themselves are stored: a counter alone could not tell a new route from one that is announced again.
 #[derive(Debug)]
-struct Limited {
+struct LimitedFamily {
     family: Family,
     limit: u32,
-    /// Those of unicast families, which take less memory so.
+    /// The routes, if the family is unicast.
+    // An `Nlri` takes much less memory than an `AnyNlriBuf`.
     unicast: HashMap<Nlri, bool>,
-    /// Those of other families.
+    /// The routes, if the family is not unicast.
     others: HashMap<NlriKey<AnyNlriBuf>, bool>,
 }
 
 impl PrefixLimit {
-    /// Returns `None` if no family is limited.
+    /// Creates the count of a new session, or returns `None` if no family has a limit.
     pub(super) fn new(limits: &[(Family, u32)]) -> Option<Box<Self>> {
-        let limited = |(family, limit): &(Family, u32)| Limited {
-            family: *family,
-            limit: *limit,
-            unicast: HashMap::new(),
-            others: HashMap::new(),
-        };
-        (!limits.is_empty()).then(|| Box::new(Self(limits.iter().map(limited).collect())))
+        if limits.is_empty() {
+            return None;
+        }
+        let families = limits.iter().map(LimitedFamily::new).collect();
+        Some(Box::new(Self(families)))
     }
 
-    /// Counts what a message withdraws and announces. Returns the family and the limit that it exceeds, if it does.
+    /// Counts the routes that a message withdraws and announces. Returns a family whose limit is exceeded, with the limit.
     pub(super) fn count(&mut self, checked: &Checked<'_>) -> Option<(Family, u32)> {
+        // Withdrawals go first: a message may replace routes without exceeding the limit in between.
         for nlri in checked.withdrawn() {
             if let Some(limited) = self.of(family_of(nlri.prefix)) {
                 limited.unicast.remove(&nlri);
@@ -66,31 +68,46 @@ impl PrefixLimit {
         None
     }
 
-    /// The peer begins to announce everything in a family once more.
+    /// Handles BoRR: the peer begins to announce all routes of a family again.
     pub(super) fn refresh_begins(&mut self, family: Family) {
         if let Some(limited) = self.of(family) {
             limited
                 .unicast
                 .values_mut()
-                .for_each(|named| *named = false);
-            limited.others.values_mut().for_each(|named| *named = false);
+                .for_each(|announced| *announced = false);
+            limited
+                .others
+                .values_mut()
+                .for_each(|announced| *announced = false);
         }
     }
 
-    /// The peer has announced everything once more: routes that it has not named are gone.
+    /// Handles EoRR: removes the routes of a family that the peer has not announced since BoRR.
     pub(super) fn refresh_ends(&mut self, family: Family) {
+        // New routes are inserted with `true`, so that EoRR without BoRR removes nothing.
         if let Some(limited) = self.of(family) {
-            limited.unicast.retain(|_, named| *named);
-            limited.others.retain(|_, named| *named);
+            limited.unicast.retain(|_, announced| *announced);
+            limited.others.retain(|_, announced| *announced);
         }
     }
 
-    fn of(&mut self, family: Family) -> Option<&mut Limited> {
+    /// Returns the count of a family, or `None` if it has no limit.
+    fn of(&mut self, family: Family) -> Option<&mut LimitedFamily> {
         self.0.iter_mut().find(|limited| limited.family == family)
     }
 }
 
-impl Limited {
+impl LimitedFamily {
+    fn new((family, limit): &(Family, u32)) -> Self {
+        Self {
+            family: *family,
+            limit: *limit,
+            unicast: HashMap::new(),
+            others: HashMap::new(),
+        }
+    }
+
+    /// Returns `true` if the peer has announced more routes than the limit.
     fn is_exceeded(&self) -> bool {
         let count = self.unicast.len() + self.others.len();
         usize::try_from(self.limit).is_ok_and(|limit| count > limit)

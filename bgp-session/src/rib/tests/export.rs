@@ -1,9 +1,9 @@
-//! How a route changes on its way to one peer.
+//! Tests of the changes to routes that one peer is sent.
 
 use super::*;
 
 #[test]
-fn external_peers_see_our_as_in_front() {
+fn external_peer_is_sent_our_as() {
     let mut rib = Rib::new();
     rib.announce(&route(2, 7));
     let mut adj_rib_out = AdjRibOut::new(&mut rib, &config(), &negotiated(PeerKind::External));
@@ -26,7 +26,7 @@ fn external_peers_see_our_as_in_front() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_withdrawn_and_said() {
+fn route_without_next_hop_is_withdrawn_and_counted() {
     let mut rib = Rib::new();
     rib.announce(&route(3, 0));
     let config = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
@@ -43,7 +43,7 @@ fn what_cannot_be_sent_is_withdrawn_and_said() {
 }
 
 #[test]
-fn policies_change_what_is_sent() {
+fn policy_changes_sent_attributes() {
     let route = route(2, 7)
         .with_multi_exit_disc(1)
         .with_community("64512:1".parse().unwrap())
@@ -109,7 +109,7 @@ fn policies_change_what_is_sent() {
 }
 
 #[test]
-fn policies_hold_back() {
+fn policy_withholds_other_prefixes() {
     let only = ExportPolicy::only([PrefixRange::inside_of("10.0.0.0/8".parse().unwrap())]);
     let other = Route::new("172.16.0.0/12".parse().unwrap());
     let internal = negotiated(PeerKind::Internal);
@@ -119,9 +119,9 @@ fn policies_hold_back() {
     );
 }
 
-/// RFC 9494 section 4.3: a last resort is for peers that know what to make of it.
+/// RFC 9494 section 4.3: only peers with the capability are sent long-lived stale routes.
 #[test]
-fn a_last_resort_is_for_who_knows_it() {
+fn long_lived_stale_route_is_sent_to_supporting_peer_only() {
     let last_resort = route(2, 7).with_community(Community::LLGR_STALE);
     let plain = negotiated(PeerKind::Internal);
     assert_eq!(sent(&last_resort, &config(), &plain, false), "nothing");
@@ -142,9 +142,9 @@ fn a_last_resort_is_for_who_knows_it() {
     assert!(sent.ends_with("community [ llgr-stale ]"), "{sent}");
 }
 
-/// RFC 9234 section 5, on the way out.
+/// RFC 9234 section 5, egress.
 #[test]
-fn roles_mark_and_hold() {
+fn role_marks_or_withholds_routes() {
     use bgp_wire::Role;
     let external = negotiated(PeerKind::External);
     let with_otc = {
@@ -168,9 +168,9 @@ fn roles_mark_and_hold() {
     }
 }
 
-/// RFC 8950: an IPv6 next hop for IPv4 routes, where there is no other and the peer takes it.
+/// RFC 8950: an IPv4 route has an IPv6 next hop if no IPv4 one is known and the peer accepts it.
 #[test]
-fn extended_next_hops() {
+fn ipv4_route_without_ipv4_next_hop_uses_ipv6() {
     let over_ipv6 = |takes: bool| {
         let mut negotiated = negotiated(PeerKind::Internal);
         negotiated.local_address = "2001:db8::111".parse().unwrap();

@@ -1,8 +1,8 @@
-//! The families beside unicast.
+//! Tests of other families than unicast.
 
 use super::*;
 
-/// A peer with every family of `FAMILIES`.
+/// Returns a peer with every family of `FAMILIES`.
 fn peer_of_every_family(rib: &mut Rib) -> Peer {
     let mut peer = Peer {
         every_family: true,
@@ -20,6 +20,7 @@ fn every_negotiated_family_has_its_end_of_rib() {
     let mut peer = peer_of_every_family(&mut rib);
     assert!(peer.pull(&mut rib, 4096));
     assert_eq!((peer.announcements, peer.marks.len()), (1, 0));
+    // The mark is due in each family, also in those without routes (RFC 4724 section 2).
     rib.set_complete(true);
     assert!(peer.pull(&mut rib, 4096));
     let in_set_order = FAMILIES.into_iter().collect::<FamilySet>();
@@ -41,6 +42,7 @@ fn refresh_of_one_family_sends_that_family_only() {
     peer.passing.insert(Family::IPV4_FLOWSPEC);
     let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
     adj_rib_out.refresh(Family::IPV4_FLOWSPEC);
+    // RFC 2918 section 4: the family is not negotiated, so that the request is ignored.
     adj_rib_out.refresh(Family::IPV4_VPN);
     assert!(peer.pull(&mut rib, 4096));
     let mark = |subtype| format!("{subtype} ipv4 flowspec");
@@ -53,7 +55,7 @@ fn refresh_of_one_family_sends_that_family_only() {
 
 /// RFC 8277 section 2.4, RFC 7432 section 7.2.
 #[test]
-fn another_label_replaces_the_route() {
+fn route_with_another_label_replaces_route() {
     let mut rib = Rib::new();
     let mut peer = peer_of_every_family(&mut rib);
     for number in [FIRST_OTHER, FIRST_OTHER + 1, FIRST_OTHER + 5] {
@@ -101,7 +103,7 @@ fn counts_are_by_family() {
     assert_eq!((rib.counts().count(), rib.len()), (0, 0));
 }
 
-/// Everything that a peer with this one family reads of one route.
+/// Returns the text of everything that a peer with only this family is sent for one route.
 fn read(route: &Route, kind: PeerKind) -> Vec<String> {
     let family = route.destination().family();
     let context = Context::new(kind).with_families([family]);
@@ -134,7 +136,7 @@ fn read(route: &Route, kind: PeerKind) -> Vec<String> {
     texts
 }
 
-/// A route of every family, and of every type of EVPN, with its next hop over IPv4.
+/// A route of every family and of every EVPN route type, with its next hop in a session over IPv4.
 const ORIGINATED: [(Family, &str, &str); 18] = [
     (Family::IPV4_UNICAST, "192.0.2.1/32", OURS),
     (Family::IPV6_UNICAST, "2001:db8::/32", "2001:db8::111"),
@@ -223,7 +225,8 @@ fn routes_of_every_family_are_originated() {
 }
 
 #[test]
-fn a_route_that_is_too_long_keeps_back_no_other() {
+fn route_that_is_too_long_does_not_withhold_others() {
+    // The NLRI fits into a message alone, but not beside 300 communities.
     let ports = (0..1000).map(|port| format!(" ={}", 1000 + port));
     let long = format!("destination 10.0.0.1/32 port{}", ports.collect::<String>());
     let mut rib = Rib::new();
@@ -248,9 +251,9 @@ fn a_route_that_is_too_long_keeps_back_no_other() {
     ));
 }
 
-/// RFC 9234 section 5: OTC is for unicast.
+/// RFC 9234 section 5: OTC is defined only for unicast.
 #[test]
-fn roles_leave_other_families_alone() {
+fn role_does_not_change_other_families() {
     let context = Context::new(PeerKind::External).with_families([Family::IPV4_VPN]);
     let negotiated = Negotiated {
         context,

@@ -1,4 +1,4 @@
-//! Random steps against a naive model.
+//! A property test of random steps against a naive model.
 
 use super::*;
 
@@ -10,13 +10,14 @@ enum Step {
     Replace(Vec<(u8, u32, u32)>),
     Up(usize),
     Down(usize),
-    /// With announcements that come while the peer pulls.
+    /// A pull with the announcements that are made during it.
     Pull(usize, usize, Vec<(u8, u32, u32)>),
     Refresh(usize, usize),
     Policy(usize, u8),
 }
 
-/// Few prefixes, and mostly one path to each.
+/// Returns steps with few prefixes and usually one path to each.
+// Steps must meet at the same destinations, or replacement and withdrawal would hardly be tested.
 fn step() -> impl Strategy<Value = Step> {
     let path = || prop_oneof![3 => Just(1), 2 => 0..4u32];
     let number = || prop_oneof![2 => 0..12u8, 1 => FIRST_OTHER..FIRST_OTHER + 8];
@@ -49,6 +50,7 @@ proptest! {
         let mut peers: [Peer; 4] = Default::default();
         (peers[2].add_path, peers[3].add_path) = (true, true);
         (peers[1].every_family, peers[3].every_family) = (true, true);
+        // The families of a peer without `every_family` leave most destinations unread, which must not disturb its order.
         for step in steps {
             match step {
                 Step::Announce(number, path_id, preference) => {

@@ -1,9 +1,9 @@
-//! A table and its readers, step by step.
+//! Tests of a table and its readers, step by step.
 
 use super::*;
 
 #[test]
-fn a_slow_reader_sees_each_prefix_once_and_costs_nothing() {
+fn slow_reader_sees_each_prefix_once() {
     let mut rib = Rib::new();
     let (mut slow, mut quick) = (Peer::default(), Peer::default());
     slow.up(&mut rib);
@@ -26,7 +26,7 @@ fn a_slow_reader_sees_each_prefix_once_and_costs_nothing() {
     assert_eq!(slow.table, quick.table);
 }
 
-/// The path's place in the table is used by another one before the message is written.
+/// Another path reuses the key of the path before the message is encoded.
 #[test]
 fn pull_encodes_paths_as_they_were_when_the_table_was_unlocked() {
     let mut rib = Rib::new();
@@ -69,7 +69,7 @@ fn withdrawals_reach_only_peers_that_have_the_route() {
 }
 
 #[test]
-fn markers_stand_around_what_they_mark() {
+fn refresh_marks_enclose_the_routes() {
     let mut rib = Rib::new();
     rib.announce(&route(2, 0));
     let mut peer = Peer::default();
@@ -80,7 +80,7 @@ fn markers_stand_around_what_they_mark() {
     assert_eq!(adj_rib_out.version(), Some(1));
     adj_rib_out.refresh(Family::IPV4_UNICAST);
     assert_eq!(adj_rib_out.version(), None);
-    // Asked for again before it has begun: one answer. Asked for while it is under way: one more.
+    // A second request before the pass begins shares its answer. Requests during the pass share one more answer.
     adj_rib_out.refresh(Family::IPV4_UNICAST);
     assert!(!peer.pull(&mut rib, 1), "BoRR fills the budget");
     for _ in 0..100 {
@@ -105,7 +105,7 @@ fn markers_stand_around_what_they_mark() {
 }
 
 #[test]
-fn a_refresh_during_the_first_pass_is_answered_behind_it() {
+fn refresh_during_first_pass_is_answered_after_it() {
     let mut rib = Rib::new();
     rib.announce(&route(2, 0));
     let mut peer = Peer::default();
@@ -125,7 +125,7 @@ fn a_refresh_during_the_first_pass_is_answered_behind_it() {
 }
 
 #[test]
-fn replacing_by_the_same_set_changes_nothing() {
+fn replace_with_same_routes_changes_nothing() {
     let mut rib = Rib::new();
     let twice = [route(2, 0), route(2, 1), route(4, 0)];
     assert_eq!(
@@ -167,9 +167,9 @@ fn ten_thousand_host_routes_take_thirteen_messages() {
     assert_eq!(messages(&octets), 13 + 2, "and two End-of-RIB markers");
 }
 
-/// The output for a slow peer is bounded even if every route has long attributes of its own.
+/// The output of a pull is bounded even if every route has long attributes of its own.
 #[test]
-fn long_attributes_are_pulled_a_few_at_a_time() {
+fn pull_of_long_attributes_is_bounded() {
     let mut rib = Rib::new();
     for number in 0..3000_u32 {
         let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
@@ -194,7 +194,7 @@ fn long_attributes_are_pulled_a_few_at_a_time() {
     assert!(pulls > 5, "{pulls}");
 }
 
-/// RFC 4724 section 4.1: End-of-RIB comes when everything is back.
+/// RFC 4724 section 4.1: End-of-RIB is sent when the table is complete again.
 #[test]
 fn end_of_rib_waits_until_the_table_is_complete() {
     let mut rib = Rib::new();
