@@ -19,6 +19,10 @@ pub(crate) fn other_withdrawn<'a>(checked: &Checked<'a>) -> impl Iterator<Item =
 
 /// Returns `true` if the message has routes that are not of unicast.
 pub(crate) fn has_others(checked: &Checked<'_>) -> bool {
+    // Most messages have neither attribute, which costs less to find out than to decode them.
+    if !checked.is_multiprotocol() {
+        return false;
+    }
     let reach = checked.mp_reach().map(|reach| reach.family());
     let unreach = checked.mp_unreach().map(|unreach| unreach.family());
     let mut families = reach.into_iter().chain(unreach);
