@@ -141,7 +141,7 @@ impl Statistics {
 
     /// Returns the counters of each family, in the order of [`Family::PARSED`].
     pub fn families(&self) -> impl Iterator<Item = (Family, FamilyCounts)> {
-        Family::PARSED.into_iter().zip(self.families)
+        Family::PARSED.iter().copied().zip(self.families)
     }
 
     /// Counts the sent messages in `octets`, which contains whole messages.

@@ -18,12 +18,12 @@ pub struct Md5Key(Vec<u8>);
 impl Md5Key {
     /// The maximum length of a key in octets.
     // TCP_MD5SIG_MAXKEYLEN of Linux.
-    pub const LONGEST: usize = 80;
+    pub const MAX_LENGTH: usize = 80;
 
     /// Creates a key. Returns `None` unless it has 1 to 80 octets.
     #[must_use]
     pub fn new(octets: impl Into<Vec<u8>>) -> Option<Self> {
-        Some(Self(octets.into())).filter(|key| (1..=Self::LONGEST).contains(&key.0.len()))
+        Some(Self(octets.into())).filter(|key| (1..=Self::MAX_LENGTH).contains(&key.0.len()))
     }
 
     #[cfg(feature = "tokio")]
