@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bgp_session::{Events, ExportPolicy, Md5Key, PeerConfig, PeerStatus, Shutdown, Speaker, State};
+use bgp_session::{Events, PeerStatus, Shutdown, Speaker, State};
 use bgp_wire::{Family, RouterId};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -69,7 +69,7 @@ impl Daemon {
                 tracing::warn!(peer = %peer.address, "the peer is passive and nothing listens: set `listen`, or it never comes up");
             }
             speaker
-                .add_peer(peer_config(peer))
+                .add_peer(peer.session_config())
                 .map_err(|error| Failure::new(Failure::CONFIG, error))?;
         }
         let inner = Arc::new(Inner {
@@ -175,41 +175,6 @@ impl Handler for Inner {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn peer_config(peer: &Peer) -> PeerConfig {
-    let mut config = PeerConfig::new(peer.address, peer.remote_as)
-        .with_local_as(peer.local_as)
-        .with_port(peer.port)
-        .with_passive(peer.passive)
-        .with_hold_time(peer.hold_time)
-        // What may be announced is what the pools allow: nothing else gets into the table.
-        .with_export(ExportPolicy::all())
-        .with_description(peer.description.clone().unwrap_or_default());
-    if let Some(address) = peer.source_address {
-        config = config.with_source_address(address);
-    }
-    if let Some(router_id) = peer.router_id {
-        config = config.with_router_id(router_id);
-    }
-    if let Some(interval) = peer.keepalive_time {
-        config = config.with_keepalive_time(interval);
-    }
-    if let Some(address) = peer.next_hop_ipv4 {
-        config = config.with_next_hop_ipv4(address);
-    }
-    if let Some(address) = peer.next_hop_ipv6 {
-        config = config.with_next_hop_ipv6(address);
-    }
-    // The configuration has judged its length.
-    if let Some(key) = peer
-        .password
-        .as_ref()
-        .and_then(|password| Md5Key::new(password.reveal()))
-    {
-        config = config.with_md5_key(key);
-    }
-    config
 }
 
 /// The configured BGP Identifier, else the local IPv4 address towards the first peer, which is what MetalLB uses.
