@@ -4,12 +4,14 @@ mod change;
 mod export;
 mod families;
 mod getters;
+mod remote_as;
 mod restart;
 mod transport;
 
 pub use change::PeerChange;
 pub use export::{ExportPolicy, PrefixRange};
 pub use families::FamiliesError;
+pub use remote_as::RemoteAs;
 pub use restart::RestartConfig;
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
@@ -96,7 +98,7 @@ pub struct LocalConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
     pub(crate) address: IpAddr,
-    pub(crate) remote_as: Asn,
+    pub(crate) remote_as: RemoteAs,
     pub(crate) local_as: Option<Asn>,
     pub(crate) router_id: Option<RouterId>,
     pub(crate) passive: bool,
@@ -129,11 +131,11 @@ impl PeerConfig {
     ///
     /// We dial the peer on port 179, and the peer may dial us.
     #[must_use]
-    pub fn new(address: IpAddr, remote_as: Asn) -> Self {
+    pub fn new(address: IpAddr, remote_as: impl Into<RemoteAs>) -> Self {
         Self {
             // A dual-stack socket reports IPv4 peers as IPv4-mapped addresses, which must match the configured ones.
             address: address.to_canonical(),
-            remote_as,
+            remote_as: remote_as.into(),
             local_as: None,
             router_id: None,
             passive: false,
@@ -344,6 +346,13 @@ impl PeerConfig {
     pub fn with_address(mut self, address: IpAddr) -> Self {
         // As in `new`: the address of a connection is compared in this form.
         self.address = address.to_canonical();
+        self
+    }
+
+    /// Sets the AS numbers that the peer may have, for the same configuration of another peer.
+    #[must_use]
+    pub fn with_remote_as(mut self, remote_as: impl Into<RemoteAs>) -> Self {
+        self.remote_as = remote_as.into();
         self
     }
 

@@ -10,7 +10,7 @@ use bgp_wire::{
     MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId, Safi,
 };
 
-use crate::config::{LocalConfig, PeerConfig};
+use crate::config::{LocalConfig, PeerConfig, RemoteAs};
 
 /// The parameters of a session, negotiated from both OPENs.
 ///
@@ -128,7 +128,10 @@ pub(crate) fn our_open(
         capabilities.push(CapabilityBuf::ExtendedMessage);
     }
     // RFC 9234 section 4.1: roles exist between ASes only.
-    if let Some(role) = config.role.filter(|_| config.remote_as != local.asn) {
+    if let Some(role) = config
+        .role
+        .filter(|_| !config.remote_as.is_internal(local.asn))
+    {
         capabilities.push(CapabilityBuf::Role(role));
     }
     capabilities.extend(graceful_restart(config, parameters));
@@ -212,7 +215,7 @@ pub(crate) fn negotiate(
     open: &Open<'_>,
 ) -> Result<Negotiated, NotificationBuf> {
     let local = config.local(local);
-    check_as(config.remote_as, open).map_err(refusal)?;
+    check_as(config.remote_as, local.asn, open).map_err(refusal)?;
     let internal = open.asn() == local.asn;
     // RFC 6286 section 2.2: two speakers of one AS must not have the same identifier.
     if internal && open.router_id() == local.router_id {
@@ -254,7 +257,13 @@ pub(crate) fn negotiate(
             .keepalive_time
             // RFC 4271 section 4.4: the interval is at most a third of the negotiated hold time.
             .map_or(keepalive, |interval| interval.min(keepalive)),
-        context: receive_context(config, local.asn, local_address, peer, context),
+        context: receive_context(
+            config,
+            context
+                .with_local_as(local.asn)
+                .with_local_address(local_address),
+            open.asn(),
+        ),
         sends,
         route_refresh: offer.route_refresh && !parameters.omit_capabilities,
         enhanced_route_refresh: offer.enhanced_route_refresh && !parameters.omit_capabilities,
@@ -319,21 +328,14 @@ fn contexts(
 }
 
 /// Adds the checks of received routes to a context.
-fn receive_context(
-    config: &PeerConfig,
-    local_as: Asn,
-    local_address: IpAddr,
-    peer: PeerKind,
-    context: Context,
-) -> Context {
-    let mut context = context
-        .with_local_as(local_as)
-        .with_local_address(local_address);
+fn receive_context(config: &PeerConfig, mut context: Context, peer_as: Asn) -> Context {
     if config.enforce_first_as {
-        context = context.with_first_as(config.remote_as);
+        context = context.with_first_as(peer_as);
     }
     match config.role.and_then(expected_peer_role) {
-        Some(role) if peer == PeerKind::External => context.with_peer_role(role, config.remote_as),
+        Some(role) if context.peer_kind() == PeerKind::External => {
+            context.with_peer_role(role, peer_as)
+        }
         _ => context,
     }
 }
@@ -409,8 +411,8 @@ fn peer_restart(
     })
 }
 
-/// Checks that the AS number of the peer's OPEN is valid and is the configured one.
-fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {
+/// Checks that the AS number of the peer's OPEN is valid and that the configuration accepts it.
+fn check_as(expected: RemoteAs, local: Asn, open: &Open<'_>) -> Result<(), Reason> {
     let asn = open.asn();
     let has_capability = open
         .capabilities()
@@ -422,7 +424,7 @@ fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {
     let zero = asn.number() == 0 || my_as.number() == 0;
     // AS_TRANS stands for a number that only the capability can contain.
     let unknown = asn == Asn::TRANS && !has_capability;
-    if zero || unknown || !agrees || asn != expected {
+    if zero || unknown || !agrees || !expected.accepts(asn, local) {
         Err(Reason::BAD_PEER_AS)
     } else {
         Ok(())

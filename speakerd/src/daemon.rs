@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bgp_session::{Events, PeerStatus, Shutdown, Speaker, State};
-use bgp_wire::{Family, RouterId};
+use bgp_wire::{Asn, Family, RouterId};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Peer};
@@ -226,9 +226,10 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
         .filter(|(family, _)| families.contains(*family));
     let prefixes: usize = sent.map(|(_, count)| count).sum();
     let prefixes = u64::try_from(prefixes).unwrap_or(u64::MAX);
+    let remote_as = status.remote_as.asn().or(status.statistics.peer_as);
     PeerInfo {
         address: status.address,
-        remote_as: status.remote_as.number(),
+        remote_as: remote_as.map_or(0, Asn::number),
         description: status.description.clone(),
         state: status.state.to_string(),
         uptime: status

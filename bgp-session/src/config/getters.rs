@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
-use super::{AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
+use super::{AoKey, ExportPolicy, Md5Key, PeerConfig, RemoteAs, RestartConfig};
 
 /// Each getter returns the value that the setter of the same name, with the prefix `with_`, has set.
 impl PeerConfig {
@@ -15,9 +15,9 @@ impl PeerConfig {
         self.address
     }
 
-    /// Returns the peer's AS number.
+    /// Returns the AS numbers that the peer may have.
     #[must_use]
-    pub fn remote_as(&self) -> Asn {
+    pub fn remote_as(&self) -> RemoteAs {
         self.remote_as
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::super::status::PeerStatus;
 use super::now;
-use crate::config::PeerConfig;
+use crate::config::{PeerConfig, RemoteAs};
 use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
 use crate::rib::Skipped;
@@ -158,8 +158,11 @@ impl Report {
                 format!("{reason}; TCP MD5 is configured: the peer's key may differ")
             }
             (_, Some(peer), _) if refused_for(Reason::BAD_PEER_AS) => {
-                let expected = config.remote_as();
-                format!("{reason}: its OPEN has AS {peer}, configured is AS {expected}")
+                let expected = match config.remote_as() {
+                    RemoteAs::Is(asn) => format!("AS {asn}"),
+                    kind @ (RemoteAs::External | RemoteAs::Internal) => format!("{kind} AS"),
+                };
+                format!("{reason}: its OPEN has AS {peer}, configured is {expected}")
             }
             (_, _, Some(peer)) if refused_for(Reason::BAD_BGP_IDENTIFIER) => {
                 let ours = config.local(session.local()).router_id;

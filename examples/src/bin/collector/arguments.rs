@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bgp_session::{ExportPolicy, PeerConfig, RestartConfig};
+use bgp_session::{ExportPolicy, PeerConfig, RemoteAs, RestartConfig};
 use bgp_wire::{Asn, HoldTime, RouterId};
 use clap::Parser;
 use ipnet::IpNet;
@@ -19,9 +19,9 @@ pub(crate) struct Arguments {
     /// BGP Identifier of the collector
     #[arg(long, value_name = "A")]
     pub(crate) router_id: RouterId,
-    /// Prefix of neighbors that may connect, and their AS; may be repeated
+    /// Prefix of neighbors that may connect, and their AS or `external`; may be repeated
     #[arg(long, value_name = "PREFIX=AS", required = true, num_args = 1.., value_parser = neighbors)]
-    pub(crate) neighbors: Vec<(IpNet, Asn)>,
+    pub(crate) neighbors: Vec<(IpNet, RemoteAs)>,
     /// Hold time to propose, in seconds
     #[arg(long, value_name = "S", default_value = "90")]
     pub(crate) hold: HoldTime,
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// Returns the configuration of the neighbors in a prefix.
-    pub(crate) fn template(&self, prefix: IpNet, asn: Asn) -> PeerConfig {
+    pub(crate) fn template(&self, prefix: IpNet, asn: RemoteAs) -> PeerConfig {
         // The address stands for the whole prefix; `add_dynamic_peers` replaces it with each neighbor's own.
         let config = PeerConfig::new(prefix.addr(), asn)
             .with_hold_time(self.hold)
@@ -49,8 +49,12 @@ impl Arguments {
     }
 }
 
-fn neighbors(text: &str) -> Result<(IpNet, Asn), String> {
-    let invalid = || format!("invalid neighbors `{text}`; help: write 10.99.0.0/16=65001");
+fn neighbors(text: &str) -> Result<(IpNet, RemoteAs), String> {
+    let invalid = || {
+        format!(
+            "invalid neighbors `{text}`; help: write 10.99.0.0/16=65001, or 10.99.0.0/16=external"
+        )
+    };
     let (prefix, asn) = text.split_once('=').ok_or_else(invalid)?;
     let prefix = prefix.parse().map_err(|_| invalid())?;
     let asn = asn.parse().map_err(|_| invalid())?;
