@@ -6,6 +6,7 @@ mod families;
 mod getters;
 mod remote_as;
 mod restart;
+mod setting;
 mod transport;
 
 pub use change::PeerChange;
@@ -13,6 +14,7 @@ pub use export::{ExportPolicy, PrefixRange};
 pub use families::FamiliesError;
 pub use remote_as::RemoteAs;
 pub use restart::RestartConfig;
+pub use setting::{ChangeEffect, PeerSetting};
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

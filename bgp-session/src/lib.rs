@@ -44,8 +44,8 @@ mod timer;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RemoteAs, RestartConfig,
+    AoAlgorithm, AoKey, ChangeEffect, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange,
+    PeerConfig, PeerSetting, PrefixRange, RemoteAs, RestartConfig,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;

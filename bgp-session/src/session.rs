@@ -265,7 +265,7 @@ impl Session {
     /// Replaces the configuration of the peer. A change that needs a reset (see [`PeerConfig::change`]) ends the
     /// session with Cease/Other Configuration Change; an enabled session starts again at once.
     pub fn update(&mut self, now: Instant, config: PeerConfig) {
-        let resets = !self.config.change(&config).resets.is_empty();
+        let resets = self.config.change(&config).resets();
         let enabled = self.enabled;
         if resets {
             self.stop(now, &Shutdown::configuration_change());

@@ -1,95 +1,145 @@
 //! The effect of a changed configuration on a running session: `PeerChange`.
 
-use super::PeerConfig;
+use super::{ChangeEffect, PeerConfig, PeerSetting, RestartConfig};
 
-/// The differences of a new configuration of a peer, by the time at which they take effect. Each has the name of its
-/// setter.
+/// The differences between two configurations of a peer.
+///
+/// Its [`effect`](PeerChange::effect) is what happens to a session: nothing, an update in place, or a reset, of which
+/// [`PeerChange::with_effect`] returns the reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerChange {
-    /// Differences that take effect at once.
-    pub live: Vec<&'static str>,
-    /// Differences that take effect with the next connection or session.
-    pub later: Vec<&'static str>,
-    /// Differences that take effect only after a reset of the session.
-    pub resets: Vec<&'static str>,
+    settings: Vec<PeerSetting>,
 }
 
 impl PeerChange {
+    /// Returns the settings that differ.
+    #[must_use]
+    pub fn settings(&self) -> &[PeerSetting] {
+        &self.settings
+    }
+
+    /// Returns the settings that differ and have this effect.
+    pub fn with_effect(&self, effect: ChangeEffect) -> impl Iterator<Item = PeerSetting> {
+        self.settings
+            .iter()
+            .copied()
+            .filter(move |setting| setting.effect() == effect)
+    }
+
+    /// Returns the greatest effect of a difference, or [`ChangeEffect::Unchanged`] if there is none.
+    #[must_use]
+    pub fn effect(&self) -> ChangeEffect {
+        self.settings
+            .iter()
+            .map(|setting| setting.effect())
+            .max()
+            .unwrap_or(ChangeEffect::Unchanged)
+    }
+
+    /// Returns `true` if an Established session is reset.
+    #[must_use]
+    pub fn resets(&self) -> bool {
+        self.effect() == ChangeEffect::SessionReset
+    }
+
     /// Returns `true` if nothing is different.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.live.is_empty() && self.later.is_empty() && self.resets.is_empty()
+        self.settings.is_empty()
     }
 }
 
 macro_rules! differences {
-    ($old:ident, $new:ident, $change:ident; $( $list:ident: $( $($field:ident).+ => $name:literal ),+ ; )+) => { $( $(
-        if $old.$($field).+ != $new.$($field).+ {
-            $change.$list.push($name);
-        }
-    )+ )+ };
+    ($old:ident, $new:ident; $( $($field:ident).+ => $setting:ident ),+ $(,)?) => {
+        [$( (PeerSetting::$setting, $old.$($field).+ != $new.$($field).+) ),+]
+    };
 }
 
 impl PeerConfig {
-    /// Returns the differences between this configuration and `new`, which must be of the same peer.
+    /// Returns the differences between this configuration and `new`.
     ///
     /// ```
-    /// use bgp_session::PeerConfig;
+    /// use bgp_session::{ChangeEffect, PeerConfig, PeerSetting};
     /// use bgp_wire::{Asn, HoldTime};
     /// let old = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
-    /// let new = old.clone().with_hold_time(HoldTime::new(30).expect("legal")).with_role(bgp_wire::Role::CUSTOMER);
-    /// let change = old.change(&new);
-    /// assert_eq!((change.later, change.resets), (vec!["hold_time"], vec!["role"]));
-    /// assert_eq!(old.change(&old), bgp_session::PeerChange::default());
+    /// assert_eq!(old.change(&old).effect(), ChangeEffect::Unchanged);
+    /// let new = old.clone().with_hold_time(HoldTime::new(30).expect("legal"));
+    /// assert_eq!(old.change(&new).effect(), ChangeEffect::Deferred);
+    /// let change = old.change(&new.with_role(bgp_wire::Role::CUSTOMER));
+    /// assert!(change.resets());
+    /// assert!(change.with_effect(ChangeEffect::SessionReset).eq([PeerSetting::Role]));
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
     #[must_use]
     pub fn change(&self, new: &Self) -> PeerChange {
-        let (old, mut change) = (self, PeerChange::default());
-        differences! { old, new, change;
-            live:
-                description => "description",
-                deliver_updates => "deliver_updates",
-                export => "export",
-                next_hop_ipv4 => "next_hop_ipv4",
-                next_hop_ipv6 => "next_hop_ipv6",
-                send_hold_time => "send_hold_time",
-                transport.md5_key => "md5_key";
-            // Timers and sockets read these when they start.
-            later:
-                hold_time => "hold_time",
-                keepalive_time => "keepalive_time",
-                connect_retry => "connect_retry",
-                delay_open => "delay_open",
-                idle_hold => "idle_hold",
-                idle_hold_maximum => "idle_hold",
-                passive => "passive",
-                enforce_first_as => "enforce_first_as",
-                maximum_prefixes => "maximum_prefixes",
-                transport.port => "dial_port",
-                transport.source_address => "source_address",
-                transport.source_port => "source_port",
-                transport.device => "device",
-                transport.ttl => "ttl",
-                transport.hops => "ttl_security",
-                transport.user_timeout => "user_timeout",
-                transport.dscp => "dscp";
-            // Capabilities, and what an OPEN identifies us by, hold for a whole session.
-            resets:
-                remote_as => "remote_as",
-                local_as => "local_as",
-                router_id => "router_id",
-                families => "families",
-                extended_message => "extended_message",
-                add_path => "add_path",
-                extended_next_hop => "extended_next_hop",
-                role => "role",
-                require_role => "require_role",
-                restart => "graceful_restart",
-                transport.ao_key => "ao_key";
-        }
-        // The two bounds have one setter. Their entries are neighbours, as `dedup` requires.
-        change.later.dedup();
-        change
+        let old = self;
+        let differences = differences! { old, new;
+            description => Description,
+            deliver_updates => DeliverUpdates,
+            export => Export,
+            next_hop_ipv4 => NextHopIpv4,
+            next_hop_ipv6 => NextHopIpv6,
+            send_hold_time => SendHoldTime,
+            transport.md5_key => Md5Key,
+            hold_time => HoldTime,
+            keepalive_time => KeepaliveTime,
+            connect_retry => ConnectRetry,
+            delay_open => DelayOpen,
+            idle_hold => IdleHold,
+            idle_hold_maximum => IdleHold,
+            passive => Passive,
+            enforce_first_as => EnforceFirstAs,
+            maximum_prefixes => MaximumPrefixes,
+            transport.port => Port,
+            transport.source_address => SourceAddress,
+            transport.source_port => SourcePort,
+            transport.device => Device,
+            transport.ttl => Ttl,
+            transport.hops => TtlSecurity,
+            transport.user_timeout => UserTimeout,
+            transport.dscp => Dscp,
+            address => Address,
+            remote_as => RemoteAs,
+            local_as => LocalAs,
+            router_id => RouterId,
+            families => Families,
+            extended_message => ExtendedMessage,
+            add_path => AddPath,
+            extended_next_hop => ExtendedNextHop,
+            role => Role,
+            require_role => RequireRole,
+            transport.ao_key => AoKey,
+        };
+        let mut settings: Vec<_> = differences
+            .into_iter()
+            .chain(restart_differences(old.restart, new.restart))
+            .filter(|(_, differs)| *differs)
+            .map(|(setting, _)| setting)
+            .collect();
+        settings.sort_unstable();
+        // The two bounds of `idle_hold` have one setter.
+        settings.dedup();
+        PeerChange { settings }
     }
+}
+
+/// Returns the differences between two offers of graceful restart.
+fn restart_differences(
+    old: Option<RestartConfig>,
+    new: Option<RestartConfig>,
+) -> impl Iterator<Item = (PeerSetting, bool)> {
+    let flags = |restart: RestartConfig| (restart.notification, restart.forwarding);
+    let offered = (
+        PeerSetting::GracefulRestart,
+        old.map(flags) != new.map(flags),
+    );
+    // Their absence is the difference that counts if only one side offers it at all.
+    let both = old.zip(new).into_iter().flat_map(|(old, new)| {
+        differences! { old, new;
+            restart_time => RestartTime,
+            long_lived => LongLived,
+            stale_time => StaleTime,
+        }
+    });
+    std::iter::once(offered).chain(both)
 }

@@ -25,16 +25,16 @@ impl PeerUpdate {
         })
     }
 
-    /// Returns the differences, grouped by the time at which they take effect.
+    /// Returns the differences, each with its effect.
     #[must_use]
     pub fn change(&self) -> &PeerChange {
         &self.change
     }
 
-    /// Returns `true` if applying the update resets the session.
+    /// Returns `true` if applying the update resets an Established session.
     #[must_use]
     pub fn resets(&self) -> bool {
-        !self.change.resets.is_empty()
+        self.change.resets()
     }
 
     /// Replaces the configuration. Resets the session with Cease/Other Configuration Change if the change requires it.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bgp_session::{
-    AdjRibIn, Events, ExportPolicy, PeerConfig, PrefixRange, RestartConfig, Route, RouteChange,
-    SessionEvent, Shutdown, Speaker, State,
+    AdjRibIn, ChangeEffect, Events, ExportPolicy, PeerConfig, PeerSetting, PrefixRange,
+    RestartConfig, Route, RouteChange, SessionEvent, Shutdown, Speaker, State,
 };
 use bgp_wire::{Asn, Community, HoldTime, Role};
 use tokio::sync::mpsc;
@@ -51,8 +51,9 @@ async fn changed_export_policy_applies_without_reset() {
         .with_connect_retry(Duration::from_secs(30))
         .with_export(policy.with_community(community));
     let update = node.update_peer(config).unwrap();
-    assert_eq!(update.change().live, ["export"]);
-    assert!(update.change().later.is_empty() && !update.resets());
+    assert_eq!(update.change().settings(), [PeerSetting::Export]);
+    assert_eq!(update.change().effect(), ChangeEffect::Applied);
+    assert!(!update.resets());
     update.apply().unwrap();
     let mut changed = changes(&mut events, &mut table, "+10.0.0.2/32").await;
     changed.sort();
@@ -76,10 +77,13 @@ async fn update_that_needs_reset_is_reported_before_it_applies() {
         .with_role(Role::CUSTOMER);
     let update = node.update_peer(config).unwrap();
     assert!(update.resets());
-    let change = update.change().clone();
-    assert_eq!(
-        (change.resets, change.later),
-        (vec!["role"], vec!["hold_time", "connect_retry"])
+    let change = update.change();
+    let expected = [PeerSetting::HoldTime, PeerSetting::ConnectRetry];
+    assert!(change.with_effect(ChangeEffect::Deferred).eq(expected));
+    assert!(
+        change
+            .with_effect(ChangeEffect::SessionReset)
+            .eq([PeerSetting::Role])
     );
     assert_eq!(
         peer.status().state,

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use bgp_session::{
-    AddPeerError, AoAlgorithm, AoKey, KeyError, PeerConfig, Route, RouteChange, Shutdown, Speaker,
-    State,
+    AddPeerError, AoAlgorithm, AoKey, KeyError, PeerConfig, PeerSetting, Route, RouteChange,
+    Shutdown, Speaker, State,
 };
 use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, OpenBuf};
 use tokio::io::AsyncWriteExt;
@@ -87,7 +87,7 @@ async fn changed_md5_key_keeps_session() {
         let update = speaker
             .update_peer(config.with_md5_key(key("new")))
             .unwrap();
-        assert_eq!(update.change().live, ["md5_key"]);
+        assert_eq!(update.change().settings(), [PeerSetting::Md5Key]);
         assert!(!update.resets());
         update.apply().unwrap();
     }
