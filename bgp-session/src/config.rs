@@ -1,6 +1,9 @@
-//! The configuration of a session: our identity, the peer and the behavior towards it. Every value is valid.
+//! The configuration of a session: our identity, the peer and the behavior towards it.
+//!
+//! A session accepts only a configuration that `validate` accepts.
 
 mod change;
+mod error;
 mod export;
 mod families;
 mod getters;
@@ -8,8 +11,10 @@ mod remote_as;
 mod restart;
 mod setting;
 mod transport;
+mod validate;
 
 pub use change::PeerChange;
+pub use error::ConfigError;
 pub use export::{ExportPolicy, PrefixRange};
 pub use families::FamiliesError;
 pub use remote_as::RemoteAs;
@@ -23,6 +28,8 @@ use std::time::Duration;
 use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
 pub(crate) use transport::TransportConfig;
+#[cfg(feature = "tokio")]
+pub(crate) use validate::is_host;
 
 /// Our identity towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +41,8 @@ pub struct LocalConfig {
 }
 
 /// The configuration of one peer. Address and AS number are required; setters change the defaults of everything else.
+///
+/// Setters take any value. [`PeerConfig::validate`] reports impossible ones, which no session accepts.
 ///
 /// ```
 /// use bgp_session::PeerConfig;
@@ -203,8 +212,7 @@ impl PeerConfig {
     /// Sets the interval between KEEPALIVEs, at least 1 s. Maximum and default are a third of the negotiated hold time.
     #[must_use]
     pub fn with_keepalive_time(mut self, interval: Duration) -> Self {
-        // RFC 4271 section 4.4: KEEPALIVE messages must not be sent more often than once a second.
-        self.keepalive_time = Some(interval.max(Duration::from_secs(1)));
+        self.keepalive_time = Some(interval);
         self
     }
 
@@ -218,7 +226,7 @@ impl PeerConfig {
     /// Sets the time to wait for the peer's OPEN before sending ours (DelayOpenTime), at most a day. The default is no wait.
     #[must_use]
     pub fn with_delay_open(mut self, time: Duration) -> Self {
-        self.delay_open = Some(time.min(DAY));
+        self.delay_open = Some(time);
         self
     }
 
@@ -323,7 +331,7 @@ impl PeerConfig {
     /// eight minutes or twice the negotiated hold time, whichever is longer.
     #[must_use]
     pub fn with_send_hold_time(mut self, time: Duration) -> Self {
-        self.send_hold_time = Some(time.clamp(Duration::from_secs(1), DAY));
+        self.send_hold_time = Some(time);
         self
     }
 

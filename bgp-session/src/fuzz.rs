@@ -57,6 +57,8 @@ pub fn session(input: &[u8]) {
     assert!(run.links.is_empty(), "every connection is closed");
 }
 
+const VALID: &str = "a possible configuration";
+
 /// Returns the configuration that the bits of two octets select.
 fn config(selector: u8, more: u8) -> PeerConfig {
     let bit = |mask| selector & mask != 0;
@@ -75,7 +77,8 @@ fn config(selector: u8, more: u8) -> PeerConfig {
             HoldTime::new(if bit(32) { 3 } else { 90 }).expect("3 s and 90 s are valid"),
         );
     if bit(64) {
-        config = config.with_graceful_restart(RestartConfig::new().with_long_lived(60));
+        config = config
+            .with_graceful_restart(RestartConfig::new().with_long_lived(Duration::from_secs(60)));
     }
     if bit(128) {
         config = config.with_delay_open(Duration::from_secs(5));
@@ -104,12 +107,9 @@ impl Run {
             rib.announce(&Route::new(prefix.parse().expect("a valid prefix")));
         }
         Self {
-            peering: Peering::new(Session::new(
-                local,
-                config(selector, more),
-                now,
-                u64::from(more),
-            )),
+            peering: Peering::new(
+                Session::new(local, config(selector, more), now, u64::from(more)).expect(VALID),
+            ),
             start: now,
             now,
             deadline: None,
@@ -117,6 +117,10 @@ impl Run {
             adj_rib_in: AdjRibIn::new(),
             links: BTreeMap::new(),
         }
+    }
+
+    fn update(&mut self, config: PeerConfig) {
+        self.peering.update(self.now, config).expect(VALID);
     }
 
     /// Performs one step. Returns the number of octets of `rest` that it used.
@@ -151,7 +155,7 @@ impl Run {
             (6, _) => match step >> 3 {
                 0 => self.peering.stop(self.now, &Shutdown::restart()),
                 1 => self.peering.start(self.now),
-                2 => self.peering.update(self.now, config(step, step)),
+                2 => self.update(config(step, step)),
                 3 => self
                     .peering
                     .set_draining(self.now >= self.start + Duration::from_secs(60)),

@@ -44,8 +44,8 @@ mod timer;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ChangeEffect, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange,
-    PeerConfig, PeerSetting, PrefixRange, RemoteAs, RestartConfig,
+    AoAlgorithm, AoKey, ChangeEffect, ConfigError, ExportPolicy, FamiliesError, LocalConfig,
+    Md5Key, PeerChange, PeerConfig, PeerSetting, PrefixRange, RemoteAs, RestartConfig,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
@@ -57,7 +57,8 @@ pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
-    Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer, Transport,
+    Refusal, RemovalReason, SpawnError, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer,
+    Transport,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

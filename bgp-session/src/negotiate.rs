@@ -187,7 +187,8 @@ fn graceful_restart(config: &PeerConfig, parameters: OpenParameters) -> Option<C
     Some(CapabilityBuf::GracefulRestart {
         restarted: parameters.restarted,
         notification: restart.notification,
-        restart_time: restart.restart_time,
+        // Both values are valid: `PeerConfig::validate` limits them to the widths of their fields.
+        restart_time: u16::try_from(restart.restart_time.as_secs()).unwrap_or(u16::MAX),
         families: config.families.iter().map(family).collect(),
     })
 }
@@ -195,7 +196,8 @@ fn graceful_restart(config: &PeerConfig, parameters: OpenParameters) -> Option<C
 /// Returns the Long-Lived Graceful Restart Capability (RFC 9494 section 3.1), if it is configured.
 fn long_lived(config: &PeerConfig) -> Option<CapabilityBuf> {
     let restart = config.restart?;
-    let stale_time = restart.long_lived?;
+    let stale_time = restart.long_lived?.as_secs();
+    let stale_time = u32::try_from(stale_time).unwrap_or(u32::MAX);
     let family = |family| LongLivedRestartFamily {
         family,
         forwarding: restart.forwarding,

@@ -22,7 +22,7 @@ mod update;
 
 pub use builder::SpeakerBuilder;
 pub use dynamic_peers::DynamicPeers;
-pub use error::{AddPeerError, KeyError};
+pub use error::{AddPeerError, KeyError, SpawnError};
 pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
 pub use handle::Peer;
 pub use status::PeerStatus;
@@ -41,7 +41,7 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
-use crate::config::{LocalConfig, PeerChange, PeerConfig};
+use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::destination::Destination;
 use crate::rib::{Replaced, Rib, Route};
 use crate::session::Shutdown;
@@ -76,7 +76,7 @@ use shared::{Shared, lock};
 /// speaker.remove_listener("10.0.0.1:179".parse()?, Some("vrf-blue"));
 ///
 /// let router_id = "192.168.0.112".parse()?;
-/// speaker.set_local(LocalConfig { router_id, ..speaker.local() });
+/// speaker.set_local(LocalConfig { router_id, ..speaker.local() })?;
 ///
 /// let config = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let router: Peer = match speaker.add_peer(config.clone()) {
@@ -145,15 +145,20 @@ impl Speaker {
     ///
     /// Resets the sessions whose OPEN changes, with Cease/Other Configuration Change. A peer with its own
     /// [`PeerConfig::router_id`] and [`PeerConfig::local_as`] keeps its session.
-    pub fn set_local(&self, local: LocalConfig) {
-        self.registry.set_local(local);
+    ///
+    /// # Errors
+    ///
+    /// The AS number is 0. Nothing changes.
+    pub fn set_local(&self, local: LocalConfig) -> Result<(), ConfigError> {
+        self.registry.set_local(local)
     }
 
     /// Adds a peer and starts its session.
     ///
     /// # Errors
     ///
-    /// A peer with this address already exists, its key cannot be used, or the speaker is shut down.
+    /// The configuration is not possible, a peer with this address already exists, its key cannot be used, or the speaker is
+    /// shut down.
     pub fn add_peer(&self, config: PeerConfig) -> Result<Peer, AddPeerError> {
         self.registry.add_peer(config)
     }
@@ -165,7 +170,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// Dynamic peers with this prefix already exist, the key of the template cannot be used, or the speaker is shut down.
+    /// The template is not possible, dynamic peers with this prefix already exist, the key of the template cannot be used, or
+    /// the speaker is shut down.
     pub fn add_dynamic_peers(
         &self,
         prefix: IpNet,
@@ -180,7 +186,7 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// No peer has this address, or the new key cannot be used.
+    /// The configuration is not possible, no peer has this address, or the new key cannot be used.
     pub fn update_peer(&self, config: PeerConfig) -> Result<PeerUpdate, AddPeerError> {
         PeerUpdate::new(Arc::clone(&self.registry), config)
     }
@@ -203,7 +209,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// No dynamic peers have this prefix, or the key of the template cannot be used. An error leaves everything unchanged.
+    /// The template is not possible, no dynamic peers have this prefix, or the key of the template cannot be used. An error
+    /// leaves everything unchanged.
     pub fn update_dynamic_peers(
         &self,
         prefix: IpNet,

@@ -55,7 +55,7 @@ impl Daemon {
         let speaker = builder
             .spawn()
             .await
-            .map_err(|error| Failure::system("cannot start", &error))?;
+            .map_err(|error| Failure::system("cannot start", &error.into()))?;
         let socket = config
             .control_socket
             .clone()

@@ -143,3 +143,112 @@ fn restart_differences(
     });
     std::iter::once(offered).chain(both)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bgp_wire::{Asn, Family, HoldTime, Role};
+
+    use super::*;
+    use crate::config::{AoAlgorithm, AoKey, ExportPolicy, Md5Key};
+
+    fn config() -> PeerConfig {
+        PeerConfig::new("192.0.2.1".parse().unwrap(), Asn::new(64512))
+            .with_graceful_restart(RestartConfig::new())
+    }
+
+    /// Returns the configuration of `config` with another value of a setting.
+    fn changed(setting: PeerSetting) -> PeerConfig {
+        let (config, restart) = (config(), RestartConfig::new());
+        let seconds = Duration::from_secs;
+        match setting {
+            PeerSetting::Description => config.with_description("x"),
+            PeerSetting::DeliverUpdates => config.with_deliver_updates(true),
+            PeerSetting::Export => config.with_export(ExportPolicy::all()),
+            PeerSetting::NextHopIpv4 => config.with_next_hop_ipv4([192, 0, 2, 9].into()),
+            PeerSetting::NextHopIpv6 => config.with_next_hop_ipv6("2001:db8::9".parse().unwrap()),
+            PeerSetting::SendHoldTime => config.with_send_hold_time(seconds(9)),
+            PeerSetting::Md5Key => config.with_md5_key(Md5Key::new("x").unwrap()),
+            PeerSetting::HoldTime => config.with_hold_time(HoldTime::ZERO),
+            PeerSetting::KeepaliveTime => config.with_keepalive_time(seconds(9)),
+            PeerSetting::ConnectRetry => config.with_connect_retry(seconds(9)),
+            PeerSetting::DelayOpen => config.with_delay_open(seconds(9)),
+            PeerSetting::IdleHold => config.with_idle_hold(seconds(2), seconds(9)),
+            PeerSetting::Passive => config.with_passive(true),
+            PeerSetting::EnforceFirstAs => config.with_enforce_first_as(false),
+            PeerSetting::MaximumPrefixes => config.with_maximum_prefixes(Family::IPV4_UNICAST, 9),
+            PeerSetting::Port => config.with_port(9),
+            PeerSetting::SourceAddress => config.with_source_address([192, 0, 2, 9].into()),
+            PeerSetting::SourcePort => config.with_source_port(9),
+            PeerSetting::Device => config.with_device("eth9"),
+            PeerSetting::Ttl => config.with_ttl(9),
+            PeerSetting::TtlSecurity => config.with_ttl_security(9),
+            PeerSetting::UserTimeout => config.with_user_timeout(seconds(9)),
+            PeerSetting::Dscp => config.with_dscp(9),
+            PeerSetting::Address => config.with_address([192, 0, 2, 9].into()),
+            PeerSetting::RemoteAs => config.with_remote_as(Asn::new(9)),
+            PeerSetting::LocalAs => config.with_local_as(Asn::new(9)),
+            PeerSetting::RouterId => config.with_router_id("192.0.2.9".parse().unwrap()),
+            PeerSetting::Families => config.with_families([Family::IPV4_VPN]).unwrap(),
+            PeerSetting::ExtendedMessage => config.with_extended_message(true),
+            PeerSetting::AddPath => config.with_add_path(true),
+            PeerSetting::ExtendedNextHop => config.with_extended_next_hop(true),
+            PeerSetting::Role => config.with_role(Role::CUSTOMER),
+            PeerSetting::RequireRole => config.with_require_role(true),
+            PeerSetting::GracefulRestart => {
+                config.with_graceful_restart(restart.with_forwarding(false))
+            }
+            PeerSetting::RestartTime => {
+                config.with_graceful_restart(restart.with_restart_time(seconds(9)))
+            }
+            PeerSetting::LongLived => {
+                config.with_graceful_restart(restart.with_long_lived(seconds(9)))
+            }
+            PeerSetting::StaleTime => {
+                config.with_graceful_restart(restart.with_stale_time(seconds(9)))
+            }
+            PeerSetting::AoKey => {
+                config.with_ao_key(AoKey::new(1, 1, AoAlgorithm::AesCmac, "x").unwrap())
+            }
+        }
+    }
+
+    #[test]
+    fn change_of_each_setting_is_reported_with_its_effect() {
+        for &setting in PeerSetting::ALL {
+            let change = config().change(&changed(setting));
+            assert_eq!(change.settings(), [setting]);
+            assert_eq!(change.effect(), setting.effect(), "{setting}");
+            assert_eq!(
+                change.resets(),
+                setting >= PeerSetting::Address,
+                "{setting}"
+            );
+            assert_eq!(changed(setting).validate(), Ok(()), "{setting}");
+        }
+        assert!(config().change(&config()).is_empty());
+        assert_eq!(config().change(&config()).effect(), ChangeEffect::Unchanged);
+    }
+
+    #[test]
+    fn effect_of_several_differences_is_the_greatest() {
+        let new = config()
+            .with_role(Role::CUSTOMER)
+            .with_description("x")
+            .with_port(9)
+            .with_idle_hold(Duration::from_secs(2), Duration::from_secs(9));
+        let change = config().change(&new);
+        assert_eq!(change.effect(), ChangeEffect::SessionReset);
+        for (effect, expected) in [
+            (ChangeEffect::Applied, &[PeerSetting::Description][..]),
+            (
+                ChangeEffect::Deferred,
+                &[PeerSetting::IdleHold, PeerSetting::Port],
+            ),
+            (ChangeEffect::SessionReset, &[PeerSetting::Role]),
+        ] {
+            assert!(change.with_effect(effect).eq(expected.iter().copied()));
+        }
+    }
+}

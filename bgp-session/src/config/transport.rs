@@ -138,28 +138,29 @@ impl Default for TransportConfig {
 
 /// The setters for TCP.
 impl PeerConfig {
-    /// Sets the port to dial; 179 by default.
+    /// Sets the port to dial, from 1; 179 by default.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.transport.port = port;
         self
     }
 
-    /// Sets the local address to dial from; the system chooses it by default.
+    /// Sets the local address to dial from, of the family of the peer's address. The system chooses it by default.
     #[must_use]
     pub fn with_source_address(mut self, address: IpAddr) -> Self {
-        self.transport.source_address = Some(address);
+        // In the form of the peer's address, so that their families compare.
+        self.transport.source_address = Some(address.to_canonical());
         self
     }
 
-    /// Sets the local port to dial from; the system chooses it by default.
+    /// Sets the local port to dial from, from 1; the system chooses it by default.
     #[must_use]
     pub fn with_source_port(mut self, port: u16) -> Self {
         self.transport.source_port = Some(port);
         self
     }
 
-    /// Sets the network device or VRF to dial through (SO_BINDTODEVICE).
+    /// Sets the network device or VRF to dial through (SO_BINDTODEVICE), 1 to 15 octets.
     #[must_use]
     pub fn with_device(mut self, name: impl Into<String>) -> Self {
         self.transport.device = Some(name.into());
@@ -172,8 +173,7 @@ impl PeerConfig {
     /// of hops away.
     #[must_use]
     pub fn with_ttl(mut self, ttl: u8) -> Self {
-        // Linux refuses an IP_TTL of 0.
-        self.transport.ttl = Some(ttl.max(1));
+        self.transport.ttl = Some(ttl);
         self
     }
 
@@ -183,7 +183,7 @@ impl PeerConfig {
     /// A more distant host cannot send packets as the peer.
     #[must_use]
     pub fn with_ttl_security(mut self, hops: u8) -> Self {
-        self.transport.hops = Some(hops.max(1));
+        self.transport.hops = Some(hops);
         self
     }
 
@@ -204,19 +204,17 @@ impl PeerConfig {
     }
 
     /// Sets the time for which sent octets may stay unacknowledged before the kernel ends the connection
-    /// (TCP_USER_TIMEOUT).
+    /// (TCP_USER_TIMEOUT), from 1 ms to a day.
     #[must_use]
     pub fn with_user_timeout(mut self, time: Duration) -> Self {
         self.transport.user_timeout = Some(time);
         self
     }
 
-    /// Sets the Differentiated Services codepoint of sent packets: 0 to 63, to which larger values are clamped. CS6
-    /// (network control) by default.
+    /// Sets the Differentiated Services codepoint of sent packets, 0 to 63. CS6 (network control) by default.
     #[must_use]
     pub fn with_dscp(mut self, codepoint: u8) -> Self {
-        // The field has 6 bits (RFC 2474 section 3).
-        self.transport.dscp = codepoint.min(63);
+        self.transport.dscp = codepoint;
         self
     }
 }

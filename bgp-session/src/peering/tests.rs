@@ -44,7 +44,7 @@ impl Dialogue {
         };
         let mut rib = Rib::new();
         (0..routes).for_each(|number| assert!(rib.announce(&route(number))));
-        let session = Session::new(local, config(), now, 1);
+        let session = Session::new(local, config(), now, 1).unwrap();
         let mut peering = Peering::new(session).with_max_queued(max_queued);
         peering.start(now);
         let Output::Dial(connection) = peering.poll_output(now, &mut rib) else {
@@ -290,7 +290,8 @@ fn new_policy_withdraws_and_announces_what_it_changes() {
     let policy = ExportPolicy::only([lower]).with_local_pref(7);
     dialogue
         .peering
-        .update(dialogue.now, config().with_export(policy));
+        .update(dialogue.now, config().with_export(policy))
+        .unwrap();
     dialogue.drain();
     let changed = Taken {
         announced: 2,
@@ -375,7 +376,8 @@ fn session_that_is_down_keeps_no_position_in_the_table() {
                 config(),
                 now,
                 1,
-            );
+            )
+            .unwrap();
             std::mem::replace(peering, Peering::new(session)).close(rib);
         } else {
             dialogue.peering.handle_closed(now, connection);

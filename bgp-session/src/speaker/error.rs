@@ -1,4 +1,4 @@
-//! The errors of changes to a speaker's peers: `AddPeerError`, and `KeyError` for a key that cannot be used.
+//! The errors of a speaker: `SpawnError` at its start, and `AddPeerError` and `KeyError` for its peers.
 
 use std::error::Error;
 use std::fmt;
@@ -6,6 +6,8 @@ use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+
+use crate::config::ConfigError;
 
 /// The error of an attempt to add or update a peer or dynamic peers.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub enum AddPeerError {
     UnknownPrefix(IpNet),
     /// The speaker is shut down.
     ShutDown,
+    /// The configuration is not possible.
+    Config(ConfigError),
     /// The configured key cannot be used (RFC 2385, RFC 5925).
     Key(KeyError),
 }
@@ -33,6 +37,7 @@ impl fmt::Display for AddPeerError {
             Self::Unknown(address) => write!(f, "unknown peer {address}"),
             Self::UnknownPrefix(prefix) => write!(f, "unknown dynamic peers {prefix}"),
             Self::ShutDown => f.write_str("the speaker is shut down"),
+            Self::Config(error) => error.fmt(f),
             // Shown without a prefix because the key error already names the peers.
             Self::Key(error) => error.fmt(f),
         }
@@ -48,7 +53,9 @@ impl Error for AddPeerError {
             | Self::PrefixExists(_)
             | Self::Unknown(_)
             | Self::UnknownPrefix(_)
-            | Self::ShutDown => None,
+            | Self::ShutDown
+            // `Display` already shows it, and it has no source.
+            | Self::Config(_) => None,
         }
     }
 }
@@ -58,6 +65,62 @@ impl From<KeyError> for AddPeerError {
         Self::Key(error)
     }
 }
+
+impl From<ConfigError> for AddPeerError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// The reason why a speaker cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// Our AS number is not possible.
+    Config(ConfigError),
+    /// The capacity of [`SpeakerBuilder::with_event_capacity`](super::SpeakerBuilder::with_event_capacity) is out of range.
+    EventCapacity(usize),
+    /// A listener cannot be started. The error contains its address.
+    Listener(io::Error),
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::EventCapacity(events) => write!(
+                f,
+                "event capacity {events} is out of range: 1 to {MAX_EVENT_CAPACITY}"
+            ),
+            Self::Listener(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for SpawnError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // `Display` already shows the error of the listener, so that the next cause is the one below it.
+            Self::Listener(error) => error.source(),
+            Self::Config(_) | Self::EventCapacity(_) => None,
+        }
+    }
+}
+
+impl From<SpawnError> for io::Error {
+    fn from(error: SpawnError) -> Self {
+        match error {
+            SpawnError::Listener(error) => error,
+            SpawnError::Config(_) | SpawnError::EventCapacity(_) => {
+                Self::new(io::ErrorKind::InvalidInput, error)
+            }
+        }
+    }
+}
+
+/// The maximum of `SpeakerBuilder::with_event_capacity`.
+// The channel allocates its slots at once.
+pub(super) const MAX_EVENT_CAPACITY: usize = 1 << 20;
 
 /// The reason why a key for TCP MD5 or TCP-AO cannot be used.
 #[derive(Debug)]

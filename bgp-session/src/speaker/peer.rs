@@ -272,7 +272,10 @@ impl PeerTask {
                 self.set_draining();
             }
             Command::Update(config) => self.update(*config),
-            Command::UpdateLocal(local) => self.peering.update_local(now(), local),
+            Command::UpdateLocal(local) => {
+                let updated = self.peering.update_local(now(), local);
+                debug_assert_eq!(updated, Ok(()), "the registry has checked it");
+            }
             Command::Reset(why) => {
                 self.peering.stop(now(), &why);
                 // The contract of `Peering`: outputs are drained after every call.
@@ -319,10 +322,13 @@ impl PeerTask {
                 link.set_md5_key(self.address, key);
             }
         }
-        let change = old.change(&config);
-        tracing::info!(peer = %self.address, ?change, "configuration");
         self.report.configure(&config);
-        self.peering.update(now(), config);
+        match self.peering.update(now(), config) {
+            Ok(change) => {
+                tracing::info!(peer = %self.address, settings = ?change.settings(), "configuration");
+            }
+            Err(error) => debug_assert!(false, "the registry has checked it: {error}"),
+        }
     }
 
     fn connected(&mut self, id: ConnectionId, transport: Box<dyn Transport>) {
@@ -423,7 +429,7 @@ impl PeerTask {
 
 fn new_session(shared: &Shared, local: LocalConfig, config: PeerConfig) -> Session {
     let seed = shared.seed ^ seed_of(config.address());
-    let session = Session::new(local, config, now(), seed);
+    let session = Session::from_valid(local, config, now(), seed);
     // RFC 4724 section 4.1: a restarting speaker sets the Restart State bit in its OPEN.
     if shared.restarting.load(Ordering::Relaxed) {
         session.restarted()

@@ -24,8 +24,8 @@ use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
 use super::peer::PeerTask;
 use super::shared::{Shared, lock};
-use super::transport::{self, Transport, prepare_accepted};
-use crate::config::{LocalConfig, PeerChange, PeerConfig};
+use super::transport::{Transport, prepare_accepted};
+use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::session::Shutdown;
 
 pub(super) struct Registry {
@@ -76,19 +76,22 @@ impl Registry {
         lock(&self.state).local
     }
 
-    pub(super) fn set_local(&self, local: LocalConfig) {
+    pub(super) fn set_local(&self, local: LocalConfig) -> Result<(), ConfigError> {
+        local.validate()?;
         // Under the lock, a peer that is added meanwhile starts with either value and misses no change.
         let mut state = lock(&self.state);
         state.local = local;
         for entry in state.peers.values() {
             entry.peer.send(Command::UpdateLocal(local));
         }
+        Ok(())
     }
 
     pub(super) fn add_peer(self: &Arc<Self>, config: PeerConfig) -> Result<Peer, AddPeerError> {
         let mut state = lock(&self.state);
         let address = config.address();
-        state.check(&config)?;
+        state.check_open()?;
+        State::check(&config)?;
         if state.peers.contains_key(&address) {
             return Err(AddPeerError::Exists(address));
         }
@@ -110,7 +113,7 @@ impl Registry {
     /// Returns the differences between `config` and the current configuration of the peer with this address.
     pub(super) fn change(&self, config: &PeerConfig) -> Result<PeerChange, AddPeerError> {
         let address = config.address();
-        transport::check_keys(config)?;
+        State::check(config)?;
         let state = lock(&self.state);
         let entry = state
             .peers
@@ -119,7 +122,9 @@ impl Registry {
         Ok(entry.config.change(config))
     }
 
-    pub(super) fn update_peer(&self, config: PeerConfig) -> Result<(), AddPeerError> {
+    /// Replaces the configuration of a peer. Returns the differences.
+    pub(super) fn update_peer(&self, config: PeerConfig) -> Result<PeerChange, AddPeerError> {
+        config.validate()?;
         let address = config.address();
         let mut state = lock(&self.state);
         let entry = state
@@ -127,6 +132,7 @@ impl Registry {
             .get_mut(&address)
             .ok_or(AddPeerError::Unknown(address))?;
         let peer = entry.peer.clone();
+        let change = entry.config.change(&config);
         let old = std::mem::replace(&mut entry.config, config.clone());
         // Stored first, because keys are always derived from the current configuration.
         if let Err(error) = state.derive_keys(address.into()) {
@@ -140,7 +146,7 @@ impl Registry {
         // Under the lock, updates reach the task in the order in which they are stored.
         peer.send(Command::Update(Box::new(config)));
         state.limit_ttl();
-        Ok(())
+        Ok(change)
     }
 
     pub(super) fn peer(&self, address: IpAddr) -> Option<Peer> {
@@ -267,6 +273,14 @@ impl Registry {
 }
 
 impl State {
+    /// Returns an error after a shutdown.
+    fn check_open(&self) -> Result<(), AddPeerError> {
+        if self.closed {
+            return Err(AddPeerError::ShutDown);
+        }
+        Ok(())
+    }
+
     /// Removes a peer and its keys, and decrements the count of its prefix.
     fn remove(&mut self, address: IpAddr) -> Option<Peer> {
         let entry = self.peers.remove(&address)?;

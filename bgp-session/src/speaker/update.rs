@@ -38,11 +38,12 @@ impl PeerUpdate {
     }
 
     /// Replaces the configuration. Resets the session with Cease/Other Configuration Change if the change requires it.
+    /// Returns the differences, which differ from [`PeerUpdate::change`] if another update was applied in between.
     ///
     /// # Errors
     ///
     /// The peer no longer exists, or its new key cannot be set on a listening socket. An error leaves everything unchanged.
-    pub fn apply(self) -> Result<(), AddPeerError> {
+    pub fn apply(self) -> Result<PeerChange, AddPeerError> {
         self.registry.update_peer(self.config)
     }
 }

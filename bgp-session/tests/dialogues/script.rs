@@ -53,7 +53,7 @@ impl Script {
             router_id: "192.168.0.111".parse().unwrap(),
         };
         Self {
-            session: Session::new(local, config, now, 1),
+            session: Session::new(local, config, now, 1).unwrap(),
             now,
             events: Vec::new(),
             sent: VecDeque::new(),

@@ -54,7 +54,8 @@ async fn changed_export_policy_applies_without_reset() {
     assert_eq!(update.change().settings(), [PeerSetting::Export]);
     assert_eq!(update.change().effect(), ChangeEffect::Applied);
     assert!(!update.resets());
-    update.apply().unwrap();
+    let change = update.change().clone();
+    assert_eq!(update.apply().unwrap(), change);
     let mut changed = changes(&mut events, &mut table, "+10.0.0.2/32").await;
     changed.sort();
     let expected = [

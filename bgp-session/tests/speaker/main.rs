@@ -10,6 +10,7 @@ mod keys;
 mod listeners;
 mod load;
 mod local;
+mod refusals;
 mod session;
 mod transport;
 

@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     rib.announce(&Route::new(prefix.parse()?));
     let config = PeerConfig::new(router.ip(), asn).with_export(ExportPolicy::all());
     let local = LocalConfig { asn, router_id };
-    let mut peering = Peering::new(Session::new(local, config, Instant::now(), 0));
+    let mut peering = Peering::new(Session::new(local, config, Instant::now(), 0)?);
     let mut connection = None;
     peering.start(Instant::now());
     loop {

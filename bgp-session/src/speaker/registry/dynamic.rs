@@ -11,9 +11,8 @@ use super::super::error::AddPeerError;
 use super::super::event::{Refusal, RemovalReason};
 use super::super::handle::Peer;
 use super::super::shared::lock;
-use super::super::transport;
 use super::{Registry, State};
-use crate::config::{PeerChange, PeerConfig};
+use crate::config::{PeerChange, PeerConfig, is_host};
 use crate::session::Shutdown;
 
 impl Registry {
@@ -27,7 +26,8 @@ impl Registry {
         let prefix = prefix.trunc();
         let template = template.with_address(prefix.addr());
         let mut state = lock(&self.state);
-        state.check(&template)?;
+        state.check_open()?;
+        State::check_template(&template)?;
         if state.dynamic.iter().any(|known| known.prefix == prefix) {
             return Err(AddPeerError::PrefixExists(prefix));
         }
@@ -62,7 +62,7 @@ impl Registry {
     ) -> Result<PeerChange, AddPeerError> {
         let prefix = prefix.trunc();
         let template = template.with_address(prefix.addr());
-        transport::check_keys(&template)?;
+        State::check_template(&template)?;
         let mut state = lock(&self.state);
         let index = state
             .position(prefix)
@@ -123,7 +123,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// No prefix contains the address, or the limit of the longest one is reached.
+    /// No host has the address, no prefix contains it, or the limit of the longest one is reached.
     pub(super) fn add_dynamic_peer(
         self: &Arc<Self>,
         state: &mut State,
@@ -132,7 +132,8 @@ impl Registry {
         let known = state
             .dynamic
             .iter_mut()
-            .find(|known| known.prefix.contains(&address))
+            // A driver of the application may report any address; 0.0.0.0/0 contains them all.
+            .find(|known| is_host(address) && known.prefix.contains(&address))
             .ok_or(Refusal::UnknownPeer)?;
         if known.present >= known.limit {
             return Err(Refusal::LimitReached(known.prefix));

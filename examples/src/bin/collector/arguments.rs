@@ -1,6 +1,7 @@
 //! The command line, and the configuration that it gives to every neighbor.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bgp_session::{ExportPolicy, PeerConfig, RemoteAs, RestartConfig};
 use bgp_wire::{Asn, HoldTime, RouterId};
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "S", default_value = "90")]
     pub(crate) hold: HoldTime,
     /// Retain the routes of restarting neighbors (RFC 4724), and ask them to wait this long for a restart of the collector
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=4095))]
     pub(crate) gr: Option<u16>,
 }
 
@@ -42,7 +43,8 @@ impl Arguments {
             .with_export(ExportPolicy::only([]));
         match self.gr {
             Some(seconds) => {
-                config.with_graceful_restart(RestartConfig::new().with_restart_time(seconds))
+                let time = Duration::from_secs(seconds.into());
+                config.with_graceful_restart(RestartConfig::new().with_restart_time(time))
             }
             None => config,
         }

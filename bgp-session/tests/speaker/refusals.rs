@@ -1,0 +1,85 @@
+//! Configurations and calls that a speaker refuses.
+
+use bgp_session::{
+    AddPeerError, ConfigError, LocalConfig, PeerSetting, Refusal, SpawnError, Speaker,
+    SpeakerBuilder,
+};
+use bgp_wire::Asn;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{NODE, address, passive};
+
+fn builder() -> SpeakerBuilder {
+    Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
+}
+
+/// Returns one end of a connection.
+async fn connection() -> TcpStream {
+    let listener = TcpListener::bind((address(NODE), 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    TcpStream::connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn impossible_configuration_is_refused_by_every_entrance() {
+    let node = builder().spawn().await.unwrap();
+    node.add_peer(passive(NODE)).unwrap();
+    let prefix = "127.8.0.0/16".parse().unwrap();
+    node.add_dynamic_peers(prefix, passive(NODE), 1).unwrap();
+    let bad = passive(NODE).with_dscp(64);
+    let expected = bad.validate().unwrap_err();
+    let other = "127.9.0.0/16".parse().unwrap();
+    let errors = [
+        node.add_peer(bad.clone()).map(drop),
+        node.update_peer(bad.clone()).map(drop),
+        node.add_dynamic_peers(other, bad.clone(), 1),
+        node.update_dynamic_peers(prefix, bad, 1).map(drop),
+    ];
+    for error in errors {
+        let Err(AddPeerError::Config(error)) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(error, expected);
+    }
+    // The prefix of a template gives its address, which may be that of no host.
+    let everything = "0.0.0.0/0".parse().unwrap();
+    node.add_dynamic_peers(everything, passive(NODE), 1)
+        .unwrap();
+    let refused = node.accept(connection().await, address("0.0.0.0"));
+    assert!(matches!(refused, Err(Refusal::UnknownPeer)), "{refused:?}");
+    let source = passive(NODE).with_source_address(address("::1"));
+    let refused = node.add_dynamic_peers("127.9.0.0/16".parse().unwrap(), source, 1);
+    assert!(matches!(
+        refused,
+        Err(AddPeerError::Config(ConfigError::SourceFamily { .. }))
+    ));
+}
+
+/// RFC 7607 section 2.
+#[tokio::test]
+async fn as_0_is_refused_as_our_own() {
+    let zero = Asn::new(0);
+    let router_id = "192.168.0.111".parse().unwrap();
+    let spawned = Speaker::builder(zero, router_id).spawn().await;
+    let reserved = ConfigError::ReservedAs(PeerSetting::LocalAs);
+    assert!(matches!(spawned, Err(SpawnError::Config(error)) if error == reserved));
+    let node = builder().spawn().await.unwrap();
+    let local = LocalConfig {
+        asn: zero,
+        router_id,
+    };
+    assert_eq!(node.set_local(local), Err(reserved));
+    assert_eq!(node.local().asn, Asn::new(64512));
+}
+
+#[tokio::test]
+async fn event_capacity_out_of_range_is_refused() {
+    for capacity in [0, (1 << 20) + 1, usize::MAX] {
+        let refused = builder().with_event_capacity(capacity).spawn().await;
+        let error = refused.unwrap_err();
+        assert!(matches!(error, SpawnError::EventCapacity(it) if it == capacity));
+        let expected = format!("event capacity {capacity} is out of range: 1 to 1048576");
+        assert_eq!(error.to_string(), expected);
+    }
+    builder().with_event_capacity(1).spawn().await.unwrap();
+}
