@@ -13,7 +13,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let speaker = Speaker::builder(Asn::new(64512), "192.168.0.111".parse()?).spawn().await?;
 //! speaker.add_peer(PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)))?;
-//! speaker.announce(&Route::new("192.168.10.1/32".parse()?));
+//! speaker.announce(&Route::new("192.168.10.1/32".parse()?))?;
 //! # Ok(())
 //! # }
 //! ```
@@ -57,8 +57,8 @@ pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
-    Refusal, RemovalReason, SpawnError, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer,
-    Transport,
+    Refusal, RemovalReason, SpawnError, Speaker, SpeakerBuilder, SpeakerEvent, SpeakerShutDown,
+    TcpDialer, Transport,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

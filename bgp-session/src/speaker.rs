@@ -22,7 +22,7 @@ mod update;
 
 pub use builder::SpeakerBuilder;
 pub use dynamic_peers::DynamicPeers;
-pub use error::{AddPeerError, KeyError, SpawnError};
+pub use error::{AddPeerError, KeyError, SpawnError, SpeakerShutDown};
 pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
 pub use handle::Peer;
 pub use status::PeerStatus;
@@ -51,7 +51,7 @@ use shared::{Shared, lock};
 
 /// A BGP speaker that announces routes to its peers. Cheap to clone: all clones are the same speaker.
 ///
-/// Needs a tokio runtime with I/O and time enabled. Commands take effect at once and do not wait for the peers;
+/// Needs a tokio runtime with I/O and time enabled: without one of them, its tasks panic. Commands take effect at once and do not wait for the peers;
 /// [`Speaker::flush`] waits until the peers have acknowledged the changes. [`Speaker::shutdown`] ends the sessions with a
 /// reason. When the last clone is dropped, they end with Cease/Administrative Shutdown.
 ///
@@ -84,7 +84,7 @@ use shared::{Shared, lock};
 ///     added => added?,
 /// };
 /// let routes = [Route::new("192.168.10.1/32".parse()?), Route::new("192.168.10.2/32".parse()?)];
-/// speaker.announce_all(&routes);
+/// speaker.announce_all(&routes)?;
 /// speaker.restored();
 /// for (family, count) in speaker.route_counts() {
 ///     println!("{count} routes of {family}");
@@ -97,7 +97,7 @@ use shared::{Shared, lock};
 /// if !update.resets() {
 ///     update.apply()?;
 /// }
-/// speaker.withdraw_path(routes[1].destination(), bgp_wire::PathId(1));
+/// speaker.withdraw_path(routes[1].destination(), bgp_wire::PathId(1))?;
 /// // At most ten peers that connect from this prefix.
 /// let template = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
 /// speaker.add_dynamic_peers("10.1.0.0/16".parse()?, template, 10)?;
@@ -157,8 +157,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// The configuration is not possible, a peer with this address already exists, its key cannot be used, or the speaker is
-    /// shut down.
+    /// The configuration is not possible, a peer with this address already exists, the key cannot be used, the speaker is shut
+    /// down, or the calling thread is in no tokio runtime.
     pub fn add_peer(&self, config: PeerConfig) -> Result<Peer, AddPeerError> {
         self.registry.add_peer(config)
     }
@@ -238,32 +238,62 @@ impl Speaker {
 
     /// Announces a route. Replaces a route with the same destination and path identifier. Returns `true` if the table
     /// changed.
-    pub fn announce(&self, route: &Route) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn announce(&self, route: &Route) -> Result<bool, SpeakerShutDown> {
         self.change(|rib| rib.announce(route))
     }
 
     /// Announces routes. All of them enter the table before a peer is sent any. Returns the number of routes that changed the
     /// table.
-    pub fn announce_all<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn announce_all<'a>(
+        &self,
+        routes: impl IntoIterator<Item = &'a Route>,
+    ) -> Result<usize, SpeakerShutDown> {
         // The caller's iterator must not run under the table's lock: it may block, or call this speaker again.
         let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| routes.iter().filter(|route| rib.announce(route)).count())
     }
 
     /// Withdraws every route to this destination. Returns `true` if at least one was announced.
-    pub fn withdraw(&self, destination: impl Into<Destination>) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn withdraw(&self, destination: impl Into<Destination>) -> Result<bool, SpeakerShutDown> {
         let destination = destination.into();
         self.change(|rib| rib.withdraw(destination))
     }
 
     /// Withdraws the route to this destination with this path identifier. Returns `true` if it was announced.
-    pub fn withdraw_path(&self, destination: impl Into<Destination>, path_id: PathId) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn withdraw_path(
+        &self,
+        destination: impl Into<Destination>,
+        path_id: PathId,
+    ) -> Result<bool, SpeakerShutDown> {
         let destination = destination.into();
         self.change(|rib| rib.withdraw_path(destination, path_id))
     }
 
     /// Replaces all announced routes with `routes`. Returns the numbers of changes.
-    pub fn replace<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn replace<'a>(
+        &self,
+        routes: impl IntoIterator<Item = &'a Route>,
+    ) -> Result<Replaced, SpeakerShutDown> {
         // Collected outside the lock for the same reason as in `announce_all`.
         let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| rib.replace(routes))
@@ -275,7 +305,8 @@ impl Speaker {
         // RFC 4724 section 4.1: the Restart State bit is for sessions that start before the table is complete. No other
         // memory depends on the flag, so that relaxed order is enough.
         self.shared.restarting.store(false, Ordering::Relaxed);
-        self.change(|rib| rib.set_complete(true));
+        // After a shutdown no session is left that would be sent End-of-RIB.
+        self.change(|rib| rib.set_complete(true)).ok();
     }
 
     /// Asks every present and future peer to prefer the routes of other speakers because this one will stop, or ends that
@@ -344,7 +375,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// The address cannot be bound, the key of a peer cannot be set on the socket, or the speaker is shut down.
+    /// The address cannot be bound, the key of a peer cannot be set on the socket, the speaker is shut down, or the calling
+    /// thread is in no tokio runtime.
     pub fn add_listener(
         &self,
         address: SocketAddr,
@@ -371,8 +403,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// `remote` is neither a peer nor in a prefix of dynamic peers, the limit of that prefix is reached, or 16 connections of
-    /// the peer already wait.
+    /// `remote` is neither a peer nor in a prefix of dynamic peers, the limit of that prefix is reached, 16 connections of
+    /// the peer already wait, or the calling thread is in no tokio runtime and the peer is a new dynamic one.
     pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> Result<(), Refusal> {
         self.registry.accept(remote, |_| Ok(Box::new(transport)))
     }
@@ -390,7 +422,10 @@ impl Speaker {
         self.shared.stop.cancel();
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Rib) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Rib) -> T) -> Result<T, SpeakerShutDown> {
+        if self.shared.is_closed() {
+            return Err(SpeakerShutDown);
+        }
         let mut rib = lock(&self.shared.rib);
         let result = change(&mut rib);
         let version = rib.version();
@@ -399,7 +434,7 @@ impl Speaker {
         self.shared
             .changed
             .send_if_modified(|known| std::mem::replace(known, version) != version);
-        result
+        Ok(result)
     }
 }
 

@@ -62,7 +62,9 @@ impl Daemon {
             .unwrap_or_else(paths::control_socket);
         let control = ControlSocket::bind(socket)?;
         // What was announced before the restart is in the table before the first session is up.
-        speaker.replace(&routes);
+        speaker
+            .replace(&routes)
+            .map_err(|error| Failure::new(Failure::UNAVAILABLE, error))?;
         let events = speaker.events();
         for peer in &config.peers {
             if peer.passive && config.listen.is_empty() {

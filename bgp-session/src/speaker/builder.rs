@@ -127,6 +127,7 @@ impl SpeakerBuilder {
             draining: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             stop: stop.clone(),
+            closed: false.into(),
         });
         // Created before the listeners: if one cannot be bound, its drop ends those that are already running.
         let speaker = Speaker::new(shared, self.local, stop.drop_guard());

@@ -1,4 +1,5 @@
-//! The errors of a speaker: `SpawnError` at its start, and `AddPeerError` and `KeyError` for its peers.
+//! The errors of a speaker: `SpawnError` at its start, `AddPeerError` and `KeyError` for its peers, and `SpeakerShutDown` after
+//! its end.
 
 use std::error::Error;
 use std::fmt;
@@ -23,6 +24,8 @@ pub enum AddPeerError {
     UnknownPrefix(IpNet),
     /// The speaker is shut down.
     ShutDown,
+    /// The calling thread is in no tokio runtime, in which the peer's task could run.
+    NoRuntime,
     /// The configuration is not possible.
     Config(ConfigError),
     /// The configured key cannot be used (RFC 2385, RFC 5925).
@@ -36,7 +39,8 @@ impl fmt::Display for AddPeerError {
             Self::PrefixExists(prefix) => write!(f, "duplicate dynamic peers {prefix}"),
             Self::Unknown(address) => write!(f, "unknown peer {address}"),
             Self::UnknownPrefix(prefix) => write!(f, "unknown dynamic peers {prefix}"),
-            Self::ShutDown => f.write_str("the speaker is shut down"),
+            Self::ShutDown => SpeakerShutDown.fmt(f),
+            Self::NoRuntime => f.write_str(NO_RUNTIME),
             Self::Config(error) => error.fmt(f),
             // Shown without a prefix because the key error already names the peers.
             Self::Key(error) => error.fmt(f),
@@ -54,6 +58,7 @@ impl Error for AddPeerError {
             | Self::Unknown(_)
             | Self::UnknownPrefix(_)
             | Self::ShutDown
+            | Self::NoRuntime
             // `Display` already shows it, and it has no source.
             | Self::Config(_) => None,
         }
@@ -71,6 +76,24 @@ impl From<ConfigError> for AddPeerError {
         Self::Config(error)
     }
 }
+
+impl From<SpeakerShutDown> for AddPeerError {
+    fn from(SpeakerShutDown: SpeakerShutDown) -> Self {
+        Self::ShutDown
+    }
+}
+
+/// The error of a change to the table of a speaker that is shut down: no peer will learn of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpeakerShutDown;
+
+impl fmt::Display for SpeakerShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the speaker is shut down")
+    }
+}
+
+impl Error for SpeakerShutDown {}
 
 /// The reason why a speaker cannot start.
 #[derive(Debug)]
@@ -121,6 +144,9 @@ impl From<SpawnError> for io::Error {
 /// The maximum of `SpeakerBuilder::with_event_capacity`.
 // The channel allocates its slots at once.
 pub(super) const MAX_EVENT_CAPACITY: usize = 1 << 20;
+
+/// The text of the error of a call from outside of a runtime.
+pub(super) const NO_RUNTIME: &str = "no tokio runtime: call it in a task, or after `Handle::enter`";
 
 /// The reason why a key for TCP MD5 or TCP-AO cannot be used.
 #[derive(Debug)]

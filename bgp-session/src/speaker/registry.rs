@@ -9,15 +9,17 @@ mod supervise;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::command::Command;
 use super::dynamic_peers::DynamicPeers;
-use super::error::AddPeerError;
+use super::error::{AddPeerError, NO_RUNTIME, SpeakerShutDown};
 use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
@@ -42,8 +44,6 @@ struct State {
     /// Removed peers whose tasks have not ended; the latest of each address.
     ending: BTreeMap<IpAddr, PeerEntry>,
     tasks_started: u64,
-    /// `true` after a shutdown, when nothing can be added.
-    closed: bool,
 }
 
 struct PeerEntry {
@@ -64,7 +64,6 @@ impl Registry {
             listeners: Listeners::default(),
             ending: BTreeMap::new(),
             tasks_started: 0,
-            closed: false,
         };
         Self {
             shared,
@@ -90,16 +89,25 @@ impl Registry {
     pub(super) fn add_peer(self: &Arc<Self>, config: PeerConfig) -> Result<Peer, AddPeerError> {
         let mut state = lock(&self.state);
         let address = config.address();
-        state.check_open()?;
+        self.check_open()?;
         State::check(&config)?;
+        let runtime = Handle::try_current().map_err(|_| AddPeerError::NoRuntime)?;
         if state.peers.contains_key(&address) {
             return Err(AddPeerError::Exists(address));
         }
         // Before the task starts: the peer may connect at once, but not without its key.
         state.set_keys(address.into(), &config)?;
-        let peer = self.start(&mut state, config, None);
+        let peer = self.start(&mut state, config, None, &runtime);
         state.limit_ttl();
         Ok(peer)
+    }
+
+    /// Returns an error after a shutdown.
+    fn check_open(&self) -> Result<(), SpeakerShutDown> {
+        if self.shared.is_closed() {
+            return Err(SpeakerShutDown);
+        }
+        Ok(())
     }
 
     /// Removes a peer and ends its session. Returns its handle, or `None` if no peer has this address.
@@ -171,9 +179,8 @@ impl Registry {
         device: Option<&str>,
     ) -> io::Result<SocketAddr> {
         let mut state = lock(&self.state);
-        if state.closed {
-            return Err(io::Error::other(AddPeerError::ShutDown));
-        }
+        self.check_open().map_err(io::Error::other)?;
+        let runtime = Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
         // Under the lock, a peer that is added meanwhile cannot miss this listener.
         let (keys, hops) = (state.all_keys(), state.hops());
         let closed = self.shared.stop.child_token();
@@ -181,11 +188,12 @@ impl Registry {
         let (address, socket) = (listener.address(), listener.socket());
         state.listeners.add(listener);
         let registry = Arc::clone(self);
-        self.shared.tasks.spawn(async move {
+        let run = async move {
             let events = &registry.shared.events;
             let accept = |stream, remote: SocketAddr| registry.accept_tcp(stream, remote.ip());
             accept_all(&socket, address, closed, events, accept).await;
-        });
+        };
+        self.shared.tasks.spawn_on(run, &runtime);
         Ok(address)
     }
 
@@ -201,7 +209,7 @@ impl Registry {
     /// Closes the listeners and ends every session. Nothing can be added afterwards.
     pub(super) fn close(&self, why: &Shutdown) {
         let mut state = lock(&self.state);
-        state.closed = true;
+        self.shared.closed.store(true, Ordering::Relaxed);
         // Before the sessions end: OpenBGPD 7.7 dials at once. If that connection is reset, the unsent OPEN precedes its next
         // one, which ends the graceful restart.
         state.listeners.close_all();
@@ -238,12 +246,13 @@ impl Registry {
         })
     }
 
-    /// Starts the task of a new peer. `prefix` is that of a dynamic peer.
+    /// Starts the task of a new peer on `runtime`. `prefix` is that of a dynamic peer.
     fn start(
         self: &Arc<Self>,
         state: &mut State,
         config: PeerConfig,
         prefix: Option<IpNet>,
+        runtime: &Handle,
     ) -> Peer {
         let address = config.address();
         // Unbounded, so that no command waits and every stored change is already in the queue of the task.
@@ -266,21 +275,13 @@ impl Registry {
         // The new task reports nothing before its predecessor has ended: the events of an address are in order.
         let predecessor = state.ending.remove(&address).map(|ending| ending.peer);
         let run = Arc::clone(self).supervise(task, entry.task, prefix, predecessor);
-        self.shared.tasks.spawn(run);
+        self.shared.tasks.spawn_on(run, runtime);
         state.peers.insert(address, entry);
         peer
     }
 }
 
 impl State {
-    /// Returns an error after a shutdown.
-    fn check_open(&self) -> Result<(), AddPeerError> {
-        if self.closed {
-            return Err(AddPeerError::ShutDown);
-        }
-        Ok(())
-    }
-
     /// Removes a peer and its keys, and decrements the count of its prefix.
     fn remove(&mut self, address: IpAddr) -> Option<Peer> {
         let entry = self.peers.remove(&address)?;

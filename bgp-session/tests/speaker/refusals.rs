@@ -1,13 +1,15 @@
 //! Configurations and calls that a speaker refuses.
 
+use std::net::SocketAddr;
+
 use bgp_session::{
-    AddPeerError, ConfigError, LocalConfig, PeerSetting, Refusal, SpawnError, Speaker,
-    SpeakerBuilder,
+    AddPeerError, ConfigError, LocalConfig, PeerSetting, Refusal, Route, Shutdown, SpawnError,
+    Speaker, SpeakerBuilder, SpeakerShutDown,
 };
-use bgp_wire::Asn;
+use bgp_wire::{Asn, PathId};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{NODE, address, passive};
+use crate::{NODE, address, passive, router_and_node, within};
 
 fn builder() -> SpeakerBuilder {
     Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
@@ -18,6 +20,11 @@ async fn connection() -> TcpStream {
     let listener = TcpListener::bind((address(NODE), 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     TcpStream::connect(address).await.unwrap()
+}
+
+/// Runs `call` on a thread without a runtime.
+fn outside_of_runtime<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(call).join().unwrap())
 }
 
 #[tokio::test]
@@ -82,4 +89,59 @@ async fn event_capacity_out_of_range_is_refused() {
         assert_eq!(error.to_string(), expected);
     }
     builder().with_event_capacity(1).spawn().await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_from_outside_of_a_runtime_return_errors() {
+    let node = builder().spawn().await.unwrap();
+    let prefix = "127.8.0.0/16".parse().unwrap();
+    let listener = SocketAddr::new(address(NODE), 0);
+    let connection = connection().await;
+    outside_of_runtime(|| {
+        let refused = node.add_peer(passive(NODE));
+        assert!(matches!(refused, Err(AddPeerError::NoRuntime)));
+        let refused = node.add_listener(listener, None).unwrap_err();
+        let expected = AddPeerError::NoRuntime.to_string();
+        assert_eq!(refused.to_string(), expected);
+        // Needs no task before a peer connects.
+        node.add_dynamic_peers(prefix, passive(NODE), 1).unwrap();
+        let refused = node.accept(connection, address("127.8.0.1"));
+        assert!(matches!(refused, Err(Refusal::NoRuntime)), "{refused:?}");
+        assert_eq!(node.dynamic_peers()[0].present, 0);
+    });
+    assert_eq!(node.peers().len(), 0);
+    assert_eq!(node.listeners(), []);
+    node.add_peer(passive(NODE)).unwrap();
+    // Commands to tasks that run need no runtime of their own.
+    outside_of_runtime(|| {
+        assert_eq!(
+            node.announce(&Route::new("10.0.0.1/32".parse().unwrap())),
+            Ok(true)
+        );
+        let update = node.update_peer(passive(NODE).with_description("new"));
+        update.unwrap().apply().unwrap();
+    });
+}
+
+#[tokio::test]
+async fn changes_to_the_table_after_shutdown_return_errors() {
+    let (_router, node) = router_and_node().await;
+    let route = Route::new("10.0.0.1/32".parse().unwrap());
+    assert_eq!(node.announce(&route), Ok(true));
+    within(node.shutdown(Shutdown::administrative(""))).await;
+    assert_eq!(node.announce(&route), Err(SpeakerShutDown));
+    assert_eq!(node.announce_all([&route]), Err(SpeakerShutDown));
+    assert_eq!(node.withdraw(route.destination()), Err(SpeakerShutDown));
+    let withdrawn = node.withdraw_path(route.destination(), PathId(0));
+    assert_eq!(withdrawn, Err(SpeakerShutDown));
+    assert!(node.replace([]).is_err());
+    assert_eq!(node.routes().len(), 1);
+    let refused = node.add_peer(passive(NODE));
+    assert!(matches!(refused, Err(AddPeerError::ShutDown)));
+    let refused = node.add_listener(SocketAddr::new(address(NODE), 0), None);
+    assert_eq!(refused.unwrap_err().to_string(), "the speaker is shut down");
+    // These have no result, and no effect.
+    node.restored();
+    node.drain(true);
+    within(node.flush()).await;
 }

@@ -91,7 +91,8 @@ async fn changed_md5_key_keeps_session() {
         assert!(!update.resets());
         update.apply().unwrap();
     }
-    node.announce(&Route::new("192.168.10.1/32".parse().unwrap()));
+    node.announce(&Route::new("192.168.10.1/32".parse().unwrap()))
+        .unwrap();
     within(node.flush()).await;
     assert_eq!(peer.status().established_since, since);
 }
@@ -208,7 +209,7 @@ async fn peer_that_does_not_read_ends_only_its_session() {
             Route::new(prefix.into()).with_next_hop([192, 168, 0, 111].into())
         })
         .collect();
-    node.replace(&routes);
+    node.replace(&routes).unwrap();
     let lazy = passive("127.0.0.9").with_send_hold_time(Duration::from_secs(2));
     let lazy = node.add_peer(lazy).unwrap();
     let router = listening("192.168.0.254", ROUTER).await;

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let router =
         PeerConfig::new(router.parse()?, asn.parse::<RemoteAs>()?).with_export(ExportPolicy::all());
     let router = speaker.add_peer(router)?;
-    speaker.announce(&Route::new(prefix.parse()?));
+    speaker.announce(&Route::new(prefix.parse()?))?;
     router
         .wait_for(|status| status.state == State::Established)
         .await;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use tokio::runtime::Handle;
 
 use super::super::command::Command;
 use super::super::dynamic_peers::DynamicPeers;
@@ -26,7 +27,7 @@ impl Registry {
         let prefix = prefix.trunc();
         let template = template.with_address(prefix.addr());
         let mut state = lock(&self.state);
-        state.check_open()?;
+        self.check_open()?;
         State::check_template(&template)?;
         if state.dynamic.iter().any(|known| known.prefix == prefix) {
             return Err(AddPeerError::PrefixExists(prefix));
@@ -138,6 +139,7 @@ impl Registry {
         if known.present >= known.limit {
             return Err(Refusal::LimitReached(known.prefix));
         }
+        let runtime = Handle::try_current().map_err(|_| Refusal::NoRuntime)?;
         // Counted under the same lock as the check, so that simultaneous connections cannot exceed the limit.
         known.present += 1;
         let config = known
@@ -146,7 +148,7 @@ impl Registry {
             .with_passive(true)
             .with_address(address);
         let prefix = known.prefix;
-        self.start(state, config, Some(prefix));
+        self.start(state, config, Some(prefix), &runtime);
         Ok(())
     }
 }
