@@ -441,6 +441,22 @@ fn native_peers_that_no_session_can_have_are_refused() {
 }
 
 #[test]
+fn ipv4_mapped_address_is_that_of_the_ipv4_peer() {
+    let text =
+        "local-as = 1\n[[peer]]\naddress = '10.0.0.1'\n[[peer]]\naddress = '::ffff:10.0.0.1'\n";
+    let error = said("speakerd.toml", text);
+    assert!(
+        error.starts_with("error: the peer `10.0.0.1` is there twice"),
+        "{error}"
+    );
+    let error = said(
+        "speakerd.toml",
+        "local-as = 1\n[[peer]]\naddress = '::ffff:0.0.0.0'\n",
+    );
+    assert!(error.contains("is not the address of a host"), "{error}");
+}
+
+#[test]
 fn the_format_is_told_by_the_content() {
     for text in [
         "local-as = 64512",

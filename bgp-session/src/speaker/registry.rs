@@ -113,7 +113,7 @@ impl Registry {
     /// Removes a peer and ends its session. Returns its handle, or `None` if no peer has this address.
     pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
         let mut state = lock(&self.state);
-        let peer = state.remove(address)?;
+        let peer = state.remove(address.to_canonical())?;
         peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
         Some(peer)
     }
@@ -159,7 +159,10 @@ impl Registry {
 
     pub(super) fn peer(&self, address: IpAddr) -> Option<Peer> {
         let state = lock(&self.state);
-        state.peers.get(&address).map(|entry| entry.peer.clone())
+        state
+            .peers
+            .get(&address.to_canonical())
+            .map(|entry| entry.peer.clone())
     }
 
     /// Returns every peer, ordered by address.

@@ -1,18 +1,23 @@
 //! Configurations and calls that a speaker refuses.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bgp_session::{
-    AddPeerError, ConfigError, LocalConfig, PeerSetting, Refusal, Route, Shutdown, SpawnError,
-    Speaker, SpeakerBuilder, SpeakerShutDown,
+    AddPeerError, ConfigError, LocalConfig, PeerConfig, PeerSetting, Refusal, RemoteAs, Route,
+    Shutdown, SpawnError, Speaker, SpeakerBuilder, SpeakerShutDown,
 };
 use bgp_wire::{Asn, PathId};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{NODE, address, passive, router_and_node, within};
+use crate::{NODE, ROUTER, address, dialled, listening, passive, router_and_node, within};
 
 fn builder() -> SpeakerBuilder {
     Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
+}
+
+/// Returns the peer's address in the form in which a dual-stack socket reports it.
+fn mapped(text: &str) -> IpAddr {
+    address(&format!("::ffff:{text}"))
 }
 
 /// Returns one end of a connection.
@@ -25,6 +30,36 @@ async fn connection() -> TcpStream {
 /// Runs `call` on a thread without a runtime.
 fn outside_of_runtime<T: Send>(call: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(call).join().unwrap())
+}
+
+#[tokio::test]
+async fn peer_is_found_by_its_ipv4_mapped_address() {
+    let node = builder().spawn().await.unwrap();
+    let config = PeerConfig::new(mapped("127.0.0.9"), Asn::new(64512)).with_passive(true);
+    node.add_peer(config.clone()).unwrap();
+    for form in [address("127.0.0.9"), mapped("127.0.0.9")] {
+        assert_eq!(node.peer(form).unwrap().address(), address("127.0.0.9"));
+    }
+    let again = node.add_peer(passive("127.0.0.9"));
+    assert!(matches!(again, Err(AddPeerError::Exists(_))));
+    assert!(node.update_peer(config).is_ok());
+    assert!(within(node.remove_peer(mapped("127.0.0.9"))).await);
+    assert!(node.peer(address("127.0.0.9")).is_none());
+}
+
+#[tokio::test]
+async fn dynamic_peers_of_ipv4_mapped_prefix_are_accepted() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let template = PeerConfig::new(address("::"), RemoteAs::Internal);
+    let prefix = "::ffff:127.8.0.0/112".parse().unwrap();
+    router.add_dynamic_peers(prefix, template, 1).unwrap();
+    let ipv4 = "127.8.0.0/16".parse().unwrap();
+    assert_eq!(router.dynamic_peers()[0].prefix, ipv4);
+    let node = listening("192.168.0.111", "127.8.0.1").await;
+    let peer = node.add_peer(dialled("127.8.0.1", &router)).unwrap();
+    assert_eq!(crate::up_or_not(&peer).await, Ok(()));
+    assert!(within(router.remove_dynamic_peers(prefix)).await);
+    assert!(!within(router.remove_dynamic_peers(ipv4)).await);
 }
 
 #[tokio::test]

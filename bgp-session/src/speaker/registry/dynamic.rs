@@ -23,8 +23,8 @@ impl Registry {
         template: PeerConfig,
         limit: usize,
     ) -> Result<(), AddPeerError> {
-        // Without host bits, equal prefixes compare as equal. The template's address gives its keys and TTL the right family.
-        let prefix = prefix.trunc();
+        let prefix = canonical(prefix);
+        // The template's address gives its keys and TTL the right family.
         let template = template.with_address(prefix.addr());
         let mut state = lock(&self.state);
         self.check_open()?;
@@ -61,7 +61,7 @@ impl Registry {
         template: PeerConfig,
         limit: usize,
     ) -> Result<PeerChange, AddPeerError> {
-        let prefix = prefix.trunc();
+        let prefix = canonical(prefix);
         let template = template.with_address(prefix.addr());
         State::check_template(&template)?;
         let mut state = lock(&self.state);
@@ -99,7 +99,7 @@ impl Registry {
     /// Removes a prefix and ends the sessions of its present peers. Returns their handles, or `None` if the prefix is
     /// unknown.
     pub(in super::super) fn remove_dynamic_peers(&self, prefix: IpNet) -> Option<Vec<Peer>> {
-        let prefix = prefix.trunc();
+        let prefix = canonical(prefix);
         let mut state = lock(&self.state);
         let index = state.position(prefix)?;
         state.dynamic.remove(index);
@@ -151,6 +151,21 @@ impl Registry {
         self.start(state, config, Some(prefix), &runtime);
         Ok(())
     }
+}
+
+/// Returns the form of a prefix that equal prefixes have in common: without host bits, and as IPv4 if it is IPv4-mapped.
+fn canonical(prefix: IpNet) -> IpNet {
+    let prefix = prefix.trunc();
+    let IpNet::V6(ipv6) = prefix else {
+        return prefix;
+    };
+    // A dual-stack socket reports IPv4 hosts by mapped addresses, ::ffff:0:0/96, which peers are looked up without.
+    let length = ipv6.prefix_len().checked_sub(96);
+    ipv6.addr()
+        .to_ipv4_mapped()
+        .zip(length)
+        .and_then(|(address, length)| IpNet::new(address.into(), length).ok())
+        .unwrap_or(prefix)
 }
 
 impl State {
