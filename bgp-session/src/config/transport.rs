@@ -26,8 +26,9 @@ impl Md5Key {
         Some(Self(octets.into())).filter(|key| (1..=Self::MAX_LENGTH).contains(&key.0.len()))
     }
 
-    #[cfg(feature = "tokio")]
-    pub(crate) fn octets(&self) -> &[u8] {
+    /// Returns the octets of the key, for a driver that sets it on a socket.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
         &self.0
     }
 }
@@ -86,6 +87,33 @@ impl AoKey {
             algorithm,
             secret: Md5Key::new(octets)?,
         })
+    }
+}
+
+/// The parts of a key, for a driver that sets it on a socket.
+impl AoKey {
+    /// Returns the identifier of the key in sent segments.
+    #[must_use]
+    pub const fn send_id(&self) -> u8 {
+        self.send_id
+    }
+
+    /// Returns the identifier of the key in received segments.
+    #[must_use]
+    pub const fn receive_id(&self) -> u8 {
+        self.receive_id
+    }
+
+    /// Returns the algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> AoAlgorithm {
+        self.algorithm
+    }
+
+    /// Returns the octets of the key.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.secret.octets()
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bgp_wire::Family;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::command::Command;
 use super::event::{Refusal, RemovalReason};
+use super::shared::lock;
 use super::status::PeerStatus;
 use super::transport::Transport;
+use crate::config::PeerConfig;
 use crate::session::Shutdown;
 
 /// A handle to one peer of a [`Speaker`](super::Speaker). Cheap to clone.
@@ -19,6 +21,7 @@ use crate::session::Shutdown;
 #[derive(Clone)]
 pub struct Peer {
     address: IpAddr,
+    config: Arc<Mutex<PeerConfig>>,
     commands: mpsc::UnboundedSender<Command>,
     /// Limits the accepted connections that wait for the task.
     connections: Arc<Semaphore>,
@@ -27,12 +30,13 @@ pub struct Peer {
 
 impl Peer {
     pub(super) fn new(
-        address: IpAddr,
+        config: PeerConfig,
         commands: mpsc::UnboundedSender<Command>,
         status: watch::Receiver<PeerStatus>,
     ) -> Self {
         Self {
-            address,
+            address: config.address(),
+            config: Arc::new(Mutex::new(config)),
             commands,
             // The command channel has no bound: only connections, which any host can open, need a limit.
             connections: Arc::new(Semaphore::new(MAX_WAITING_CONNECTIONS)),
@@ -44,6 +48,12 @@ impl Peer {
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// Returns the current configuration. After the peer has been removed, returns its last one.
+    #[must_use]
+    pub fn config(&self) -> PeerConfig {
+        lock(&self.config).clone()
     }
 
     /// Returns the current status.
@@ -77,6 +87,12 @@ impl Peer {
     /// Ends the session with Cease/Administrative Reset and starts it again at once. `text` is sent to the peer (RFC 9003).
     pub fn reset(&self, text: impl Into<String>) {
         self.send(Command::Reset(Shutdown::reset(text)));
+    }
+
+    /// Replaces the configuration.
+    pub(super) fn update(&self, config: PeerConfig) {
+        lock(&self.config).clone_from(&config);
+        self.send(Command::Update(Box::new(config)));
     }
 
     pub(super) fn stop(&self, why: Shutdown, reason: RemovalReason) {

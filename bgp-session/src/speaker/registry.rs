@@ -152,7 +152,7 @@ impl Registry {
             return Err(error.into());
         }
         // Under the lock, updates reach the task in the order in which they are stored.
-        peer.send(Command::Update(Box::new(config)));
+        peer.update(config);
         state.limit_ttl();
         Ok(change)
     }
@@ -270,7 +270,7 @@ impl Registry {
         state.tasks_started += 1;
         let entry = PeerEntry {
             task: state.tasks_started,
-            peer: Peer::new(address, commands, status),
+            peer: Peer::new(config.clone(), commands, status),
             config,
             prefix,
         };

@@ -6,7 +6,7 @@ use bgp_session::{
     AddPeerError, ConfigError, LocalConfig, PeerConfig, PeerSetting, Refusal, RemoteAs, Route,
     Shutdown, SpawnError, Speaker, SpeakerBuilder, SpeakerShutDown,
 };
-use bgp_wire::{Asn, PathId};
+use bgp_wire::{Asn, HoldTime, PathId};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{NODE, ROUTER, address, dialled, listening, passive, router_and_node, within};
@@ -156,6 +156,10 @@ async fn calls_from_outside_of_a_runtime_return_errors() {
         let update = node.update_peer(passive(NODE).with_description("new"));
         update.unwrap().apply().unwrap();
     });
+    assert_eq!(
+        node.peer(address(NODE)).unwrap().config().description(),
+        "new"
+    );
 }
 
 #[tokio::test]
@@ -179,4 +183,21 @@ async fn changes_to_the_table_after_shutdown_return_errors() {
     node.restored();
     node.drain(true);
     within(node.flush()).await;
+}
+
+#[tokio::test]
+async fn handle_returns_current_configuration_of_peer() {
+    let node = builder().spawn().await.unwrap();
+    let config = passive(ROUTER);
+    let peer = node.add_peer(config.clone()).unwrap();
+    assert_eq!(peer.config(), config);
+    let new = config.with_hold_time(HoldTime::new(30).unwrap());
+    let update = node.update_peer(new.clone()).unwrap();
+    assert_ne!(peer.config(), new, "the update has not been applied");
+    let change = update.apply().unwrap();
+    assert_eq!(change.settings(), [PeerSetting::HoldTime]);
+    assert_eq!(peer.config(), new);
+    assert_eq!(node.peer(address(ROUTER)).unwrap().config(), new);
+    within(node.remove_peer(address(ROUTER))).await;
+    assert_eq!(peer.config(), new);
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use tokio::runtime::Handle;
 
-use super::super::command::Command;
 use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::AddPeerError;
 use super::super::event::{Refusal, RemovalReason};
@@ -84,8 +83,7 @@ impl Registry {
         let mut addresses = Vec::new();
         for (address, entry) in present {
             entry.config = template.clone().with_passive(true).with_address(*address);
-            let config = Box::new(entry.config.clone());
-            entry.peer.send(Command::Update(config));
+            entry.peer.update(entry.config.clone());
             addresses.push(*address);
         }
         for address in addresses {
