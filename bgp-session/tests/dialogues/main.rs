@@ -9,6 +9,7 @@
 mod capabilities;
 mod families;
 mod old_peers;
+mod opens;
 mod restart;
 mod script;
 mod session;
