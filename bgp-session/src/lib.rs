@@ -19,6 +19,11 @@
 //! ```
 //!
 //! [`fsm`] is the state machine of RFC 4271 as a pure table.
+//!
+//! # Errors and panics
+//!
+//! Impossible values are errors: [`PeerConfig::validate`] finds them, and every entrance calls it. A function that can panic
+//! has a section `# Panics`. Every async function has a section `# Cancel safety`.
 
 mod adj_rib_in;
 mod backoff;

@@ -193,7 +193,11 @@ impl Speaker {
 
     /// Removes a peer and ends its session with Cease/Peer De-configured. Returns `false` if no peer has this address.
     ///
-    /// Completes after the peer's last events have been sent. The peer is removed even if the future is dropped earlier.
+    /// Completes after the peer's last events have been sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll removes the peer. Dropping the future afterwards only ends the wait.
     pub async fn remove_peer(&self, address: IpAddr) -> bool {
         // All state changes before the first await, so that a dropped future leaves no half-removed peer.
         let removed = self.registry.remove_peer(address);
@@ -228,6 +232,10 @@ impl Speaker {
 
     /// No longer accepts dynamic peers from this prefix, and removes the present ones like [`Speaker::remove_peer`]. Returns
     /// `false` if the prefix is unknown.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll removes the prefix and its peers. Dropping the future afterwards only ends the wait.
     pub async fn remove_dynamic_peers(&self, prefix: IpNet) -> bool {
         let removed = self.registry.remove_dynamic_peers(prefix);
         for peer in removed.iter().flatten() {
@@ -339,6 +347,10 @@ impl Speaker {
     /// Waits until the kernel of every Established peer has acknowledged all earlier announcements and withdrawals.
     ///
     /// Does not wait for a peer whose session is not up or goes down meanwhile: its next session gets the whole table.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future only ends the wait. The routes are sent in any case.
     pub async fn flush(&self) {
         // One version for all peers: changes during the wait do not prolong it. Waiting for one peer after the other costs
         // no time, because the others are sent their routes meanwhile.
@@ -411,7 +423,16 @@ impl Speaker {
 
     /// Ends every session with the reason `why` and stops the speaker.
     ///
-    /// Waits up to two seconds for the peers to read the reason. The sessions end even if the future is dropped earlier.
+    /// Waits up to two seconds for the peers to read the reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll ends the sessions, and nothing can be added or announced afterwards. Dropping the future then only ends
+    /// the wait.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled outside of a tokio runtime.
     pub async fn shutdown(&self, why: Shutdown) {
         self.registry.close(&why);
         // `wait` needs a closed tracker, which still accepts the tasks of connections that linger.

@@ -104,6 +104,10 @@ impl SpeakerBuilder {
     /// # Errors
     ///
     /// An address cannot be bound, our AS number is 0, or the capacity for events is out of range.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future completes at its first poll. Dropping it earlier binds nothing.
     pub async fn spawn(self) -> Result<Speaker, SpawnError> {
         self.local.validate().map_err(SpawnError::Config)?;
         // A broadcast channel without room panics, and so does one that is too large for the address space.

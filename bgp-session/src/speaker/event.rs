@@ -169,6 +169,10 @@ impl Events {
     /// Returns the next event, or `None` after the speaker has ended.
     ///
     /// A slow receiver loses the oldest events instead of blocking a session; [`Events::missed`] counts them.
+    ///
+    /// # Cancel safety
+    ///
+    /// No event is lost if the future is dropped: the next call returns it.
     pub async fn next(&mut self) -> Option<SpeakerEvent> {
         loop {
             match self.receiver.recv().await {

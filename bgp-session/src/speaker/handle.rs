@@ -64,6 +64,10 @@ impl Peer {
 
     /// Waits for a status that `wanted` accepts and returns it, beginning with the current one. Returns `None` if the peer is
     /// removed first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect. A status that passes between two calls is not seen by either.
     pub async fn wait_for(&self, wanted: impl FnMut(&PeerStatus) -> bool) -> Option<PeerStatus> {
         let mut status = self.status.clone();
         status
