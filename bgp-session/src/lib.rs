@@ -25,6 +25,9 @@
 //! Impossible values are errors: [`PeerConfig::validate`] finds them, and every entrance calls it. A function that can panic
 //! has a section `# Panics`. Every async function has a section `# Cancel safety`.
 
+// docs.rs shows the feature that each item needs. The attribute is unstable, and docs.rs builds with nightly Rust.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod adj_rib_in;
 mod backoff;
 mod collision;
@@ -46,6 +49,9 @@ mod session;
 mod speaker;
 mod stats;
 mod timer;
+
+/// The crates whose types are part of this API. A program that uses them from here needs no versions of its own.
+pub use {bgp_wire, bytes, ipnet};
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
