@@ -43,7 +43,7 @@ impl MessageCounts {
     }
 }
 
-/// The counters of one session since it was created. No counter is ever reset.
+/// The counters of one session since it was created. No counter is reset, except `connect_retries`.
 ///
 /// ```
 /// use bgp_session::{FamilyCounts, MessageCounts, Statistics};
