@@ -118,7 +118,7 @@ pub use nlri::{
     EthernetSegmentIdentifier, EvpnRoute, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch,
     FlowSpecMatches, FlowSpecOperator, Label, LabeledPrefix, Labels, Nlri,
     ParseEthernetSegmentIdentifierError, ParseNlriError, PathId, Prefixes, RouteTargetPrefix,
-    Routes, UnicastPrefix, VpnPrefix,
+    Routes, UnicastPrefix, VpnPrefix, is_bogus_prefix,
 };
 pub use reason::Reason;
 pub use route_distinguisher::{ParseRouteDistinguisherError, RouteDistinguisher};

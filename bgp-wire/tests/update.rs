@@ -403,3 +403,82 @@ fn unusable_route_withdraws_but_never_resets() {
     let martian = format!("{reach} {ORIGIN} {AS_PATH} 400304 00000000");
     assert_eq!(outcome(&martian, "", PeerKind::External), Clean);
 }
+
+#[test]
+fn bogus_prefixes_are_ignored_and_the_others_announced() {
+    // RFC 4271 section 6.3. The default route and 240.0.0.0/4 are no bogus prefixes.
+    let ipv4 = "04e0 087f 207f000001 04f0 00 20ffffffff 180a0001";
+    let kept = ["240.0.0.0/4", "0.0.0.0/0", "10.0.1.0/24"];
+    let loopback = "80 00000000 00000000 00000000 00000001";
+    let unspecified = "80 00000000 00000000 00000000 00000000";
+    let ipv6 = format!("08ff 0afe80 {loopback} {unspecified} 00 2020010db8");
+    let kept_ipv6 = ["::/0", "2001:db8::/32"];
+    let next_hop = "20010db8009900000000000000000002";
+    let reach = |afi: u8, safi: u8, next_hop: &str, nlri: &str| {
+        let value = format!(
+            "00{afi:02x} {safi:02x} {:02x} {next_hop} 00 {nlri}",
+            hex(next_hop).len()
+        );
+        format!("800e {:02x} {value} {ORIGIN} {AS_PATH}", hex(&value).len())
+    };
+    for (attributes, nlri, families, expected) in [
+        (GOOD.to_owned(), ipv4, [Family::IPV4_UNICAST], &kept[..]),
+        (
+            reach(1, 1, "0a630102", ipv4),
+            "",
+            [Family::IPV4_UNICAST],
+            &kept,
+        ),
+        (
+            reach(1, 2, "0a630102", ipv4),
+            "",
+            [Family::IPV4_MULTICAST],
+            &kept,
+        ),
+        (
+            reach(2, 1, next_hop, &ipv6),
+            "",
+            [Family::IPV6_UNICAST],
+            &kept_ipv6,
+        ),
+        (
+            reach(2, 2, next_hop, &ipv6),
+            "",
+            [Family::IPV6_MULTICAST],
+            &kept_ipv6,
+        ),
+    ] {
+        let (attributes, nlri) = (hex(&attributes), hex(nlri));
+        let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+        let body = [&[0, 0], &length[..], &attributes, &nlri].concat();
+        let frame = frame(message(2, &body));
+        let context = Context::new(PeerKind::External).with_families(families);
+        let checked = update(&frame, &context).check().unwrap();
+        assert_eq!(checked.fault(), None, "{families:?}");
+        let routes: Vec<_> = checked
+            .announced_routes()
+            .map(|route| route.to_string())
+            .collect();
+        assert_eq!(routes, expected, "{families:?}");
+        assert_eq!(checked.withdrawn_routes().count(), 0);
+        // The iterators of unicast prefixes skip the same ones, by `next` and by `fold`.
+        let mut unicast = expected.to_vec();
+        unicast.retain(|_| matches!(families, [Family::IPV4_UNICAST | Family::IPV6_UNICAST]));
+        let mut announced = Vec::new();
+        checked
+            .announced()
+            .for_each(|nlri| announced.push(nlri.to_string()));
+        assert_eq!(announced, unicast);
+        let mut one_by_one = checked.announced();
+        let first = one_by_one.next().map(|nlri| nlri.to_string());
+        assert_eq!(first.as_deref(), unicast.first().copied());
+        assert_eq!(checked.announced().count(), unicast.len());
+        let with_next_hops = checked.announced_with_next_hops();
+        assert_eq!(
+            with_next_hops
+                .map(|(_, nlri)| nlri.to_string())
+                .collect::<Vec<_>>(),
+            unicast
+        );
+    }
+}

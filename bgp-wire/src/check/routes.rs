@@ -8,21 +8,24 @@ use super::Checked;
 use crate::attribute::MpPrefixes;
 use crate::family::Family;
 use crate::next_hop::NextHop;
-use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
+use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes, is_bogus_prefix};
 
 impl<'a> Checked<'a> {
-    /// Returns the announced unicast prefixes. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones. Empty after treat-as-withdraw.
     #[must_use]
     #[inline(always)]
     pub fn announced(&self) -> UnicastRoutes<'a> {
         if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
-            UnicastRoutes::of(self.reachable())
+            UnicastRoutes {
+                skips_bogus: self.has_bogus(),
+                ..UnicastRoutes::of(self.reachable())
+            }
         }
     }
 
-    /// Returns the announced unicast prefixes, each with its next hop. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones, each with its next hop. Empty after treat-as-withdraw.
     // An IPv4 prefix may be in either field: in MP_REACH_NLRI its next hop can be an IPv6 address (RFC 8950).
     pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
         let UnicastSection {
@@ -37,7 +40,9 @@ impl<'a> Checked<'a> {
         let of_reach = self.mp_reach().and_then(|reach| reach.next_hop_value());
         let ipv4 = ipv4.map(move |nlri| (of_ipv4.unwrap_or(NextHop::Absent), nlri.widen()));
         let others = multiprotocol.map(move |nlri| (of_reach.unwrap_or(NextHop::Absent), nlri));
+        let skips_bogus = self.has_bogus();
         ipv4.chain(others)
+            .filter(move |(_, nlri)| !skips_bogus || !is_bogus_prefix(nlri.prefix))
     }
 
     /// Returns the withdrawn unicast prefixes. After treat-as-withdraw the announced ones follow.
@@ -71,7 +76,7 @@ impl<'a> Checked<'a> {
 
     /// Returns the prefixes of an IPv4 field, or none if IPv4 unicast was not negotiated.
     #[inline]
-    fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
+    pub(super) fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
         // RFC 4760 section 8: the fields outside of the multiprotocol attributes also require the negotiated family.
         let context = self.update.context();
         if context.families.contains(Family::IPV4_UNICAST) {
@@ -81,10 +86,14 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Returns the announced routes of all families. Empty after treat-as-withdraw.
+    /// Returns the announced routes of all families, without those to bogus prefixes. Empty after treat-as-withdraw.
     pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let reachable = (!self.treats_as_withdraw()).then(|| self.reachable_routes());
-        reachable.into_iter().flatten()
+        let skips_bogus = self.has_bogus();
+        reachable
+            .into_iter()
+            .flatten()
+            .filter(move |route| !skips_bogus || !route.is_bogus())
     }
 
     /// Returns the withdrawn routes of all families. After treat-as-withdraw the announced ones follow.
@@ -97,7 +106,7 @@ impl<'a> Checked<'a> {
     }
 
     /// Returns the routes in the NLRI field and in MP_REACH_NLRI.
-    fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+    pub(super) fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let multiprotocol = self.mp_reach().map(|reach| reach.routes());
         self.ipv4_routes(self.update.nlri_octets(), false)
             .chain(multiprotocol.into_iter().flatten())
@@ -139,6 +148,8 @@ pub struct UnicastRoutes<'a> {
     first: UnicastSection<'a>,
     /// The announced prefixes, after treat-as-withdraw.
     second: Option<UnicastSection<'a>>,
+    /// `true` if bogus prefixes are skipped. `false` if there are none, which is faster.
+    skips_bogus: bool,
 }
 
 /// The announced or the withdrawn prefixes of a message.
@@ -167,6 +178,7 @@ impl<'a> UnicastRoutes<'a> {
         Self {
             first,
             second: None,
+            skips_bogus: false,
         }
     }
 
@@ -176,7 +188,37 @@ impl<'a> UnicastRoutes<'a> {
         Self {
             first,
             second: Some(second),
+            skips_bogus: false,
         }
+    }
+
+    /// Returns the next prefix, bogus or not.
+    #[inline(always)]
+    fn next_of_all(&mut self) -> Option<Nlri<IpNet>> {
+        self.first.next().or_else(|| self.second.as_mut()?.next())
+    }
+
+    /// Returns the next prefix that is not bogus.
+    // Not inlined, because few messages have bogus prefixes.
+    #[cold]
+    fn next_routable(&mut self) -> Option<Nlri<IpNet>> {
+        loop {
+            let nlri = self.next_of_all()?;
+            if !is_bogus_prefix(nlri.prefix) {
+                return Some(nlri);
+            }
+        }
+    }
+
+    /// Does `fold` for a message with bogus prefixes.
+    #[cold]
+    #[inline(never)]
+    fn fold_routable<B>(mut self, start: B, mut step: impl FnMut(B, Nlri<IpNet>) -> B) -> B {
+        let mut all = start;
+        while let Some(nlri) = self.next_routable() {
+            all = step(all, nlri);
+        }
+        all
     }
 }
 
@@ -195,13 +237,19 @@ impl Iterator for UnicastRoutes<'_> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
-        self.first.next().or_else(|| self.second.as_mut()?.next())
+        if self.skips_bogus {
+            return self.next_routable();
+        }
+        self.next_of_all()
     }
 
     // `next` asks each source for every prefix; here the two usual sources have a loop each. The second section is
     // rare.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
+        if self.skips_bogus {
+            return self.fold_routable(start, step);
+        }
         let ipv4 = self.first.ipv4;
         let mut all = ipv4.fold(start, |all, nlri| step(all, nlri.widen()));
         all = self.first.multiprotocol.fold(all, &mut step);
