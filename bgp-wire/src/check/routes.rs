@@ -8,24 +8,21 @@ use super::Checked;
 use crate::attribute::MpPrefixes;
 use crate::family::Family;
 use crate::next_hop::NextHop;
-use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes, is_bogus_prefix};
+use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
 
 impl<'a> Checked<'a> {
-    /// Returns the announced unicast prefixes without bogus ones. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones. Empty if they count as withdrawn.
     #[must_use]
     #[inline(always)]
     pub fn announced(&self) -> UnicastRoutes<'a> {
         if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
-            UnicastRoutes {
-                skips_bogus: self.has_bogus(),
-                ..UnicastRoutes::of(self.reachable())
-            }
+            UnicastRoutes::of(self.announced_section())
         }
     }
 
-    /// Returns the announced unicast prefixes without bogus ones, each with its next hop. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones, each with its next hop. Empty if they count as withdrawn.
     // An IPv4 prefix may be in either field: in MP_REACH_NLRI its next hop can be an IPv6 address (RFC 8950).
     pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
         let UnicastSection {
@@ -34,18 +31,16 @@ impl<'a> Checked<'a> {
         } = if self.treats_as_withdraw() {
             UnicastSection::default()
         } else {
-            self.reachable()
+            self.announced_section()
         };
         let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
         let of_reach = self.mp_reach().and_then(|reach| reach.next_hop_value());
         let ipv4 = ipv4.map(move |nlri| (of_ipv4.unwrap_or(NextHop::Absent), nlri.widen()));
         let others = multiprotocol.map(move |nlri| (of_reach.unwrap_or(NextHop::Absent), nlri));
-        let skips_bogus = self.has_bogus();
         ipv4.chain(others)
-            .filter(move |(_, nlri)| !skips_bogus || !is_bogus_prefix(nlri.prefix))
     }
 
-    /// Returns the withdrawn unicast prefixes. After treat-as-withdraw the announced ones follow.
+    /// Returns the withdrawn unicast prefixes. Announced ones that count as withdrawn follow.
     #[must_use]
     #[inline(always)]
     pub fn withdrawn(&self) -> UnicastRoutes<'a> {
@@ -60,6 +55,20 @@ impl<'a> Checked<'a> {
             UnicastRoutes::of_both(unreachable, self.reachable())
         } else {
             UnicastRoutes::of(unreachable)
+        }
+    }
+
+    /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI without bogus ones.
+    #[inline(always)]
+    fn announced_section(&self) -> UnicastSection<'a> {
+        let UnicastSection {
+            ipv4,
+            multiprotocol,
+        } = self.reachable();
+        let skip = self.has_bogus();
+        UnicastSection {
+            ipv4: ipv4.skipping_bogus(skip),
+            multiprotocol: multiprotocol.skipping_bogus(skip),
         }
     }
 
@@ -86,7 +95,7 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Returns the announced routes of all families, without those to bogus prefixes. Empty after treat-as-withdraw.
+    /// Returns the announced routes of all families, without those to bogus prefixes. Empty if they count as withdrawn.
     pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let reachable = (!self.treats_as_withdraw()).then(|| self.reachable_routes());
         let skips_bogus = self.has_bogus();
@@ -96,13 +105,24 @@ impl<'a> Checked<'a> {
             .filter(move |route| !skips_bogus || !route.is_bogus())
     }
 
-    /// Returns the withdrawn routes of all families. After treat-as-withdraw the announced ones follow.
+    /// Returns the withdrawn routes of all families. Announced ones that count as withdrawn follow.
     pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
         let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
         let reachable = self.treats_as_withdraw().then(|| self.reachable_routes());
         ipv4.chain(multiprotocol.into_iter().flatten())
             .chain(reachable.into_iter().flatten())
+    }
+
+    /// Returns the announced routes that [`Checked::announced_routes`] omits: all of them if they count as withdrawn, otherwise
+    /// those to bogus prefixes.
+    pub fn rejected_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+        let rejects_all = self.treats_as_withdraw();
+        let routes = (rejects_all || self.has_bogus()).then(|| self.reachable_routes());
+        routes
+            .into_iter()
+            .flatten()
+            .filter(move |route| rejects_all || route.is_bogus())
     }
 
     /// Returns the routes in the NLRI field and in MP_REACH_NLRI.
@@ -148,8 +168,6 @@ pub struct UnicastRoutes<'a> {
     first: UnicastSection<'a>,
     /// The announced prefixes, after treat-as-withdraw.
     second: Option<UnicastSection<'a>>,
-    /// `true` if bogus prefixes are skipped. `false` if there are none, which is faster.
-    skips_bogus: bool,
 }
 
 /// The announced or the withdrawn prefixes of a message.
@@ -178,7 +196,6 @@ impl<'a> UnicastRoutes<'a> {
         Self {
             first,
             second: None,
-            skips_bogus: false,
         }
     }
 
@@ -188,37 +205,7 @@ impl<'a> UnicastRoutes<'a> {
         Self {
             first,
             second: Some(second),
-            skips_bogus: false,
         }
-    }
-
-    /// Returns the next prefix, bogus or not.
-    #[inline(always)]
-    fn next_of_all(&mut self) -> Option<Nlri<IpNet>> {
-        self.first.next().or_else(|| self.second.as_mut()?.next())
-    }
-
-    /// Returns the next prefix that is not bogus.
-    // Not inlined, because few messages have bogus prefixes.
-    #[cold]
-    fn next_routable(&mut self) -> Option<Nlri<IpNet>> {
-        loop {
-            let nlri = self.next_of_all()?;
-            if !is_bogus_prefix(nlri.prefix) {
-                return Some(nlri);
-            }
-        }
-    }
-
-    /// Does `fold` for a message with bogus prefixes.
-    #[cold]
-    #[inline(never)]
-    fn fold_routable<B>(mut self, start: B, mut step: impl FnMut(B, Nlri<IpNet>) -> B) -> B {
-        let mut all = start;
-        while let Some(nlri) = self.next_routable() {
-            all = step(all, nlri);
-        }
-        all
     }
 }
 
@@ -237,19 +224,13 @@ impl Iterator for UnicastRoutes<'_> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
-        if self.skips_bogus {
-            return self.next_routable();
-        }
-        self.next_of_all()
+        self.first.next().or_else(|| self.second.as_mut()?.next())
     }
 
     // `next` asks each source for every prefix; here the two usual sources have a loop each. The second section is
     // rare.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
-        if self.skips_bogus {
-            return self.fold_routable(start, step);
-        }
         let ipv4 = self.first.ipv4;
         let mut all = ipv4.fold(start, |all, nlri| step(all, nlri.widen()));
         all = self.first.multiprotocol.fold(all, &mut step);

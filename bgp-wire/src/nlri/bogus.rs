@@ -41,32 +41,17 @@ pub(super) fn is_bogus_ipv6(prefix: Ipv6Net) -> bool {
         || (length == 128 && (address.is_loopback() || address.is_unspecified()))
 }
 
-/// The first octets with which a bogus IPv4 prefix may begin.
-pub(super) static IPV4_SUSPECTS: [bool; 256] = suspects(&[(127, 127), (224, 239), (255, 255)]);
+/// Returns `true` if a bogus IPv4 prefix may begin with this octet.
+#[inline(always)]
+pub(super) const fn is_suspect_ipv4(first: u8) -> bool {
+    first >= 224 || first == 127
+}
 
-/// The first octets with which a bogus IPv6 prefix may begin.
-pub(super) static IPV6_SUSPECTS: [bool; 256] = suspects(&[(0, 0), (0xfe, 0xff)]);
-
-/// Returns a table that is `true` for the octets in these ranges.
-#[expect(
-    clippy::as_conversions,
-    clippy::indexing_slicing,
-    reason = "evaluated at compile time"
-)]
-const fn suspects(mut ranges: &[(u8, u8)]) -> [bool; 256] {
-    let mut table = [false; 256];
-    while let [(first, last), rest @ ..] = ranges {
-        let mut octet = *first;
-        loop {
-            table[octet as usize] = true;
-            if octet == *last {
-                break;
-            }
-            octet += 1;
-        }
-        ranges = rest;
-    }
-    table
+/// Returns `true` if a bogus IPv6 prefix may begin with this octet.
+#[inline(always)]
+pub(super) const fn is_suspect_ipv6(first: u8) -> bool {
+    // 0xfe, 0xff and 0 with one comparison.
+    first.wrapping_add(2) < 3
 }
 
 #[cfg(test)]
@@ -125,12 +110,12 @@ mod tests {
     fn first_octet_of_every_bogus_prefix_is_a_suspect() {
         for text in BOGUS {
             let suspect = match text.parse().unwrap() {
-                IpNet::V4(prefix) => IPV4_SUSPECTS[usize::from(prefix.addr().octets()[0])],
-                IpNet::V6(prefix) => IPV6_SUSPECTS[usize::from(prefix.addr().octets()[0])],
+                IpNet::V4(prefix) => is_suspect_ipv4(prefix.addr().octets()[0]),
+                IpNet::V6(prefix) => is_suspect_ipv6(prefix.addr().octets()[0]),
             };
             assert!(suspect, "{text}");
         }
         // A check of every prefix that a suspect octet begins is slow: ordinary ones must not be suspects.
-        assert!(!IPV4_SUSPECTS[10] && !IPV4_SUSPECTS[192] && !IPV6_SUSPECTS[0x20]);
+        assert!(!is_suspect_ipv4(10) && !is_suspect_ipv4(192) && !is_suspect_ipv6(0x20));
     }
 }

@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::NlriFormat;
-use super::bogus::{IPV4_SUSPECTS, IPV6_SUSPECTS, is_bogus_ipv4, is_bogus_ipv6};
+use super::bogus::{is_bogus_ipv4, is_bogus_ipv6, is_suspect_ipv4, is_suspect_ipv6};
 use super::encode::{HasFamily, NlriValue};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
@@ -35,9 +35,9 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
     #[doc(hidden)]
     const FREQUENT: (RangeInclusive<u8>, usize);
 
-    /// The first octets with which a bogus prefix may begin.
+    /// Returns `true` if a bogus prefix may begin with this octet.
     #[doc(hidden)]
-    const SUSPECTS: &'static [bool; 256];
+    fn is_suspect(first: u8) -> bool;
 
     /// Returns `true` if the prefix is bogus (see [`is_bogus_prefix`](crate::is_bogus_prefix)).
     #[doc(hidden)]
@@ -65,7 +65,7 @@ mod private {
 }
 
 macro_rules! unicast_prefix {
-    ($prefix:ty, $integer:ty, $octets:literal, $masks:ident, $afi:expr, $usual:expr, $frequent:expr, $suspects:expr, $is_bogus:expr) => {
+    ($prefix:ty, $integer:ty, $octets:literal, $masks:ident, $afi:expr, $usual:expr, $frequent:expr, $is_suspect:expr, $is_bogus:expr) => {
         /// The network masks by prefix length, in network byte order.
         #[expect(
             clippy::as_conversions,
@@ -98,8 +98,13 @@ macro_rules! unicast_prefix {
 
             const FREQUENT: (RangeInclusive<u8>, usize) = $frequent;
 
-            const SUSPECTS: &'static [bool; 256] = &$suspects;
+            #[inline(always)]
+            fn is_suspect(first: u8) -> bool {
+                $is_suspect(first)
+            }
 
+            // Not inlined: it is called only for messages that have a bogus prefix.
+            #[inline(never)]
             fn is_bogus(self) -> bool {
                 $is_bogus(self)
             }
@@ -149,7 +154,7 @@ unicast_prefix!(
     // A /24 is the longest prefix that most networks accept.
     (17..=24, 3),
     (25..=32, 4),
-    IPV4_SUSPECTS,
+    is_suspect_ipv4,
     is_bogus_ipv4
 );
 unicast_prefix!(
@@ -161,7 +166,7 @@ unicast_prefix!(
     // A /48 is the longest, and a /32 the usual allocation of a network.
     (41..=48, 6),
     (25..=32, 4),
-    IPV6_SUSPECTS,
+    is_suspect_ipv6,
     is_bogus_ipv6
 );
 
