@@ -12,6 +12,7 @@ mod values;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub(crate) use owned::dedup;
 pub use routes::UnicastRoutes;
+pub use usable::Unusable;
 
 use ipnet::Ipv4Net;
 
@@ -29,8 +30,8 @@ use index::{Index, Seen, SurvivingAttributes};
 
 /// An UPDATE after the checks of RFC 7606.
 ///
-/// Discarded attributes are absent. After treat-as-withdraw [`Checked::withdrawn`] also returns the announced prefixes,
-/// so that an application cannot miss them. Apply withdrawn routes before announced ones.
+/// Discarded attributes are absent. After treat-as-withdraw, and if the routes are unusable, [`Checked::withdrawn`] also
+/// returns the announced prefixes, so that an application cannot miss them. Apply withdrawn routes before announced ones.
 ///
 /// Announcements of bogus prefixes are absent also (see [`is_bogus_prefix`](crate::is_bogus_prefix)).
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,8 @@ pub struct Checked<'a> {
     /// 1 if the message announces a bogus prefix, else 0.
     // A number for the same reason as the severity of a `StrongestFault`.
     bogus: u8,
+    /// The number of the reason for which the routes are unusable, or 0. The reason of bogus prefixes is not stored here.
+    unusable: u8,
 }
 
 /// The strongest fault of an UPDATE that the session survives.
@@ -109,6 +112,7 @@ impl<'a> Update<'a> {
             index: Index::EMPTY,
             strongest: StrongestFault::NONE,
             bogus: 0,
+            unusable: 0,
         });
         if let Ok(checked) = &mut result
             && let Err(error) = checked.check()
@@ -184,6 +188,7 @@ impl<'a> Checked<'a> {
         let mut unusual = context.first_as.is_some()
             || context.local_as.is_some()
             || context.local_address.is_some()
+            || context.router_id.is_some()
             || context.peer_role.is_some();
         let rules = fast_rules(context.peer_kind);
         let attributes = self.update.raw_attributes();
@@ -351,7 +356,8 @@ impl<'a> Checked<'a> {
         &self.update
     }
 
-    /// Returns the strongest fault that was treated, for logs and counters.
+    /// Returns the strongest fault that was treated, for logs and counters. Routes that are merely unusable are no fault (see
+    /// [`Checked::unusable`]).
     #[must_use]
     #[inline]
     pub fn fault(&self) -> Option<Fault> {
@@ -368,10 +374,10 @@ impl<'a> Checked<'a> {
         self.bogus != 0
     }
 
-    /// Returns `true` if the announced routes count as withdrawn.
+    /// Returns `true` if the announced routes count as withdrawn: after treat-as-withdraw, or because they are unusable.
     #[inline]
     fn treats_as_withdraw(&self) -> bool {
-        self.strongest.treatment() == Some(Treatment::Withdraw)
+        self.unusable != 0 || self.strongest.treatment() == Some(Treatment::Withdraw)
     }
 
     /// Returns the surviving attributes in the order of the message. Of duplicates the first survives.

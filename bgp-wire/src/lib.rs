@@ -87,7 +87,7 @@ pub use attribute::{
     RawAttribute, RawAttributeBuf, RawAttributes, Segment, SegmentBuf, Tlv, Treatment,
     TunnelEncapsulation, TunnelOptions,
 };
-pub use check::{Checked, Fault, UnicastRoutes};
+pub use check::{Checked, Fault, UnicastRoutes, Unusable};
 #[cfg(feature = "codec")]
 pub use codec::{FrameCodec, FrameError};
 pub use community::{Community, LargeCommunity, ParseCommunityError};

@@ -4,7 +4,7 @@
 
 mod common;
 
-use bgp_wire::{Context, Family, PeerKind, Reason, Treatment};
+use bgp_wire::{Context, Family, PeerKind, Reason, Treatment, Unusable};
 use common::{frame, hex, message, update};
 
 /// The outcome of checking an UPDATE.
@@ -353,13 +353,13 @@ fn section_longer_than_the_message_is_refused() {
 }
 
 #[test]
-fn unusable_route_withdraws_but_never_resets() {
+fn unusable_route_is_withdrawn_and_is_no_fault() {
     use Outcome::Clean;
     let context = Context::new(PeerKind::External)
         .with_local_as(bgp_wire::Asn::new(65000))
         .with_first_as(bgp_wire::Asn::new(65001))
         .with_local_address([10, 99, 0, 1].into());
-    let treatment = |withdrawn: &str, attributes: &str, nlri: &str| {
+    let verdict = |withdrawn: &str, attributes: &str, nlri: &str| {
         let (withdrawn, attributes) = (hex(withdrawn), hex(attributes));
         let length = |field: &[u8]| u16::try_from(field.len()).unwrap().to_be_bytes();
         let body = [
@@ -371,28 +371,33 @@ fn unusable_route_withdraws_but_never_resets() {
         ]
         .concat();
         let frame = frame(message(2, &body));
-        update(&frame, &context)
-            .check()
-            .unwrap()
-            .fault()
-            .map(|fault| fault.treatment)
+        let checked = update(&frame, &context).check().unwrap();
+        let treatment = checked.fault().map(|fault| fault.treatment);
+        let rejected = checked.rejected_routes().count();
+        assert_eq!(rejected, usize::from(!nlri.is_empty()), "{attributes:x?}");
+        assert_eq!(checked.withdrawn().count(), 1, "{attributes:x?}");
+        (treatment, checked.unusable())
     };
     // Our own AS in the path, a first AS that is not the peer's, our own address as next hop.
     let looped = "40010100 40020a 0202 0000fde9 0000fde8 400304 0a630102";
     let foreign = "40010100 400206 0201 0000fe63 400304 0a630102";
     let ours = "40010100 400206 0201 0000fde9 400304 0a630001";
-    for attributes in [looped, foreign, ours] {
+    for (attributes, expected) in [
+        (looped, (None, Some(Unusable::AsLoop))),
+        (foreign, (Some(Treatment::Withdraw), None)),
+        (ours, (None, Some(Unusable::OwnNextHop))),
+    ] {
+        assert_eq!(verdict("", attributes, PREFIX), expected, "{attributes}");
         assert_eq!(
-            treatment("", attributes, PREFIX),
-            Some(Treatment::Withdraw),
-            "{attributes}"
-        );
-        assert_eq!(
-            treatment(PREFIX, attributes, ""),
-            None,
+            verdict(PREFIX, attributes, ""),
+            (None, None),
             "nothing is announced: {attributes}"
         );
     }
+    // A malformed path that also has our AS is reported once, as malformed.
+    let both = "40010100 40020a 0202 0000fe63 0000fde8 400304 0a630102";
+    let malformed = (Some(Treatment::Withdraw), None);
+    assert_eq!(verdict("", both, PREFIX), malformed);
     // Without prefixes that use it, NEXT_HOP is ignored (RFC 4760 section 3), but its length still has to be right.
     let reach = "800e1c 00020110 20010db8009900000000000000000002 00 3020010db80101";
     let odd = format!("{reach} {ORIGIN} {AS_PATH} 400303 000000");
@@ -461,6 +466,12 @@ fn bogus_prefixes_are_ignored_and_the_others_announced() {
             .collect();
         assert_eq!(routes, expected, "{families:?}");
         assert_eq!(checked.withdrawn_routes().count(), 0);
+        assert_eq!(checked.unusable(), Some(Unusable::BogusPrefix));
+        let rejected = checked.rejected_routes().count();
+        assert_eq!(
+            rejected,
+            7 - expected.len() - usize::from(families[0].afi == bgp_wire::Afi::IPV6)
+        );
         // The iterators of unicast prefixes skip the same ones, by `next` and by `fold`.
         let mut unicast = expected.to_vec();
         unicast.retain(|_| matches!(families, [Family::IPV4_UNICAST | Family::IPV6_UNICAST]));
@@ -481,4 +492,35 @@ fn bogus_prefixes_are_ignored_and_the_others_announced() {
             unicast
         );
     }
+}
+
+#[test]
+fn route_that_a_reflector_returns_to_its_originator_is_unusable() {
+    // RFC 4456 section 8: our BGP Identifier as ORIGINATOR_ID.
+    let verdict = |peer, router_id: Option<[u8; 4]>| {
+        let attributes = hex("40010100 400200 400304 0a630102 40050400000064 800904 0a000001");
+        let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+        let body = [&[0, 0], &length[..], &attributes, &hex(PREFIX)].concat();
+        let frame = frame(message(2, &body));
+        let mut context = Context::new(peer);
+        if let Some([a, b, c, d]) = router_id {
+            context = context.with_router_id(bgp_wire::RouterId::new(a, b, c, d).unwrap());
+        }
+        let checked = update(&frame, &context).check().unwrap();
+        (
+            checked.unusable(),
+            checked.withdrawn().count(),
+            checked.announced().count(),
+        )
+    };
+    let ours = Some([10, 0, 0, 1]);
+    let unusable = Some(Unusable::OwnOriginatorId);
+    assert_eq!(verdict(PeerKind::Internal, ours), (unusable, 1, 0));
+    assert_eq!(
+        verdict(PeerKind::Internal, Some([10, 0, 0, 2])),
+        (None, 0, 1)
+    );
+    assert_eq!(verdict(PeerKind::Internal, None), (None, 0, 1));
+    // An external peer's ORIGINATOR_ID is discarded (RFC 7606 section 7.9).
+    assert_eq!(verdict(PeerKind::External, ours), (None, 0, 1));
 }

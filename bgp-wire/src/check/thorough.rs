@@ -18,12 +18,17 @@ pub(crate) fn assert_shortcuts_are_right(update: &Update<'_>) {
     assert_eq!(outcome(&quick), outcome(&thorough), "{update:?}");
 }
 
-/// Returns the visible result of a check: the index, the fault and the presence of bogus prefixes, or the error.
+/// Returns the visible result of a check: the index, the fault and the unusable routes, or the error.
 fn outcome(result: &Result<Checked<'_>, DecodeError>) -> String {
     match result {
         Ok(checked) => {
-            let Checked { index, bogus, .. } = checked;
-            format!("{index:?} {:?} {bogus}", checked.fault())
+            let Checked {
+                index,
+                bogus,
+                unusable,
+                ..
+            } = checked;
+            format!("{index:?} {:?} {bogus} {unusable}", checked.fault())
         }
         Err(error) => format!("{error:?}"),
     }
@@ -47,6 +52,7 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
         index: Index::EMPTY,
         strongest: StrongestFault::NONE,
         bogus: 0,
+        unusable: 0,
     };
     let mut seen = Seen::default();
     for item in update.raw_attributes() {
