@@ -109,8 +109,9 @@ pub use mac_address::{MacAddress, ParseMacAddressError};
 pub use message::{
     AddPathFamily, Capabilities, Capability, CapabilityBuf, CapabilityEntries, CapabilityEntry,
     ExtendedNextHop, FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE,
-    LongLivedRestartFamily, Message, MultipleLabelsFamily, Notification, NotificationBuf, Open,
-    OpenBuf, OutboundRouteFilter, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
+    LongLivedRestartFamily, Message, MultipleLabelsFamily, Notification, NotificationBuf,
+    NotificationData, Open, OpenBuf, OutboundRouteFilter, RouteFilters, RouteFiltersBuf,
+    RouteRefresh, Update,
 };
 pub use next_hop::NextHop;
 pub use nlri::{
