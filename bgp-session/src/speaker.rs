@@ -12,6 +12,7 @@ mod keys;
 mod link;
 mod listen;
 mod listeners;
+mod log;
 mod peer;
 mod registry;
 mod shared;
