@@ -55,7 +55,7 @@ pub use output::{
 };
 pub use peering::{FlushId, FlushOutcome, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
-pub use session::{NotEstablished, Session, Shutdown};
+pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, LastNotification, Peer,

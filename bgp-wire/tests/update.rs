@@ -312,6 +312,17 @@ fn end_of_rib_is_recognized_and_encoded() {
         "a withdrawal of ::/0"
     );
     assert_eq!(marker("0002080a 0000"), None);
+    // RFC 4760 section 8.
+    let ipv6_only = Context::new(PeerKind::External).with_families([Family::IPV6_UNICAST]);
+    let ipv4_only = Context::new(PeerKind::External).with_families([Family::IPV4_UNICAST]);
+    for (body, context) in [
+        ("00000000", ipv6_only),
+        ("00000006 800f03000201", ipv4_only),
+    ] {
+        let frame = frame(message(2, &hex(body)));
+        let checked = update(&frame, &context).check().unwrap();
+        assert_eq!(checked.end_of_rib(), None, "not negotiated");
+    }
     for family in [Family::IPV4_UNICAST, Family::IPV6_UNICAST] {
         let mut out = bytes::BytesMut::new();
         bgp_wire::encode_end_of_rib(family, &mut out);
@@ -409,88 +420,92 @@ fn unusable_route_is_withdrawn_and_is_no_fault() {
     assert_eq!(outcome(&martian, "", PeerKind::External), Clean);
 }
 
+/// Returns an UPDATE without withdrawn routes.
+fn announcing(attributes: &str, nlri: &str) -> bgp_wire::Frame {
+    let (attributes, nlri) = (hex(attributes), hex(nlri));
+    let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+    let body = [&[0, 0], &length[..], &attributes, &nlri].concat();
+    frame(message(2, &body))
+}
+
+/// Returns attributes with MP_REACH_NLRI.
+fn reach(afi: u8, safi: u8, next_hop: &str, nlri: &str) -> String {
+    let length = hex(next_hop).len();
+    let value = format!("00{afi:02x} {safi:02x} {length:02x} {next_hop} 00 {nlri}");
+    format!("800e {:02x} {value} {ORIGIN} {AS_PATH}", hex(&value).len())
+}
+
+/// Asserts that an UPDATE announces these unicast prefixes, whichever iterator is used.
+fn assert_announces(checked: &bgp_wire::Checked<'_>, expected: &[&str]) {
+    let mut folded = Vec::new();
+    checked
+        .announced()
+        .for_each(|nlri| folded.push(nlri.to_string()));
+    assert_eq!(folded, expected);
+    let mut rest = checked.announced();
+    for prefix in expected {
+        assert_eq!(rest.next().unwrap().to_string(), *prefix);
+    }
+    assert_eq!(rest.next(), None);
+    assert_eq!(checked.announced().count(), expected.len());
+    let with_next_hops: Vec<_> = checked
+        .announced_with_next_hops()
+        .map(|(_, nlri)| nlri.to_string())
+        .collect();
+    assert_eq!(with_next_hops, expected);
+}
+
 #[test]
 fn bogus_prefixes_are_ignored_and_the_others_announced() {
     // RFC 4271 section 6.3. The default route and 240.0.0.0/4 are no bogus prefixes.
     let ipv4 = "04e0 087f 207f000001 04f0 00 20ffffffff 180a0001";
     let kept = ["240.0.0.0/4", "0.0.0.0/0", "10.0.1.0/24"];
-    let loopback = "80 00000000 00000000 00000000 00000001";
-    let unspecified = "80 00000000 00000000 00000000 00000000";
-    let ipv6 = format!("08ff 0afe80 {loopback} {unspecified} 00 2020010db8");
+    let zeros = "00".repeat(15);
+    let ipv6 = format!("08ff 0afe80 80{zeros}01 80{zeros}00 00 2020010db8");
     let kept_ipv6 = ["::/0", "2001:db8::/32"];
     let next_hop = "20010db8009900000000000000000002";
-    let reach = |afi: u8, safi: u8, next_hop: &str, nlri: &str| {
-        let value = format!(
-            "00{afi:02x} {safi:02x} {:02x} {next_hop} 00 {nlri}",
-            hex(next_hop).len()
-        );
-        format!("800e {:02x} {value} {ORIGIN} {AS_PATH}", hex(&value).len())
-    };
-    for (attributes, nlri, families, expected) in [
-        (GOOD.to_owned(), ipv4, [Family::IPV4_UNICAST], &kept[..]),
+    for (attributes, nlri, family, expected) in [
+        (GOOD.to_owned(), ipv4, Family::IPV4_UNICAST, &kept[..]),
         (
             reach(1, 1, "0a630102", ipv4),
             "",
-            [Family::IPV4_UNICAST],
+            Family::IPV4_UNICAST,
             &kept,
         ),
         (
             reach(1, 2, "0a630102", ipv4),
             "",
-            [Family::IPV4_MULTICAST],
+            Family::IPV4_MULTICAST,
             &kept,
         ),
         (
             reach(2, 1, next_hop, &ipv6),
             "",
-            [Family::IPV6_UNICAST],
+            Family::IPV6_UNICAST,
             &kept_ipv6,
         ),
         (
             reach(2, 2, next_hop, &ipv6),
             "",
-            [Family::IPV6_MULTICAST],
+            Family::IPV6_MULTICAST,
             &kept_ipv6,
         ),
     ] {
-        let (attributes, nlri) = (hex(&attributes), hex(nlri));
-        let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
-        let body = [&[0, 0], &length[..], &attributes, &nlri].concat();
-        let frame = frame(message(2, &body));
-        let context = Context::new(PeerKind::External).with_families(families);
+        let frame = announcing(&attributes, nlri);
+        let context = Context::new(PeerKind::External).with_families([family]);
         let checked = update(&frame, &context).check().unwrap();
-        assert_eq!(checked.fault(), None, "{families:?}");
+        assert_eq!(checked.fault(), None, "{family}");
+        assert_eq!(checked.unusable(), Some(Unusable::BogusPrefix));
+        assert_eq!(checked.rejected_routes().count(), 4, "{family}");
+        assert_eq!(checked.withdrawn_routes().count(), 0);
         let routes: Vec<_> = checked
             .announced_routes()
             .map(|route| route.to_string())
             .collect();
-        assert_eq!(routes, expected, "{families:?}");
-        assert_eq!(checked.withdrawn_routes().count(), 0);
-        assert_eq!(checked.unusable(), Some(Unusable::BogusPrefix));
-        let rejected = checked.rejected_routes().count();
-        assert_eq!(
-            rejected,
-            7 - expected.len() - usize::from(families[0].afi == bgp_wire::Afi::IPV6)
-        );
-        // The iterators of unicast prefixes skip the same ones, by `next` and by `fold`.
-        let mut unicast = expected.to_vec();
-        unicast.retain(|_| matches!(families, [Family::IPV4_UNICAST | Family::IPV6_UNICAST]));
-        let mut announced = Vec::new();
-        checked
-            .announced()
-            .for_each(|nlri| announced.push(nlri.to_string()));
-        assert_eq!(announced, unicast);
-        let mut one_by_one = checked.announced();
-        let first = one_by_one.next().map(|nlri| nlri.to_string());
-        assert_eq!(first.as_deref(), unicast.first().copied());
-        assert_eq!(checked.announced().count(), unicast.len());
-        let with_next_hops = checked.announced_with_next_hops();
-        assert_eq!(
-            with_next_hops
-                .map(|(_, nlri)| nlri.to_string())
-                .collect::<Vec<_>>(),
-            unicast
-        );
+        assert_eq!(routes, expected, "{family}");
+        if matches!(family, Family::IPV4_UNICAST | Family::IPV6_UNICAST) {
+            assert_announces(&checked, expected);
+        }
     }
 }
 
