@@ -60,6 +60,7 @@ use outbox::Outbox;
 ///         Output::Transmit(connection, octets) => peering.handle_written(now, connection, octets.len()),
 ///         Output::Close(_) | Output::Event(_) => {}
 ///         Output::Wait(deadline) => break assert!(deadline.is_some(), "the wait for the peer's OPEN"),
+///         _ => {}
 ///     }
 /// }
 /// peering.close(&mut rib);
