@@ -45,7 +45,7 @@ mod timer;
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
     AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RestartConfig,
+    PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;

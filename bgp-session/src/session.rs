@@ -198,7 +198,8 @@ impl Session {
     /// Creates a session in Idle that does nothing until [`Session::start`]. `seed` determines its jitter.
     #[must_use]
     pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
-        let backoff = Backoff::new(config.idle_hold, config.idle_hold_maximum, seed);
+        let (first, maximum) = (config.retry.damping(), config.retry.maximum_damping());
+        let backoff = Backoff::new(first, maximum, seed);
         let limit = PrefixLimit::new(&config.maximum_prefixes);
         Self {
             local,
@@ -276,7 +277,7 @@ impl Session {
             self.limit = PrefixLimit::new(&config.maximum_prefixes);
         }
         self.backoff
-            .set_waits(config.idle_hold, config.idle_hold_maximum);
+            .set_waits(config.retry.damping(), config.retry.maximum_damping());
         self.config = config;
         if resets && enabled {
             self.start(now);

@@ -261,7 +261,7 @@ impl Session {
             "{timer:?} runs on a negotiated time"
         );
         let time = match timer {
-            Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
+            Timer::ConnectRetry => self.backoff.jitter(self.config.retry.connect_timeout()),
             Timer::Hold => match negotiated {
                 // RFC 4271 section 8.2.2 runs no timer here: a peer that loses power before its KEEPALIVE would block
                 // us forever.
