@@ -33,6 +33,7 @@ mod identity;
 mod negotiate;
 mod output;
 mod peering;
+mod retry;
 mod rib;
 mod routes;
 mod session;

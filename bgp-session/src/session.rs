@@ -2,6 +2,7 @@
 
 mod connection;
 mod connections;
+mod ending;
 mod inbound;
 mod limit;
 mod perform;
@@ -11,17 +12,17 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 #[cfg(feature = "tokio")]
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bgp_wire::{Family, FamilySet, NotificationBuf, Reason, RefreshSubtype, RouteRefresh};
 use bytes::{Bytes, BytesMut};
 
-use crate::backoff::Backoff;
 use crate::collision::Initiator;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::fsm::{Event, State};
 use crate::negotiate::{Negotiated, PeerRestart};
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
+use crate::retry::Retry;
 use crate::stats::Statistics;
 use crate::timer::{Timer, earlier};
 use connection::{Connection, EventDetails, TcpConnection};
@@ -108,7 +109,7 @@ pub struct Session {
     enabled: bool,
     /// `true` if we are in Idle only because the last connection failed; an incoming connection then ends the wait.
     accept_in_idle: bool,
-    backoff: Backoff,
+    retry: Retry,
     outputs: VecDeque<Output>,
     /// Number of sessions that were Established; the last [`SessionId`].
     sessions: u64,
@@ -198,8 +199,7 @@ impl Session {
     /// Creates a session in Idle that does nothing until [`Session::start`]. `seed` determines its jitter.
     #[must_use]
     pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
-        let (first, maximum) = (config.retry.damping(), config.retry.maximum_damping());
-        let backoff = Backoff::new(first, maximum, seed);
+        let retry = Retry::new(config.retry, seed);
         let limit = PrefixLimit::new(&config.maximum_prefixes);
         Self {
             local,
@@ -207,7 +207,7 @@ impl Session {
             connections: Connections::new(),
             enabled: false,
             accept_in_idle: false,
-            backoff,
+            retry,
             outputs: VecDeque::new(),
             sessions: 0,
             established: None,
@@ -233,7 +233,7 @@ impl Session {
     pub fn start(&mut self, now: Instant) {
         self.enabled = true;
         // DampPeerOscillations delays automatic starts only (RFC 4271 section 8.1.1).
-        self.backoff.reset();
+        self.retry.reset();
         self.connections.primary.timers.stop(Timer::IdleHold);
         self.step(
             now,
@@ -276,8 +276,7 @@ impl Session {
         if self.config.maximum_prefixes != config.maximum_prefixes && self.established.is_none() {
             self.limit = PrefixLimit::new(&config.maximum_prefixes);
         }
-        self.backoff
-            .set_waits(config.retry.damping(), config.retry.maximum_damping());
+        self.retry.set_policy(config.retry);
         self.config = config;
         if resets && enabled {
             self.start(now);
@@ -548,19 +547,11 @@ impl Session {
 
     /// Ends the Established session, or a failed attempt at one. `negotiated` is what the connection had negotiated.
     fn emit_down(&mut self, now: Instant, reason: DownReason, negotiated: Option<&Negotiated>) {
-        let Some((session, since)) = self.established.take() else {
+        let Some((session, _)) = self.established.take() else {
             return self.emit_failed(reason);
         };
         // The peer may support capabilities after a restart; offer them again.
         self.omit_capabilities = false;
-        // A session that ends soon may fail for the same reason each time: only a stable one resets the damping.
-        if now.saturating_duration_since(since) >= MIN_STABLE_TIME {
-            self.backoff.reset();
-        }
-        // The peer announces the same routes again: retrying fails until an operator raises the limit.
-        if is_prefix_limit_exceeded(&reason) {
-            self.backoff.use_maximum();
-        }
         self.statistics.count_down(&reason);
         let restart = negotiated.and_then(|negotiated| negotiated.restart.as_ref());
         let retained = match restart.filter(|restart| is_graceful(&reason, restart)) {
@@ -595,18 +586,6 @@ impl Session {
     }
 }
 
-/// Returns `true` if we ended the session because the peer exceeded its prefix limit.
-fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
-    let DownReason::Local(notification) = reason else {
-        return false;
-    };
-    // RFC 8538 section 3.1: a Hard Reset has the original code and subcode in its data.
-    let Reason { code, subcode } = Reason::MAXIMUM_PREFIXES_REACHED;
-    notification.reason == Reason::MAXIMUM_PREFIXES_REACHED
-        || (notification.reason == Reason::HARD_RESET
-            && notification.data.starts_with(&[code, subcode]))
-}
-
 /// Returns `true` if the peer's routes are kept, because it is expected to return (RFC 4724 section 4.2).
 ///
 /// After a NOTIFICATION they are kept only if both sides negotiated that, and it is no Hard Reset (RFC 8538 section 3).
@@ -619,6 +598,3 @@ fn is_graceful(reason: &DownReason, restart: &PeerRestart) -> bool {
         DownReason::Stopped(_) | DownReason::Restarting => false,
     }
 }
-
-/// Minimum duration of a session that resets the damping of earlier failures.
-const MIN_STABLE_TIME: Duration = Duration::from_secs(60);

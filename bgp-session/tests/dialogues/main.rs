@@ -10,5 +10,6 @@ mod capabilities;
 mod families;
 mod old_peers;
 mod restart;
+mod retry;
 mod script;
 mod session;

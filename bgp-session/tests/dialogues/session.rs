@@ -326,8 +326,9 @@ fn repeated_failures_lengthen_wait_to_maximum() {
     let mut waits = Vec::new();
     for _ in 0..10 {
         let dialled = a.expect_dial();
+        a.connected(dialled);
         let before = a.now;
-        a.closed(dialled);
+        a.receive(dialled, b"garbage".repeat(3));
         assert_eq!(a.session.state(), State::Idle);
         a.advance_to_deadline();
         waits.push(a.now - before);

@@ -1,0 +1,98 @@
+//! Dialogues about the wait before the next attempt: unreachable peers, damping, and peers that return.
+
+use std::time::Duration;
+
+use crate::script::{Script, SentMessage, config, keepalive, notification, open};
+use bgp_session::{ConnectionId, RetryPolicy, SessionEvent, Shutdown, State};
+use bgp_wire::{Family, NotificationBuf, Reason};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Returns a NOTIFICATION of a peer.
+fn notify(reason: Reason) -> Vec<u8> {
+    notification(&NotificationBuf {
+        reason,
+        data: Vec::new(),
+    })
+}
+
+/// Serves deadlines until the session dials. Returns the dial and the wait before it.
+fn wait_for_dial(a: &mut Script) -> (ConnectionId, Duration) {
+    let before = a.now;
+    loop {
+        if let Some(dialled) = a.try_dial() {
+            return (dialled, a.now - before);
+        }
+        a.advance_to_deadline();
+    }
+}
+
+/// Connects the next dial and lets the peer reject the OPEN. Returns the wait before that dial.
+fn rejected_attempt(a: &mut Script) -> Duration {
+    let (dialled, wait) = wait_for_dial(a);
+    a.connected(dialled);
+    a.receive(dialled, notify(Reason::BAD_PEER_AS));
+    assert_eq!(a.session.state(), State::Idle);
+    wait
+}
+
+/// Brings the next dial to Established with a hold time of 0. Returns the connection and the wait before that dial.
+fn establish_next(a: &mut Script) -> (ConnectionId, Duration) {
+    let (dialled, wait) = wait_for_dial(a);
+    a.connected(dialled);
+    a.receive(dialled, open(64512, 0));
+    a.receive(dialled, keepalive());
+    assert_eq!(a.session.state(), State::Established);
+    a.take_messages(dialled);
+    (dialled, wait)
+}
+
+#[test]
+fn refused_dials_are_retried_at_steady_pace() {
+    let mut a = Script::new(config());
+    a.start();
+    for attempt in 0..3600 {
+        let (dialled, wait) = wait_for_dial(&mut a);
+        let range = if attempt == 0 {
+            Duration::ZERO..=Duration::ZERO
+        } else {
+            SECOND..=SECOND * 3 / 2
+        };
+        assert!(range.contains(&wait), "attempt {attempt}: {wait:?}");
+        a.closed(dialled);
+        assert_eq!(a.session.state(), State::Idle);
+    }
+}
+
+#[test]
+fn unanswered_dials_are_replaced_at_steady_pace() {
+    let mut a = Script::new(config());
+    a.start();
+    let (mut last, _) = wait_for_dial(&mut a);
+    for _ in 0..1000 {
+        let (dialled, wait) = wait_for_dial(&mut a);
+        // The kernel repeats a SYN after 1 s: with the next dial, at most one SYN a second is sent.
+        let range = SECOND * 2..=SECOND * 11 / 4;
+        assert!(range.contains(&wait), "{wait:?}");
+        a.expect_close(last);
+        last = dialled;
+    }
+    assert_eq!(a.session.state(), State::Connect);
+}
+
+#[test]
+fn refused_dials_neither_lengthen_nor_forgive_damping() {
+    let mut a = Script::new(config());
+    a.start();
+    for _ in 0..4 {
+        rejected_attempt(&mut a);
+    }
+    for _ in 0..10 {
+        let (dialled, _) = wait_for_dial(&mut a);
+        a.closed(dialled);
+    }
+    rejected_attempt(&mut a);
+    // The fifth failure of a connection.
+    let (_, wait) = wait_for_dial(&mut a);
+    assert!((SECOND * 12..=SECOND * 16).contains(&wait), "{wait:?}");
+}
