@@ -62,11 +62,15 @@ impl Retry {
             Ending::NotConnected => self.steady_wait(),
             Ending::Failed => self.damping.next_wait(),
             Ending::SessionEnded { lasted } => {
-                // A session that ends soon may fail for the same reason each time.
-                if lasted >= MIN_STABLE_TIME {
+                // A session that ends soon may fail for the same reason each time. One that outlasts the wait before it
+                // costs less than that wait has saved.
+                let stable_time = self.policy.stable_time().max(self.damping.last_wait());
+                if lasted < stable_time {
+                    self.damping.next_wait()
+                } else {
                     self.damping.reset();
+                    self.jitter(self.policy.damping())
                 }
-                self.damping.next_wait()
             }
             Ending::Futile => {
                 self.damping.use_maximum();
@@ -95,9 +99,6 @@ impl Retry {
         self.jitter(self.policy.connect_interval())
     }
 }
-
-/// Minimum duration of a session that resets the damping of earlier failures.
-const MIN_STABLE_TIME: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -143,6 +144,23 @@ mod tests {
         }
         retry.reset();
         expect(&mut retry, Ending::Failed, seconds(1));
+    }
+
+    #[test]
+    fn session_that_outlasts_damping_is_forgiven() {
+        let mut retry = Retry::new(RetryPolicy::new(), 7);
+        let session = |lasted| Ending::SessionEnded {
+            lasted: seconds(lasted),
+        };
+        for full in [1, 2, 4, 8, 16] {
+            expect(&mut retry, session(9), seconds(full));
+        }
+        expect(&mut retry, session(15), seconds(32));
+        expect(&mut retry, session(32), seconds(1));
+        // It is no failure: the next one is the first.
+        expect(&mut retry, session(10), seconds(1));
+        expect(&mut retry, Ending::Failed, seconds(1));
+        expect(&mut retry, Ending::Failed, seconds(2));
     }
 
     #[test]

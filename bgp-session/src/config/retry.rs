@@ -27,6 +27,7 @@ pub struct RetryPolicy {
     connect_timeout: Duration,
     damping: Duration,
     maximum_damping: Duration,
+    stable_time: Duration,
 }
 
 /// The error of a time that is out of range.
@@ -65,7 +66,7 @@ impl RetryPolicy {
     /// Creates the default policy.
     ///
     /// - A connection that cannot be made is tried again after 1.5 s, and one without an answer after 2.75 s.
-    /// - Damping grows from 1 s to 120 s.
+    /// - Damping grows from 1 s to 120 s. A session of 10 s resets it if it lasts longer than the last wait.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -75,6 +76,7 @@ impl RetryPolicy {
             connect_timeout: Duration::from_millis(2750),
             damping: Duration::from_secs(1),
             maximum_damping: Duration::from_secs(120),
+            stable_time: Duration::from_secs(10),
         }
     }
 
@@ -116,6 +118,17 @@ impl RetryPolicy {
         Ok(self)
     }
 
+    /// Sets the minimum duration of a session that resets the damping. A shorter session counts as a failure, and so does
+    /// one that is shorter than the last wait. The default is 10 s.
+    ///
+    /// # Errors
+    ///
+    /// The time is more than a day.
+    pub fn with_stable_time(mut self, time: Duration) -> Result<Self, RetryPolicyError> {
+        self.stable_time = in_range("stable time", time, Duration::ZERO)?;
+        Ok(self)
+    }
+
     /// Returns the wait after a connection could not be made.
     #[must_use]
     pub const fn connect_interval(&self) -> Duration {
@@ -138,6 +151,12 @@ impl RetryPolicy {
     #[must_use]
     pub const fn maximum_damping(&self) -> Duration {
         self.maximum_damping
+    }
+
+    /// Returns the minimum duration of a session that resets the damping.
+    #[must_use]
+    pub const fn stable_time(&self) -> Duration {
+        self.stable_time
     }
 }
 
@@ -181,6 +200,7 @@ mod tests {
             policy.with_damping(milli(9), second(1)),
             policy.with_damping(second(2), second(1)),
             policy.with_damping(second(2), DAY + milli(1)),
+            policy.with_stable_time(DAY + milli(1)),
         ];
         for result in refused {
             assert!(result.is_err(), "{result:?}");
@@ -199,6 +219,7 @@ mod tests {
             .with_connect_interval(milli(10))
             .and_then(|policy| policy.with_connect_timeout(milli(100)))
             .and_then(|policy| policy.with_damping(milli(20), DAY))
+            .and_then(|policy| policy.with_stable_time(Duration::ZERO))
             .unwrap();
         assert_eq!(policy.connect_interval(), milli(10));
         assert_eq!(policy.connect_timeout(), milli(100));
@@ -206,5 +227,6 @@ mod tests {
             (policy.damping(), policy.maximum_damping()),
             (milli(20), DAY)
         );
+        assert_eq!(policy.stable_time(), Duration::ZERO);
     }
 }

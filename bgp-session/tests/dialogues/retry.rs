@@ -96,3 +96,62 @@ fn refused_dials_neither_lengthen_nor_forgive_damping() {
     let (_, wait) = wait_for_dial(&mut a);
     assert!((SECOND * 12..=SECOND * 16).contains(&wait), "{wait:?}");
 }
+
+/// Lets an Established session last for some time, and then the peer closes it.
+fn lose_session_after(a: &mut Script, time: Duration) {
+    let (connection, _) = establish_next(a);
+    a.advance(time);
+    a.closed(connection);
+}
+
+#[test]
+fn session_that_lasted_forgives_damping() {
+    let mut a = Script::new(config());
+    a.start();
+    for _ in 0..3 {
+        rejected_attempt(&mut a);
+    }
+    // The last damping was 4 s, but a session of less than 10 s is not stable.
+    lose_session_after(&mut a, SECOND * 9);
+    let wait = rejected_attempt(&mut a);
+    assert!((SECOND * 6..=SECOND * 8).contains(&wait), "{wait:?}");
+    // Now it was 16 s: the session must outlast it.
+    lose_session_after(&mut a, SECOND * 15);
+    let (dialled, wait) = wait_for_dial(&mut a);
+    assert!((SECOND * 24..=SECOND * 32).contains(&wait), "{wait:?}");
+    a.connected(dialled);
+    a.receive(dialled, open(64512, 0));
+    a.receive(dialled, keepalive());
+    a.advance(SECOND * 32);
+    a.closed(dialled);
+    let wait = rejected_attempt(&mut a);
+    assert!(wait <= SECOND, "{wait:?}");
+    // The end of a session that lasted is no failure itself.
+    let wait = rejected_attempt(&mut a);
+    assert!(wait <= SECOND, "{wait:?}");
+}
+
+#[test]
+fn sessions_that_last_25_seconds_are_never_damped() {
+    let mut a = Script::new(config());
+    a.start();
+    for restart in 0..100 {
+        let (connection, wait) = establish_next(&mut a);
+        assert!(wait <= SECOND, "restart {restart}: {wait:?}");
+        a.advance(SECOND * 25);
+        a.receive(connection, notify(Reason::PEER_DECONFIGURED));
+    }
+}
+
+#[test]
+fn stable_time_is_configurable() {
+    let policy = RetryPolicy::new().with_stable_time(SECOND * 2).unwrap();
+    let mut a = Script::new(config().with_retry(policy));
+    a.start();
+    for _ in 0..10 {
+        let (connection, wait) = establish_next(&mut a);
+        assert!(wait <= SECOND, "{wait:?}");
+        a.advance(SECOND * 2);
+        a.closed(connection);
+    }
+}
