@@ -107,7 +107,7 @@ pub struct Session {
     connections: Connections,
     /// `true` between [`Session::start`] and [`Session::stop`].
     enabled: bool,
-    /// `true` if we are in Idle only because the last connection failed; an incoming connection then ends the wait.
+    /// `true` if an incoming connection may end the wait in Idle: the last connection was lost or ended in good order.
     accept_in_idle: bool,
     retry: Retry,
     outputs: VecDeque<Output>,
@@ -374,8 +374,7 @@ impl Session {
             );
         }
         let slot = match self.connections.primary.state {
-            // After an error Idle holds off the peer also (DampPeerOscillations); after a failed connection it need
-            // not.
+            // After an error Idle holds off the peer also (DampPeerOscillations).
             State::Idle if !self.enabled || !self.accept_in_idle => return None,
             State::Active if self.config.passive && self.connections.primary.tcp.is_none() => {
                 Slot::Primary

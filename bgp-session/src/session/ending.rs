@@ -12,8 +12,7 @@ use crate::retry::Ending;
 impl Session {
     /// Records the reason for which the primary connection has ended and the session waits in Idle.
     pub(super) fn record_ending(&mut self, now: Instant, tcp: TcpConnection, reason: &DownReason) {
-        // Closed in silence: the peer may be restarting, and connects to us when it is up.
-        self.accept_in_idle = *reason == DownReason::Closed;
+        self.accept_in_idle = may_return(reason);
         let ending = self.ending(now, tcp, reason);
         self.retry.record(ending);
     }
@@ -22,7 +21,7 @@ impl Session {
         if !tcp.is_connected() {
             return Ending::NotConnected;
         }
-        // The peer announces the same routes again: retrying fails until an operator raises the limit.
+        // The same routes are announced again: retrying fails until an operator raises the limit.
         if is_prefix_limit_exceeded(reason) {
             return Ending::Futile;
         }
@@ -35,9 +34,31 @@ impl Session {
     }
 }
 
-/// Returns `true` if we ended the session because the peer exceeded its prefix limit.
+/// Returns `true` if the peer may connect before our wait is over: its connection was lost or ended in good order, so that
+/// it may be restarting. After an error the wait also holds off the peer (DampPeerOscillations).
+fn may_return(reason: &DownReason) -> bool {
+    match reason {
+        DownReason::Closed | DownReason::TimedOut => true,
+        // A Hard Reset is a Cease as well (RFC 8538 section 3).
+        DownReason::Remote(notification) => {
+            notification.reason.code == CEASE || is_hold_timer_expired(reason)
+        }
+        DownReason::Local(_) => is_hold_timer_expired(reason),
+        DownReason::Stopped(_) | DownReason::Restarting => false,
+    }
+}
+
+/// Returns `true` if one side has not heard the other in time, as happens when a link or a machine fails.
+fn is_hold_timer_expired(reason: &DownReason) -> bool {
+    let (DownReason::Local(notification) | DownReason::Remote(notification)) = reason else {
+        return false;
+    };
+    notification.reason == Reason::HOLD_TIMER_EXPIRED
+}
+
+/// Returns `true` if one side ended the session because the other exceeded its prefix limit.
 fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
-    let DownReason::Local(notification) = reason else {
+    let (DownReason::Local(notification) | DownReason::Remote(notification)) = reason else {
         return false;
     };
     // RFC 8538 section 3.1: a Hard Reset has the original code and subcode in its data.
@@ -46,3 +67,6 @@ fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
         || (notification.reason == Reason::HARD_RESET
             && notification.data.starts_with(&[code, subcode]))
 }
+
+/// The error code Cease (RFC 4486).
+const CEASE: u8 = Reason::HARD_RESET.code;

@@ -155,3 +155,56 @@ fn stable_time_is_configurable() {
         a.closed(connection);
     }
 }
+
+/// Lets the peer end an Established session with a NOTIFICATION.
+fn ended_by(octets: Vec<u8>) -> Script {
+    let mut a = Script::established(config());
+    let connection = a.connection();
+    a.receive(connection, octets);
+    assert_eq!(a.session.state(), State::Idle);
+    a
+}
+
+#[test]
+fn connection_of_peer_after_its_cease_is_accepted() {
+    for subcode in 1..=10 {
+        let cease = Reason { code: 6, subcode };
+        let mut a = ended_by(notify(cease));
+        let accepted = a.accept().expect("the peer may be restarting");
+        a.expect(accepted, SentMessage::Open);
+        a.receive(accepted, open(64512, 90));
+        a.receive(accepted, keepalive());
+        assert_eq!(a.session.state(), State::Established, "{cease}");
+    }
+}
+
+#[test]
+fn connection_of_peer_after_expired_hold_timer_is_accepted() {
+    let mut a = Script::established(config());
+    a.advance(SECOND * 90);
+    assert_eq!(a.session.state(), State::Idle);
+    assert!(a.accept().is_some());
+    let mut b = ended_by(notify(Reason::HOLD_TIMER_EXPIRED));
+    assert!(b.accept().is_some());
+}
+
+#[test]
+fn connection_of_peer_after_error_is_refused_during_wait() {
+    let mut a = ended_by(notify(Reason::MALFORMED_ATTRIBUTE_LIST));
+    assert_eq!(a.accept(), None);
+    wait_for_dial(&mut a);
+    assert!(a.accept().is_some(), "the wait is over");
+}
+
+#[test]
+fn received_prefix_limit_waits_maximum_at_once() {
+    let hard = NotificationBuf::maximum_prefixes(Family::IPV4_UNICAST, 3).into_hard_reset();
+    for octets in [
+        notify(Reason::MAXIMUM_PREFIXES_REACHED),
+        notification(&hard),
+    ] {
+        let mut a = ended_by(octets);
+        let (_, wait) = wait_for_dial(&mut a);
+        assert!((SECOND * 90..=SECOND * 120).contains(&wait), "{wait:?}");
+    }
+}
