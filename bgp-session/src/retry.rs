@@ -13,7 +13,12 @@ use crate::config::RetryPolicy;
 pub(crate) enum Ending {
     /// TCP did not connect: refused, reset, unreachable, or no answer.
     NotConnected,
-    /// TCP connected, but no session was Established.
+    /// TCP connected, and the peer closed the connection without a NOTIFICATION before a session was Established.
+    ClosedSilently {
+        /// The time since TCP connected.
+        after: Duration,
+    },
+    /// TCP connected, and the attempt failed in another way before a session was Established.
     Failed,
     /// An Established session ended.
     SessionEnded {
@@ -29,6 +34,8 @@ pub(crate) enum Ending {
 pub(crate) struct Retry {
     policy: RetryPolicy,
     damping: Backoff,
+    /// `true` if a connection was closed early since a session was Established or the peer was unreachable.
+    closed_early: bool,
     /// The wait after the last ending, until it is taken.
     next: Option<Duration>,
 }
@@ -39,6 +46,7 @@ impl Retry {
         Self {
             policy,
             damping: Backoff::new(policy.damping(), policy.maximum_damping(), seed),
+            closed_early: false,
             next: None,
         }
     }
@@ -53,14 +61,25 @@ impl Retry {
     /// Forgets all failures.
     pub(crate) fn reset(&mut self) {
         self.damping.reset();
+        self.closed_early = false;
         self.next = None;
     }
 
     /// Records the end of a connection and decides the wait after it.
     pub(crate) fn record(&mut self, ending: Ending) {
+        if matches!(ending, Ending::NotConnected | Ending::SessionEnded { .. }) {
+            self.closed_early = false;
+        }
         self.next = Some(match ending {
             Ending::NotConnected => self.steady_wait(),
-            Ending::Failed => self.damping.next_wait(),
+            // A router that is just starting, or still clears our last session, closes what it accepts for a moment.
+            Ending::ClosedSilently { after }
+                if after < self.policy.early_close() && !self.closed_early =>
+            {
+                self.closed_early = true;
+                self.jitter(self.policy.early_close_wait())
+            }
+            Ending::ClosedSilently { .. } | Ending::Failed => self.damping.next_wait(),
             Ending::SessionEnded { lasted } => {
                 // A session that ends soon may fail for the same reason each time. One that outlasts the wait before it
                 // costs less than that wait has saved.
@@ -144,6 +163,28 @@ mod tests {
         }
         retry.reset();
         expect(&mut retry, Ending::Failed, seconds(1));
+    }
+
+    #[test]
+    fn first_early_close_is_retried_at_once() {
+        let mut retry = Retry::new(RetryPolicy::new(), 7);
+        let closed = |milliseconds| Ending::ClosedSilently {
+            after: Duration::from_millis(milliseconds),
+        };
+        let (early, steady) = (Duration::from_millis(100), Duration::from_millis(1500));
+        expect(&mut retry, closed(99), early);
+        expect(&mut retry, closed(99), seconds(1));
+        expect(&mut retry, closed(100), seconds(2));
+        // An unreachable peer may be starting afterwards, and so may one whose session has ended.
+        expect(&mut retry, Ending::NotConnected, steady);
+        expect(&mut retry, closed(0), early);
+        expect(&mut retry, closed(0), seconds(4));
+        let lasted = seconds(60);
+        expect(&mut retry, Ending::SessionEnded { lasted }, seconds(1));
+        expect(&mut retry, closed(0), early);
+        expect(&mut retry, closed(0), seconds(1));
+        retry.reset();
+        expect(&mut retry, closed(0), early);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct RetryPolicy {
     damping: Duration,
     maximum_damping: Duration,
     stable_time: Duration,
+    early_close: Duration,
+    early_close_wait: Duration,
 }
 
 /// The error of a time that is out of range.
@@ -67,6 +69,7 @@ impl RetryPolicy {
     ///
     /// - A connection that cannot be made is tried again after 1.5 s, and one without an answer after 2.75 s.
     /// - Damping grows from 1 s to 120 s. A session of 10 s resets it if it lasts longer than the last wait.
+    /// - The first connection that the peer closes within 100 ms is tried again after 100 ms.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -77,6 +80,8 @@ impl RetryPolicy {
             damping: Duration::from_secs(1),
             maximum_damping: Duration::from_secs(120),
             stable_time: Duration::from_secs(10),
+            early_close: Duration::from_millis(100),
+            early_close_wait: Duration::from_millis(100),
         }
     }
 
@@ -129,6 +134,26 @@ impl RetryPolicy {
         Ok(self)
     }
 
+    /// Sets the wait after the first connection that the peer closes less than `early` after TCP connected, without a
+    /// NOTIFICATION. Both times are 100 ms by default.
+    ///
+    /// A router does that for a moment while it starts, or while it removes the routes of our last session. Further early
+    /// closes are damped, until a session has been Established or the peer was unreachable. An `early` of zero turns the
+    /// exception off.
+    ///
+    /// # Errors
+    ///
+    /// `early` is more than a day, or `wait` is not between 10 ms and a day.
+    pub fn with_early_close(
+        mut self,
+        early: Duration,
+        wait: Duration,
+    ) -> Result<Self, RetryPolicyError> {
+        self.early_close = in_range("early close", early, Duration::ZERO)?;
+        self.early_close_wait = in_range("wait after an early close", wait, MIN_WAIT)?;
+        Ok(self)
+    }
+
     /// Returns the wait after a connection could not be made.
     #[must_use]
     pub const fn connect_interval(&self) -> Duration {
@@ -157,6 +182,18 @@ impl RetryPolicy {
     #[must_use]
     pub const fn stable_time(&self) -> Duration {
         self.stable_time
+    }
+
+    /// Returns the time after TCP connected in which a close is early.
+    #[must_use]
+    pub const fn early_close(&self) -> Duration {
+        self.early_close
+    }
+
+    /// Returns the wait after the first early close.
+    #[must_use]
+    pub const fn early_close_wait(&self) -> Duration {
+        self.early_close_wait
     }
 }
 
@@ -201,6 +238,9 @@ mod tests {
             policy.with_damping(second(2), second(1)),
             policy.with_damping(second(2), DAY + milli(1)),
             policy.with_stable_time(DAY + milli(1)),
+            policy.with_early_close(DAY + milli(1), milli(10)),
+            policy.with_early_close(milli(100), milli(9)),
+            policy.with_early_close(milli(100), DAY + milli(1)),
         ];
         for result in refused {
             assert!(result.is_err(), "{result:?}");
@@ -220,6 +260,7 @@ mod tests {
             .and_then(|policy| policy.with_connect_timeout(milli(100)))
             .and_then(|policy| policy.with_damping(milli(20), DAY))
             .and_then(|policy| policy.with_stable_time(Duration::ZERO))
+            .and_then(|policy| policy.with_early_close(Duration::ZERO, milli(30)))
             .unwrap();
         assert_eq!(policy.connect_interval(), milli(10));
         assert_eq!(policy.connect_timeout(), milli(100));
@@ -228,5 +269,9 @@ mod tests {
             (milli(20), DAY)
         );
         assert_eq!(policy.stable_time(), Duration::ZERO);
+        assert_eq!(
+            (policy.early_close(), policy.early_close_wait()),
+            (Duration::ZERO, milli(30))
+        );
     }
 }

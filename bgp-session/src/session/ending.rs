@@ -6,18 +6,31 @@ use bgp_wire::Reason;
 
 use super::Session;
 use super::connection::TcpConnection;
+use crate::fsm::Event;
 use crate::output::DownReason;
 use crate::retry::Ending;
 
 impl Session {
     /// Records the reason for which the primary connection has ended and the session waits in Idle.
-    pub(super) fn record_ending(&mut self, now: Instant, tcp: TcpConnection, reason: &DownReason) {
+    pub(super) fn record_ending(
+        &mut self,
+        now: Instant,
+        event: Event,
+        tcp: TcpConnection,
+        reason: &DownReason,
+    ) {
         self.accept_in_idle = may_return(reason);
-        let ending = self.ending(now, tcp, reason);
+        let ending = self.ending(now, event, tcp, reason);
         self.retry.record(ending);
     }
 
-    fn ending(&self, now: Instant, tcp: TcpConnection, reason: &DownReason) -> Ending {
+    fn ending(
+        &self,
+        now: Instant,
+        event: Event,
+        tcp: TcpConnection,
+        reason: &DownReason,
+    ) -> Ending {
         if !tcp.is_connected() {
             return Ending::NotConnected;
         }
@@ -29,8 +42,16 @@ impl Session {
             Some((_, since)) => Ending::SessionEnded {
                 lasted: now.saturating_duration_since(since),
             },
+            None if event == Event::TcpConnectionFails => silent_close(now, tcp),
             None => Ending::Failed,
         }
+    }
+}
+
+/// Returns the ending of a TCP connection that the peer has closed without a NOTIFICATION.
+pub(super) fn silent_close(now: Instant, tcp: TcpConnection) -> Ending {
+    Ending::ClosedSilently {
+        after: now.saturating_duration_since(tcp.since),
     }
 }
 

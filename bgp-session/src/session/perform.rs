@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use super::Session;
 use super::connection::{EventDetails, TcpConnection};
 use super::connections::Slot;
+use super::ending::silent_close;
 use crate::collision::Initiator;
 use crate::fsm::{self, Action, Event, State, Transition};
 use crate::negotiate::{OpenParameters, our_open};
@@ -129,8 +130,10 @@ impl Session {
             Action::Start(Timer::ConnectRetry)
                 if next == State::Active && !self.config.passive && slot == Slot::Primary =>
             {
-                // A connection that TCP had made has been lost (RFC 4271 section 8.2.2: Connect with DelayOpen, OpenSent).
-                self.retry.record(Ending::Failed);
+                // RFC 4271 section 8.2.2: only a connection that TCP had made leads here, from OpenSent or with DelayOpen.
+                let tcp = self.connections.in_use(slot).tcp;
+                let ending = tcp.map_or(Ending::Failed, |tcp| silent_close(now, tcp));
+                self.retry.record(ending);
                 let wait = self.retry.wait();
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
@@ -198,6 +201,7 @@ impl Session {
             self.outputs.push_back(Output::Close(previous.id));
             // Without an address it was still a dial: ConnectRetryTimer has expired.
             if previous.local_address.is_none() {
+                self.retry.record(Ending::NotConnected);
                 self.emit_failed(DownReason::TimedOut);
             }
         }
@@ -344,7 +348,7 @@ impl Session {
         match slot {
             _ if is_expected => {}
             Slot::Primary => {
-                self.record_ending(now, tcp, &reason);
+                self.record_ending(now, event, tcp, &reason);
                 self.emit_down(now, reason, negotiated.as_deref());
             }
             Slot::Secondary => self.emit_failed(reason),

@@ -1,9 +1,9 @@
 //! Dialogues about the wait before the next attempt: unreachable peers, damping, and peers that return.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::script::{Script, SentMessage, config, keepalive, notification, open};
-use bgp_session::{ConnectionId, RetryPolicy, SessionEvent, Shutdown, State};
+use bgp_session::{ConnectionId, RetryPolicy, State};
 use bgp_wire::{Family, NotificationBuf, Reason};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -206,5 +206,129 @@ fn received_prefix_limit_waits_maximum_at_once() {
         let mut a = ended_by(octets);
         let (_, wait) = wait_for_dial(&mut a);
         assert!((SECOND * 90..=SECOND * 120).contains(&wait), "{wait:?}");
+    }
+}
+
+/// Connects the next dial, which the peer closes without a NOTIFICATION after some time. Returns the wait before it.
+fn silently_closed_attempt(a: &mut Script, after: Duration) -> Duration {
+    let (dialled, wait) = wait_for_dial(a);
+    a.connected(dialled);
+    a.advance(after);
+    a.closed(dialled);
+    wait
+}
+
+#[test]
+fn first_connection_closed_early_is_retried_at_once() {
+    let milliseconds = Duration::from_millis;
+    let quick = milliseconds(50)..=milliseconds(100);
+    let mut a = Script::new(config());
+    a.start();
+    for _ in 0..2 {
+        silently_closed_attempt(&mut a, milliseconds(99));
+        assert_eq!(a.session.state(), State::Active);
+        let wait = silently_closed_attempt(&mut a, milliseconds(1));
+        assert!(quick.contains(&wait), "{wait:?}");
+        let (dialled, wait) = wait_for_dial(&mut a);
+        assert!(wait >= milliseconds(750), "only once: {wait:?}");
+        // The router is away again: it may close the first connection after its next start.
+        a.closed(dialled);
+        assert_eq!(a.session.state(), State::Idle);
+    }
+    let mut b = Script::new(config());
+    b.start();
+    silently_closed_attempt(&mut b, milliseconds(100));
+    let (_, wait) = wait_for_dial(&mut b);
+    assert!(wait >= milliseconds(750), "not early: {wait:?}");
+}
+
+#[test]
+fn early_close_with_notification_is_damped() {
+    let mut a = Script::new(config());
+    a.start();
+    rejected_attempt(&mut a);
+    let (_, wait) = wait_for_dial(&mut a);
+    assert!(wait >= Duration::from_millis(750), "{wait:?}");
+}
+
+/// The behavior of a peer's address while the peer is away.
+#[derive(Clone, Copy, Debug)]
+enum Absence {
+    /// The machine refuses every connection.
+    Refuses,
+    /// Nothing answers.
+    Silent,
+}
+
+/// Returns the first time from `from` on at which the kernel sends a SYN of a dial: at once, then after 1, 3 and 7 s.
+fn next_syn(dialled_at: Instant, from: Instant) -> Option<Instant> {
+    let times = [0, 1, 3, 7].map(|seconds| dialled_at + SECOND * seconds);
+    times.into_iter().find(|time| *time >= from)
+}
+
+/// Ends a session, keeps the peer away for some time, and returns the time from its return to the next session.
+fn time_to_return(seed: u64, absence: Absence, away: Duration) -> Duration {
+    let mut a = Script::with_seed(config(), seed);
+    a.start();
+    let (connection, _) = establish_next(&mut a);
+    a.advance(SECOND * 30);
+    a.closed(connection);
+    let back = a.now + away;
+    let (dialled, at) = loop {
+        let (dialled, _) = wait_for_dial(&mut a);
+        let dialled_at = a.now;
+        match absence {
+            _ if dialled_at >= back => break (dialled, dialled_at),
+            Absence::Refuses => a.closed(dialled),
+            Absence::Silent => {
+                // The answer to a SYN counts only if the session has not abandoned the dial before.
+                let syn = next_syn(dialled_at, back).filter(|syn| Some(*syn) < a.deadline());
+                if let Some(syn) = syn {
+                    break (dialled, syn);
+                }
+            }
+        }
+    };
+    a.advance(at - a.now);
+    a.connected(dialled);
+    a.receive(dialled, open(64512, 0));
+    a.receive(dialled, keepalive());
+    assert_eq!(a.session.state(), State::Established);
+    at - back
+}
+
+#[test]
+fn returned_peer_has_session_within_two_seconds() {
+    for absence in [Absence::Refuses, Absence::Silent] {
+        for away in [2, 10, 60, 300] {
+            for seed in 0..100 {
+                let time = time_to_return(seed, absence, SECOND * away);
+                assert!(
+                    time < SECOND * 2,
+                    "{absence:?} for {away} s, seed {seed}: {time:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn exceeded_limit_of_peer_allows_two_sessions_a_minute() {
+    for seed in 0..100 {
+        let mut a = Script::with_seed(config(), seed);
+        a.start();
+        let (end, mut sessions) = (a.now + SECOND * 60, 0);
+        loop {
+            let (dialled, _) = wait_for_dial(&mut a);
+            if a.now > end {
+                break;
+            }
+            a.connected(dialled);
+            a.receive(dialled, open(64512, 0));
+            a.receive(dialled, keepalive());
+            a.receive(dialled, notify(Reason::MAXIMUM_PREFIXES_REACHED));
+            sessions += 1;
+        }
+        assert!(sessions <= 2, "seed {seed}: {sessions}");
     }
 }

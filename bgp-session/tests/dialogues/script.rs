@@ -161,6 +161,10 @@ impl Script {
         self.now = end;
     }
 
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     pub(crate) fn advance_to_deadline(&mut self) {
         let deadline = self.deadline.expect("a timer is running");
         self.advance(deadline - self.now);
