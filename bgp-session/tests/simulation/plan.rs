@@ -145,10 +145,14 @@ fn retry(random: &mut Rng) -> RetryPolicy {
     let timeout = Duration::from_secs(random.u64(2..=60));
     let first = Duration::from_secs(random.u64(1..=5));
     let maximum = Duration::from_secs(random.u64(10..=120));
+    let stable_time = Duration::from_secs(random.u64(0..=60));
+    let early_close = Duration::from_millis(random.u64(0..=1000));
     RetryPolicy::new()
         .with_connect_interval(interval)
         .and_then(|policy| policy.with_connect_timeout(timeout))
         .and_then(|policy| policy.with_damping(first, maximum))
+        .and_then(|policy| policy.with_stable_time(stable_time))
+        .and_then(|policy| policy.with_early_close(early_close, Duration::from_millis(100)))
         .unwrap()
 }
 
