@@ -8,6 +8,7 @@ use bgp_wire::Reason;
 use tokio::sync::watch;
 
 use super::super::status::PeerStatus;
+use super::attempts::Attempts;
 use super::now;
 use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent, SessionId};
@@ -25,6 +26,7 @@ pub(super) struct Report {
     last_down: Option<DownReason>,
     /// The cause of a failed dial, until the session has reported the failure.
     dial_error: Option<String>,
+    attempts: Attempts,
 }
 
 impl Report {
@@ -53,6 +55,7 @@ impl Report {
             last_error: None,
             last_down: None,
             dial_error: None,
+            attempts: Attempts::default(),
         };
         (report, receiver)
     }
@@ -92,7 +95,11 @@ impl Report {
     /// Logs an event and records its effect on the status.
     pub(super) fn follow(&mut self, event: &SessionEvent, peering: &Peering) {
         let peer = self.peer;
+        let repeats = self.attempts.repeats(event);
         match event {
+            SessionEvent::StateChanged { from, to, cause } if repeats => {
+                tracing::debug!(%peer, "{from} -> {to}: {cause}");
+            }
             SessionEvent::StateChanged { from, to, cause } => {
                 tracing::info!(%peer, "{from} -> {to}: {cause}");
             }
@@ -117,7 +124,11 @@ impl Report {
             }
             SessionEvent::Failed { reason } => {
                 let error = self.explain(reason, peering.session());
-                tracing::info!(%peer, "attempt failed: {error}");
+                if repeats {
+                    tracing::debug!(%peer, "attempt failed: {error}");
+                } else {
+                    tracing::info!(%peer, "attempt failed: {error}");
+                }
                 // RFC 4271 section 6.8: a second connection that loses a collision does not affect the Established one.
                 if self.established_since.is_none() {
                     self.last_error = Some(error);
