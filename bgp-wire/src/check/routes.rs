@@ -170,6 +170,18 @@ impl<'a> UnicastRoutes<'a> {
         }
     }
 
+    /// Returns the numbers of the remaining IPv4 and IPv6 prefixes.
+    #[must_use]
+    #[inline]
+    pub fn count_by_family(self) -> (usize, usize) {
+        let (ipv4, ipv6) = self.first.count_by_family();
+        let Some(second) = self.second else {
+            return (ipv4, ipv6);
+        };
+        let (more_ipv4, more_ipv6) = second.count_by_family();
+        (ipv4 + more_ipv4, ipv6 + more_ipv6)
+    }
+
     /// Creates an iterator over two sections.
     #[inline]
     fn of_both(first: UnicastSection<'a>, second: UnicastSection<'a>) -> Self {
@@ -181,6 +193,16 @@ impl<'a> UnicastRoutes<'a> {
 }
 
 impl UnicastSection<'_> {
+    #[inline]
+    fn count_by_family(self) -> (usize, usize) {
+        let ipv4 = self.ipv4.count();
+        match self.multiprotocol {
+            MpPrefixes::None => (ipv4, 0),
+            MpPrefixes::Ipv4(prefixes) => (ipv4 + prefixes.count(), 0),
+            MpPrefixes::Ipv6(prefixes) => (ipv4, prefixes.count()),
+        }
+    }
+
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
         self.ipv4
