@@ -17,22 +17,19 @@ pub(super) struct Attempts {
 impl Attempts {
     /// Returns `true` if an event belongs to an attempt that fails in the same way as the one before.
     pub(super) fn repeats(&mut self, event: &SessionEvent) -> bool {
-        match event {
-            SessionEvent::Failed { reason } => {
-                self.repeated = self.failure.as_ref() == Some(reason);
-                self.failure = Some(reason.clone());
-                self.repeated
-            }
-            // An attempt that TCP does not connect stays in these states.
-            SessionEvent::StateChanged { from, to, .. } if *from.max(to) <= State::Active => {
-                self.repeated
-            }
-            SessionEvent::StateChanged { .. } => {
-                *self = Self::default();
-                false
-            }
-            _ => false,
+        if let SessionEvent::Failed { reason } = event {
+            self.repeated = self.failure.as_ref() == Some(reason);
+            self.failure = Some(reason.clone());
+            return self.repeated;
         }
+        let SessionEvent::StateChanged { from, to, .. } = event else {
+            return false;
+        };
+        // An attempt that TCP does not connect stays in these states.
+        if *from.max(to) > State::Active {
+            *self = Self::default();
+        }
+        self.repeated
     }
 }
 
