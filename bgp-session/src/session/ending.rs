@@ -6,6 +6,7 @@ use bgp_wire::Reason;
 
 use super::Session;
 use super::connection::TcpConnection;
+use crate::collision::Initiator;
 use crate::fsm::Event;
 use crate::output::DownReason;
 use crate::retry::Ending;
@@ -50,8 +51,12 @@ impl Session {
 
 /// Returns the ending of a TCP connection that the peer has closed without a NOTIFICATION.
 pub(super) fn silent_close(now: Instant, tcp: TcpConnection) -> Ending {
-    Ending::ClosedSilently {
-        after: now.saturating_duration_since(tcp.since),
+    match tcp.initiator {
+        Initiator::Local => Ending::ClosedSilently {
+            after: now.saturating_duration_since(tcp.since),
+        },
+        // A router that accepts nothing yet does not connect itself.
+        Initiator::Remote => Ending::Failed,
     }
 }
 

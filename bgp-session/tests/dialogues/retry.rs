@@ -332,3 +332,13 @@ fn exceeded_limit_of_peer_allows_two_sessions_a_minute() {
         assert!(sessions <= 2, "seed {seed}: {sessions}");
     }
 }
+
+#[test]
+fn closed_connection_of_peer_does_not_shorten_wait() {
+    let mut a = ended_by(notify(Reason::MAXIMUM_PREFIXES_REACHED));
+    let accepted = a.accept().expect("the peer may try again");
+    a.receive(accepted, open(64512, 90));
+    a.closed(accepted);
+    let (_, wait) = wait_for_dial(&mut a);
+    assert!((SECOND * 90..=SECOND * 120).contains(&wait), "{wait:?}");
+}
