@@ -41,6 +41,7 @@ mod identity;
 mod negotiate;
 mod output;
 mod peering;
+mod retry;
 mod rib;
 mod routes;
 mod session;
@@ -56,20 +57,23 @@ pub use {bgp_wire, bytes, ipnet};
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
     AoAlgorithm, AoKey, ChangeEffect, ConfigError, ExportPolicy, FamiliesError, LocalConfig,
-    Md5Key, PeerChange, PeerConfig, PeerSetting, PrefixRange, RemoteAs, RestartConfig,
+    Md5Key, PeerChange, PeerConfig, PeerSetting, PrefixRange, RemoteAs, RestartConfig, RetryPolicy,
+    RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
-pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
+pub use output::{
+    ConnectionId, DownReason, MalformedUpdate, Output, ReceivedUpdate, SessionEvent, SessionId,
+};
 pub use peering::{FlushId, FlushOutcome, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
-pub use session::{NotEstablished, Session, Shutdown};
+pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
-    Refusal, RemovalReason, SpawnError, Speaker, SpeakerBuilder, SpeakerEvent, SpeakerShutDown,
-    TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, LastNotification, Peer,
+    PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, SpawnError, Speaker, SpeakerBuilder,
+    SpeakerEvent, SpeakerShutDown, TcpDialer, Transport,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

@@ -83,10 +83,8 @@ impl PeerConfig {
             transport.md5_key => Md5Key,
             hold_time => HoldTime,
             keepalive_time => KeepaliveTime,
-            connect_retry => ConnectRetry,
             delay_open => DelayOpen,
-            idle_hold => IdleHold,
-            idle_hold_maximum => IdleHold,
+            retry => Retry,
             passive => Passive,
             enforce_first_as => EnforceFirstAs,
             maximum_prefixes => MaximumPrefixes,
@@ -117,8 +115,6 @@ impl PeerConfig {
             .map(|(setting, _)| setting)
             .collect();
         settings.sort_unstable();
-        // The two bounds of `idle_hold` have one setter.
-        settings.dedup();
         PeerChange { settings }
     }
 }
@@ -151,11 +147,17 @@ mod tests {
     use bgp_wire::{Asn, Family, HoldTime, Role};
 
     use super::*;
-    use crate::config::{AoAlgorithm, AoKey, ExportPolicy, Md5Key};
+    use crate::config::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, RetryPolicy};
 
     fn config() -> PeerConfig {
         PeerConfig::new("192.0.2.1".parse().unwrap(), Asn::new(64512))
             .with_graceful_restart(RestartConfig::new())
+    }
+
+    fn retry() -> RetryPolicy {
+        RetryPolicy::new()
+            .with_stable_time(Duration::from_secs(9))
+            .unwrap()
     }
 
     /// Returns the configuration of `config` with another value of a setting.
@@ -172,9 +174,8 @@ mod tests {
             PeerSetting::Md5Key => config.with_md5_key(Md5Key::new("x").unwrap()),
             PeerSetting::HoldTime => config.with_hold_time(HoldTime::ZERO),
             PeerSetting::KeepaliveTime => config.with_keepalive_time(seconds(9)),
-            PeerSetting::ConnectRetry => config.with_connect_retry(seconds(9)),
             PeerSetting::DelayOpen => config.with_delay_open(seconds(9)),
-            PeerSetting::IdleHold => config.with_idle_hold(seconds(2), seconds(9)),
+            PeerSetting::Retry => config.with_retry(retry()),
             PeerSetting::Passive => config.with_passive(true),
             PeerSetting::EnforceFirstAs => config.with_enforce_first_as(false),
             PeerSetting::MaximumPrefixes => config.with_maximum_prefixes(Family::IPV4_UNICAST, 9),
@@ -237,14 +238,14 @@ mod tests {
             .with_role(Role::CUSTOMER)
             .with_description("x")
             .with_port(9)
-            .with_idle_hold(Duration::from_secs(2), Duration::from_secs(9));
+            .with_retry(retry());
         let change = config().change(&new);
         assert_eq!(change.effect(), ChangeEffect::SessionReset);
         for (effect, expected) in [
             (ChangeEffect::Applied, &[PeerSetting::Description][..]),
             (
                 ChangeEffect::Deferred,
-                &[PeerSetting::IdleHold, PeerSetting::Port],
+                &[PeerSetting::Retry, PeerSetting::Port],
             ),
             (ChangeEffect::SessionReset, &[PeerSetting::Role]),
         ] {

@@ -59,12 +59,10 @@ settings! {
         HoldTime => "hold_time",
         /// The interval between KEEPALIVEs.
         KeepaliveTime => "keepalive_time",
-        /// The timeout for connecting.
-        ConnectRetry => "connect_retry",
         /// The wait for the peer's OPEN.
         DelayOpen => "delay_open",
-        /// The waits in Idle.
-        IdleHold => "idle_hold",
+        /// The pace of connection attempts.
+        Retry => "retry",
         /// Waiting for the peer instead of dialling it.
         Passive => "passive",
         /// The check of the first AS in received paths.

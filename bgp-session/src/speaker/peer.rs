@@ -1,5 +1,6 @@
 //! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
+mod attempts;
 mod delivery;
 mod report;
 mod restart;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::command::Command;
 use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
+use super::log;
 use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
@@ -135,7 +137,7 @@ impl PeerTask {
                     self.dial = None;
                     // The session reports the failure in `drain_outputs`, and the cause must not reach a later event.
                     self.report.dial_failed(&error);
-                    self.peering.handle_closed(now(), id);
+                    self.peering.handle_error(now(), id, error.kind());
                     self.drain_outputs();
                     self.report.dial_reported();
                 }
@@ -264,8 +266,9 @@ impl PeerTask {
                 self.flushes.push((self.peering.flush(version), done));
             }
             Command::Refresh(family) => {
-                // Without a session that supports it, a refresh has no effect.
-                self.peering.refresh(now(), family).ok();
+                if let Err(error) = self.peering.refresh(now(), family) {
+                    tracing::warn!(peer = %self.address, %family, "cannot refresh: {error}");
+                }
             }
             Command::Drain(draining) => {
                 self.draining = draining;
@@ -301,7 +304,7 @@ impl PeerTask {
 
     fn report_refusal(&mut self, reason: Refusal) {
         let remote = self.address;
-        tracing::debug!(%remote, "connection refused: {reason}");
+        log::guarded(|| tracing::debug!(%remote, "connection refused: {reason}"));
         // The peer can cause these events: they must not pile up while the application takes none.
         if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
             self.emit(SpeakerEvent::ConnectionRefused { remote, reason });
@@ -325,7 +328,8 @@ impl PeerTask {
         self.report.configure(&config);
         match self.peering.update(now(), config) {
             Ok(change) => {
-                tracing::info!(peer = %self.address, settings = ?change.settings(), "configuration");
+                let (peer, settings) = (self.address, change.settings());
+                log::guarded(|| tracing::info!(%peer, ?settings, "configuration"));
             }
             Err(error) => debug_assert!(false, "the registry has checked it: {error}"),
         }
@@ -339,7 +343,10 @@ impl PeerTask {
                 self.peering.handle_connected(now(), id, local_address);
             }
             // The peer has reset the connection since it was made.
-            Err(_) => self.peering.handle_closed(now(), id),
+            Err(_) => {
+                let error = io::ErrorKind::ConnectionReset;
+                self.peering.handle_error(now(), id, error);
+            }
         }
     }
 
@@ -351,9 +358,12 @@ impl PeerTask {
         match progress {
             Progress::Received => self.peering.handle_bytes(now(), link.id, &mut link.inbound),
             Progress::Written(taken) => self.peering.handle_written(now(), link.id, taken),
-            Progress::Closed => {
+            Progress::Closed(error) => {
                 let link = self.links.swap_remove(index);
-                self.peering.handle_closed(now(), link.id);
+                match error {
+                    Some(error) => self.peering.handle_error(now(), link.id, error),
+                    None => self.peering.handle_closed(now(), link.id),
+                }
             }
         }
     }

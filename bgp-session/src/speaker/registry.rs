@@ -24,6 +24,7 @@ use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
+use super::log;
 use super::peer::PeerTask;
 use super::shared::{Shared, lock};
 use super::transport::{Transport, prepare_accepted};
@@ -139,6 +140,11 @@ impl Registry {
             .peers
             .get_mut(&address)
             .ok_or(AddPeerError::Unknown(address))?;
+        // A dynamic peer ends with its connection, so that it never dials.
+        let config = match entry.prefix {
+            Some(_) => config.with_passive(true),
+            None => config,
+        };
         let peer = entry.peer.clone();
         let change = entry.config.change(&config);
         let old = std::mem::replace(&mut entry.config, config.clone());
@@ -235,7 +241,9 @@ impl Registry {
         }
         let entry = state.peers.get(&remote).ok_or(Refusal::UnknownPeer)?;
         let transport = connection(&entry.config).map_err(|error| {
-            tracing::warn!(peer = %remote, %error, "cannot set up the connection");
+            log::guarded(|| {
+                tracing::warn!(peer = %remote, %error, "cannot set up the connection");
+            });
             Refusal::Socket(Arc::new(error))
         })?;
         // Under the lock: the task of a dynamic peer that will end either sees the connection or has left `peers`.

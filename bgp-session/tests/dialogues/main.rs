@@ -10,6 +10,8 @@ mod capabilities;
 mod families;
 mod old_peers;
 mod opens;
+mod reports;
 mod restart;
+mod retry;
 mod script;
 mod session;

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::script::{
-    Script, SentMessage, config, keepalive, notification, open, open_with_families, open_with_id,
-    raw_open, refresh, update, update_with,
+    Script, SentMessage, config, keepalive, notification, open, open_with, open_with_families,
+    open_with_id, raw_open, refresh, update, update_with,
 };
-use bgp_session::{DownReason, PeerConfig, SessionEvent, Shutdown, State};
-use bgp_wire::{Asn, Family, HoldTime, NotificationBuf, Reason, RefreshSubtype};
+use bgp_session::{
+    DownReason, PeerConfig, RefreshError, RetryPolicy, SessionEvent, Shutdown, State,
+};
+use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, NotificationBuf, Reason, RefreshSubtype};
 
 #[test]
 fn dialled_connection_reaches_established() {
@@ -326,8 +328,9 @@ fn repeated_failures_lengthen_wait_to_maximum() {
     let mut waits = Vec::new();
     for _ in 0..10 {
         let dialled = a.expect_dial();
+        a.connected(dialled);
         let before = a.now;
-        a.closed(dialled);
+        a.receive(dialled, b"garbage".repeat(3));
         assert_eq!(a.session.state(), State::Idle);
         a.advance_to_deadline();
         waits.push(a.now - before);
@@ -490,6 +493,29 @@ fn refresh_is_requested_and_reported() {
     a.expect(connection, SentMessage::RouteRefresh(Family::IPV6_UNICAST));
 }
 
+/// RFC 2918 section 4: a request names a family that the peer advertised.
+#[test]
+fn refresh_that_peer_cannot_answer_is_refused() {
+    let mut a = Script::new(config());
+    let refused = a.session.refresh(a.now, Family::IPV4_UNICAST);
+    assert_eq!(refused, Err(RefreshError::NotEstablished));
+    let vpn = Family::IPV4_VPN;
+    for (offers, error) in [
+        (vec![], RefreshError::NotSupported),
+        (
+            vec![CapabilityBuf::RouteRefresh],
+            RefreshError::NotNegotiated(vpn),
+        ),
+    ] {
+        let mut a = Script::new(config());
+        a.establish(open_with(64512, &offers));
+        let refused = a.session.refresh(a.now, vpn);
+        assert_eq!(refused, Err(error));
+        a.poll_outputs();
+        a.expect_nothing();
+    }
+}
+
 #[test]
 fn stream_split_anywhere_reads_the_same() {
     let stream = [open(64512, 90), keepalive(), update(), keepalive()].concat();
@@ -518,11 +544,13 @@ fn stream_split_anywhere_reads_the_same() {
 }
 
 #[test]
-fn hanging_dial_is_abandoned_after_connect_retry_time() {
-    let mut a = Script::new(config().with_connect_retry(Duration::from_secs(30)));
+fn hanging_dial_is_abandoned_after_connect_timeout() {
+    let timeout = Duration::from_secs(30);
+    let policy = RetryPolicy::new().with_connect_timeout(timeout).unwrap();
+    let mut a = Script::new(config().with_retry(policy));
     a.start();
     let first = a.expect_dial();
-    a.advance(Duration::from_secs(30));
+    a.advance(timeout);
     a.expect_close(first);
     let second = a.expect_dial();
     assert_ne!(first, second);
@@ -540,10 +568,12 @@ fn silent_connection_does_not_delay_dial() {
     a.closed(dialled);
     let silent = a.accept().expect("the session accepts");
     a.expect(silent, SentMessage::Open);
-    a.advance(Duration::from_secs(6));
+    a.advance_to_deadline();
     let dialled = a.expect_dial();
     a.connected(dialled);
     a.expect(dialled, SentMessage::Open);
+    // The silent connection is no longer young: it takes no part in a collision.
+    a.advance(Duration::from_secs(6));
     a.receive(dialled, open(64512, 90));
     a.receive(dialled, keepalive());
     assert_eq!(a.session.state(), State::Established);
@@ -561,6 +591,13 @@ fn silent_connection_does_not_delay_dial() {
     b.expect_close(silent);
     b.advance(Duration::from_secs(30));
     b.expect_close(second);
+
+    // With DelayOpen a silent connection waits for the timer, which may take longer.
+    let mut c = Script::established(config().with_delay_open(Duration::from_secs(60)));
+    let silent = c.accept().expect("the session accepts");
+    c.advance(Duration::from_secs(6));
+    assert!(c.accept().is_some(), "the silent connection makes room");
+    c.expect_close(silent);
 }
 
 #[test]
@@ -593,7 +630,8 @@ fn abandoned_dial_is_reported_as_timed_out() {
         matches!(
             event,
             SessionEvent::Failed {
-                reason: DownReason::TimedOut
+                reason: DownReason::TimedOut,
+                ..
             }
         )
     };
