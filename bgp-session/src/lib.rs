@@ -34,6 +34,7 @@ mod negotiate;
 mod output;
 mod peering;
 mod rib;
+mod route;
 mod routes;
 mod session;
 // The only module that does I/O: the core builds without it.
@@ -52,7 +53,8 @@ pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
 pub use peering::{FlushId, FlushOutcome, Peering};
-pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
+pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Skipped};
+pub use route::Route;
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{

@@ -13,14 +13,12 @@ mod intern;
 mod key;
 mod log;
 mod next_hop;
-mod route;
 mod table;
 mod window;
 mod writer;
 
 pub use access::RibAccess;
 pub use adj_rib_out::AdjRibOut;
-pub use route::Route;
 pub use writer::Skipped;
 
 use std::collections::BTreeMap;
@@ -28,8 +26,8 @@ use std::collections::BTreeMap;
 use bgp_wire::{Family, PathId};
 
 use crate::destination::Destination;
+use crate::route::{Path, Route};
 use intern::Interner;
-use route::Path;
 use table::{Entry, Table};
 
 /// The changes that a [`Rib::replace`] made.

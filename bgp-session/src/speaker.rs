@@ -43,7 +43,8 @@ use tokio_util::sync::DropGuard;
 
 use crate::config::{LocalConfig, PeerChange, PeerConfig};
 use crate::destination::Destination;
-use crate::rib::{Replaced, Rib, Route};
+use crate::rib::{Replaced, Rib};
+use crate::route::Route;
 use crate::session::Shutdown;
 use command::Command;
 use registry::Registry;

@@ -63,7 +63,7 @@ mod tests {
     use ipnet::Ipv4Net;
 
     use super::super::intern::PathKey;
-    use super::super::route::DEFAULT_PATH;
+    use crate::route::DEFAULT_PATH;
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bgp_wire::{Asn, AttributeSet, Community, Context, Family, FamilySet, PeerKind, Role};
 
 use super::next_hop::NextHops;
-use super::route::Path;
+use crate::route::Path;
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::destination::is_unicast;
 use crate::negotiate::Negotiated;

@@ -8,7 +8,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::intern::PathKey;
 use super::key::{Key, LogKey};
-use super::route::DEFAULT_PATH;
+use crate::route::DEFAULT_PATH;
 
 /// The changes of a family in order, each path at its newest change.
 ///

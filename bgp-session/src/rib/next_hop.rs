@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bgp_wire::{Afi, Family, FamilySet, NextHop, Safi};
 
-use super::route::Path;
+use crate::route::Path;
 use crate::config::PeerConfig;
 use crate::negotiate::Negotiated;
 

@@ -6,7 +6,7 @@ use super::by_path;
 use super::intern::{Interner, PathKey};
 use super::key::{Key, LogKey};
 use super::log::{Change, ConsumerId, Log};
-use super::route::Path;
+use crate::route::Path;
 
 /// Changes that one consumer has taken from a log, with their paths.
 ///

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::export::Export;
 use super::key::Key;
 use super::log::Change;
-use super::route::Path;
+use crate::route::Path;
 use super::table::FamilyKey;
 use super::window::Window;
 use crate::config::ExportPolicy;

@@ -32,9 +32,9 @@ use crate::destination::Destination;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    pub(super) destination: Destination,
-    pub(super) path_id: PathId,
-    pub(super) path: Path,
+    pub(crate) destination: Destination,
+    pub(crate) path_id: PathId,
+    pub(crate) path: Path,
 }
 
 /// The attributes and next hops of a route. Routes with equal ones share them.
