@@ -177,7 +177,8 @@ impl AdjRibIn {
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
             | SessionEvent::Refresh(_)
-            | SessionEvent::EndOfRib(_) => {}
+            | SessionEvent::EndOfRib(_)
+            | SessionEvent::Withheld(_) => {}
         }
     }
 

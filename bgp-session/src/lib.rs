@@ -42,6 +42,7 @@ mod session;
 mod speaker;
 mod stats;
 mod timer;
+mod withheld;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
@@ -53,7 +54,7 @@ pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
 pub use peering::{FlushId, FlushOutcome, Peering};
-pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Skipped};
+pub use rib::{AdjRibOut, Replaced, Rib, RibAccess};
 pub use route::Route;
 pub use session::{NotEstablished, Session, Shutdown};
 #[cfg(feature = "tokio")]
@@ -63,6 +64,7 @@ pub use speaker::{
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;
+pub use withheld::{Withheld, WithheldCounts, WithheldReason};
 
 /// Compiles the code of the README.
 #[cfg(all(doctest, feature = "tokio"))]

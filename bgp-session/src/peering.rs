@@ -18,8 +18,9 @@ use bytes::BytesMut;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
-use crate::rib::{AdjRibOut, Rib, RibAccess, Skipped};
+use crate::rib::{AdjRibOut, Rib, RibAccess};
 use crate::session::{NotEstablished, Session, Shutdown};
+use crate::withheld::WithheldCounts;
 use flush::Flushes;
 use outbox::Outbox;
 
@@ -259,6 +260,9 @@ impl Peering {
                 // Only now: an event that is still queued may end the session that the routes are for.
                 Output::Wait(deadline) => {
                     if !self.pull(now, table) {
+                        if let Some(event) = self.poll_withheld() {
+                            return Output::Event(event);
+                        }
                         let refresh = self.refresh_deadline(now);
                         let deadline = deadline.iter().chain(&refresh).min();
                         return Output::Wait(deadline.copied());
@@ -309,13 +313,23 @@ impl Peering {
             .map(|established| established.connection)
     }
 
-    /// Returns the numbers of routes that the peer was not sent in this session.
+    /// Returns the numbers of routes of the table that the peer is not sent, by reason, as of the last time that the table was
+    /// read. None are counted unless a session is Established.
     #[must_use]
-    pub fn skipped(&self) -> Skipped {
+    pub fn withheld(&self) -> WithheldCounts {
         self.established
             .as_ref()
-            .map(|established| established.adj_rib_out.skipped())
+            .map(|established| established.adj_rib_out.withheld())
             .unwrap_or_default()
+    }
+
+    /// Returns the event of the next route that was withheld for a new reason.
+    fn poll_withheld(&mut self) -> Option<SessionEvent> {
+        let established = self.established.as_mut()?;
+        established
+            .adj_rib_out
+            .poll_withheld()
+            .map(SessionEvent::Withheld)
     }
 
     /// Updates the peer's position in the table after an event of the session.

@@ -15,11 +15,11 @@ mod log;
 mod next_hop;
 mod table;
 mod window;
+mod withheld;
 mod writer;
 
 pub use access::RibAccess;
 pub use adj_rib_out::AdjRibOut;
-pub use writer::Skipped;
 
 use std::collections::BTreeMap;
 

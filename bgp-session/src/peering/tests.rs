@@ -22,6 +22,8 @@ struct Dialogue {
     sent: Vec<Frame>,
     unwritten: usize,
     deadline: Option<Instant>,
+    /// The routes reported as withheld, with the reasons.
+    withheld: Vec<String>,
 }
 
 fn config() -> PeerConfig {
@@ -59,6 +61,7 @@ impl Dialogue {
             sent: Vec::new(),
             unwritten: 0,
             deadline: None,
+            withheld: Vec::new(),
         };
         dialogue.drain();
         let mut octets = BytesMut::new();
@@ -112,6 +115,9 @@ impl Dialogue {
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return;
+                }
+                Output::Event(SessionEvent::Withheld(withheld)) => {
+                    self.withheld.push(withheld.to_string());
                 }
                 Output::Dial(_) | Output::Close(_) | Output::Event(_) => {}
             }
@@ -357,6 +363,28 @@ fn flush_without_a_session_ends_at_once() {
     let later = dialogue.peering.flush(dialogue.rib.version());
     assert_eq!(dialogue.peering.poll_flushed(), Some((later, none)));
     assert_eq!(dialogue.peering.poll_flushed(), None);
+}
+
+/// The peer has not negotiated IPv6 unicast.
+#[test]
+fn withheld_route_is_reported_once_and_counted() {
+    let mut dialogue = Dialogue::established(1, MAX_QUEUED);
+    let ipv6 = |text: &str| Route::new(text.parse().unwrap());
+    dialogue.change(|rib| assert!(rib.announce(&ipv6("2001:db8::/32"))));
+    dialogue.change(|rib| assert!(rib.announce(&ipv6("2001:db8:1::/48"))));
+    assert_eq!(dialogue.withheld, ["2001:db8::/32: family not negotiated"]);
+    let too_long = (0..1100).fold(route(5), |route, value| {
+        route.with_community(bgp_wire::Community(value))
+    });
+    dialogue.change(|rib| assert!(rib.announce(&too_long)));
+    assert!(dialogue.withheld[1].starts_with("10.0.0.5/32: too long for a message ("));
+    let counts = "2 family not negotiated, 1 too long for a message";
+    assert_eq!(dialogue.peering.withheld().to_string(), counts);
+    // No session has no routes to withhold.
+    let (now, connection) = (dialogue.now, dialogue.connection);
+    dialogue.peering.handle_closed(now, connection);
+    dialogue.drain();
+    assert!(dialogue.peering.withheld().is_empty());
 }
 
 #[test]

@@ -238,6 +238,12 @@ impl<D: LogKey> Log<D> {
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
     }
 
+    /// Returns `true` if every position that the consumer has read was there when it joined.
+    pub(crate) fn is_before_joined(&self, consumer: ConsumerId) -> bool {
+        self.consumer(consumer)
+            .is_some_and(|consumer| consumer.offset <= consumer.joined)
+    }
+
     /// Reads the next `limit` positions and appends their changes to `window`.
     ///
     /// Positions without a change for the consumer add nothing, so that fewer than `limit` changes do not mean the end.

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bgp_wire::{Afi, Family, FamilySet, NextHop, Safi};
 
-use crate::route::Path;
 use crate::config::PeerConfig;
 use crate::negotiate::Negotiated;
+use crate::route::Path;
+use crate::withheld::WithheldReason;
 
 /// An optional address of each family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ struct Addresses {
 pub(super) struct NextHops {
     policy: Addresses,
     ours: Addresses,
+    /// The peer's address, which is never the next hop.
+    peer: IpAddr,
     /// IPv4 families for which the peer accepts IPv6 next hops (RFC 8950).
     extended: FamilySet,
 }
@@ -31,32 +34,32 @@ impl NextHops {
             IpAddr::V6(address) => (None, Some(address)),
         };
         let policy = config.export.as_ref();
+        // RFC 4271 section 5.1.3: by default the next hop is the address that we use for the session.
+        let ours = Addresses::new(
+            config.next_hop_ipv4.or(local_ipv4),
+            config.next_hop_ipv6.or(local_ipv6),
+        );
         Self {
             policy: Addresses::new(
                 policy.and_then(|policy| policy.next_hop_ipv4),
                 policy.and_then(|policy| policy.next_hop_ipv6),
             ),
-            // RFC 4271 section 5.1.3: by default the next hop is the address that we use for the session.
-            ours: Addresses::new(
-                config.next_hop_ipv4.or(local_ipv4),
-                config.next_hop_ipv6.or(local_ipv6),
-            ),
+            ours,
+            peer: config.address,
             extended: negotiated.sends.extended_next_hop(),
         }
     }
 
-    /// Returns the next hop of a route of this family, or `None` if no known address suits the family.
-    pub(super) fn of(&self, family: Family, path: &Path) -> Option<NextHop> {
+    /// Returns the next hop of a route of this family, or the reason why the route cannot be sent.
+    pub(super) fn of(&self, family: Family, path: &Path) -> Result<NextHop, WithheldReason> {
         let extended = self.extended.contains(family);
         let address = match (family.afi, family.safi) {
             // RFC 8955 section 4: a flow specification has no next hop. An extended community contains a redirection target.
-            (_, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => return Some(NextHop::Absent),
+            (_, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => return Ok(NextHop::Absent),
             (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST | Safi::LABELED | Safi::VPN) => {
                 self.of_ipv4(extended, path)
             }
-            (Afi::IPV6, Safi::UNICAST | Safi::MULTICAST) => {
-                self.given_ipv6(path).or(self.ours.ipv6)
-            }
+            (Afi::IPV6, Safi::UNICAST | Safi::MULTICAST) => self.of_ipv6(path),
             // RFC 4659 section 3.2.1.2, RFC 4798 section 2: across an IPv4 core the next hop is an IPv4-mapped address.
             (Afi::IPV6, _) => self.ipv6_first(path).map(|address| match address {
                 IpAddr::V4(address) => address.to_ipv6_mapped().into(),
@@ -65,17 +68,35 @@ impl NextHops {
             // RFC 7432 section 7, RFC 4684 section 5: the next hop is an address of either family.
             _ => self.ipv4_first(path),
         };
-        address.map(NextHop::Address)
+        match address {
+            // RFC 4271 section 5.1.3: the peer would send the traffic to itself.
+            Some(address) if address.to_canonical() == self.peer => {
+                Err(WithheldReason::NextHopIsPeer)
+            }
+            Some(address) => Ok(NextHop::Address(address)),
+            None => Err(WithheldReason::NoNextHop),
+        }
     }
 
     fn of_ipv4(&self, extended: bool, path: &Path) -> Option<IpAddr> {
         // RFC 8950 section 4: an IPv6 next hop is allowed only if the peer advertised the capability.
         let given_ipv6 = self.given_ipv6(path).filter(|_| extended);
         let our_ipv6 = self.ours.ipv6.filter(|_| extended);
-        self.given_ipv4(path)
-            .or(given_ipv6)
-            .or(self.ours.ipv4)
-            .or(our_ipv6)
+        let given = self.given_ipv4(path).or(given_ipv6);
+        // Another address in place of the one that the route names would attract the traffic to the wrong host.
+        if given.is_some() || path.next_hop_ipv6.is_some() {
+            return given;
+        }
+        self.ours.ipv4.or(our_ipv6)
+    }
+
+    fn of_ipv6(&self, path: &Path) -> Option<IpAddr> {
+        let given = self.given_ipv6(path);
+        // For the same reason as in `of_ipv4`. No IPv6 unicast route has an IPv4 next hop.
+        if given.is_some() || path.next_hop_ipv4.is_some() {
+            return given;
+        }
+        self.ours.ipv6
     }
 
     /// Returns a given address before ours, and of each an IPv6 address before an IPv4 address.
@@ -130,6 +151,7 @@ mod tests {
         NextHops {
             policy: Addresses::new(None, None),
             ours: Addresses::new(ipv4.then_some(V4), ipv6.then_some(V6)),
+            peer: [192, 0, 2, 254].into(),
             extended: FamilySet::EMPTY,
         }
     }
@@ -202,7 +224,7 @@ mod tests {
             ),
         ] {
             let family: Family = family.parse().unwrap();
-            let next_hop = |hops: NextHops| hops.of(family, &plain).map(|hop| hop.to_string());
+            let next_hop = |hops: NextHops| hops.of(family, &plain).ok().map(|hop| hop.to_string());
             let found = [over(true, false), over(false, true), over(true, true)].map(next_hop);
             let expected = [over_ipv4, over_ipv6, over_both].map(|text| text.map(str::to_owned));
             assert_eq!(found, expected, "{family}");
@@ -215,7 +237,6 @@ mod tests {
         let next_hop = |family, path| over(true, true).of(family, path).unwrap().to_string();
         assert_eq!(next_hop(Family::IPV4_VPN, &own), "198.51.100.7");
         assert_eq!(next_hop(Family::IPV6_VPN, &own), "::ffff:198.51.100.7");
-        assert_eq!(next_hop(Family::IPV6_UNICAST, &own), "2001:db8::1");
         assert_eq!(
             next_hop(Family::L2VPN_EVPN, &path(&["2001:db8::7"])),
             "2001:db8::7"
@@ -235,8 +256,37 @@ mod tests {
             extended: FamilySet::EMPTY.with(Family::IPV4_VPN),
             ..over(false, true)
         };
-        let next_hop = |family| extended.of(family, &path(&[])).map(|hop| hop.to_string());
+        let next_hop = |family| {
+            let hop = extended.of(family, &path(&[])).ok()?;
+            Some(hop.to_string())
+        };
         assert_eq!(next_hop(Family::IPV4_VPN).as_deref(), Some("2001:db8::1"));
         assert_eq!(next_hop(Family::IPV4_LABELED), None);
+    }
+
+    #[test]
+    fn next_hop_is_never_the_peer() {
+        let to = |peer: &str| NextHops {
+            peer: peer.parse().unwrap(),
+            ..over(true, true)
+        };
+        for (family, peer) in [
+            (Family::IPV4_UNICAST, "192.0.2.1"),
+            (Family::IPV6_UNICAST, "2001:db8::1"),
+            (Family::L2VPN_EVPN, "192.0.2.1"),
+        ] {
+            let reason = Err(WithheldReason::NextHopIsPeer);
+            assert_eq!(to(peer).of(family, &path(&[])), reason, "{family}");
+            assert!(to("198.51.100.1").of(family, &path(&[])).is_ok());
+        }
+        // RFC 4659 section 3.2.1.2: the next hop is in IPv4-mapped form.
+        let mapped = to("198.51.100.7").of(Family::IPV6_VPN, &path(&["198.51.100.7"]));
+        assert_eq!(mapped, Err(WithheldReason::NextHopIsPeer));
+        // A flow specification has no next hop.
+        assert!(
+            to("192.0.2.1")
+                .of(Family::IPV4_FLOWSPEC, &path(&[]))
+                .is_ok()
+        );
     }
 }

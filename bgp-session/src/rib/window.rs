@@ -94,6 +94,14 @@ impl<D: LogKey> Window<D> {
         }
     }
 
+    /// Returns the keys of withdrawn routes. Valid until the changes are modified.
+    pub(super) fn withdrawn(&self) -> impl Iterator<Item = &Key<D>> {
+        let changes = self.changes.iter();
+        changes
+            .filter(|(_, change)| matches!(change, Change::Withdrawn))
+            .map(|(key, _)| key)
+    }
+
     /// Calls `keep` with every change, which it may modify, and removes the changes for which it returns `false`.
     pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&Key<D>, &mut Change) -> bool) {
         self.changes.retain_mut(|(key, change)| keep(key, change));

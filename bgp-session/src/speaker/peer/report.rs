@@ -12,8 +12,8 @@ use super::now;
 use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
-use crate::rib::Skipped;
 use crate::session::Session;
+use crate::withheld::WithheldCounts;
 
 pub(super) struct Report {
     peer: IpAddr,
@@ -41,7 +41,7 @@ impl Report {
             last_error: None,
             last_down: None,
             statistics: session.statistics().clone(),
-            skipped: Skipped::default(),
+            withheld: WithheldCounts::default(),
             up_to_date: false,
             failures: 0,
         });
@@ -135,6 +135,11 @@ impl Report {
             SessionEvent::StaleRoutesLongLived(families) => {
                 tracing::debug!(%peer, %families, "stale routes are long-lived stale now");
             }
+            // At most one line for each reason in a session.
+            SessionEvent::Withheld(withheld) => {
+                let help = withheld.reason.help();
+                tracing::warn!(%peer, "route withheld: {withheld}; help: {help}");
+            }
             // One line per UPDATE would cost more than its processing.
             SessionEvent::Update(_)
             | SessionEvent::RefreshBegins(_)
@@ -173,7 +178,7 @@ impl Report {
     pub(super) fn publish(&self, peering: &Peering) {
         let session = peering.session();
         let negotiated = session.shared_negotiated();
-        let (skipped, up_to_date) = (peering.skipped(), peering.is_up_to_date());
+        let (withheld, up_to_date) = (peering.withheld(), peering.is_up_to_date());
         self.status.send_if_modified(|status| {
             // Counters change with every message, which is too often to wake a watcher. `negotiated` changes only with
             // the state.
@@ -182,9 +187,9 @@ impl Report {
                 || status.established_since != self.established_since
                 || status.last_error != self.last_error
                 || status.last_down != self.last_down
-                || status.skipped != skipped;
+                || status.withheld != withheld;
             status.statistics = session.statistics().clone();
-            status.skipped = skipped;
+            status.withheld = withheld;
             status.state = session.state();
             status.negotiated = negotiated;
             status.established_since = self.established_since;
