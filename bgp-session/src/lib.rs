@@ -46,8 +46,8 @@ mod withheld;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RestartConfig,
+    AoAlgorithm, AoKey, ExportFilter, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange,
+    PeerConfig, PrefixRange, RestartConfig,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;

@@ -12,7 +12,7 @@ use crate::destination::Destination;
 pub enum WithheldReason {
     /// The peer is external and has no export policy (RFC 8212).
     NoPolicy,
-    /// The export policy denies the route.
+    /// The export policy or the export filter denies the route.
     Denied,
     /// The session did not negotiate the family of the route.
     FamilyNotNegotiated,

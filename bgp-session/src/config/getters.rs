@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
-use super::{AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
+use super::{AoKey, ExportFilter, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
 
 /// Each getter returns the value that the setter of the same name, with the prefix `with_`, has set.
 impl PeerConfig {
@@ -164,6 +164,12 @@ impl PeerConfig {
     pub fn export(&self) -> Option<&ExportPolicy> {
         // The kind of peer, and with it the default, depends on our AS number.
         self.export.as_ref()
+    }
+
+    /// Returns the export filter, or `None` if no filter is set.
+    #[must_use]
+    pub fn export_filter(&self) -> Option<&ExportFilter> {
+        self.export_filter.as_ref()
     }
 
     /// Returns the port to dial; 179 by default.

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use bgp_wire::{Asn, AttributeSet, Community, Context, Family, FamilySet, NextHop, PeerKind, Role};
 
 use super::next_hop::NextHops;
-use crate::config::{ExportPolicy, PeerConfig};
+use crate::config::{ExportFilter, ExportPolicy, PeerConfig};
 use crate::destination::is_unicast;
 use crate::negotiate::Negotiated;
-use crate::route::Path;
+use crate::route::{Path, Route};
 use crate::withheld::WithheldReason;
 
 /// The decision about every route that one peer may be sent, and the changes to it.
@@ -21,6 +21,7 @@ pub(super) struct Export {
     policy: ExportPolicy,
     /// The reason why no route at all is sent.
     denied: Option<WithheldReason>,
+    filter: Option<ExportFilter>,
     next_hops: NextHops,
     local_as: Asn,
     leaks: Option<LeakPrevention>,
@@ -48,6 +49,7 @@ impl Export {
             end_of_rib: negotiated.end_of_rib,
             policy,
             denied,
+            filter: config.export_filter.clone(),
             next_hops: NextHops::new(config, negotiated),
             local_as: negotiated.local_as,
             // RFC 9234 section 3: a role describes the relationship of eBGP speakers.
@@ -60,7 +62,7 @@ impl Export {
         }
     }
 
-    /// Uses the policy and the next hops of another configuration. Returns the previous policy, or `None` if none of
+    /// Uses the policy, the filter and the next hops of another configuration. Returns the previous policy, or `None` if none of
     /// them changes.
     pub(super) fn change(
         &mut self,
@@ -69,7 +71,9 @@ impl Export {
     ) -> Option<ExportPolicy> {
         let new = Self::new(config, negotiated);
         // An equal policy must not send the whole table again.
-        let same = new.policy == self.policy && new.next_hops == self.next_hops;
+        let same = new.policy == self.policy
+            && new.filter == self.filter
+            && new.next_hops == self.next_hops;
         let draining = self.draining;
         let before = std::mem::replace(self, Self { draining, ..new });
         (!same).then_some(before.policy)
@@ -88,6 +92,19 @@ impl Export {
     /// Returns the policy, which permits routes by their destination.
     pub(super) fn policy(&self) -> &ExportPolicy {
         &self.policy
+    }
+
+    /// Returns `true` if each route is to be filtered by itself.
+    pub(super) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Returns the path of a route after the filter, or `None` if the filter withholds the route.
+    pub(super) fn filter(&self, route: Route) -> Option<Path> {
+        match &self.filter {
+            Some(filter) => filter.apply(route).map(|route| route.path),
+            None => Some(route.path),
+        }
     }
 
     /// Returns the attributes and the next hop that a permitted route with this path is sent with, or the reason why the peer
@@ -175,8 +192,10 @@ fn policy(config: &PeerConfig, external: bool) -> (ExportPolicy, Option<Withheld
             let denied = policy.denies_all().then_some(WithheldReason::Denied);
             (policy.clone(), denied)
         }
-        // RFC 8212: without a policy no routes are sent to an external peer.
-        None if external => (ExportPolicy::only([]), Some(WithheldReason::NoPolicy)),
+        // RFC 8212: without a policy no routes are sent to an external peer. A filter is a policy.
+        None if external && config.export_filter.is_none() => {
+            (ExportPolicy::only([]), Some(WithheldReason::NoPolicy))
+        }
         None => (ExportPolicy::all(), None),
     }
 }

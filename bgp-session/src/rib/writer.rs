@@ -13,7 +13,7 @@ use super::table::FamilyKey;
 use super::window::Window;
 use super::withheld::{Scope, WithheldRoutes};
 use crate::config::ExportPolicy;
-use crate::route::Path;
+use crate::route::{Path, Route};
 use crate::withheld::WithheldReason;
 
 /// The output of one peer, with the changes that the peer's routes need.
@@ -68,6 +68,7 @@ impl Writer<'_> {
         for (path, group) in window.groups() {
             match path {
                 None => self.withdraw(scope, group),
+                Some(path) if self.export.has_filter() => self.write_filtered(scope, path, group),
                 Some(path) => self.announce(scope, path, group),
             }
         }
@@ -101,6 +102,33 @@ impl Writer<'_> {
             let mut before = before.iter().flatten();
             !self.is_first && before.any(|before| before.admits(family, prefix))
         });
+    }
+
+    /// Filters each route of a group by itself, and announces consecutive routes with the same result together.
+    fn write_filtered<D: FamilyKey>(
+        &mut self,
+        scope: Scope,
+        path: &Path,
+        group: &[(Key<D>, Change)],
+    ) {
+        let export = self.export;
+        let filter = |(key, _): &(Key<D>, Change)| {
+            export.filter(Route {
+                destination: key.destination.destination(),
+                path_id: key.path_id,
+                path: path.clone(),
+            })
+        };
+        let filtered: Vec<Option<Path>> = group.iter().map(filter).collect();
+        let mut rest = group;
+        for run in filtered.chunk_by(|one, other| one == other) {
+            // The runs together are as long as the group.
+            let routes = rest.split_off(..run.len()).unwrap_or_default();
+            match run.first() {
+                Some(Some(path)) => self.announce(scope, path, routes),
+                _ => self.withhold(scope, routes, WithheldReason::Denied, None),
+            }
+        }
     }
 
     /// Announces routes with one path, or records the reason why they are withheld.

@@ -1,6 +1,7 @@
 //! Tests of the routes that a peer is not sent: the reasons, the counts and the reports.
 
 use super::*;
+use crate::config::ExportFilter;
 use crate::withheld::Withheld;
 
 const ROUTER: &str = "192.168.0.254";
@@ -302,6 +303,63 @@ fn report_of_other_families_names_a_route_of_them() {
         reader.pull();
         assert_eq!(reader.report().as_deref(), Some(expected));
     }
+}
+
+#[test]
+fn filter_withholds_and_changes_each_route() {
+    let filter = ExportFilter::new(|route: Route| {
+        let number = route.prefix()?.to_string();
+        match number.as_str() {
+            "10.0.2.0/24" => None,
+            "10.0.4.0/24" => Some(route.with_multi_exit_disc(4)),
+            // A changed destination has no effect.
+            "10.0.6.0/24" => Some(Route::new("192.0.2.0/24".parse().unwrap())),
+            _ => Some(route),
+        }
+    });
+    let routes = [2, 4, 6, 8].map(|number| route(number, 0));
+    let mut reader = Reader::internal(plain().with_export_filter(filter.clone()), &routes);
+    let us = "via 192.168.0.111";
+    let mut sent = reader.pull();
+    sent.sort();
+    let expected = [
+        "4.0/24 via 192.168.0.111 med 4",
+        "6.0/24 via 192.168.0.111",
+        "8.0/24 via 192.168.0.111",
+    ];
+    assert_eq!(sent, expected.map(|text| format!("+10.0.{text}")));
+    assert_eq!(reader.withheld(), "1 denied by the export policy");
+    // The same filter again is no change.
+    reader.reconfigure(plain().with_export_filter(filter));
+    assert_eq!(reader.pull(), Vec::<String>::new());
+    // Another one may permit other routes. The peer has had the rest.
+    reader.reconfigure(
+        plain().with_export_filter(ExportFilter::new(|route: Route| {
+            (route.prefix()?.to_string() == "10.0.2.0/24").then_some(route)
+        })),
+    );
+    let mut sent = reader.pull();
+    sent.sort();
+    let withdrawn = ["-10.0.4.0/24", "-10.0.6.0/24", "-10.0.8.0/24"].map(str::to_owned);
+    assert_eq!(sent[1..], withdrawn);
+    assert_eq!(sent[0], format!("+10.0.2.0/24 {us}"));
+    assert_eq!(reader.withheld(), "3 denied by the export policy");
+    reader.reconfigure(plain());
+    assert_eq!(reader.pull().len(), 4);
+    assert_eq!(reader.withheld(), "none");
+}
+
+/// A filter is a policy (RFC 8212), and the changes of the declarative policy follow it.
+#[test]
+fn filter_of_external_peer_is_its_policy() {
+    let filter = ExportFilter::new(|route: Route| Some(route.with_multi_exit_disc(1)));
+    let filtered =
+        PeerConfig::new(ROUTER.parse().unwrap(), Asn::new(64513)).with_export_filter(filter);
+    let external = negotiated(PeerKind::External);
+    let mut reader = Reader::new(filtered.clone(), external, &[ipv4()]);
+    assert_eq!(reader.pull(), ["+10.0.0.0/8 via 192.168.0.111 med 1"]);
+    reader.reconfigure(filtered.with_export(ExportPolicy::all().with_multi_exit_disc(2)));
+    assert_eq!(reader.pull(), ["+10.0.0.0/8 via 192.168.0.111 med 2"]);
 }
 
 /// RFC 8950 is not negotiated with the peer.
