@@ -7,7 +7,7 @@
 mod flush;
 mod outbox;
 
-pub use flush::{FlushId, FlushOutcome};
+pub use flush::{FlushId, FlushOutcome, PeerFlush};
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -183,9 +183,13 @@ impl Peering {
         self.flushes.cancel(id);
     }
 
-    /// Returns the outcome of a flush that has ended, each once; `None` if no other is pending.
-    pub fn poll_flushed(&mut self) -> Option<(FlushId, FlushOutcome)> {
-        self.flushes.poll()
+    /// Returns the result of a flush that has ended, each once; `None` if no other has ended.
+    ///
+    /// The counts are those at the time of this call. No outcome is [`FlushOutcome::Pending`].
+    pub fn poll_flushed(&mut self) -> Option<(FlushId, PeerFlush)> {
+        let (id, outcome) = self.flushes.poll()?;
+        let withheld = self.withheld();
+        Some((id, PeerFlush { outcome, withheld }))
     }
 
     /// Returns `true` while a flush waits for the peer.

@@ -150,6 +150,10 @@ impl fmt::Display for Withheld {
 pub struct WithheldCounts([usize; WithheldReason::ALL.len()]);
 
 impl WithheldCounts {
+    /// No route is withheld.
+    #[cfg(feature = "tokio")]
+    pub(crate) const NONE: Self = Self([0; WithheldReason::ALL.len()]);
+
     /// Returns the number of routes that are withheld for this reason.
     #[must_use]
     pub fn count(&self, reason: WithheldReason) -> usize {

@@ -344,8 +344,12 @@ fn flush_ends_when_the_peer_has_acknowledged_every_octet() {
     );
     assert!(dialogue.peering.awaits_acknowledgement());
     dialogue.peering.handle_unacknowledged(connection, 0);
-    let outcome = Some((flush, FlushOutcome::Acknowledged));
-    assert_eq!(dialogue.peering.poll_flushed(), outcome);
+    let (ended, flushed) = dialogue.peering.poll_flushed().unwrap();
+    assert_eq!(
+        (ended, flushed.outcome),
+        (flush, FlushOutcome::Acknowledged)
+    );
+    assert!(flushed.is_complete());
     assert!(!dialogue.peering.awaits_acknowledgement());
 }
 
@@ -358,7 +362,11 @@ fn flush_without_a_session_ends_at_once() {
     let (now, connection) = (dialogue.now, dialogue.connection);
     dialogue.peering.handle_closed(now, connection);
     dialogue.drain();
-    let none = FlushOutcome::NotEstablished;
+    let none = PeerFlush {
+        outcome: FlushOutcome::NotEstablished,
+        withheld: WithheldCounts::default(),
+    };
+    assert!(!none.is_complete());
     assert_eq!(dialogue.peering.poll_flushed(), Some((waiting, none)));
     let later = dialogue.peering.flush(dialogue.rib.version());
     assert_eq!(dialogue.peering.poll_flushed(), Some((later, none)));
@@ -367,7 +375,7 @@ fn flush_without_a_session_ends_at_once() {
 
 /// The peer has not negotiated IPv6 unicast.
 #[test]
-fn withheld_route_is_reported_once_and_counted() {
+fn withheld_route_is_reported_once_and_counted_in_the_flush() {
     let mut dialogue = Dialogue::established(1, MAX_QUEUED);
     let ipv6 = |text: &str| Route::new(text.parse().unwrap());
     dialogue.change(|rib| assert!(rib.announce(&ipv6("2001:db8::/32"))));
@@ -378,10 +386,22 @@ fn withheld_route_is_reported_once_and_counted() {
     });
     dialogue.change(|rib| assert!(rib.announce(&too_long)));
     assert!(dialogue.withheld[1].starts_with("10.0.0.5/32: too long for a message ("));
+    let flush = dialogue.peering.flush(dialogue.rib.version());
+    dialogue.drain();
+    dialogue.write_all();
+    let connection = dialogue.connection;
+    dialogue.peering.handle_unacknowledged(connection, 0);
+    let (ended, flushed) = dialogue.peering.poll_flushed().unwrap();
+    assert_eq!(
+        (ended, flushed.outcome),
+        (flush, FlushOutcome::Acknowledged)
+    );
+    assert!(!flushed.is_complete());
     let counts = "2 family not negotiated, 1 too long for a message";
-    assert_eq!(dialogue.peering.withheld().to_string(), counts);
+    assert_eq!(flushed.withheld.to_string(), counts);
+    assert_eq!(dialogue.peering.withheld(), flushed.withheld);
     // No session has no routes to withhold.
-    let (now, connection) = (dialogue.now, dialogue.connection);
+    let now = dialogue.now;
     dialogue.peering.handle_closed(now, connection);
     dialogue.drain();
     assert!(dialogue.peering.withheld().is_empty());

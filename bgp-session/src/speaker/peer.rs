@@ -17,12 +17,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::command::Command;
 use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
-use super::shared::Shared;
+use super::shared::{Shared, lock};
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::{LocalConfig, PeerConfig};
 use crate::output::{ConnectionId, Output};
-use crate::peering::{FlushId, Peering};
+use crate::peering::{FlushId, PeerFlush, Peering};
 use crate::session::{Session, Shutdown};
 use delivery::Delivery;
 use report::Report;
@@ -51,7 +51,7 @@ pub(super) struct PeerTask {
     all_draining: watch::Receiver<bool>,
     dial: Option<(ConnectionId, Dialing)>,
     links: Vec<Link>,
-    flushes: Vec<(FlushId, oneshot::Sender<()>)>,
+    flushes: Vec<(FlushId, oneshot::Sender<PeerFlush>)>,
     deadline: Option<Instant>,
     refusal_limit: RefusalLimit,
 }
@@ -260,7 +260,9 @@ impl PeerTask {
                 drop(permit);
                 self.accept(transport);
             }
-            Command::Flush { version, done } => {
+            Command::Flush(done) => {
+                // Read here instead of from `changed`, which a change reaches only after the table is unlocked.
+                let version = lock(&self.shared.rib).version();
                 self.flushes.push((self.peering.flush(version), done));
             }
             Command::Refresh(family) => {
@@ -412,10 +414,10 @@ impl PeerTask {
         {
             peering.handle_unacknowledged(id, link.unacknowledged());
         }
-        while let Some((id, _)) = peering.poll_flushed() {
+        while let Some((id, flushed)) = peering.poll_flushed() {
             for (_, done) in self.flushes.extract_if(.., |(known, _)| *known == id) {
                 // The caller may have given up in the meantime.
-                done.send(()).ok();
+                done.send(flushed).ok();
             }
         }
     }
