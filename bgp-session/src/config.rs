@@ -232,7 +232,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv6 an IPv4 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
@@ -241,7 +242,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv4 an IPv6 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bgp_wire::Family;
 use bytes::BytesMut;
+use ipnet::IpNet;
 
 use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
@@ -249,6 +250,25 @@ impl Peering {
         self.up_to_date = false;
     }
 
+    /// Reports the addresses of the interface that holds our end of the session, each with the length of its subnet. They are
+    /// the next hops of routes of the address family that the session does not run over.
+    ///
+    /// Of several addresses, global ones precede link-local ones, and those with a subnet precede single ones; the first of
+    /// equal ones is used. A link-local address is used only if the peer is in a subnet of the interface.
+    ///
+    /// A driver calls it after [`SessionEvent::Up`], if [`Peering::needs_interface_addresses`] returns `true`, and again when
+    /// the addresses change. Has no effect if no session is Established.
+    pub fn handle_interface_addresses(&mut self, addresses: &[IpNet]) {
+        if let (Some(established), Some(negotiated)) =
+            (&mut self.established, self.session.negotiated())
+        {
+            let config = self.session.config();
+            let adj_rib_out = &mut established.adj_rib_out;
+            adj_rib_out.set_interface_addresses(config, negotiated, addresses);
+            self.up_to_date = false;
+        }
+    }
+
     /// Processes every timer whose deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
@@ -315,6 +335,15 @@ impl Peering {
         self.established
             .as_ref()
             .map(|established| established.connection)
+    }
+
+    /// Returns `true` if the session is Established and routes of a negotiated family have a next hop only if
+    /// [`Peering::handle_interface_addresses`] provides one.
+    #[must_use]
+    pub fn needs_interface_addresses(&self) -> bool {
+        self.established
+            .as_ref()
+            .is_some_and(|established| established.adj_rib_out.needs_interface_addresses())
     }
 
     /// Returns the numbers of routes of the table that the peer is not sent, by reason, as of the last time that the table was

@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod flush;
 mod handle;
+mod interface;
 mod keys;
 mod link;
 mod listen;
@@ -313,6 +314,12 @@ impl Speaker {
     /// [`FlushOutcome::Pending`](crate::FlushOutcome::Pending).
     pub async fn flush_within(&self, timeout: Duration) -> FlushReport {
         FlushReport::collect(self.peers(), tokio::time::sleep(timeout)).await
+    }
+
+    /// Looks the addresses of the interfaces up again, which are next hops of routes of the address family that a session does
+    /// not run over. They are also looked up when a session becomes Established.
+    pub fn refresh_addresses(&self) {
+        self.shared.addresses.send_replace(());
     }
 
     /// Returns a receiver of all events from now on.

@@ -98,13 +98,13 @@ impl PeerConfig {
         &self.maximum_prefixes
     }
 
-    /// Returns the next hop of IPv4 routes that have none, or `None` for the session's local address.
+    /// Returns the next hop of IPv4 routes that have none, or `None` for an address of the session's interface.
     #[must_use]
     pub fn next_hop_ipv4(&self) -> Option<Ipv4Addr> {
         self.next_hop_ipv4
     }
 
-    /// Returns the next hop of IPv6 routes that have none, or `None` for the session's local address.
+    /// Returns the next hop of IPv6 routes that have none, or `None` for an address of the session's interface.
     #[must_use]
     pub fn next_hop_ipv6(&self) -> Option<Ipv6Addr> {
         self.next_hop_ipv6

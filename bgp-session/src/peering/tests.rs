@@ -408,6 +408,24 @@ fn withheld_route_is_reported_once_and_counted_in_the_flush() {
 }
 
 #[test]
+fn interface_addresses_are_taken_only_in_a_session() {
+    let mut dialogue = Dialogue::established(1, MAX_QUEUED);
+    // IPv4 alone is negotiated, over IPv4.
+    assert!(!dialogue.peering.needs_interface_addresses());
+    dialogue.take();
+    let addresses = ["2001:db8::1/64".parse().unwrap()];
+    dialogue.peering.handle_interface_addresses(&addresses);
+    dialogue.drain();
+    assert!(dialogue.peering.is_up_to_date());
+    let (now, connection) = (dialogue.now, dialogue.connection);
+    dialogue.peering.handle_closed(now, connection);
+    dialogue.drain();
+    dialogue.peering.handle_interface_addresses(&addresses);
+    assert!(!dialogue.peering.needs_interface_addresses());
+    dialogue.drain();
+}
+
+#[test]
 fn session_that_is_down_keeps_no_position_in_the_table() {
     // Both ends of a position: the peering is closed, or its session goes down.
     for closes in [false, true] {

@@ -6,6 +6,7 @@
 
 use bgp_wire::Family;
 use bytes::BytesMut;
+use ipnet::IpNet;
 
 use super::cursor::Cursor;
 use super::export::Export;
@@ -105,6 +106,29 @@ impl AdjRibOut {
         if let Some(before) = self.export.change(config, negotiated) {
             self.readvertise(Some(&before));
         }
+    }
+
+    /// Uses `addresses` as next hops of the address family that the session does not run over. They are those of the interface
+    /// that holds our end of the session, each with the length of its subnet.
+    ///
+    /// Of several addresses, global ones precede link-local ones, and those with a subnet precede single ones; the first of
+    /// equal ones is used. If a next hop changes, all routes are sent again.
+    pub fn set_interface_addresses(
+        &mut self,
+        config: &PeerConfig,
+        negotiated: &Negotiated,
+        addresses: &[IpNet],
+    ) {
+        if self.export.set_interface(config, negotiated, addresses) {
+            self.readvertise(None);
+        }
+    }
+
+    /// Returns `true` if routes of a negotiated family have a next hop only if
+    /// [`AdjRibOut::set_interface_addresses`] provides one.
+    #[must_use]
+    pub fn needs_interface_addresses(&self) -> bool {
+        self.export.needs_interface()
     }
 
     /// Asks the peer to prefer other speakers' routes before the session ends, or cancels the request (RFC 8326).

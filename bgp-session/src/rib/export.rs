@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use bgp_wire::{Asn, AttributeSet, Community, Context, Family, FamilySet, NextHop, PeerKind, Role};
+use ipnet::IpNet;
 
 use super::next_hop::NextHops;
 use crate::config::{ExportFilter, ExportPolicy, PeerConfig};
@@ -23,6 +24,8 @@ pub(super) struct Export {
     denied: Option<WithheldReason>,
     filter: Option<ExportFilter>,
     next_hops: NextHops,
+    /// The addresses of the interface of the session, if they are known.
+    interface: Vec<IpNet>,
     local_as: Asn,
     leaks: Option<LeakPrevention>,
     /// The families in which the peer supports long-lived stale routes (RFC 9494).
@@ -41,6 +44,10 @@ struct LeakPrevention {
 
 impl Export {
     pub(super) fn new(config: &PeerConfig, negotiated: &Negotiated) -> Self {
+        Self::with_interface(config, negotiated, Vec::new())
+    }
+
+    fn with_interface(config: &PeerConfig, negotiated: &Negotiated, interface: Vec<IpNet>) -> Self {
         let external = negotiated.peer_kind() == PeerKind::External;
         let (policy, denied) = policy(config, external);
         Self {
@@ -50,7 +57,8 @@ impl Export {
             policy,
             denied,
             filter: config.export_filter.clone(),
-            next_hops: NextHops::new(config, negotiated),
+            next_hops: NextHops::new(config, negotiated, &interface),
+            interface,
             local_as: negotiated.local_as,
             // RFC 9234 section 3: a role describes the relationship of eBGP speakers.
             leaks: config
@@ -69,7 +77,8 @@ impl Export {
         config: &PeerConfig,
         negotiated: &Negotiated,
     ) -> Option<ExportPolicy> {
-        let new = Self::new(config, negotiated);
+        let interface = std::mem::take(&mut self.interface);
+        let new = Self::with_interface(config, negotiated, interface);
         // An equal policy must not send the whole table again.
         let same = new.policy == self.policy
             && new.filter == self.filter
@@ -82,6 +91,25 @@ impl Export {
     /// Starts or stops asking the peer to prefer other speakers' routes (RFC 8326). Returns `true` if that is a change.
     pub(super) fn set_draining(&mut self, draining: bool) -> bool {
         std::mem::replace(&mut self.draining, draining) != draining
+    }
+
+    /// Uses the addresses of the session's interface as next hops of the other address family. Returns `true` if a next hop
+    /// changes.
+    pub(super) fn set_interface(
+        &mut self,
+        config: &PeerConfig,
+        negotiated: &Negotiated,
+        addresses: &[IpNet],
+    ) -> bool {
+        self.interface = addresses.to_vec();
+        let next_hops = NextHops::new(config, negotiated, addresses);
+        std::mem::replace(&mut self.next_hops, next_hops) != next_hops
+    }
+
+    /// Returns `true` if routes of a negotiated family have a next hop only if the interface of the session has an address of
+    /// the other address family.
+    pub(super) fn needs_interface(&self) -> bool {
+        self.next_hops.needs_interface(self.context.families())
     }
 
     /// Returns the reason why no route at all is sent, or `None` if the routes differ.

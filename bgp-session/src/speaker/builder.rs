@@ -118,6 +118,7 @@ impl SpeakerBuilder {
             dialer: self.dialer,
             seed: self.seed,
             restarting: self.restarting.into(),
+            addresses: watch::Sender::new(()),
             draining: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             stop: stop.clone(),

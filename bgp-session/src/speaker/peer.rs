@@ -1,5 +1,6 @@
 //! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
+mod addresses;
 mod delivery;
 mod report;
 mod restart;
@@ -21,7 +22,7 @@ use super::shared::{Shared, lock};
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::{LocalConfig, PeerConfig};
-use crate::output::{ConnectionId, Output};
+use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::peering::{FlushId, PeerFlush, Peering};
 use crate::session::{Session, Shutdown};
 use delivery::Delivery;
@@ -42,6 +43,7 @@ pub(super) struct PeerTask {
     peering: Peering,
     commands: mpsc::UnboundedReceiver<Command>,
     changed: watch::Receiver<u64>,
+    addresses: watch::Receiver<()>,
     delivery: Delivery,
     report: Report,
     /// `true` for a dynamic peer, whose task ends with its last connection.
@@ -63,6 +65,7 @@ enum Wake {
     Link(usize, Progress),
     Timeout,
     TableChanged,
+    AddressesChanged,
     Flush,
     Draining,
     Delivered,
@@ -86,6 +89,7 @@ impl PeerTask {
             peering: Peering::new(session),
             commands,
             changed: shared.changed.subscribe(),
+            addresses: shared.addresses.subscribe(),
             delivery: Delivery::new(shared.events.channel.clone()),
             report,
             dynamic,
@@ -142,6 +146,7 @@ impl PeerTask {
                 Wake::Link(index, progress) => self.progress(index, progress),
                 Wake::Timeout => self.peering.handle_timeout(now()),
                 Wake::TableChanged => self.peering.handle_table_changed(),
+                Wake::AddressesChanged => self.look_up_interface(),
                 Wake::Draining => self.set_draining(),
                 // The next turn answers the flushes and delivers further events.
                 Wake::Flush | Wake::Delivered => {}
@@ -248,6 +253,7 @@ impl PeerTask {
             wake = dialled => wake,
             _ = self.changed.changed(), if follows => Wake::TableChanged,
             _ = self.all_draining.changed() => Wake::Draining,
+            _ = self.addresses.changed() => Wake::AddressesChanged,
             () = tokio::time::sleep(ACKNOWLEDGEMENT_INTERVAL), if flushing => Wake::Flush,
             () = self.delivery.deliver_next(), if !reads => Wake::Delivered,
             wake = link => wake,
@@ -325,6 +331,7 @@ impl PeerTask {
         tracing::info!(peer = %self.address, ?change, "configuration");
         self.report.configure(&config);
         self.peering.update(now(), config);
+        self.look_up_interface();
     }
 
     fn connected(&mut self, id: ConnectionId, transport: Box<dyn Transport>) {
@@ -372,8 +379,13 @@ impl PeerTask {
                 Output::Close(id) => self.close(id),
                 Output::Event(event) => {
                     self.report.follow(&event, &self.peering);
+                    let is_up = matches!(event, SessionEvent::Up { .. });
                     let peer = self.address;
                     self.emit(SpeakerEvent::Session { peer, event });
+                    // Before the first route is sent, so that no route is sent twice.
+                    if is_up {
+                        self.look_up_interface();
+                    }
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;

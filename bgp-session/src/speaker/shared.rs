@@ -15,6 +15,8 @@ pub(super) struct Shared {
     pub(super) rib: Mutex<Rib>,
     /// The version of the table. A change wakes the peers.
     pub(super) changed: watch::Sender<u64>,
+    /// Wakes the peers when the addresses of interfaces have changed.
+    pub(super) addresses: watch::Sender<()>,
     pub(super) events: EventSenders,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) seed: u64,

@@ -7,11 +7,12 @@ use crate::exabgp::EXABGP;
 use crate::families;
 use crate::frr::FRR;
 use crate::gobgp::GOBGP;
+use crate::next_hop;
 use crate::openbgpd::OPENBGPD;
 use crate::restart::{self, End};
 use crate::router::Kind;
 use crate::session;
-use crate::setup::{Dialling, Gtsm, Setup};
+use crate::setup::{Dialling, Gtsm, INTERFACES, Setup};
 
 /// The kinds of routers, the slowest first, so that no slow trial runs alone at the end.
 static KINDS: [&Kind; 5] = [&GOBGP, &FRR, &BIRD, &OPENBGPD, &EXABGP];
@@ -62,6 +63,21 @@ pub(crate) fn all() -> Vec<Trial> {
             };
             trials.push(trial(kind, &name, setup, move |setup| verdict(kind, setup)));
         }
+    }
+    let sessions = [(&FRR, false), (&FRR, true), (&BIRD, false), (&BIRD, true)];
+    for ((kind, ipv6), number) in sessions.into_iter().zip(INTERFACES) {
+        let setup = Setup {
+            ipv6,
+            ..Setup::new(number, Dialling::Us)
+        };
+        let name = if ipv6 {
+            "next_hop_over_ipv6_is_ipv4_of_interface"
+        } else {
+            "next_hop_over_ipv4_is_ipv6_of_interface"
+        };
+        trials.push(trial(kind, name, setup, move |setup| {
+            next_hop::is_of_interface(kind, setup);
+        }));
     }
     for group in families::groups() {
         let setup = group.setup(number());

@@ -23,6 +23,7 @@ fn ipv6() -> Route {
 struct Reader {
     rib: Rib,
     adj_rib_out: AdjRibOut,
+    config: PeerConfig,
     negotiated: Negotiated,
 }
 
@@ -36,6 +37,7 @@ impl Reader {
         Self {
             adj_rib_out: AdjRibOut::new(&mut rib, &config, &negotiated),
             rib,
+            config,
             negotiated,
         }
     }
@@ -96,6 +98,13 @@ impl Reader {
 
     fn reconfigure(&mut self, config: PeerConfig) {
         self.adj_rib_out.set_policy(&config, &self.negotiated);
+        self.config = config;
+    }
+
+    fn add_interface(&mut self, addresses: &[&str]) {
+        let addresses: Vec<IpNet> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        self.adj_rib_out
+            .set_interface_addresses(&self.config, &self.negotiated, &addresses);
     }
 }
 
@@ -383,6 +392,37 @@ fn route_with_next_hop_of_the_other_address_family_is_withheld() {
     ];
     assert_eq!(reader.pull(), expected);
     assert_eq!(reader.withheld(), "none");
+}
+
+#[test]
+fn ipv6_routes_take_their_next_hop_from_the_interface_of_an_ipv4_session() {
+    let mut reader = Reader::internal(plain(), &[ipv4(), ipv6()]);
+    assert!(reader.adj_rib_out.needs_interface_addresses());
+    // Before the first pull: no route is sent twice.
+    reader.add_interface(&["192.168.0.111/24", "fe80::111/64", "2001:db8::111/64"]);
+    let ours = [
+        "+10.0.0.0/8 via 192.168.0.111",
+        "+2001:db8::/32 via 2001:db8::111",
+    ];
+    assert_eq!(reader.pull(), ours);
+    // The same address again, among others, is no change.
+    reader.add_interface(&["2001:db8:7::7/128", "2001:db8::111/64", "2001:db8::112/64"]);
+    assert_eq!(reader.pull(), Vec::<String>::new());
+    reader.add_interface(&["2001:db8::112/64"]);
+    assert_eq!(reader.pull()[1], "+2001:db8::/32 via 2001:db8::112");
+    reader.add_interface(&["192.168.0.111/24"]);
+    assert_eq!(reader.pull()[1], "-2001:db8::/32");
+    assert_eq!(reader.withheld(), "1 no usable next hop");
+    // A configured next hop precedes the interface's.
+    let configured = plain().with_next_hop_ipv6("2001:db8::1".parse().unwrap());
+    reader.reconfigure(configured);
+    assert_eq!(reader.pull()[1], "+2001:db8::/32 via 2001:db8::1");
+    assert!(!reader.adj_rib_out.needs_interface_addresses());
+    reader.add_interface(&["2001:db8::112/64"]);
+    assert_eq!(reader.pull(), Vec::<String>::new());
+    // The addresses are kept for a configuration without next hops.
+    reader.reconfigure(plain());
+    assert_eq!(reader.pull()[1], "+2001:db8::/32 via 2001:db8::112");
 }
 
 /// A changed next hop of one address family is a change.

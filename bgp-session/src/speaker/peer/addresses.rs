@@ -1,0 +1,25 @@
+//! The next hops of the address family that a peer's session does not run over.
+
+use super::super::interface;
+use super::PeerTask;
+
+impl PeerTask {
+    /// Gives the peering the addresses of the session's interface, if it needs them as next hops.
+    pub(super) fn look_up_interface(&mut self) {
+        if !self.peering.needs_interface_addresses() {
+            return;
+        }
+        let session = self.peering.session();
+        let Some(negotiated) = session.negotiated() else {
+            return;
+        };
+        let (local, device) = (negotiated.local_address, session.config().device());
+        match interface::addresses_beside(local, device) {
+            Ok(addresses) => self.peering.handle_interface_addresses(&addresses),
+            // Routes that need such an address are withheld, which is reported.
+            Err(error) => {
+                tracing::warn!(peer = %self.address, %error, "cannot read the addresses of interfaces");
+            }
+        }
+    }
+}
