@@ -14,6 +14,8 @@ mod keys;
 mod link;
 mod listen;
 mod listeners;
+#[cfg(all(feature = "netlink", target_os = "linux"))]
+mod netlink;
 mod peer;
 mod registry;
 mod shared;
@@ -318,6 +320,8 @@ impl Speaker {
 
     /// Looks the addresses of the interfaces up again, which are next hops of routes of the address family that a session does
     /// not run over. They are also looked up when a session becomes Established.
+    ///
+    /// Not needed on Linux with the feature `netlink`, which does this when an address changes.
     pub fn refresh_addresses(&self) {
         self.shared.addresses.send_replace(());
     }

@@ -124,10 +124,12 @@ impl SpeakerBuilder {
             stop: stop.clone(),
         });
         // Created before the listeners: if one cannot be bound, its drop ends those that are already running.
-        let speaker = Speaker::new(shared, self.local, stop.drop_guard());
+        let speaker = Speaker::new(Arc::clone(&shared), self.local, stop.drop_guard());
         for (address, device) in &self.listeners {
             speaker.registry.add_listener(*address, device.as_deref())?;
         }
+        #[cfg(all(feature = "netlink", target_os = "linux"))]
+        tokio::spawn(super::netlink::watch_addresses(shared));
         Ok(speaker)
     }
 }

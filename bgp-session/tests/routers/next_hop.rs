@@ -62,7 +62,7 @@ pub(crate) fn is_of_interface(kind: &'static Kind, setup: &Setup) {
     assert!(flushed.is_complete(), "{}", flushed.withheld);
 }
 
-/// Changes the addresses of our interface, and reports that.
+/// Changes the addresses of our interface, and reports that unless the speaker notices it.
 fn change_addresses(ours: &OurSpeaker, setup: &Setup, change: &str) {
     let mut ip = Command::new("ip");
     ip.arg("address").args(change.split(' '));
@@ -72,5 +72,7 @@ fn change_addresses(ours: &OurSpeaker, setup: &Setup, change: &str) {
         ip.arg("nodad");
     }
     run_ok(&mut ip);
-    ours.speaker.refresh_addresses();
+    if !cfg!(feature = "netlink") {
+        ours.speaker.refresh_addresses();
+    }
 }
