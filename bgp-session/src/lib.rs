@@ -56,7 +56,7 @@ pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent,
 pub use peering::{FlushId, FlushOutcome, PeerFlush, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess};
 pub use route::Route;
-pub use session::{NotEstablished, Session, Shutdown};
+pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, Peer, PeerStatus,

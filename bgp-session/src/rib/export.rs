@@ -65,7 +65,7 @@ impl Export {
                 .role
                 .filter(|_| external)
                 .map(LeakPrevention::for_role),
-            long_lived: long_lived(negotiated),
+            long_lived: negotiated.peer_long_lived,
             draining: false,
         }
     }
@@ -200,16 +200,6 @@ impl Export {
         }
         Ok(attributes)
     }
-}
-
-/// Returns the families in which the peer supports long-lived stale routes.
-fn long_lived(negotiated: &Negotiated) -> FamilySet {
-    negotiated
-        .restart
-        .iter()
-        .flat_map(|restart| &restart.long_lived)
-        .map(|(family, _)| *family)
-        .collect()
 }
 
 /// Returns the policy of a peer, and the reason if it permits no route. The policy is the configured one or else the default
