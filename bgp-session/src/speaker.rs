@@ -323,7 +323,7 @@ impl Speaker {
     ///
     /// Not needed on Linux with the feature `netlink`, which does this when an address changes.
     pub fn refresh_addresses(&self) {
-        self.shared.addresses.send_replace(());
+        self.shared.refresh_addresses();
     }
 
     /// Returns a receiver of all events from now on.

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Speaker;
 use super::event::{EventSenders, SpeakerEvent};
+use super::interface::Interfaces;
 use super::shared::Shared;
 use super::transport::{Dialer, TcpDialer};
 use crate::config::LocalConfig;
@@ -118,6 +119,7 @@ impl SpeakerBuilder {
             dialer: self.dialer,
             seed: self.seed,
             restarting: self.restarting.into(),
+            interfaces: Interfaces::default(),
             addresses: watch::Sender::new(()),
             draining: watch::Sender::new(false),
             tasks: TaskTracker::new(),

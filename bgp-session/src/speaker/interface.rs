@@ -2,18 +2,59 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use if_addrs::{IfAddr, Interface};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Returns the addresses of the interface with the address `local`, in order of preference among equal ones. `device` decides if
-/// several interfaces have it, which is possible for a link-local address.
-///
-/// # Errors
-///
-/// The system cannot list the addresses.
-pub(super) fn addresses_beside(local: IpAddr, device: Option<&str>) -> io::Result<Vec<IpNet>> {
-    Ok(beside(&if_addrs::get_if_addrs()?, local, device))
+/// The addresses of all interfaces, as of the last lookup.
+#[derive(Debug, Default)]
+pub(super) struct Interfaces(Mutex<Option<(Instant, Vec<Interface>)>>);
+
+impl Interfaces {
+    /// Returns the addresses of the interface with the address `local`, in order of preference among equal ones. `device`
+    /// decides if several interfaces have it, which is possible for a link-local address.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot list the addresses.
+    pub(super) fn beside(
+        &self,
+        now: Instant,
+        local: IpAddr,
+        device: Option<&str>,
+    ) -> io::Result<Vec<IpNet>> {
+        self.with(now, if_addrs::get_if_addrs, |interfaces| {
+            beside(interfaces, local, device)
+        })
+    }
+
+    /// Forgets the last lookup, because addresses have changed.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn with<T>(
+        &self,
+        now: Instant,
+        look_up: impl FnOnce() -> io::Result<Vec<Interface>>,
+        read: impl FnOnce(&[Interface]) -> T,
+    ) -> io::Result<T> {
+        // Locked during the lookup: a thousand sessions that come up together share one.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((time, interfaces)) if now.saturating_duration_since(*time) < MAX_AGE => {
+                Ok(read(interfaces))
+            }
+            _ => {
+                let interfaces = look_up()?;
+                let result = read(&interfaces);
+                *known = Some((now, interfaces));
+                Ok(result)
+            }
+        }
+    }
 }
 
 fn beside(interfaces: &[Interface], local: IpAddr, device: Option<&str>) -> Vec<IpNet> {
@@ -57,6 +98,9 @@ fn net(entry: &Interface) -> Option<IpNet> {
             .map(IpNet::V6),
     }
 }
+
+/// The time for which a lookup is used again. No longer than the delay with which the `netlink` module reports a change.
+const MAX_AGE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -129,8 +173,29 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
+    fn lookup_is_shared_until_it_is_old_or_forgotten() {
+        let (interfaces, start) = (Interfaces::default(), Instant::now());
+        let names = |now, name: &str| {
+            let look_up = || Ok(vec![entry(name, "192.0.2.1/24")]);
+            let read = |found: &[Interface]| found[0].name.clone();
+            interfaces.with(now, look_up, read).unwrap()
+        };
+        assert_eq!(names(start, "first"), "first");
+        assert_eq!(names(start + MAX_AGE / 2, "second"), "first");
+        assert_eq!(names(start + MAX_AGE, "third"), "third");
+        interfaces.forget();
+        assert_eq!(names(start + MAX_AGE, "fourth"), "fourth");
+        let fails = || Err(io::ErrorKind::Other.into());
+        assert!(interfaces.with(start + MAX_AGE * 2, fails, |_| ()).is_err());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn system_lists_the_loopback_address() {
-        let addresses = addresses_beside([127, 0, 0, 1].into(), None).unwrap();
+        let interfaces = Interfaces::default();
+        let found = interfaces.beside(Instant::now(), [127, 0, 0, 1].into(), None);
+        let addresses = found.unwrap();
         assert!(
             addresses.contains(&"127.0.0.1/8".parse().unwrap()),
             "{addresses:?}"

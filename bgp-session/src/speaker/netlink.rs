@@ -18,7 +18,7 @@ pub(super) async fn watch_addresses(shared: Arc<Shared>) {
         let socket = subscribe()?;
         loop {
             wait_for_change(&socket).await?;
-            shared.addresses.send_replace(());
+            shared.refresh_addresses();
         }
     };
     let ended: io::Result<()> = tokio::select! {

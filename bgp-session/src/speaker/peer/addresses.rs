@@ -1,7 +1,6 @@
 //! The next hops of the address family that a peer's session does not run over.
 
-use super::super::interface;
-use super::PeerTask;
+use super::{PeerTask, now};
 
 impl PeerTask {
     /// Gives the peering the addresses of the session's interface, if it needs them as next hops.
@@ -14,7 +13,7 @@ impl PeerTask {
             return;
         };
         let (local, device) = (negotiated.local_address, session.config().device());
-        match interface::addresses_beside(local, device) {
+        match self.shared.interfaces.beside(now(), local, device) {
             Ok(addresses) => self.peering.handle_interface_addresses(&addresses),
             // Routes that need such an address are withheld, which is reported.
             Err(error) => {
