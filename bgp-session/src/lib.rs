@@ -52,16 +52,18 @@ pub use config::{
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
-pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
+pub use output::{
+    ConnectionId, DownReason, MalformedUpdate, Output, ReceivedUpdate, SessionEvent, SessionId,
+};
 pub use peering::{FlushId, FlushOutcome, PeerFlush, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess};
 pub use route::Route;
 pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, Peer, PeerStatus,
-    PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer,
-    Transport,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, LastNotification,
+    Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
+    SpeakerEvent, TcpDialer, Transport,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

@@ -11,6 +11,7 @@ mod retention;
 pub use error::{NotEstablished, RefreshError};
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 #[cfg(feature = "tokio")]
 use std::sync::Arc;
@@ -55,7 +56,7 @@ use retention::Retention;
 /// assert!(matches!(session.poll_output(), Output::Wait(Some(_))));
 ///
 /// // The dial fails: the session waits in Idle, then dials again.
-/// session.handle_closed(now, connection);
+/// session.handle_error(now, connection, std::io::ErrorKind::ConnectionRefused);
 /// now = loop {
 ///     if let Output::Wait(deadline) = session.poll_output() {
 ///         break deadline.expect("a deadline to dial again");
@@ -412,17 +413,30 @@ impl Session {
         self.step(now, slot, Event::TcpConnected, EventDetails::default());
     }
 
-    /// Reports that the connection has ended, or that the dial has failed.
+    /// Reports that the peer has closed the connection, or that the dial has failed for an unknown reason.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.tcp_connection_fails(now, id, None);
+    }
+
+    /// Reports that the connection, or the dial, has failed with this error.
+    pub fn handle_error(&mut self, now: Instant, id: ConnectionId, error: io::ErrorKind) {
+        self.tcp_connection_fails(now, id, Some(error));
+    }
+
+    fn tcp_connection_fails(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        error: Option<io::ErrorKind>,
+    ) {
         let Some(slot) = self.connections.slot(id) else {
             return;
         };
-        self.step(
-            now,
-            slot,
-            Event::TcpConnectionFails,
-            EventDetails::default(),
-        );
+        let details = EventDetails {
+            error,
+            ..EventDetails::default()
+        };
+        self.step(now, slot, Event::TcpConnectionFails, details);
     }
 
     /// Reports the result of a write: the socket has taken `taken` octets, and `left` octets still wait.
@@ -604,7 +618,7 @@ fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
 /// After a NOTIFICATION they are kept only if both sides negotiated that, and it is no Hard Reset (RFC 8538 section 3).
 fn is_graceful(reason: &DownReason, restart: &PeerRestart) -> bool {
     match reason {
-        DownReason::Closed | DownReason::TimedOut => true,
+        DownReason::ConnectFailed { .. } | DownReason::Closed { .. } | DownReason::TimedOut => true,
         DownReason::Local(notification) | DownReason::Remote(notification) => {
             restart.notification && notification.reason != Reason::HARD_RESET
         }

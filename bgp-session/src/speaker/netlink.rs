@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket};
 
+use super::log;
 use super::shared::Shared;
 
 /// Wakes the peers each time that an address of an interface changes, until the speaker ends.
@@ -26,7 +27,9 @@ pub(super) async fn watch_addresses(shared: Arc<Shared>) {
         () = shared.stop.cancelled() => return,
     };
     if let Err(error) = ended {
-        tracing::warn!(%error, "changed addresses of interfaces are not noticed before the next session");
+        log::guarded(|| {
+            tracing::warn!(%error, "changed addresses of interfaces are not noticed before the next session");
+        });
     }
 }
 

@@ -623,7 +623,8 @@ fn abandoned_dial_is_reported_as_timed_out() {
         matches!(
             event,
             SessionEvent::Failed {
-                reason: DownReason::TimedOut
+                reason: DownReason::TimedOut,
+                ..
             }
         )
     };

@@ -1,5 +1,6 @@
 //! The next hops of the address family that a peer's session does not run over.
 
+use super::super::log;
 use super::{PeerTask, now};
 
 impl PeerTask {
@@ -17,7 +18,9 @@ impl PeerTask {
             Ok(addresses) => self.peering.handle_interface_addresses(&addresses),
             // Routes that need such an address are withheld, which is reported.
             Err(error) => {
-                tracing::warn!(peer = %self.address, %error, "cannot read the addresses of interfaces");
+                log::guarded(|| {
+                    tracing::warn!(peer = %self.address, %error, "cannot read the addresses of interfaces");
+                });
             }
         }
     }
