@@ -33,6 +33,7 @@ mod identity;
 mod negotiate;
 mod output;
 mod peering;
+mod retry;
 mod rib;
 mod route;
 mod routes;
@@ -47,7 +48,7 @@ mod withheld;
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
     AoAlgorithm, AoKey, ExportFilter, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange,
-    PeerConfig, PrefixRange, RestartConfig,
+    PeerConfig, PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;

@@ -1,6 +1,7 @@
 //! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
 mod addresses;
+mod attempts;
 mod delivery;
 mod report;
 mod restart;

@@ -12,6 +12,7 @@ mod frr;
 mod gobgp;
 mod next_hop;
 mod openbgpd;
+mod outage;
 mod restart;
 mod router;
 mod session;

@@ -1,7 +1,6 @@
 //! Next hops of the address family that the session does not run over: addresses of the session's interface.
 
 use std::process::Command;
-use std::time::Duration;
 
 use bgp_session::{ExportPolicy, PeerConfig, WithheldReason};
 use bgp_wire::Asn;
@@ -9,7 +8,7 @@ use speakerd_testkit::{eventually, run_ok};
 
 use crate::router::{Kind, Router};
 use crate::session::prefixes;
-use crate::setup::{Setup, interface};
+use crate::setup::{Setup, interface, quick_retry};
 use crate::speaker::{OurSpeaker, expect_established};
 
 /// Announces a route of each address family without a next hop. The router is sent our address of the route's family, which
@@ -19,7 +18,7 @@ pub(crate) fn is_of_interface(kind: &'static Kind, setup: &Setup) {
     // No next hops, unlike `Setup::peer`.
     let config = PeerConfig::new(setup.router_address(), Asn::new(setup.router_as()))
         .with_source_address(setup.our_address())
-        .with_idle_hold(Duration::from_millis(100), Duration::from_secs(1))
+        .with_retry(quick_retry())
         .with_export(ExportPolicy::all());
     let peer = ours.add(config);
     let router = Router::start(kind, setup);

@@ -1,5 +1,7 @@
 //! The list of trials with every router.
 
+use std::time::Duration;
+
 use libtest_mimic::Trial;
 
 use crate::bird::BIRD;
@@ -9,6 +11,7 @@ use crate::frr::FRR;
 use crate::gobgp::GOBGP;
 use crate::next_hop;
 use crate::openbgpd::OPENBGPD;
+use crate::outage::{self, LIMITED_BIRD};
 use crate::restart::{self, End};
 use crate::router::Kind;
 use crate::session;
@@ -35,6 +38,19 @@ const RESTARTS: [(&str, Verdict, Verdict); 2] = [
         |kind, setup| restart::routes_are_kept(kind, setup, End::Planned),
         |kind, setup| restart::routes_return(kind, setup, End::Planned),
     ),
+];
+
+/// Outages of a router: the name and the trial.
+const OUTAGES: [(&str, Verdict); 3] = [
+    ("away_for_2_s", |kind, setup| {
+        outage::route_returns(kind, setup, Duration::from_secs(2));
+    }),
+    ("away_for_10_s", |kind, setup| {
+        outage::route_returns(kind, setup, Duration::from_secs(10));
+    }),
+    ("restarted_again_and_again", |kind, setup| {
+        outage::route_returns_after_each_restart(kind, setup);
+    }),
 ];
 
 /// Returns all trials.
@@ -64,27 +80,31 @@ pub(crate) fn all() -> Vec<Trial> {
             trials.push(trial(kind, &name, setup, move |setup| verdict(kind, setup)));
         }
     }
-    let sessions = [(&FRR, false), (&FRR, true), (&BIRD, false), (&BIRD, true)];
-    for ((kind, ipv6), number) in sessions.into_iter().zip(INTERFACES) {
-        let setup = Setup {
-            ipv6,
-            ..Setup::new(number, Dialling::Us)
-        };
-        let name = if ipv6 {
-            "next_hop_over_ipv6_is_ipv4_of_interface"
-        } else {
-            "next_hop_over_ipv4_is_ipv6_of_interface"
-        };
-        trials.push(trial(kind, name, setup, move |setup| {
-            next_hop::is_of_interface(kind, setup);
-        }));
-    }
+    trials.extend(next_hops());
     for group in families::groups() {
         let setup = group.setup(number());
         trials.push(trial(group.kind, group.name, setup, |group_setup| {
             group.run(group_setup);
         }));
     }
+    for kind in [&FRR, &BIRD] {
+        for (name, verdict) in OUTAGES {
+            let setup = Setup::new(number(), Dialling::Us);
+            trials.push(trial(kind, name, setup, move |setup| verdict(kind, setup)));
+        }
+    }
+    let setup = Setup {
+        restart: false,
+        ..Setup::restarted(number())
+    };
+    trials.push(trial(&FRR, "kill_9_without_restart", setup, |setup| {
+        outage::route_returns_after_kill(&FRR, setup);
+    }));
+    let setup = Setup::new(number(), Dialling::Us);
+    let name = "exceeded_limit_allows_one_session";
+    trials.push(trial(&LIMITED_BIRD, name, setup, |setup| {
+        outage::exceeded_limit_allows_one_session(&LIMITED_BIRD, setup);
+    }));
     let setup = Setup::new(number(), Dialling::Us);
     let name = "restarting_passes_flowspec_on_without_deferral";
     trials.push(trial(
@@ -94,6 +114,26 @@ pub(crate) fn all() -> Vec<Trial> {
         families::flowspec_arrives_without_deferral,
     ));
     trials
+}
+
+/// Returns the trials of next hops of the address family that the session does not run over.
+fn next_hops() -> impl Iterator<Item = Trial> {
+    let sessions = [(&FRR, false), (&FRR, true), (&BIRD, false), (&BIRD, true)];
+    let numbered = sessions.into_iter().zip(INTERFACES);
+    numbered.map(|((kind, ipv6), number)| {
+        let setup = Setup {
+            ipv6,
+            ..Setup::new(number, Dialling::Us)
+        };
+        let name = if ipv6 {
+            "next_hop_over_ipv6_is_ipv4_of_interface"
+        } else {
+            "next_hop_over_ipv4_is_ipv6_of_interface"
+        };
+        trial(kind, name, setup, move |setup| {
+            next_hop::is_of_interface(kind, setup);
+        })
+    })
 }
 
 /// Returns the trials of sessions that one side dials: the end of the name, the trial and its setup.
