@@ -58,6 +58,7 @@ pub use session::{NotEstablished, Session, Shutdown};
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
     Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer, Transport,
+    TransportOption,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

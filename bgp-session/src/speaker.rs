@@ -17,6 +17,7 @@ mod registry;
 mod shared;
 mod sockopt;
 mod status;
+mod support;
 mod transport;
 mod update;
 
@@ -26,6 +27,7 @@ pub use error::{AddPeerError, KeyError};
 pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
 pub use handle::Peer;
 pub use status::PeerStatus;
+pub use support::TransportOption;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 pub use update::PeerUpdate;
 
