@@ -1,5 +1,5 @@
 # speakerd: `make test` is what CI runs.
-.PHONY: help test lint check bench fuzz sim mutations
+.PHONY: help test lint check bench fuzz corpus sim mutations mutants
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -32,3 +32,8 @@ sim: ## simulate sessions for SIMULATION_SECONDS, or replay one SIMULATION_SEED 
 
 mutations: ## break the library in one place after the other; the simulator must find each fault
 	@.ci/mutations
+
+MUTANTS ?= 100
+SEED ?= 1
+mutants: ## test a sample of MUTANTS mutants, chosen by SEED, with the quick tests; needs cargo-mutants
+	@MUTANTS=$(MUTANTS) SEED=$(SEED) .ci/mutants
