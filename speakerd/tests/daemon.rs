@@ -261,6 +261,51 @@ fn orders() {
 }
 
 #[test]
+fn announced_origin_is_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    for (origin, letter) in [("igp", "i"), ("egp", "e"), ("incomplete", "?")] {
+        daemon.granted(&format!("announce 192.168.10.9 --origin {origin}"));
+        let routes: Value = serde_json::from_str(&daemon.granted("routes --json")).unwrap();
+        assert_eq!(routes[0]["origin"], origin);
+        let table = daemon.granted("routes");
+        let row: Vec<_> = table.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(row[3], letter, "{row:?}");
+    }
+}
+
+#[test]
+fn every_line_of_reply_has_id_of_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    daemon.granted("announce 192.168.10.9");
+    let mut stream = BufReader::new(UnixStream::connect(daemon.socket()).unwrap());
+    // Sent at once, so that a mixed-up reply would have the wrong id.
+    let requests = r#"{"id":"a","cmd":"routes"}
+{"id":7,"cmd":"release","name":"nobody"}
+{"cmd":"allocate","name":"web"}
+{"id":[1,{}],"cmd":"dance"}
+"#;
+    stream.get_mut().write_all(requests.as_bytes()).unwrap();
+    let replies: Vec<Value> = stream
+        .lines()
+        .take(5)
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    let ids: Vec<_> = replies.iter().map(|reply| &reply["id"]).collect();
+    let expected = [
+        json!("a"),
+        json!("a"),
+        json!(7),
+        json!(null),
+        json!([1, {}]),
+    ];
+    assert_eq!(ids, expected.each_ref());
+    let granted: Vec<_> = replies.iter().map(|reply| &reply["ok"]).collect();
+    assert_eq!(granted, [true, true, false, true, false]);
+}
+
+#[test]
 fn refusals() {
     let directory = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(directory.path());
