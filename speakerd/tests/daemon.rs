@@ -31,8 +31,14 @@ impl Daemon {
             "--pool",
             pool,
         ]);
+        command.args(["--pool", "2001:db8::/64"]);
+        Self::spawn(directory, command)
+    }
+
+    /// Runs a command with its state and its control socket in a directory.
+    fn spawn(directory: &Path, mut command: Command) -> Self {
         command
-            .args(["--pool", "2001:db8::/64", "--state-directory"])
+            .arg("--state-directory")
             .arg(directory.join("state"));
         command
             .arg("--control-socket")
@@ -261,6 +267,17 @@ fn orders() {
 }
 
 #[test]
+fn repeat_without_wait_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let order = "announce 192.168.10.9";
+    for (option, answer) in [(" --wait", "announced"), ("", "announced already")] {
+        let printed = daemon.granted(&format!("{order}{option}"));
+        assert_eq!(printed, format!("192.168.10.9/32 {answer}\n"));
+    }
+}
+
+#[test]
 fn announced_origin_is_listed() {
     let directory = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(directory.path());
@@ -272,6 +289,33 @@ fn announced_origin_is_listed() {
         let row: Vec<_> = table.lines().last().unwrap().split_whitespace().collect();
         assert_eq!(row[3], letter, "{row:?}");
     }
+}
+
+#[test]
+fn leased_route_has_communities_of_pool() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("speakerd.toml");
+    let text = r#"local-as = 64512
+router-id = "192.168.0.111"
+[[peer]]
+address = "127.0.0.1"
+port = 1
+[[pool]]
+name = "a"
+addresses = ["192.168.10.0/24"]
+[[pool.advertisement]]
+local-pref = 7
+communities = ["64512:1", "no-export", "large:64512:1:2"]
+"#;
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
+    command.arg("--config").arg(&file);
+    let daemon = Daemon::spawn(directory.path(), command);
+    daemon.granted("allocate web");
+    let routes: Value = serde_json::from_str(&daemon.granted("routes --json")).unwrap();
+    assert_eq!(routes[0]["local-pref"], 7);
+    let communities = json!(["64512:1", "no-export", "64512:1:2"]);
+    assert_eq!(routes[0]["communities"], communities);
 }
 
 #[test]
