@@ -50,15 +50,17 @@ pub use config::{
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
-pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
+pub use output::{
+    ConnectionId, DownReason, MalformedUpdate, Output, ReceivedUpdate, SessionEvent, SessionId,
+};
 pub use peering::{FlushId, FlushOutcome, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
-pub use session::{NotEstablished, Session, Shutdown};
+pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
-    Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer, Transport,
-    TransportOption,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, LastNotification, Peer,
+    PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
+    SpeakerEvent, TcpDialer, Transport, TransportOption,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

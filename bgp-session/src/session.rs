@@ -2,12 +2,16 @@
 
 mod connection;
 mod connections;
+mod error;
 mod inbound;
 mod limit;
 mod perform;
 mod retention;
 
+pub use error::{NotEstablished, RefreshError};
+
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 #[cfg(feature = "tokio")]
 use std::sync::Arc;
@@ -52,7 +56,7 @@ use retention::Retention;
 /// assert!(matches!(session.poll_output(), Output::Wait(Some(_))));
 ///
 /// // The dial fails: the session waits in Idle, then dials again.
-/// session.handle_closed(now, connection);
+/// session.handle_error(now, connection, std::io::ErrorKind::ConnectionRefused);
 /// now = loop {
 ///     if let Output::Wait(deadline) = session.poll_output() {
 ///         break deadline.expect("a deadline to dial again");
@@ -67,14 +71,14 @@ use retention::Retention;
 ///
 /// ```
 /// use std::time::Instant;
-/// use bgp_session::{NotEstablished, PeerConfig, Session, Shutdown};
+/// use bgp_session::{PeerConfig, Session, Shutdown};
 /// use bgp_wire::Family;
 ///
 /// fn operate(session: &mut Session, now: Instant, config: PeerConfig) {
 ///     // If the change needs a reset, the session sends Cease/Other Configuration Change.
 ///     session.update(now, config);
-///     if session.refresh(now, Family::IPV4_UNICAST) == Err(NotEstablished) {
-///         println!("cannot refresh: no session");
+///     if let Err(error) = session.refresh(now, Family::IPV4_UNICAST) {
+///         println!("cannot refresh: {error}");
 ///     }
 ///     let shutdowns = [
 ///         Shutdown::administrative("maintenance until noon"),
@@ -122,18 +126,6 @@ pub struct Session {
     limit: Option<Box<PrefixLimit>>,
     statistics: Statistics,
 }
-
-/// The error of a command that needs an Established session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotEstablished;
-
-impl std::fmt::Display for NotEstablished {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the session is not Established")
-    }
-}
-
-impl std::error::Error for NotEstablished {}
 
 /// The reason for which the operator ends a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -307,20 +299,21 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// No session is Established, or the peer does not support ROUTE-REFRESH.
-    pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
-        match &self.connections.primary.negotiated {
-            Some(negotiated) if negotiated.route_refresh => {
-                let mut octets = BytesMut::new();
-                RouteRefresh {
-                    family,
-                    subtype: RefreshSubtype::REQUEST,
-                }
-                .encode(&mut octets);
-                self.send(now, octets.freeze())
-            }
-            _ => Err(NotEstablished),
+    /// No session is Established, the peer does not support ROUTE-REFRESH, or the family was not negotiated. Nothing is
+    /// sent.
+    pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), RefreshError> {
+        let negotiated = self.negotiated().ok_or(NotEstablished)?;
+        if !negotiated.route_refresh {
+            return Err(RefreshError::NotSupported);
         }
+        // RFC 2918 section 4: the family is one that the peer advertised.
+        if !negotiated.families().contains(family) {
+            return Err(RefreshError::NotNegotiated(family));
+        }
+        let subtype = RefreshSubtype::REQUEST;
+        let mut octets = BytesMut::new();
+        RouteRefresh { family, subtype }.encode(&mut octets);
+        Ok(self.send(now, octets.freeze())?)
     }
 
     /// Sends whole messages, encoded for the negotiated context. An UPDATE restarts the KeepaliveTimer.
@@ -356,7 +349,8 @@ impl Session {
     /// The connection neither ends nor delays our own attempts before its OPEN has identified the peer.
     pub fn accept(&mut self, now: Instant, local_address: IpAddr) -> Option<ConnectionId> {
         let open_is_overdue = |connection: &Connection| {
-            connection.state == State::OpenSent
+            // With DelayOpen the connection is in Active until one of the OPENs is sent.
+            matches!(connection.state, State::Active | State::OpenSent)
                 && connection.tcp.is_some_and(|tcp| !tcp.is_recent(now))
         };
         if self
@@ -419,17 +413,30 @@ impl Session {
         self.step(now, slot, Event::TcpConnected, EventDetails::default());
     }
 
-    /// Reports that the connection has ended, or that the dial has failed.
+    /// Reports that the peer has closed the connection, or that the dial has failed for an unknown reason.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.tcp_connection_fails(now, id, None);
+    }
+
+    /// Reports that the connection, or the dial, has failed with this error.
+    pub fn handle_error(&mut self, now: Instant, id: ConnectionId, error: io::ErrorKind) {
+        self.tcp_connection_fails(now, id, Some(error));
+    }
+
+    fn tcp_connection_fails(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        error: Option<io::ErrorKind>,
+    ) {
         let Some(slot) = self.connections.slot(id) else {
             return;
         };
-        self.step(
-            now,
-            slot,
-            Event::TcpConnectionFails,
-            EventDetails::default(),
-        );
+        let details = EventDetails {
+            error,
+            ..EventDetails::default()
+        };
+        self.step(now, slot, Event::TcpConnectionFails, details);
     }
 
     /// Reports the result of a write: the socket has taken `taken` octets, and `left` octets still wait.
@@ -611,7 +618,7 @@ fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
 /// After a NOTIFICATION they are kept only if both sides negotiated that, and it is no Hard Reset (RFC 8538 section 3).
 fn is_graceful(reason: &DownReason, restart: &PeerRestart) -> bool {
     match reason {
-        DownReason::Closed | DownReason::TimedOut => true,
+        DownReason::ConnectFailed { .. } | DownReason::Closed { .. } | DownReason::TimedOut => true,
         DownReason::Local(notification) | DownReason::Remote(notification) => {
             restart.notification && notification.reason != Reason::HARD_RESET
         }

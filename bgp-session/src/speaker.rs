@@ -12,7 +12,9 @@ mod keys;
 mod link;
 mod listen;
 mod listeners;
+mod log;
 mod peer;
+mod peer_error;
 mod registry;
 mod shared;
 mod sockopt;
@@ -26,6 +28,7 @@ pub use dynamic_peers::DynamicPeers;
 pub use error::{AddPeerError, KeyError};
 pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
 pub use handle::Peer;
+pub use peer_error::{LastNotification, PeerError};
 pub use status::PeerStatus;
 pub use support::TransportOption;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
@@ -45,7 +48,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::config::{LocalConfig, PeerChange, PeerConfig};
 use crate::destination::Destination;
-use crate::rib::{Replaced, Rib, Route};
+use crate::rib::{Replaced, Rib, Route, SharedRoute, Wanted};
 use crate::session::Shutdown;
 use command::Command;
 use registry::Registry;
@@ -259,9 +262,9 @@ impl Speaker {
 
     /// Replaces all announced routes with `routes`. Returns the numbers of changes.
     pub fn replace<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
-        // Collected outside the lock for the same reason as in `announce_all`.
-        let routes: Vec<_> = routes.into_iter().collect();
-        self.change(|rib| rib.replace(routes))
+        // Outside the lock for the same reason as in `announce_all`, and because sorting takes time.
+        let wanted = Wanted::new(routes);
+        self.change(|rib| rib.replace_with(wanted))
     }
 
     /// Ends a restart: declares that every earlier route has been announced again. Peers are then sent End-of-RIB (see
@@ -283,7 +286,9 @@ impl Speaker {
     /// Returns every announced route.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
-        lock(&self.shared.rib).routes().collect()
+        // The attributes are copied after the lock is released, for which all peers wait.
+        let shared: Vec<_> = lock(&self.shared.rib).shared_routes().collect();
+        shared.into_iter().map(SharedRoute::into_route).collect()
     }
 
     /// Returns the number of announced routes of each family. Omits families without routes.

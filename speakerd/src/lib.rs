@@ -12,6 +12,7 @@ pub mod exit;
 // Public for the fuzz target, but no API: an ordinary build does not contain it.
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod logging;
 mod paths;
 pub mod pool;
 mod runtime;

@@ -22,6 +22,11 @@ impl Daemon {
     }
 
     fn start_with(directory: &Path, pool: &str) -> Self {
+        Self::start_logging(directory, pool, Stdio::null())
+    }
+
+    /// Starts it with this standard error.
+    fn start_logging(directory: &Path, pool: &str, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
         command.args([
             "--local-as",
@@ -32,11 +37,11 @@ impl Daemon {
             pool,
         ]);
         command.args(["--pool", "2001:db8::/64"]);
-        Self::spawn(directory, command)
+        Self::spawn(directory, command, log)
     }
 
-    /// Runs a command with its state and its control socket in a directory.
-    fn spawn(directory: &Path, mut command: Command) -> Self {
+    /// Runs a command with its state and its control socket in a directory, and its log in `log`.
+    fn spawn(directory: &Path, mut command: Command, log: Stdio) -> Self {
         command
             .arg("--state-directory")
             .arg(directory.join("state"));
@@ -46,7 +51,7 @@ impl Daemon {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(log);
         let daemon = Self {
             child: ChildGuard::spawn(&mut command),
             directory: directory.to_owned(),
@@ -310,7 +315,7 @@ communities = ["64512:1", "no-export", "large:64512:1:2"]
     std::fs::write(&file, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
     command.arg("--config").arg(&file);
-    let daemon = Daemon::spawn(directory.path(), command);
+    let daemon = Daemon::spawn(directory.path(), command, Stdio::null());
     daemon.granted("allocate web");
     let routes: Value = serde_json::from_str(&daemon.granted("routes --json")).unwrap();
     assert_eq!(routes[0]["local-pref"], 7);
@@ -499,4 +504,33 @@ fn more_clients_than_there_is_room_for_are_told() {
         daemon.ctl("routes").status.success().then_some(())
     });
     assert_eq!(daemon.granted("routes --json"), "[]\n");
+}
+
+#[test]
+fn daemon_whose_log_cannot_be_written_serves_and_ends_in_order() {
+    let full = || {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // The capacity of a pipe on Linux: the next octet would block.
+        writer.write_all(&[b'.'; 65536]).unwrap();
+        (Some(reader), writer)
+    };
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        (None, writer)
+    };
+    for (name, (reader, writer)) in [("full", full()), ("closed", closed())] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut daemon = Daemon::start_logging(directory.path(), "192.168.10.0/24", writer.into());
+        daemon.granted("announce 192.168.10.1/32");
+        // The peer's task has logged its failed connection, and has survived it.
+        let peers = eventually("a failed connection", || {
+            let peers = daemon.granted("peers");
+            peers.contains("cannot connect").then_some(peers)
+        });
+        assert!(peers.contains("Connection refused"), "{name}: {peers}");
+        let status = daemon.child.terminate(std::time::Duration::from_secs(10));
+        assert!(status.success(), "{name}: {status}");
+        drop(reader);
+    }
 }

@@ -138,7 +138,7 @@ impl Case {
     fn down(&self, retained: bool) -> SessionEvent {
         SessionEvent::Down {
             session: SessionId(1),
-            reason: crate::DownReason::Closed,
+            reason: crate::DownReason::TimedOut,
             retained: if retained {
                 self.families()
             } else {
@@ -348,6 +348,7 @@ fn other_families_get_no_otc() {
         enhanced_route_refresh: true,
         end_of_rib: true,
         restart: None,
+        peer_long_lived: FamilySet::EMPTY,
         peer_role: Some(Role::PROVIDER),
     };
     let mut recorder = Recorder::default();

@@ -1,15 +1,16 @@
 //! One instance of the state machine: its state, its timers, its TCP connection, and what was negotiated on it.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgp_wire::{MessageLimit, NotificationBuf};
+use bgp_wire::{HoldTime, MessageLimit, NotificationBuf};
 
 use crate::collision::Initiator;
 use crate::fsm::{Conditions, State};
 use crate::negotiate::{Negotiated, OpenParameters};
-use crate::output::ConnectionId;
+use crate::output::{ConnectionId, DownReason};
 use crate::timer::{Timer, Timers};
 
 /// An instance of the state machine. RFC 4271 section 8 requires one for each connection.
@@ -49,6 +50,23 @@ impl TcpConnection {
 }
 
 impl Connection {
+    /// Restarts HoldTimer of an Established connection.
+    #[inline]
+    pub(super) fn restart_hold_timer(&mut self, now: Instant) {
+        debug_assert_eq!(
+            self.state,
+            State::Established,
+            "the hold time is negotiated"
+        );
+        // With a hold time of 0 the timer has been stopped by the transition to Established.
+        if let Some(negotiated) = &self.negotiated
+            && negotiated.hold_time != HoldTime::ZERO
+        {
+            self.timers
+                .start(Timer::Hold, now + negotiated.hold_time.duration());
+        }
+    }
+
     /// Creates an instance in Idle without a TCP connection.
     pub(super) fn idle() -> Self {
         Self {
@@ -90,6 +108,16 @@ impl Connection {
             })
     }
 
+    /// Returns the reason for the end of its TCP connection, or of the dial, without a NOTIFICATION.
+    pub(super) fn closed(&self, tcp: TcpConnection, error: Option<io::ErrorKind>) -> DownReason {
+        if tcp.is_connected() {
+            let state = self.state;
+            DownReason::Closed { state, error }
+        } else {
+            DownReason::ConnectFailed { error }
+        }
+    }
+
     /// Returns the earliest deadline of its timers.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.timers.next_deadline()
@@ -108,6 +136,8 @@ pub(super) struct EventDetails {
     /// `true` for a planned restart over which the peer keeps our routes: a NOTIFICATION would end that (RFC 4724
     /// section 4.1).
     pub(super) suppress_notification: bool,
+    /// The error of the operating system that ended the connection.
+    pub(super) error: Option<io::ErrorKind>,
 }
 
 /// Maximum delay of the OPEN of a live peer.

@@ -1,5 +1,6 @@
 //! Performs the actions of the state machine's table on the connections of a session.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use bgp_wire::{HoldTime, KEEPALIVE, NotificationBuf, Reason};
@@ -27,9 +28,9 @@ impl Session {
         if before == State::Established && transition.state == State::Established {
             // Fast path: no state change, so only the table's actions run.
             for action in transition.actions {
-                // HoldTimer restarts with every message: skip the dispatch of `perform`.
-                if let Action::Start(timer) = action {
-                    self.start_timer(now, slot, *timer);
+                // HoldTimer restarts with every message: skip the dispatch of `perform` and `start_timer`.
+                if matches!(action, Action::Start(Timer::Hold)) {
+                    self.connections.in_use(slot).restart_hold_timer(now);
                 } else {
                     self.perform(now, slot, *action, State::Established, &details);
                 }
@@ -58,7 +59,7 @@ impl Session {
         if before != State::Idle && transition.state == State::Idle {
             self.release(now, slot, event, sent, details);
         } else if event == Event::TcpConnectionFails {
-            self.lose_tcp_connection(now, slot);
+            self.lose_tcp_connection(now, slot, details.error);
         }
         self.enter(slot, transition.state, event);
         if before != State::Established && transition.state == State::Established {
@@ -324,6 +325,7 @@ impl Session {
         let Some(tcp) = connection.tcp.take() else {
             return;
         };
+        let closed = connection.closed(tcp, details.error);
         self.outputs.push_back(Output::Close(tcp.id));
         let received = matches!(event, Event::NotifMsg | Event::NotifMsgVerErr);
         let reason = match (sent, details.notification) {
@@ -331,32 +333,44 @@ impl Session {
             (Some(sent), _) if event == Event::ManualStop => DownReason::Stopped(sent),
             (Some(sent), _) => DownReason::Local(sent),
             (None, Some(notification)) if received => DownReason::Remote(notification),
-            (None, _) => DownReason::Closed,
+            (None, _) => closed,
         };
+        let is_silent = reason.notification().is_none();
         // A collision keeps the session alive on the other connection; an operator who ends a dial knows.
         let is_expected = event == Event::OpenCollisionDump
-            || (event == Event::ManualStop && reason == DownReason::Closed);
+            || (event == Event::ManualStop && is_silent && reason != DownReason::Restarting)
+            || self.is_collision_resolved_by_peer(slot, &reason);
         match slot {
             _ if is_expected => {}
             Slot::Primary => {
                 // Closed in silence: the peer may be restarting, and connects to us when it is up.
-                self.accept_in_idle = reason == DownReason::Closed;
+                self.accept_in_idle = is_silent && reason != DownReason::Restarting;
                 self.emit_down(now, reason, negotiated.as_deref());
             }
             Slot::Secondary => self.emit_failed(reason),
         }
     }
 
+    /// Returns `true` if the peer has ended a connection because it keeps the other one (RFC 4271 section 6.8).
+    fn is_collision_resolved_by_peer(&self, slot: Slot, reason: &DownReason) -> bool {
+        let is_resolution = matches!(reason, DownReason::Remote(notification)
+            if notification.reason == Reason::CONNECTION_COLLISION_RESOLUTION);
+        // The NOTIFICATION cannot be about the connection of an Established session, which wins every collision.
+        let is_spare = slot == Slot::Secondary || self.established.is_none();
+        is_resolution && is_spare && self.connections.other(slot).is_some()
+    }
+
     /// Drops a TCP connection that has ended in a state that waits for another.
-    fn lose_tcp_connection(&mut self, now: Instant, slot: Slot) {
+    fn lose_tcp_connection(&mut self, now: Instant, slot: Slot, error: Option<io::ErrorKind>) {
         let connection = self.connections.in_use(slot);
         connection.offered = None;
         let negotiated = connection.negotiated.take();
         debug_assert!(connection.tcp.is_some(), "a TCP connection was lost");
         if let Some(tcp) = connection.tcp.take() {
+            let reason = connection.closed(tcp, error);
             self.outputs.push_back(Output::Close(tcp.id));
             if slot == Slot::Primary {
-                self.emit_down(now, DownReason::Closed, negotiated.as_deref());
+                self.emit_down(now, reason, negotiated.as_deref());
             }
         }
     }

@@ -173,11 +173,11 @@ fn limit_ttl(socket: &Socket, address: SocketAddr, hops: &[(IpNet, Option<u8>)])
         sockopt::set_min_ttl(socket, true, minimum.unwrap_or(0)).ok();
     }
     sockopt::set_min_ttl(socket, false, minimum.unwrap_or(0)).ok();
-    if reaching().any(|hops| hops.is_some()) {
-        // The SYN-ACK is sent with the listener's TTL, and the peer checks it like any other segment.
-        socket.set_ttl_v4(u8::MAX.into()).ok();
-        socket.set_unicast_hops_v6(u8::MAX.into()).ok();
-    }
+    // The SYN-ACK is sent with the listener's TTL, and the peer checks it like any other segment.
+    let is_limited = reaching().any(|hops| hops.is_some());
+    let ttl = is_limited.then_some(u8::MAX);
+    sockopt::set_ttl(socket, false, ttl).ok();
+    sockopt::set_ttl(socket, true, ttl).ok();
 }
 
 /// The maximum number of connections that wait to be accepted.

@@ -30,6 +30,24 @@ pub(super) struct KeyedSocket<'a> {
     pub(super) mapped: bool,
 }
 
+/// Sets the TTL or hop limit of packets to a peer of this family; `None` stands for the system's.
+pub(super) fn set_ttl(socket: &Socket, ipv6: bool, ttl: Option<u8>) -> io::Result<()> {
+    let ttl = match ttl {
+        Some(ttl) => ttl.into(),
+        None if cfg!(any(target_os = "linux", target_os = "android")) => SYSTEM_TTL,
+        // Other systems refuse -1. They also lack TTL security, so that no listener has another TTL than the system.
+        None => return Ok(()),
+    };
+    if ipv6 {
+        socket.set_unicast_hops_v6(ttl)
+    } else {
+        socket.set_ttl_v4(ttl)
+    }
+}
+
+/// -1, which stands for the TTL or hop limit of the system (ip(7), RFC 3493 section 5.1).
+const SYSTEM_TTL: u32 = u32::MAX;
+
 /// Sets the traffic class of packets to a peer of this family: DSCP and ECN (RFC 2474 section 3).
 #[cfg(not(windows))]
 pub(super) fn set_traffic_class(socket: &Socket, ipv6: bool, class: u8) -> io::Result<()> {

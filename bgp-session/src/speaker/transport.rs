@@ -160,11 +160,8 @@ fn prepare(socket: &Socket, peer: IpAddr, transport: &TransportConfig) -> io::Re
     let ipv6 = peer.is_ipv6();
     // RFC 2474 section 3: the codepoint is in the upper six bits of the octet.
     sockopt::set_traffic_class(socket, ipv6, transport.dscp << 2)?;
-    match ttl {
-        Some(ttl) if ipv6 => socket.set_unicast_hops_v6(ttl.into())?,
-        Some(ttl) => socket.set_ttl_v4(ttl.into())?,
-        None => {}
-    }
+    // Also without a limit: an accepted connection has inherited the TTL of its listener, which other peers may have raised.
+    sockopt::set_ttl(socket, ipv6, ttl)?;
     if let Some(hops) = transport.hops {
         sockopt::set_min_ttl(socket, ipv6, min_ttl(hops))
             .map_err(|error| describe(&error, "cannot limit the TTL of", peer))?;
@@ -283,5 +280,29 @@ mod tests {
             }
         }
         assert_eq!((min_ttl(1), min_ttl(2), min_ttl(255)), (255, 254, 1));
+    }
+
+    #[test]
+    fn accepted_connection_does_not_keep_ttl_of_listener() {
+        for address in ["127.0.0.1", "::1"] {
+            let peer = PeerConfig::new(address.parse().unwrap(), Asn::new(64512));
+            let listener = std::net::TcpListener::bind((peer.address, 0)).unwrap();
+            let limited = SockRef::from(&listener);
+            let read = |options: &SockRef<'_>| match peer.address {
+                IpAddr::V4(_) => options.ttl_v4().unwrap(),
+                IpAddr::V6(_) => options.unicast_hops_v6().unwrap(),
+            };
+            let system = read(&limited);
+            match peer.address {
+                IpAddr::V4(_) => limited.set_ttl_v4(255).unwrap(),
+                IpAddr::V6(_) => limited.set_unicast_hops_v6(255).unwrap(),
+            }
+            let _dialled = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            let options = SockRef::from(&accepted);
+            assert_eq!(read(&options), 255, "inherited");
+            prepare(&options, peer.address, &peer.transport).unwrap();
+            assert_eq!(read(&options), system);
+        }
     }
 }

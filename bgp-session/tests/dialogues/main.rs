@@ -9,6 +9,7 @@
 mod capabilities;
 mod families;
 mod old_peers;
+mod reports;
 mod restart;
 mod script;
 mod session;

@@ -67,8 +67,13 @@ impl Script {
 
     /// Returns a session that a peer with a hold time of 90 s has brought up.
     pub(crate) fn established(config: PeerConfig) -> Self {
+        Self::established_with(config, open(64512, 90))
+    }
+
+    /// Returns a session that a peer with this OPEN has brought up.
+    pub(crate) fn established_with(config: PeerConfig, open: Vec<u8>) -> Self {
         let mut script = Self::new(config);
-        script.establish(open(64512, 90));
+        script.establish(open);
         script
     }
 
@@ -137,6 +142,12 @@ impl Script {
         self.closed.retain(|closed| *closed != connection);
     }
 
+    pub(crate) fn fail(&mut self, connection: ConnectionId, error: std::io::ErrorKind) {
+        self.session.handle_error(self.now, connection, error);
+        self.poll_outputs();
+        self.closed.retain(|closed| *closed != connection);
+    }
+
     /// Appends octets to the connection's buffer and hands the buffer to the session.
     pub(crate) fn receive(&mut self, connection: ConnectionId, octets: impl AsRef<[u8]>) {
         // The buffer still holds an incomplete message from earlier calls.
@@ -188,6 +199,7 @@ impl Script {
                     self.deadline = deadline;
                     return;
                 }
+                other => panic!("unknown output: {other:?}"),
             }
         }
     }

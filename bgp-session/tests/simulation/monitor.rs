@@ -236,7 +236,9 @@ impl Monitor {
         now: Duration,
     ) {
         match event {
-            SessionEvent::StateChanged { from, to, cause } => {
+            SessionEvent::StateChanged {
+                from, to, cause, ..
+            } => {
                 assert_eq!(*from, self.state, "{side:?}: change from a wrong state");
                 let allowed = transitions::is_allowed(*from, *to, *cause);
                 assert!(allowed, "{side:?}: {cause} may not change {from} to {to}");
@@ -245,6 +247,7 @@ impl Monitor {
             SessionEvent::Up {
                 session: number,
                 negotiated,
+                ..
             } => self.handle_up(side, *number, negotiated, session, now),
             SessionEvent::Down {
                 session: number,
@@ -254,7 +257,7 @@ impl Monitor {
                 assert!(!honest || may_be_legitimate(reason), "{side:?}: {reason}");
                 self.handle_down(side, *number, reason, now);
             }
-            SessionEvent::Failed { reason } => {
+            SessionEvent::Failed { reason, .. } => {
                 assert!(!honest || may_be_legitimate(reason), "{side:?}: {reason}");
             }
             SessionEvent::UpdateFault(fault) => assert!(!honest, "{side:?}: {fault:?}"),
@@ -312,7 +315,7 @@ impl Monitor {
         // RFC 4724 section 5: a new connection replaces only the session of a peer with graceful restart.
         let ended = self.lost == up.map(|(_, id)| id) || self.peer_restarts;
         assert!(
-            ended || *reason != DownReason::Closed,
+            ended || !matches!(reason, DownReason::Closed { .. }),
             "{side:?}: session closed without a reason"
         );
         self.down_at = now;
@@ -411,7 +414,10 @@ fn bounds_of_session(connection: &MonitoredConnection) -> Vec<(&'static str, Dur
 /// Returns `true` if a session between two conforming speakers may end for this reason.
 fn may_be_legitimate(reason: &DownReason) -> bool {
     match reason {
-        DownReason::Closed | DownReason::TimedOut | DownReason::Restarting => true,
+        DownReason::ConnectFailed { .. }
+        | DownReason::Closed { .. }
+        | DownReason::TimedOut
+        | DownReason::Restarting => true,
         DownReason::Local(it) | DownReason::Remote(it) | DownReason::Stopped(it) => {
             let reason = it.reason;
             reason.code == Reason::ADMINISTRATIVE_SHUTDOWN.code

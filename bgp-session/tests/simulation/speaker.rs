@@ -417,6 +417,7 @@ impl World {
                     peer.deadline = deadline.map(|deadline| self.time(deadline));
                     return;
                 }
+                other => panic!("unknown output: {other:?}"),
             }
         }
     }

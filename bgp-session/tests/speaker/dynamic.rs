@@ -47,7 +47,7 @@ async fn dynamic_peers_up_to_limit_are_accepted() {
     assert!(!within(router.remove_dynamic_peers(prefix)).await);
     assert_eq!(router.peers().len(), 0);
     let gone = within(last.wait_for(|status| status.last_error.is_some())).await;
-    let why = gone.unwrap().last_error.unwrap();
+    let why = gone.unwrap().last_error.unwrap().to_string();
     assert_eq!(why, "the peer sent Cease/Peer De-configured (6/3)");
 }
 
@@ -88,6 +88,23 @@ async fn updated_template_resets_present_peers() {
     assert_eq!(down, "the peer sent Cease/Other Configuration Change (6/6)");
     let known = &router.dynamic_peers()[0];
     assert_eq!((known.prefix, known.limit, known.present), (prefix(), 5, 1));
+}
+
+#[tokio::test]
+async fn updated_dynamic_peer_stays_passive() {
+    let (router, node_speaker, peer) = router_and_dynamic_peer(&passive("127.0.0.0"), node()).await;
+    let dialling = PeerConfig::new(address(NODE), Asn::new(64512));
+    router.update_peer(dialling).unwrap().apply().unwrap();
+    let again = peer.wait_for(|status| status.state == State::Established);
+    within(again).await.unwrap();
+    within(node_speaker.shutdown(Shutdown::administrative(""))).await;
+    // A peer that dials would stay, and take the only place of the prefix.
+    let gone = async {
+        while router.peer(address(NODE)).is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    within(gone).await;
 }
 
 /// Both the open connection and the listener get the new key.

@@ -122,7 +122,7 @@ async fn up_or_not(peer: &Peer) -> Result<(), String> {
         peer.wait_for(|status| status.state == State::Established || status.last_error.is_some());
     let status = within(status).await.unwrap();
     match status.last_error {
-        Some(error) => Err(error),
+        Some(error) => Err(error.to_string()),
         None => Ok(()),
     }
 }
@@ -151,7 +151,7 @@ async fn next_update(events: &mut Events) -> (String, String) {
         let Some(SessionEvent::Update(update)) = next_session_event(events).await else {
             continue;
         };
-        let checked = update.check().unwrap();
+        let checked = update.check();
         let announced = checked.announced().map(|nlri| {
             let (next_hop, preference) =
                 (checked.next_hop().unwrap(), checked.local_pref().unwrap());
@@ -176,7 +176,7 @@ async fn count_announced(events: &mut Events, wanted: usize) -> usize {
             break;
         };
         if let SessionEvent::Update(update) = event {
-            announced += update.check().unwrap().announced().count();
+            announced += update.check().announced().count();
         }
     }
     announced

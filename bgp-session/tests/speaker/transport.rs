@@ -231,7 +231,7 @@ async fn peer_that_does_not_read_ends_only_its_session() {
         status = within(ended) => status,
         () = keepalives => panic!("the KEEPALIVEs never end"),
     };
-    let error = status.last_error.unwrap();
+    let error = status.last_error.unwrap().to_string();
     assert!(error.contains("Send Hold Timer Expired"), "{error}");
     // The other peer has received every route meanwhile.
     let mut table = bgp_session::AdjRibIn::new();

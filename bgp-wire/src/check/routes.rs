@@ -11,18 +11,18 @@ use crate::next_hop::NextHop;
 use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
 
 impl<'a> Checked<'a> {
-    /// Returns the announced unicast prefixes. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones. Empty if they count as withdrawn.
     #[must_use]
     #[inline(always)]
     pub fn announced(&self) -> UnicastRoutes<'a> {
         if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
-            UnicastRoutes::of(self.reachable())
+            UnicastRoutes::of(self.announced_section())
         }
     }
 
-    /// Returns the announced unicast prefixes, each with its next hop. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones, each with its next hop. Empty if they count as withdrawn.
     // An IPv4 prefix may be in either field: in MP_REACH_NLRI its next hop can be an IPv6 address (RFC 8950).
     pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
         let UnicastSection {
@@ -31,7 +31,7 @@ impl<'a> Checked<'a> {
         } = if self.treats_as_withdraw() {
             UnicastSection::default()
         } else {
-            self.reachable()
+            self.announced_section()
         };
         let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
         let of_reach = self.mp_reach().and_then(|reach| reach.next_hop_value());
@@ -40,7 +40,7 @@ impl<'a> Checked<'a> {
         ipv4.chain(others)
     }
 
-    /// Returns the withdrawn unicast prefixes. After treat-as-withdraw the announced ones follow.
+    /// Returns the withdrawn unicast prefixes. Announced ones that count as withdrawn follow.
     #[must_use]
     #[inline(always)]
     pub fn withdrawn(&self) -> UnicastRoutes<'a> {
@@ -58,6 +58,20 @@ impl<'a> Checked<'a> {
         }
     }
 
+    /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI without bogus ones.
+    #[inline(always)]
+    fn announced_section(&self) -> UnicastSection<'a> {
+        let UnicastSection {
+            ipv4,
+            multiprotocol,
+        } = self.reachable();
+        let skip = self.has_bogus();
+        UnicastSection {
+            ipv4: ipv4.skipping_bogus(skip),
+            multiprotocol: multiprotocol.skipping_bogus(skip),
+        }
+    }
+
     /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI.
     #[inline(always)]
     fn reachable(&self) -> UnicastSection<'a> {
@@ -71,7 +85,7 @@ impl<'a> Checked<'a> {
 
     /// Returns the prefixes of an IPv4 field, or none if IPv4 unicast was not negotiated.
     #[inline]
-    fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
+    pub(super) fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
         // RFC 4760 section 8: the fields outside of the multiprotocol attributes also require the negotiated family.
         let context = self.update.context();
         if context.families.contains(Family::IPV4_UNICAST) {
@@ -81,13 +95,17 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Returns the announced routes of all families. Empty after treat-as-withdraw.
+    /// Returns the announced routes of all families, without those to bogus prefixes. Empty if they count as withdrawn.
     pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let reachable = (!self.treats_as_withdraw()).then(|| self.reachable_routes());
-        reachable.into_iter().flatten()
+        let skips_bogus = self.has_bogus();
+        reachable
+            .into_iter()
+            .flatten()
+            .filter(move |route| !skips_bogus || !route.is_bogus())
     }
 
-    /// Returns the withdrawn routes of all families. After treat-as-withdraw the announced ones follow.
+    /// Returns the withdrawn routes of all families. Announced ones that count as withdrawn follow.
     pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
         let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
@@ -96,8 +114,19 @@ impl<'a> Checked<'a> {
             .chain(reachable.into_iter().flatten())
     }
 
+    /// Returns the announced routes that [`Checked::announced_routes`] omits: all of them if they count as withdrawn, otherwise
+    /// those to bogus prefixes.
+    pub fn rejected_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+        let rejects_all = self.treats_as_withdraw();
+        let routes = (rejects_all || self.has_bogus()).then(|| self.reachable_routes());
+        routes
+            .into_iter()
+            .flatten()
+            .filter(move |route| rejects_all || route.is_bogus())
+    }
+
     /// Returns the routes in the NLRI field and in MP_REACH_NLRI.
-    fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+    pub(super) fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let multiprotocol = self.mp_reach().map(|reach| reach.routes());
         self.ipv4_routes(self.update.nlri_octets(), false)
             .chain(multiprotocol.into_iter().flatten())
@@ -111,7 +140,8 @@ impl<'a> Checked<'a> {
         Routes::from_checked(if exchanged { field } else { &[] }, format)
     }
 
-    /// Returns the family of an End-of-RIB marker (RFC 4724 section 2), or `None` if the UPDATE is not one.
+    /// Returns the family of an End-of-RIB marker (RFC 4724 section 2), or `None` if the UPDATE is not one or its family was
+    /// not negotiated.
     #[must_use]
     pub fn end_of_rib(&self) -> Option<Family> {
         let update = &self.update;
@@ -119,15 +149,18 @@ impl<'a> Checked<'a> {
             return None;
         }
         let mut attributes = update.raw_attributes();
+        let exchanged = |family: &Family| update.context().exchanges(*family);
         // RFC 4724 section 2: an UPDATE without any content is the marker of IPv4 unicast.
         if attributes.is_empty() {
-            return Some(Family::IPV4_UNICAST);
+            return Some(Family::IPV4_UNICAST).filter(exchanged);
         }
         let unreach = self
             .mp_unreach()
             .filter(|unreach| unreach.nlri_octets().is_empty())?;
         // Other attributes beside an empty MP_UNREACH_NLRI make an UPDATE that withdraws nothing, not a marker.
-        (attributes.by_ref().count() == 1).then(|| unreach.family())
+        let is_alone = attributes.by_ref().count() == 1;
+        // RFC 4760 section 8: what concerns a family that was not negotiated is ignored.
+        is_alone.then(|| unreach.family()).filter(exchanged)
     }
 }
 
@@ -170,6 +203,18 @@ impl<'a> UnicastRoutes<'a> {
         }
     }
 
+    /// Returns the numbers of the remaining IPv4 and IPv6 prefixes.
+    #[must_use]
+    #[inline]
+    pub fn count_by_family(self) -> (usize, usize) {
+        let (ipv4, ipv6) = self.first.count_by_family();
+        let Some(second) = self.second else {
+            return (ipv4, ipv6);
+        };
+        let (more_ipv4, more_ipv6) = second.count_by_family();
+        (ipv4 + more_ipv4, ipv6 + more_ipv6)
+    }
+
     /// Creates an iterator over two sections.
     #[inline]
     fn of_both(first: UnicastSection<'a>, second: UnicastSection<'a>) -> Self {
@@ -181,6 +226,16 @@ impl<'a> UnicastRoutes<'a> {
 }
 
 impl UnicastSection<'_> {
+    #[inline]
+    fn count_by_family(self) -> (usize, usize) {
+        let ipv4 = self.ipv4.count();
+        match self.multiprotocol {
+            MpPrefixes::None => (ipv4, 0),
+            MpPrefixes::Ipv4(prefixes) => (ipv4 + prefixes.count(), 0),
+            MpPrefixes::Ipv6(prefixes) => (ipv4, prefixes.count()),
+        }
+    }
+
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
         self.ipv4
