@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     AnyNlriBuf, Asn, AttributeSet, CapabilityBuf, Checked, Context, DestinationBuf, Family, Frame,
     Label, LabeledPrefix, Message, MessageLimit, MessageType, NextHop, OpenBuf, PeerKind, Role,
-    Update, UpdateBuf, VpnPrefix,
+    RouterId, Update, UpdateBuf, VpnPrefix,
 };
 
 mod dissection;
@@ -75,8 +75,8 @@ const LOCAL_AS: Asn = Asn::new(64512);
 /// The AS number of the peer of every context that judges by it.
 const PEER_AS: Asn = Asn::new(64513);
 
-/// Returns a context with the reasons to withdraw a route that the bits of `reasons` choose: our AS number, the peer's, our
-/// address, the peer's role. Its other parameters are those of [`context`].
+/// Returns a context with the reasons to ignore a route that the bits of `reasons` choose: our AS number, the peer's, our
+/// address, the peer's role, our BGP Identifier. Its other parameters are those of [`context`].
 #[must_use]
 pub fn judging_context(selector: u8, reasons: u8) -> Context {
     let mut context = context(selector);
@@ -92,6 +92,9 @@ pub fn judging_context(selector: u8, reasons: u8) -> Context {
     if reasons & 8 != 0 {
         let documentation = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1];
         context = context.with_local_address(documentation.into());
+    }
+    if reasons & 128 != 0 {
+        context = context.with_router_id(RouterId::new(192, 0, 2, 1).expect("valid"));
     }
     // RFC 9234 section 4.1 has the roles 0 to 4.
     match (reasons >> 4) & 7 {
@@ -225,7 +228,7 @@ pub fn text(input: &[u8]) {
     // The numbers are part of the corpus: a new type takes a new one.
     match selector & 0x7f {
         0 => assert_text_round_trip::<Asn>(text),
-        1 => assert_text_round_trip::<crate::RouterId>(text),
+        1 => assert_text_round_trip::<RouterId>(text),
         2 => assert_text_round_trip::<Family>(text),
         3 => assert_text_round_trip::<crate::Community>(text),
         4 => assert_text_round_trip::<crate::LargeCommunity>(text),

@@ -42,8 +42,8 @@ impl Inputs {
         if kind == MessageType::OPEN {
             self.add("open", body);
         }
-        // Without a reason to withdraw, and with all of them: our address of both families, and each role.
-        for reasons in [0, 0x47, 0x1b, 0x50] {
+        // Without a reason to withdraw, and with all of them: our address of both families, and some roles.
+        for reasons in [0, 0x47, 0x9b, 0x50] {
             let with = |head: &[u8]| [&[selector, reasons], head, body].concat();
             self.add("dissect", with(&[kind.0]));
             if kind == MessageType::UPDATE {
