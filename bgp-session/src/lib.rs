@@ -33,6 +33,7 @@ mod identity;
 mod negotiate;
 mod output;
 mod peering;
+mod retry;
 mod rib;
 mod routes;
 mod session;
@@ -45,7 +46,7 @@ mod timer;
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
     AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RestartConfig,
+    PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;

@@ -9,10 +9,12 @@ use bytes::{Bytes, BytesMut};
 use super::Session;
 use super::connection::{EventDetails, TcpConnection};
 use super::connections::Slot;
+use super::ending::silent_close;
 use crate::collision::Initiator;
 use crate::fsm::{self, Action, Event, State, Transition};
 use crate::negotiate::{OpenParameters, our_open};
 use crate::output::{DownReason, Output, SessionEvent, SessionId};
+use crate::retry::Ending;
 use crate::timer::Timer;
 
 impl Session {
@@ -125,11 +127,15 @@ impl Session {
                     self.as_hard_reset(slot, details.notification.clone().unwrap_or_else(cease));
                 return self.send_notification(slot, notification);
             }
-            // In Active this is the wait for our next dial, not the time that a dial may take: damp it.
+            // In Active this is the wait for our next dial, not the time that a dial may take.
             Action::Start(Timer::ConnectRetry)
                 if next == State::Active && !self.config.passive && slot == Slot::Primary =>
             {
-                let wait = self.backoff.next_wait();
+                // RFC 4271 section 8.2.2: only a connection that TCP had made leads here, from OpenSent or with DelayOpen.
+                let tcp = self.connections.in_use(slot).tcp;
+                let ending = tcp.map_or(Ending::Failed, |tcp| silent_close(now, tcp));
+                self.retry.record(ending);
+                let wait = self.retry.wait();
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
             Action::Start(timer) => self.start_timer(now, slot, timer),
@@ -196,6 +202,7 @@ impl Session {
             self.outputs.push_back(Output::Close(previous.id));
             // Without an address it was still a dial: ConnectRetryTimer has expired.
             if previous.local_address.is_none() {
+                self.retry.record(Ending::NotConnected);
                 self.emit_failed(DownReason::TimedOut);
             }
         }
@@ -262,7 +269,9 @@ impl Session {
             "{timer:?} runs on a negotiated time"
         );
         let time = match timer {
-            Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
+            // A passive session never dials: the timer only runs.
+            Timer::ConnectRetry if self.config.passive => PASSIVE_CONNECT_RETRY,
+            Timer::ConnectRetry => self.retry.connect_timeout(),
             Timer::Hold => match negotiated {
                 // RFC 4271 section 8.2.2 runs no timer here: a peer that loses power before its KEEPALIVE would block
                 // us forever.
@@ -272,7 +281,7 @@ impl Session {
             },
             Timer::Keepalive => {
                 let interval = negotiated.map_or(Duration::ZERO, |(_, keepalive)| keepalive);
-                self.backoff.jitter(interval)
+                self.retry.jitter(interval)
             }
             Timer::SendHold => {
                 let hold_time = negotiated.map_or(HoldTime::ZERO, |(hold_time, _)| hold_time);
@@ -281,9 +290,9 @@ impl Session {
             Timer::DelayOpen => {
                 debug_assert!(self.config.delay_open.is_some(), "DelayOpen is on");
                 let time = self.config.delay_open.unwrap_or_default();
-                self.backoff.jitter(time)
+                self.retry.jitter(time)
             }
-            Timer::IdleHold => self.backoff.next_wait(),
+            Timer::IdleHold => self.retry.wait(),
         };
         if time.is_zero() && matches!(timer, Timer::Hold | Timer::Keepalive) {
             self.connections.in_use(slot).timers.stop(timer);
@@ -343,8 +352,7 @@ impl Session {
         match slot {
             _ if is_expected => {}
             Slot::Primary => {
-                // Closed in silence: the peer may be restarting, and connects to us when it is up.
-                self.accept_in_idle = is_silent && reason != DownReason::Restarting;
+                self.record_ending(now, event, tcp, &reason);
                 self.emit_down(now, reason, negotiated.as_deref());
             }
             Slot::Secondary => self.emit_failed(reason),
@@ -442,6 +450,9 @@ fn is_unexpected_message(reason: Reason) -> bool {
 
 /// Hold time before the OPENs negotiate one (RFC 4271 section 8.2.2 suggests 4 minutes).
 const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
+
+/// ConnectRetryTime of a passive session.
+const PASSIVE_CONNECT_RETRY: Duration = Duration::from_secs(30);
 
 /// Hold time before the OPEN of a connection that the peer made.
 const ACCEPTED_OPEN_TIMEOUT: Duration = Duration::from_secs(30);

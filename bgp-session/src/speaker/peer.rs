@@ -1,5 +1,6 @@
 //! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
+mod attempts;
 mod delivery;
 mod report;
 mod restart;

@@ -11,5 +11,6 @@ mod families;
 mod old_peers;
 mod reports;
 mod restart;
+mod retry;
 mod script;
 mod session;

@@ -45,15 +45,19 @@ pub(crate) fn config() -> PeerConfig {
 }
 
 impl Script {
-    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     pub(crate) fn new(config: PeerConfig) -> Self {
+        Self::with_seed(config, 1)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
+    pub(crate) fn with_seed(config: PeerConfig, seed: u64) -> Self {
         let now = Instant::now();
         let local = LocalConfig {
             asn: Asn::new(64512),
             router_id: "192.168.0.111".parse().unwrap(),
         };
         Self {
-            session: Session::new(local, config, now, 1),
+            session: Session::new(local, config, now, seed),
             now,
             events: Vec::new(),
             sent: VecDeque::new(),
@@ -166,6 +170,10 @@ impl Script {
             self.poll_outputs();
         }
         self.now = end;
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     pub(crate) fn advance_to_deadline(&mut self) {

@@ -19,7 +19,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bgp_session::{Events, Md5Key, Peer, PeerConfig, SessionEvent, Speaker, SpeakerEvent, State};
+use bgp_session::{
+    Events, Md5Key, Peer, PeerConfig, RetryPolicy, SessionEvent, Speaker, SpeakerEvent, State,
+};
 use bgp_wire::Asn;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -113,7 +115,14 @@ fn dialled(from: &str, to: &Speaker) -> PeerConfig {
     PeerConfig::new(listener.ip(), Asn::new(64512))
         .with_port(listener.port())
         .with_source_address(address(from))
-        .with_connect_retry(Duration::from_secs(1))
+        .with_retry(impatient())
+}
+
+/// Returns a policy that abandons a connection attempt without an answer after a second.
+fn impatient() -> RetryPolicy {
+    RetryPolicy::new()
+        .with_connect_timeout(Duration::from_secs(1))
+        .unwrap()
 }
 
 /// Waits until the session is Established, or returns the error of the first failed attempt.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::super::log::{self, LogLimit};
 use super::super::peer_error::{LastNotification, PeerError};
 use super::super::status::PeerStatus;
+use super::attempts::Attempts;
 use super::now;
 use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent, SessionId};
@@ -29,6 +30,7 @@ pub(super) struct Report {
     /// The cause of a failed dial, until the session has reported the failure.
     dial_error: Option<PeerError>,
     malformed_limit: LogLimit,
+    attempts: Attempts,
 }
 
 impl Report {
@@ -61,6 +63,7 @@ impl Report {
             last_notification: None,
             dial_error: None,
             malformed_limit: LogLimit::default(),
+            attempts: Attempts::default(),
         };
         (report, receiver)
     }
@@ -102,6 +105,7 @@ impl Report {
 
     /// Logs an event and records its effect on the status.
     pub(super) fn follow(&mut self, event: &SessionEvent, peering: &Peering) {
+        let repeats = self.attempts.repeats(event);
         match event {
             SessionEvent::Up { session, .. } => {
                 self.session = Some(*session);
@@ -116,7 +120,12 @@ impl Report {
             }
             SessionEvent::Failed { reason } => {
                 let error = self.explain(reason, peering.session());
-                log::guarded(|| tracing::info!(peer = %self.peer, "attempt failed: {error}"));
+                // An absent peer is dialled every second or two.
+                if repeats {
+                    log::guarded(|| tracing::debug!(peer = %self.peer, "attempt failed: {error}"));
+                } else {
+                    log::guarded(|| tracing::info!(peer = %self.peer, "attempt failed: {error}"));
+                }
                 // RFC 4271 section 6.8: a second connection that loses a collision does not affect the Established one.
                 if self.established_since.is_none() {
                     self.fall(error, reason);
@@ -143,7 +152,7 @@ impl Report {
             | SessionEvent::StaleRoutesGone(_)
             | SessionEvent::StaleRoutesLongLived(_) => {}
         }
-        log::guarded(|| log_event(self.peer, event));
+        log::guarded(|| log_event(self.peer, event, repeats));
     }
 
     /// Records the end of the session or of an attempt.
@@ -245,8 +254,11 @@ fn refusal(reason: &DownReason) -> Option<Reason> {
 }
 
 /// Logs an event that needs neither the configuration nor a limit.
-fn log_event(peer: IpAddr, event: &SessionEvent) {
+fn log_event(peer: IpAddr, event: &SessionEvent, repeats: bool) {
     match event {
+        SessionEvent::StateChanged { from, to, cause } if repeats => {
+            tracing::debug!(%peer, "{from} -> {to}: {cause}");
+        }
         SessionEvent::StateChanged { from, to, cause } => {
             tracing::info!(%peer, "{from} -> {to}: {cause}");
         }
