@@ -64,7 +64,7 @@ pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, LastNotification,
     Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
-    SpeakerEvent, TcpDialer, Transport,
+    SpeakerEvent, TcpDialer, Transport, TransportOption,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

@@ -23,6 +23,7 @@ mod registry;
 mod shared;
 mod sockopt;
 mod status;
+mod support;
 mod transport;
 mod update;
 
@@ -34,6 +35,7 @@ pub use flush::FlushReport;
 pub use handle::Peer;
 pub use peer_error::{LastNotification, PeerError};
 pub use status::PeerStatus;
+pub use support::TransportOption;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 pub use update::PeerUpdate;
 

@@ -26,7 +26,8 @@ impl Md5Key {
         Some(Self(octets.into())).filter(|key| (1..=Self::LONGEST).contains(&key.0.len()))
     }
 
-    #[cfg(feature = "tokio")]
+    // Only these systems have an option for keys.
+    #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
     pub(crate) fn octets(&self) -> &[u8] {
         &self.0
     }
@@ -49,7 +50,7 @@ pub enum AoAlgorithm {
 }
 
 impl AoAlgorithm {
-    #[cfg(feature = "tokio")]
+    #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
     /// Returns the name of the algorithm in the Linux crypto API.
     pub(crate) const fn name(self) -> &'static str {
         match self {

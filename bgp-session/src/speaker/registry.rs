@@ -111,7 +111,7 @@ impl Registry {
     /// Returns the differences between `config` and the current configuration of the peer with this address.
     pub(super) fn change(&self, config: &PeerConfig) -> Result<PeerChange, AddPeerError> {
         let address = config.address();
-        transport::check_keys(config)?;
+        transport::check(config)?;
         let state = lock(&self.state);
         let entry = state
             .peers

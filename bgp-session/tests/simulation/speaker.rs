@@ -412,6 +412,9 @@ impl World {
                 }
                 Output::Transmit(id, octets) => {
                     peer.monitor.handle_transmit(id, &octets, self.now);
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.record(&octets);
+                    }
                     if let Some(link) = peer.link(id) {
                         link.outbound.extend_from_slice(&octets);
                     }

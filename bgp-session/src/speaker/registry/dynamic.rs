@@ -62,7 +62,7 @@ impl Registry {
     ) -> Result<PeerChange, AddPeerError> {
         let prefix = prefix.trunc();
         let template = template.with_address(prefix.addr());
-        transport::check_keys(&template)?;
+        transport::check(&template)?;
         let mut state = lock(&self.state);
         let index = state
             .position(prefix)
