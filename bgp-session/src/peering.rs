@@ -35,7 +35,7 @@ use outbox::Outbox;
 /// - Routes are taken from the table only while few octets wait for the socket.
 /// - End-of-RIB follows the first pass through the table.
 /// - Requests for a refresh are answered at a limited rate.
-/// - A session that ends releases its position in the table.
+/// - A session that ends releases its position in the table; so does dropping the `Peering`.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -61,7 +61,6 @@ use outbox::Outbox;
 ///         Output::Wait(deadline) => break assert!(deadline.is_some(), "the wait for the peer's OPEN"),
 ///     }
 /// }
-/// peering.close(&mut rib);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -251,7 +250,8 @@ impl Peering {
 
     /// Returns the next output; [`Output::Wait`] if no other is pending.
     ///
-    /// Takes routes from `table` while the queue has room. Encodes nothing while the table is locked.
+    /// Takes routes from `table` while the queue has room. Encodes nothing while the table is locked. Every call of one
+    /// peering has the same table (see [`AdjRibOut::pull`]).
     pub fn poll_output(&mut self, now: Instant, table: &mut impl RibAccess) -> Output {
         loop {
             let output = self.session.poll_output();
@@ -278,14 +278,6 @@ impl Peering {
                 }
                 Output::Dial(_) => return output,
             }
-        }
-    }
-
-    /// Releases the peer's position in the table, at the end of the peering. Otherwise the table keeps withdrawals for
-    /// it.
-    pub fn close(self, table: &mut impl RibAccess) {
-        if let Some(Established { adj_rib_out, .. }) = self.established {
-            table.with_rib(|rib| adj_rib_out.close(rib));
         }
     }
 
@@ -323,7 +315,7 @@ impl Peering {
         if let SessionEvent::Up { negotiated, .. } = event {
             self.up(negotiated, table);
         } else if let SessionEvent::Down { .. } = event {
-            self.down(table);
+            self.down();
         } else if let SessionEvent::Refresh(family) = event
             // Equal requests that arrive before the answer begins get one answer.
             && !self.refreshes.contains(family)
@@ -350,10 +342,8 @@ impl Peering {
     }
 
     /// Releases the peer's position in the table.
-    fn down(&mut self, table: &mut impl RibAccess) {
-        if let Some(Established { adj_rib_out, .. }) = self.established.take() {
-            table.with_rib(|rib| adj_rib_out.close(rib));
-        }
+    fn down(&mut self) {
+        self.established = None;
         // The next session sends the whole table anyway.
         self.refreshes.clear();
         self.up_to_date = false;

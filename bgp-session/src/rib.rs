@@ -12,6 +12,7 @@ mod export;
 mod intern;
 mod key;
 mod log;
+mod membership;
 mod next_hop;
 mod route;
 mod table;
@@ -29,6 +30,7 @@ use bgp_wire::{Family, PathId};
 
 use crate::destination::Destination;
 use intern::Interner;
+use membership::TableId;
 use route::Path;
 use table::{Entry, Table};
 
@@ -73,6 +75,7 @@ pub struct Replaced {
 /// ```
 #[derive(Debug, Default)]
 pub struct Rib {
+    id: TableId,
     table: Table,
     paths: Interner,
     version: u64,

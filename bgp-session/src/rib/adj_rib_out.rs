@@ -9,14 +9,15 @@ use bytes::BytesMut;
 
 use super::cursor::Cursor;
 use super::export::Export;
+use super::membership::Membership;
 use super::writer::{Skipped, Writer};
 use super::{Rib, RibAccess};
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 
-/// The part of the table that one peer has been sent. Create it when the session comes up and close it when the session ends.
+/// The part of the table that one peer has been sent. Create it when the session comes up and drop it when the session ends.
 ///
-/// Dropping it without [`AdjRibOut::close`] keeps withdrawals in the table for ever.
+/// The table keeps withdrawals until every `AdjRibOut` has pulled them. Dropping one releases what was kept for it.
 ///
 /// ```
 /// use bgp_session::{AdjRibOut, Negotiated, PeerConfig, Rib};
@@ -28,7 +29,6 @@ use crate::negotiate::Negotiated;
 ///     let mut messages = BytesMut::new();
 ///     while !adj_rib_out.pull(rib, &mut messages, usize::MAX) {}
 ///     assert_eq!(adj_rib_out.version(), Some(rib.version()));
-///     adj_rib_out.close(rib);
 ///     messages
 /// }
 ///
@@ -48,30 +48,30 @@ pub struct AdjRibOut {
     /// The version of the table up to which every change has been pulled.
     version: Option<u64>,
     skipped: Skipped,
+    /// Frees the positions of the cursors when it is dropped.
+    membership: Membership,
 }
 
 impl AdjRibOut {
-    /// Creates the state of a peer that has been sent nothing in any of the negotiated families.
+    /// Creates the state of a peer that has been sent nothing in any of the negotiated families. It reads this table only.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
         let paths = negotiated.sends.add_path();
+        let membership = Membership::new(&rib.id);
         Self {
             export: Export::new(config, negotiated),
             // RFC 7911 section 4: a peer without the capability for a family is sent one path of each destination.
             cursors: negotiated
                 .families()
                 .iter()
-                .map(|family| Cursor::new(&mut rib.table, family, paths.contains(family)))
+                .map(|family| {
+                    let every_path = paths.contains(family);
+                    Cursor::new(&mut rib.table, family, every_path, &membership)
+                })
                 .collect(),
             version: None,
             skipped: Skipped::default(),
-        }
-    }
-
-    /// Removes the peer from the table. The table then no longer keeps withdrawals for it.
-    pub fn close(self, rib: &mut Rib) {
-        for cursor in self.cursors {
-            cursor.close(&mut rib.table);
+            membership,
         }
     }
 
@@ -123,9 +123,24 @@ impl AdjRibOut {
     ///
     /// Another user of a shared table may change it during the call. Such changes may be left to the next call; see
     /// [`AdjRibOut::version`].
+    ///
+    /// A `table` that is not the one of [`AdjRibOut::new`] is a fault of the caller. Nothing is then read or written, the
+    /// result is `true`, and [`AdjRibOut::version`] stays as it is, so that no flush takes the peer for up to date.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds, if `table` is not the one of [`AdjRibOut::new`].
     pub fn pull(&mut self, table: &mut impl RibAccess, out: &mut BytesMut, budget: usize) -> bool {
         // The version is read before the windows: a later change may or may not be in them.
-        let version = table.with_rib(|rib| rib.version());
+        let (version, is_own) =
+            table.with_rib(|rib| (rib.version(), self.membership.is_in(&rib.id)));
+        debug_assert!(
+            is_own,
+            "an AdjRibOut reads the table that it was created for"
+        );
+        if !is_own {
+            return true;
+        }
         let mut writer = Writer {
             export: &self.export,
             out,

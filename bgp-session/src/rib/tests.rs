@@ -93,7 +93,7 @@ const FAMILIES: [Family; 8] = [
 
 impl Peer {
     fn up(&mut self, rib: &mut Rib) {
-        self.down(rib);
+        self.down();
         let config = policy(self.policy);
         self.adj_rib_out = Some(AdjRibOut::new(rib, &config, &self.negotiated()));
         self.passing.extend(self.families());
@@ -120,10 +120,7 @@ impl Peer {
         }
     }
 
-    fn down(&mut self, rib: &mut Rib) {
-        if let Some(adj_rib_out) = self.adj_rib_out.take() {
-            adj_rib_out.close(rib);
-        }
+    fn down(&mut self) {
         *self = Self {
             add_path: self.add_path,
             policy: self.policy,

@@ -154,18 +154,17 @@ impl PeerTask {
     pub(super) async fn finish(&mut self, reason: RemovalReason) {
         self.drain_outputs();
         self.report.publish(&self.peering);
-        self.take_peering().close(&mut &self.shared.rib);
+        self.renew_peering();
         let peer = self.address;
         self.emit(SpeakerEvent::PeerRemoved { peer, reason });
         self.delivery.finish().await;
     }
 
-    /// Replaces the peering with a new one that has not started. Returns the old one.
-    fn take_peering(&mut self) -> Peering {
+    /// Replaces the peering with a new one that has not started. Releases the position in the table.
+    fn renew_peering(&mut self) {
         let session = self.peering.session();
         let (local, config) = (session.local(), session.config().clone());
-        let new = Peering::new(new_session(&self.shared, local, config));
-        std::mem::replace(&mut self.peering, new)
+        self.peering = Peering::new(new_session(&self.shared, local, config));
     }
 
     /// Does all pending work and waits for the next event. Returns `None` when the task of a dynamic peer can end.

@@ -1,6 +1,5 @@
 //! The cleanup after a panic of a peer's task, and the wait until the task starts again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bgp_wire::FamilySet;
@@ -26,13 +25,7 @@ impl PeerTask {
         // Dropping the senders tells the callers that no session is up.
         self.flushes.clear();
         self.deadline = None;
-        let failed = self.take_peering();
-        // The panic may have left any state, so that this may panic again. If the position in the table cannot be released,
-        // withdrawals stay in the table, which only costs memory.
-        let close = || failed.close(&mut &self.shared.rib);
-        if catch_unwind(AssertUnwindSafe(close)).is_err() {
-            tracing::error!(peer = %self.address, "cannot release the peer's position in the table");
-        }
+        self.renew_peering();
         let peer = self.address;
         if let Some(session) = established {
             let event = SessionEvent::Down {
