@@ -146,42 +146,6 @@ impl Error for Refusal {
     }
 }
 
-/// A receiver of the events of a speaker, in the order in which they were sent.
-#[derive(Debug)]
-pub struct Events {
-    receiver: broadcast::Receiver<SpeakerEvent>,
-    missed: u64,
-}
-
-impl Events {
-    pub(super) fn new(receiver: broadcast::Receiver<SpeakerEvent>) -> Self {
-        Self {
-            receiver,
-            missed: 0,
-        }
-    }
-
-    /// Returns the next event, or `None` after the speaker has ended.
-    ///
-    /// A slow receiver loses the oldest events instead of blocking a session; [`Events::missed`] counts them.
-    pub async fn next(&mut self) -> Option<SpeakerEvent> {
-        loop {
-            match self.receiver.recv().await {
-                Ok(event) => return Some(event),
-                // The receiver is now at the oldest event that is left, so that the next call succeeds.
-                Err(broadcast::error::RecvError::Lagged(missed)) => self.missed += missed,
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
-    }
-
-    /// Returns the number of events that were lost so far.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.missed
-    }
-}
-
 /// The senders of a speaker's events.
 pub(super) struct EventSenders {
     /// Slow receivers lose the oldest events.
