@@ -4,19 +4,21 @@ mod change;
 mod export;
 mod families;
 mod getters;
+mod open;
 mod restart;
 mod transport;
 
 pub use change::PeerChange;
 pub use export::{ExportPolicy, PrefixRange};
 pub use families::FamiliesError;
+pub use open::{CapabilityError, OpenCheck};
 pub use restart::RestartConfig;
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
+use bgp_wire::{Asn, CapabilityBuf, Family, FamilySet, HoldTime, Role, RouterId};
 
 pub(crate) use transport::TransportConfig;
 
@@ -46,7 +48,7 @@ pub struct LocalConfig {
 /// ```
 /// use std::time::Duration;
 /// use bgp_session::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
-/// use bgp_wire::{Asn, Family, HoldTime, Role};
+/// use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, Role};
 /// let seconds = Duration::from_secs;
 /// let peer = PeerConfig::new("10.0.0.1".parse()?, Asn::new(64513))
 ///     // Our identity and our capabilities.
@@ -60,6 +62,8 @@ pub struct LocalConfig {
 ///     .with_role(Role::CUSTOMER)
 ///     .with_require_role(true)
 ///     .with_graceful_restart(RestartConfig::new())
+///     .with_capability(CapabilityBuf::SoftwareVersion("example 1.0".into()))?
+///     .with_open_check(|_peer, _open| Ok(()))
 ///     // Connecting and timers.
 ///     .with_passive(false)
 ///     .with_keepalive_time(seconds(5))
@@ -120,6 +124,8 @@ pub struct PeerConfig {
     pub(crate) send_hold_time: Option<Duration>,
     pub(crate) maximum_prefixes: Vec<(Family, u32)>,
     pub(crate) export: Option<ExportPolicy>,
+    pub(crate) capabilities: Vec<CapabilityBuf>,
+    pub(crate) open_check: Option<OpenCheck>,
     pub(crate) transport: TransportConfig,
     pub(crate) description: String,
 }
@@ -163,6 +169,8 @@ impl PeerConfig {
             maximum_prefixes: Vec::new(),
             // Not `ExportPolicy::all()`: the default depends on the kind of peer (RFC 8212).
             export: None,
+            capabilities: Vec::new(),
+            open_check: None,
             transport: TransportConfig::default(),
             description: String::new(),
         }

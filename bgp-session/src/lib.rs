@@ -44,8 +44,8 @@ mod timer;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RestartConfig,
+    AoAlgorithm, AoKey, CapabilityError, ExportPolicy, FamiliesError, LocalConfig, Md5Key,
+    OpenCheck, PeerChange, PeerConfig, PrefixRange, RestartConfig,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;

@@ -54,6 +54,8 @@ pub struct Negotiated {
     pub restart: Option<PeerRestart>,
     /// The role that the peer declares (RFC 9234).
     pub peer_role: Option<Role>,
+    /// Every capability of the peer's OPEN, in its order, also those that the session ignores.
+    pub peer_capabilities: Vec<CapabilityBuf>,
 }
 
 /// The restart parameters of a peer's OPEN (RFC 4724 section 3, RFC 9494 section 3.1).
@@ -139,6 +141,7 @@ pub(crate) fn our_open(
     }
     capabilities.push(CapabilityBuf::EnhancedRouteRefresh);
     capabilities.extend(long_lived(config));
+    capabilities.extend_from_slice(&config.capabilities);
     open
 }
 
@@ -231,6 +234,10 @@ pub(crate) fn negotiate(
         debug_assert!(notification.is_ok(), "a family takes four octets");
         return Err(notification.unwrap_or_else(|_| refusal(Reason::UNSUPPORTED_CAPABILITY)));
     }
+    // Last, so that the application only sees OPENs that the session would accept.
+    if let Some(check) = &config.open_check {
+        check.check(config.address, open)?;
+    }
     let hold_time = parameters.hold_time.negotiate(open.hold_time());
     let keepalive = hold_time.keepalive();
     let peer = if internal {
@@ -267,6 +274,7 @@ pub(crate) fn negotiate(
             &offer.long_lived,
         ),
         peer_role: offer.role,
+        peer_capabilities: open.capabilities().map(CapabilityBuf::from).collect(),
     })
 }
 

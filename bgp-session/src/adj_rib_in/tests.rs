@@ -349,6 +349,7 @@ fn other_families_get_no_otc() {
         end_of_rib: true,
         restart: None,
         peer_role: Some(Role::PROVIDER),
+        peer_capabilities: Vec::new(),
     };
     let mut recorder = Recorder::default();
     recorder.apply(&SessionEvent::Up {

@@ -65,6 +65,7 @@ impl PeerConfig {
                 idle_hold_maximum => "idle_hold",
                 passive => "passive",
                 enforce_first_as => "enforce_first_as",
+                open_check => "open_check",
                 maximum_prefixes => "maximum_prefixes",
                 transport.port => "dial_port",
                 transport.source_address => "source_address",
@@ -86,6 +87,7 @@ impl PeerConfig {
                 role => "role",
                 require_role => "require_role",
                 restart => "graceful_restart",
+                capabilities => "capabilities",
                 transport.ao_key => "ao_key";
         }
         // The two bounds have one setter. Their entries are neighbours, as `dedup` requires.

@@ -43,6 +43,7 @@ fn negotiated(peer: PeerKind) -> Negotiated {
         end_of_rib: true,
         restart: None,
         peer_role: None,
+        peer_capabilities: Vec::new(),
     }
 }
 
