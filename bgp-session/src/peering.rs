@@ -12,14 +12,14 @@ pub use flush::{FlushId, FlushOutcome};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bgp_wire::Family;
+use bgp_wire::{Family, UpdateBuf};
 use bytes::BytesMut;
 
 use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::rib::{AdjRibOut, Rib, RibAccess, Skipped};
-use crate::session::{NotEstablished, Session, Shutdown};
+use crate::session::{NotEstablished, SendError, Session, Shutdown};
 use flush::Flushes;
 use outbox::Outbox;
 
@@ -152,6 +152,23 @@ impl Peering {
     /// No session is Established, or the peer does not support ROUTE-REFRESH.
     pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
         self.session.refresh(now, family)
+    }
+
+    /// Sends an UPDATE to this peer as it is (see [`Session::send_update`]). Returns the number of messages.
+    ///
+    /// The table does not know these routes, and neither does the peer's [`AdjRibOut`]:
+    ///
+    /// - The export policy, draining and End-of-RIB do not take account of them.
+    /// - They are not sent again after a ROUTE-REFRESH, a changed policy or in the next session.
+    /// - A later change of a route to the same destination in the table replaces or withdraws them at the peer.
+    ///
+    /// The UPDATE follows everything that was pulled from the table before. A later [`Peering::flush`] also waits for it.
+    ///
+    /// # Errors
+    ///
+    /// No session is Established, or the negotiated context does not permit the UPDATE. Nothing is sent then.
+    pub fn send_update(&mut self, now: Instant, update: &UpdateBuf) -> Result<usize, SendError> {
+        self.session.send_update(now, update)
     }
 
     /// Asks the peer to prefer the routes of other speakers because this session will end, or ends that request (RFC

@@ -95,6 +95,8 @@ use shared::{Shared, lock};
 /// let PeerStatus { state, up_to_date, .. } = router.status();
 /// println!("{state}, {up_to_date}");
 /// router.reset("for the new key");
+/// router.stop(Shutdown::administrative("maintenance until noon"));
+/// router.start();
 /// let update: PeerUpdate = speaker.update_peer(config.with_passive(true))?;
 /// if !update.resets() {
 ///     update.apply()?;

@@ -105,10 +105,13 @@ impl PeerTask {
         self.address
     }
 
-    /// Starts the session.
+    /// Starts the session, unless the operator has stopped it.
     pub(super) fn start(&mut self) {
         self.set_draining();
-        self.peering.start(now());
+        // A task that failed starts again, but the operator's stop outlasts that.
+        if !self.report.is_stopped() {
+            self.peering.start(now());
+        }
     }
 
     /// Returns `true` if commands wait.
@@ -120,7 +123,7 @@ impl PeerTask {
     pub(super) async fn run(&mut self) -> Ended {
         while let Some(wake) = self.turn().await {
             match wake {
-                Wake::Command(Some(Command::Stop(why, reason))) => {
+                Wake::Command(Some(Command::Remove(why, reason))) => {
                     self.peering.stop(now(), &why);
                     return Ended::Removed(reason);
                 }
@@ -272,14 +275,29 @@ impl PeerTask {
             }
             Command::Update(config) => self.update(*config),
             Command::UpdateLocal(local) => self.peering.update_local(now(), local),
+            // A session that the operator has stopped has nothing to reset.
+            Command::Reset(_) if self.report.is_stopped() => {}
             Command::Reset(why) => {
                 self.peering.stop(now(), &why);
                 // The contract of `Peering`: outputs are drained after every call.
                 self.drain_outputs();
                 self.peering.start(now());
             }
+            Command::Send(update, done) => {
+                let sent = self.peering.send_update(now(), &update);
+                // The caller may have given up.
+                done.send(sent).ok();
+            }
+            Command::Stop(why) => {
+                self.peering.stop(now(), &why);
+                self.report.set_stopped(Some(why));
+            }
+            Command::Start => {
+                self.report.set_stopped(None);
+                self.peering.start(now());
+            }
             // `run` handles it before this function is called.
-            Command::Stop(..) => {}
+            Command::Remove(..) => {}
         }
     }
 

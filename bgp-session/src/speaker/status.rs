@@ -10,6 +10,7 @@ use crate::fsm::State;
 use crate::negotiate::Negotiated;
 use crate::output::DownReason;
 use crate::rib::Skipped;
+use crate::session::Shutdown;
 use crate::stats::Statistics;
 
 /// The status of one peer.
@@ -32,6 +33,8 @@ pub struct PeerStatus {
     pub last_error: Option<String>,
     /// The end of the last session or of the last failed attempt, as the session reported it. Kept when a session comes up.
     pub last_down: Option<DownReason>,
+    /// The reason of the operator's [`Peer::stop`](super::Peer::stop); `None` after [`Peer::start`](super::Peer::start).
+    pub stopped: Option<Shutdown>,
     /// The counters since the peer was added, or since its task last failed.
     pub statistics: Statistics,
     /// The numbers of routes that the peer was not sent in this session.

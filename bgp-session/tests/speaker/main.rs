@@ -11,6 +11,7 @@ mod listeners;
 mod load;
 mod local;
 mod session;
+mod stop;
 mod transport;
 
 use std::future::poll_fn;

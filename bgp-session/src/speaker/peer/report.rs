@@ -13,7 +13,7 @@ use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
 use crate::rib::Skipped;
-use crate::session::Session;
+use crate::session::{Session, Shutdown};
 
 pub(super) struct Report {
     peer: IpAddr,
@@ -23,6 +23,7 @@ pub(super) struct Report {
     established_since: Option<Instant>,
     last_error: Option<String>,
     last_down: Option<DownReason>,
+    stopped: Option<Shutdown>,
     /// The cause of a failed dial, until the session has reported the failure.
     dial_error: Option<String>,
 }
@@ -40,6 +41,7 @@ impl Report {
             established_since: None,
             last_error: None,
             last_down: None,
+            stopped: None,
             statistics: session.statistics().clone(),
             skipped: Skipped::default(),
             up_to_date: false,
@@ -52,6 +54,7 @@ impl Report {
             established_since: None,
             last_error: None,
             last_down: None,
+            stopped: None,
             dial_error: None,
         };
         (report, receiver)
@@ -68,6 +71,16 @@ impl Report {
     /// Returns the session if it is Established, or `None`.
     pub(super) fn session(&self) -> Option<SessionId> {
         self.session
+    }
+
+    /// Records that the operator has stopped the session, or has started it again.
+    pub(super) fn set_stopped(&mut self, stopped: Option<Shutdown>) {
+        self.stopped = stopped;
+    }
+
+    /// Returns `true` while the operator has stopped the session.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
     }
 
     /// Records that the task has failed, which ends the session.
@@ -182,6 +195,7 @@ impl Report {
                 || status.established_since != self.established_since
                 || status.last_error != self.last_error
                 || status.last_down != self.last_down
+                || status.stopped != self.stopped
                 || status.skipped != skipped;
             status.statistics = session.statistics().clone();
             status.skipped = skipped;
@@ -191,6 +205,7 @@ impl Report {
             status.up_to_date = up_to_date;
             status.last_error.clone_from(&self.last_error);
             status.last_down.clone_from(&self.last_down);
+            status.stopped.clone_from(&self.stopped);
             changed
         });
     }

@@ -64,16 +64,25 @@ impl PeerTask {
                 () = self.delivery.deliver_next(), if undelivered => continue,
             };
             match command {
-                Some(Command::Stop(_, reason)) => return Some(reason),
+                Some(Command::Remove(_, reason)) => return Some(reason),
                 None => return Some(RemovalReason::ShutDown),
                 // A reset asks for a new session now, which ends the wait.
                 Some(Command::Reset(_)) => return None,
+                Some(Command::Stop(why)) => {
+                    self.report.set_stopped(Some(why));
+                    self.report.publish(&self.peering);
+                }
+                Some(Command::Start) => {
+                    self.report.set_stopped(None);
+                    return None;
+                }
                 Some(Command::Drain(draining)) => self.draining = draining,
                 Some(Command::Accept(..)) => self.report_refusal(Refusal::PeerFailed),
-                // A dropped flush tells its caller that no session is up. `renew` gets the configuration from the registry.
+                // A dropped answer tells its caller that no session is up. `renew` gets the configuration from the registry.
                 Some(
                     Command::Flush { .. }
                     | Command::Refresh(_)
+                    | Command::Send(..)
                     | Command::Update(_)
                     | Command::UpdateLocal(_),
                 ) => {}
