@@ -3,6 +3,8 @@
 mod change;
 mod export;
 mod families;
+#[cfg(feature = "serde")]
+mod form;
 mod getters;
 mod open;
 mod restart;
@@ -24,6 +26,7 @@ pub(crate) use transport::TransportConfig;
 
 /// Our identity towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LocalConfig {
     /// Our AS number.
     pub asn: Asn,

@@ -19,6 +19,9 @@
 //! ```
 //!
 //! [`fsm`] is the state machine of RFC 4271 as a pure table.
+//!
+//! With the feature `serde`, status and events implement `Serialize`, and configurations also `Deserialize`. Keys are not
+//! serialized.
 
 mod adj_rib_in;
 mod backoff;
@@ -35,6 +38,8 @@ mod output;
 mod peering;
 mod rib;
 mod routes;
+#[cfg(feature = "serde")]
+mod serialize;
 mod session;
 // The only module that does I/O: the core builds without it.
 #[cfg(feature = "tokio")]

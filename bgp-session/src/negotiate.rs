@@ -26,6 +26,7 @@ use crate::config::{LocalConfig, PeerConfig};
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Negotiated {
     /// Our AS number towards this peer.
     pub local_as: Asn,
@@ -38,6 +39,7 @@ pub struct Negotiated {
     /// The smaller of the two hold times (RFC 4271 section 4.2); 0 s means no HoldTimer and no KEEPALIVEs.
     pub hold_time: HoldTime,
     /// The interval between KEEPALIVEs before jitter: at most a third of the hold time. Zero if the hold time is 0.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::seconds"))]
     pub keepalive: Duration,
     /// The context that decodes received messages.
     pub context: Context,
@@ -60,18 +62,24 @@ pub struct Negotiated {
 
 /// The restart parameters of a peer's OPEN (RFC 4724 section 3, RFC 9494 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PeerRestart {
     /// The R bit: the peer has just restarted.
     pub restarted: bool,
     /// The N bit: both sides also keep routes after a NOTIFICATION that is no Hard Reset (RFC 8538).
     pub notification: bool,
     /// The time in which the peer expects to return; 0 to 4,095 s.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::seconds"))]
     pub restart_time: Duration,
     /// The negotiated families whose routes are kept meanwhile.
     pub families: FamilySet,
     /// The families of these with the F bit: the peer preserved forwarding over its last restart.
     pub forwarding: FamilySet,
     /// The long-lived stale time by family; at most 16,777,215 s (RFC 9494).
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "crate::serialize::seconds_by_family")
+    )]
     pub long_lived: Vec<(Family, Duration)>,
     /// The families with the F bit of RFC 9494: forwarding was preserved over a restart of that length.
     pub long_lived_forwarding: FamilySet,

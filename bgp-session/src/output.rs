@@ -14,10 +14,12 @@ use crate::negotiate::Negotiated;
 
 /// Identifies one TCP connection or dial of a session. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConnectionId(pub(crate) u64);
 
 /// Identifies one period in Established. Counts up from 1 in each session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SessionId(pub(crate) u64);
 
 impl fmt::Display for SessionId {
@@ -62,6 +64,11 @@ pub enum Output {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SessionEvent {
     /// The session's state has changed: the state of its primary connection.
@@ -192,5 +199,41 @@ impl ReceivedUpdate {
         };
         debug_assert!(checked.is_ok(), "the session has checked the UPDATE");
         checked
+    }
+}
+
+/// Serialized as the routes and the attributes, after the treatment that RFC 7606 requires.
+#[cfg(feature = "serde")]
+impl serde::Serialize for ReceivedUpdate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let checked = self.check().map_err(serde::ser::Error::custom)?;
+        bgp_wire::UpdateBuf::from(&checked).serialize(serializer)
+    }
+}
+
+/// Serialized as the kind, the NOTIFICATION if there was one, and the text.
+#[cfg(feature = "serde")]
+impl serde::Serialize for DownReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Form<'a> {
+            kind: &'static str,
+            notification: Option<&'a NotificationBuf>,
+            text: String,
+        }
+        let (kind, notification) = match self {
+            Self::Local(notification) => ("local", Some(notification)),
+            Self::Remote(notification) => ("remote", Some(notification)),
+            Self::Closed => ("closed", None),
+            Self::TimedOut => ("timed_out", None),
+            Self::Stopped(notification) => ("stopped", Some(notification)),
+            Self::Restarting => ("restarting", None),
+        };
+        let form = Form {
+            kind,
+            notification,
+            text: self.to_string(),
+        };
+        form.serialize(serializer)
     }
 }

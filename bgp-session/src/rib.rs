@@ -36,6 +36,7 @@ use table::{Entry, Table};
 
 /// The changes that a [`Rib::replace`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Replaced {
     /// The number of routes that are new or have changed.
     pub announced: usize,

@@ -10,6 +10,7 @@ use crate::routes::{has_others, other_announced, other_withdrawn};
 
 /// The number of messages of each type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MessageCounts {
     /// The number of OPEN messages.
     pub open: u64,
@@ -58,6 +59,7 @@ impl MessageCounts {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Statistics {
     /// The messages that were received completely.
     pub received: MessageCounts,
@@ -74,22 +76,27 @@ pub struct Statistics {
     /// The number of UPDATEs that were treated as withdrawals (RFC 7606 section 2).
     pub updates_treated_as_withdraw: u64,
     /// The time at which the session last became Established.
+    // An `Instant` means nothing outside of this process.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub last_established: Option<Instant>,
     /// The AS number in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_as: Option<Asn>,
     /// The BGP Identifier in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_router_id: Option<RouterId>,
     /// The time at which the session was created.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub created: Instant,
     /// The NOTIFICATION that ended the last connection, with `true` if we sent it. `None` if it ended without one.
     pub last_reason: Option<(Reason, bool)>,
     /// The counters of each family, in the order of [`Family::PARSED`].
     // An array instead of a map: counting a route must not allocate.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_families"))]
     families: [FamilyCounts; Family::PARSED.len()],
 }
 
 /// The counters of the received routes of one family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FamilyCounts {
     /// The number of routes that the peer announced. A route counts once each time it is announced.
     pub announced: u64,
@@ -238,4 +245,14 @@ fn unicast(routes: UnicastRoutes<'_>) -> [u64; 2] {
         IpNet::V4(_) => [ipv4 + 1, ipv6],
         IpNet::V6(_) => [ipv4, ipv6 + 1],
     })
+}
+
+/// Serializes the counters of the families that have any.
+#[cfg(feature = "serde")]
+fn serialize_families<S: serde::Serializer>(
+    families: &[FamilyCounts],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let counts = Family::PARSED.into_iter().zip(families);
+    serializer.collect_map(counts.filter(|(_, counts)| **counts != FamilyCounts::default()))
 }

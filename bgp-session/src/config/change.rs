@@ -5,6 +5,7 @@ use super::PeerConfig;
 /// The differences of a new configuration of a peer, by the time at which they take effect. Each has the name of its
 /// setter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PeerChange {
     /// Differences that take effect at once.
     pub live: Vec<&'static str>,

@@ -16,10 +16,15 @@ use crate::config::ExportPolicy;
 
 /// The routes that could not be encoded for a peer and were withdrawn instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Skipped {
     /// The number of skipped routes. A route counts once each time it is skipped.
     pub routes: u64,
     /// The error of the last skipped route, or `None` if no route was skipped.
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "crate::serialize::optional_text")
+    )]
     pub error: Option<EncodeError>,
 }
 

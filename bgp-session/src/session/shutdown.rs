@@ -14,6 +14,7 @@ use bgp_wire::{NotificationBuf, Reason};
 /// assert!(Shutdown::cease(Reason::BAD_PEER_AS, "").is_none(), "not a Cease");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Shutdown {
     reason: Reason,
     text: String,

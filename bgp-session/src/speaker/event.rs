@@ -32,6 +32,11 @@ use crate::output::SessionEvent;
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SpeakerEvent {
     /// An event of one peer's session.
@@ -64,6 +69,7 @@ pub enum SpeakerEvent {
         /// The message of the panic.
         error: Arc<str>,
         /// The time until the task restarts.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::seconds"))]
         retry_in: Duration,
     },
     /// An incoming connection was refused.
@@ -74,6 +80,7 @@ pub enum SpeakerEvent {
         /// The address that the connection came from.
         remote: IpAddr,
         /// The reason.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::text"))]
         reason: Refusal,
     },
     /// A listener cannot accept connections at present. It retries until it can.
@@ -81,6 +88,7 @@ pub enum SpeakerEvent {
         /// The address of the listener.
         address: SocketAddr,
         /// The first error since connections were last accepted.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::text"))]
         error: Arc<io::Error>,
     },
     /// A listener that failed accepts connections again.
@@ -92,6 +100,11 @@ pub enum SpeakerEvent {
 
 /// The reason why a peer was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum RemovalReason {
     /// The application removed the peer, or the prefix of a dynamic peer.

@@ -15,6 +15,7 @@ use crate::stats::Statistics;
 
 /// The status of one peer.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PeerStatus {
     /// The peer's address.
     pub address: IpAddr,
@@ -27,6 +28,10 @@ pub struct PeerStatus {
     /// The negotiated parameters, or `None` unless the session is Established.
     pub negotiated: Option<Arc<Negotiated>>,
     /// The time at which the session became Established, or `None` unless it is.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "established_seconds", serialize_with = "seconds_since")
+    )]
     pub established_since: Option<Instant>,
     /// The reason of the end of the last session, of the last failed attempt, or of the last failure of the peer's task.
     /// `None` while no error has occurred since the session last became Established.
@@ -43,4 +48,17 @@ pub struct PeerStatus {
     pub up_to_date: bool,
     /// The number of failures of the peer's task (see [`SpeakerEvent::PeerFailed`](super::SpeakerEvent::PeerFailed)).
     pub failures: u32,
+}
+
+/// Serializes the time since an instant, because the instant means nothing outside of this process.
+#[cfg(feature = "serde")]
+fn seconds_since<S: serde::Serializer>(
+    since: &Option<Instant>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let now = tokio::time::Instant::now().into_std();
+    match since {
+        Some(since) => serializer.serialize_some(&now.saturating_duration_since(*since).as_secs()),
+        None => serializer.serialize_none(),
+    }
 }

@@ -10,6 +10,8 @@ mod keys;
 mod listeners;
 mod load;
 mod local;
+#[cfg(feature = "serde")]
+mod serialized;
 mod session;
 mod stop;
 mod transport;
