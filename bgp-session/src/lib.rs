@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! [`fsm`] is the state machine of RFC 4271 as a pure table.
+//! [`fsm`] is the state machine of RFC 4271 as a pure table. [`driver`] tells how to write a driver of your own.
 //!
 //! With the feature `serde`, status and events implement `Serialize`, and configurations also `Deserialize`. Keys are not
 //! serialized.
@@ -28,6 +28,7 @@ mod backoff;
 mod collision;
 mod config;
 mod destination;
+pub mod driver;
 pub mod fsm;
 // Public for the fuzz target, but no API: an ordinary build does not contain it.
 #[cfg(any(test, fuzzing))]
