@@ -54,6 +54,8 @@ pub struct Negotiated {
     pub end_of_rib: bool,
     /// The peer's restart parameters, if both sides have the Graceful Restart Capability (RFC 4724).
     pub restart: Option<PeerRestart>,
+    /// The families of the peer's Long-Lived Graceful Restart Capability, whether or not we have it (RFC 9494).
+    pub peer_long_lived: FamilySet,
     /// The role that the peer declares (RFC 9234).
     pub peer_role: Option<Role>,
     /// Every capability of the peer's OPEN, in its order, also those that the session ignores.
@@ -233,15 +235,7 @@ pub(crate) fn negotiate(
     open.capabilities()
         .for_each(|capability| offer.add(capability));
     check_roles(config, internal, &offer).map_err(refusal)?;
-    let ours = our_families(config, parameters);
-    let families = ours.intersection(offer.families());
-    if families.is_empty() {
-        // RFC 5492 section 5: the data field lists the capabilities that the peer lacks.
-        let missing: Vec<_> = ours.iter().map(CapabilityBuf::Multiprotocol).collect();
-        let notification = NotificationBuf::unsupported_capabilities(&missing);
-        debug_assert!(notification.is_ok(), "a family takes four octets");
-        return Err(notification.unwrap_or_else(|_| refusal(Reason::UNSUPPORTED_CAPABILITY)));
-    }
+    let families = common_families(our_families(config, parameters), &offer)?;
     // Last, so that the application only sees OPENs that the session would accept.
     if let Some(check) = &config.open_check {
         check.check(config.address, open)?;
@@ -281,6 +275,13 @@ pub(crate) fn negotiate(
             offer.restart,
             &offer.long_lived,
         ),
+        // RFC 9494 section 4.1: the capability is ignored without the one of RFC 4724.
+        peer_long_lived: offer
+            .restart
+            .iter()
+            .flat_map(|_| &offer.long_lived)
+            .map(|entry| entry.family)
+            .collect(),
         peer_role: offer.role,
         peer_capabilities: open.capabilities().map(CapabilityBuf::from).collect(),
     })
@@ -302,6 +303,19 @@ fn our_families(config: &PeerConfig, parameters: OpenParameters) -> FamilySet {
     } else {
         config.families
     }
+}
+
+/// Returns the families that both sides offer, or the NOTIFICATION that refuses the OPEN if there are none.
+fn common_families(ours: FamilySet, offer: &Offer<'_>) -> Result<FamilySet, NotificationBuf> {
+    let families = ours.intersection(offer.families());
+    if !families.is_empty() {
+        return Ok(families);
+    }
+    // RFC 5492 section 5: the data field lists the capabilities that the peer lacks.
+    let missing: Vec<_> = ours.iter().map(CapabilityBuf::Multiprotocol).collect();
+    let notification = NotificationBuf::unsupported_capabilities(&missing);
+    debug_assert!(notification.is_ok(), "a family takes four octets");
+    Err(notification.unwrap_or_else(|_| refusal(Reason::UNSUPPORTED_CAPABILITY)))
 }
 
 /// Returns the contexts for received and for sent messages.

@@ -50,7 +50,7 @@ impl Events {
         }
     }
 
-    /// Returns the next event, or `None` after the speaker has ended.
+    /// Returns the next event, or `None` after all handles of the speaker were dropped and its tasks have ended.
     ///
     /// Cancel safe: a future that is dropped before it completes loses no event.
     pub async fn next(&mut self) -> Option<SpeakerEvent> {
