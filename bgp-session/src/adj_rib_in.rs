@@ -176,6 +176,7 @@ impl AdjRibIn {
             SessionEvent::StateChanged { .. }
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
+            | SessionEvent::RoutesIgnored { .. }
             | SessionEvent::Refresh(_)
             | SessionEvent::EndOfRib(_) => {}
         }
@@ -183,11 +184,7 @@ impl AdjRibIn {
 
     /// Applies the withdrawals of an UPDATE, then its announcements.
     fn update(&mut self, update: &ReceivedUpdate, change: &mut impl FnMut(RouteChange<'_>)) {
-        // The session has checked the message before: only messages that do not reset the session are delivered.
-        let Ok(checked) = update.check() else {
-            debug_assert!(false, "delivered UPDATE fails its check");
-            return;
-        };
+        let checked = update.check();
         // RFC 4271 section 4.3: a prefix in both lists counts as announced, so that withdrawals go first.
         for withdrawn in checked.withdrawn() {
             self.withdraw(&withdrawn.into(), change);

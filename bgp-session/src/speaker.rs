@@ -2,6 +2,8 @@
 //!
 //! No lock is held across an await. [`Peering`](crate::Peering) decides what a peer is sent and when.
 
+#[cfg(feature = "serde")]
+mod age;
 mod builder;
 mod command;
 mod dynamic_peers;
@@ -13,7 +15,9 @@ mod keys;
 mod link;
 mod listen;
 mod listeners;
+mod log;
 mod peer;
+mod peer_error;
 mod registry;
 mod shared;
 mod sockopt;
@@ -27,6 +31,7 @@ pub use error::{AddPeerError, KeyError};
 pub use event::{Refusal, RemovalReason, SpeakerEvent};
 pub use events::Events;
 pub use handle::Peer;
+pub use peer_error::{LastNotification, PeerError};
 pub use status::PeerStatus;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 pub use update::PeerUpdate;

@@ -12,6 +12,7 @@ mod values;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
 pub(crate) use owned::dedup;
 pub use routes::UnicastRoutes;
+pub use usable::Unusable;
 
 use ipnet::Ipv4Net;
 
@@ -29,13 +30,20 @@ use index::{Index, Seen, SurvivingAttributes};
 
 /// An UPDATE after the checks of RFC 7606.
 ///
-/// Discarded attributes are absent. After treat-as-withdraw [`Checked::withdrawn`] also returns the announced prefixes,
-/// so that an application cannot miss them. Apply withdrawn routes before announced ones.
+/// Discarded attributes are absent. After treat-as-withdraw, and if the routes are unusable, [`Checked::withdrawn`] also
+/// returns the announced prefixes, so that an application cannot miss them. Apply withdrawn routes before announced ones.
+///
+/// Announcements of bogus prefixes are absent also (see [`is_bogus_prefix`](crate::is_bogus_prefix)).
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<'a> {
     update: Update<'a>,
     index: Index,
     strongest: StrongestFault,
+    /// 1 if the message announces a bogus prefix, else 0.
+    // A number for the same reason as the severity of a `StrongestFault`.
+    bogus: u8,
+    /// The number of the reason for which the routes are unusable, or 0. The reason of bogus prefixes is not stored here.
+    unusable: u8,
 }
 
 /// The strongest fault of an UPDATE that the session survives.
@@ -103,6 +111,8 @@ impl<'a> Update<'a> {
             update: *self,
             index: Index::EMPTY,
             strongest: StrongestFault::NONE,
+            bogus: 0,
+            unusable: 0,
         });
         if let Ok(checked) = &mut result
             && let Err(error) = checked.check()
@@ -113,16 +123,16 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Checks a field of IPv4 prefixes that begins at position `start` of its message.
+/// Checks a field of IPv4 prefixes that begins at position `start` of its message. Returns `true` if a prefix may be bogus.
 #[inline(always)]
-fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<(), DecodeError> {
+fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<bool, DecodeError> {
     // Most UPDATEs have at most one of the two fields.
     if field.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let add_path = context.add_path.contains(Family::IPV4_UNICAST);
     match Prefixes::<Ipv4Net>::check(field, add_path, start) {
-        Ok(_) => Ok(()),
+        Ok(suspect) => Ok(suspect),
         Err(span) => Err(DecodeError {
             reason: Reason::INVALID_NETWORK_FIELD,
             span,
@@ -141,7 +151,10 @@ impl<'a> Checked<'a> {
             update.withdrawn_start(),
             update.context(),
         )?;
-        check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
+        let suspect = check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
+        if suspect && self.ipv4_prefixes(update.nlri_octets()).any_bogus() {
+            self.bogus = 1;
+        }
         let unusual = self.check_attributes();
         if self.announces_routes() {
             self.check_mandatory();
@@ -175,6 +188,7 @@ impl<'a> Checked<'a> {
         let mut unusual = context.first_as.is_some()
             || context.local_as.is_some()
             || context.local_address.is_some()
+            || context.router_id.is_some()
             || context.peer_role.is_some();
         let rules = fast_rules(context.peer_kind);
         let attributes = self.update.raw_attributes();
@@ -239,7 +253,7 @@ impl<'a> Checked<'a> {
             ))
         } else {
             let whole = match raw.code {
-                AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
+                AttributeCode::MP_REACH_NLRI => self.check_mp_reach(raw.value),
                 AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context),
                 _ => true,
             };
@@ -252,6 +266,17 @@ impl<'a> Checked<'a> {
                 self.record_fault(treatment, DecodeError { reason, span });
             }
         }
+    }
+
+    /// Returns `true` if the value of MP_REACH_NLRI is well-formed, and notes a bogus prefix in it.
+    fn check_mp_reach(&mut self, value: &'a [u8]) -> bool {
+        let context = self.update.context();
+        let checked = MpReach::check(value, context);
+        if checked == Some(true) {
+            let mut routes = MpReach::from_checked(value, context).routes();
+            self.bogus |= u8::from(routes.any(|route| route.is_bogus()));
+        }
+        checked.is_some()
     }
 
     /// Returns `true` if NEXT_HOP is ignored because only MP_REACH_NLRI announces routes (RFC 4760 section 3).
@@ -331,7 +356,8 @@ impl<'a> Checked<'a> {
         &self.update
     }
 
-    /// Returns the strongest fault that was treated, for logs and counters.
+    /// Returns the strongest fault that was treated, for logs and counters. Routes that are merely unusable are no fault (see
+    /// [`Checked::unusable`]).
     #[must_use]
     #[inline]
     pub fn fault(&self) -> Option<Fault> {
@@ -342,10 +368,16 @@ impl<'a> Checked<'a> {
         })
     }
 
-    /// Returns `true` if the announced routes count as withdrawn.
+    /// Returns `true` if the message announces a bogus prefix.
+    #[inline]
+    fn has_bogus(&self) -> bool {
+        self.bogus != 0
+    }
+
+    /// Returns `true` if the announced routes count as withdrawn: after treat-as-withdraw, or because they are unusable.
     #[inline]
     fn treats_as_withdraw(&self) -> bool {
-        self.strongest.treatment() == Some(Treatment::Withdraw)
+        self.unusable != 0 || self.strongest.treatment() == Some(Treatment::Withdraw)
     }
 
     /// Returns the surviving attributes in the order of the message. Of duplicates the first survives.

@@ -11,6 +11,7 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 use crate::attribute::rules::{Treatment, verdict};
+use crate::check::Unusable;
 use crate::context::{Context, MessageLimit};
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
@@ -42,6 +43,9 @@ pub struct Dissection {
     pub fields: Vec<Field>,
     /// The most severe fault and its treatment (RFC 7606 section 2), or `None` if the message is legal.
     pub fault: Option<(Treatment, DecodeError)>,
+    /// The reason for which a speaker ignores announced routes although they are well-formed (see
+    /// [`Checked::unusable`](crate::Checked::unusable)).
+    pub unusable: Option<Unusable>,
 }
 
 /// Dissects a message, which may be malformed.
@@ -62,6 +66,7 @@ pub fn dissect(message: &[u8], context: &Context) -> Dissection {
         message,
         context,
         fields: Vec::new(),
+        unusable: None,
     };
     dissector.header();
     let fault = match dissector.body() {
@@ -71,6 +76,7 @@ pub fn dissect(message: &[u8], context: &Context) -> Dissection {
     Dissection {
         fields: dissector.fields,
         fault,
+        unusable: dissector.unusable,
     }
 }
 
@@ -79,6 +85,7 @@ struct Dissector<'a> {
     message: &'a [u8],
     context: &'a Context,
     fields: Vec<Field>,
+    unusable: Option<Unusable>,
 }
 
 impl<'a> Dissector<'a> {
@@ -271,6 +278,7 @@ impl<'a> Dissector<'a> {
         }
         // After the parts, so that they are shown whatever the outcome.
         let checked = update.check()?;
+        self.unusable = checked.unusable();
         Ok(checked.fault().map(|fault| (fault.treatment, fault.error)))
     }
 
@@ -379,7 +387,7 @@ const MAX_EXCERPT: usize = 24;
 const EXCERPT_MARGIN: usize = 6;
 
 impl fmt::Display for Dissection {
-    /// Writes one line for each part, with its octets in front, and the fault in the last line.
+    /// Writes one line for each part, with its octets in front. The fault and the reason for ignored routes follow.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Field {
             octets,
@@ -397,10 +405,13 @@ impl fmt::Display for Dissection {
                 octets.start, octets.end, ""
             )?;
         }
-        match &self.fault {
-            Some((treatment, error)) => writeln!(f, "fault: {error}: {treatment}"),
-            None => Ok(()),
+        if let Some((treatment, error)) = &self.fault {
+            writeln!(f, "fault: {error}: {treatment}")?;
         }
+        if let Some(reason) = &self.unusable {
+            writeln!(f, "ignored: {reason}")?;
+        }
+        Ok(())
     }
 }
 

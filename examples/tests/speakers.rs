@@ -138,7 +138,7 @@ async fn drivers_announce_route_and_keep_session() -> Outcome {
             .await;
         drop(child);
         assert!(
-            matches!(router.wait_for_down().await, DownReason::Closed),
+            matches!(router.wait_for_down().await, DownReason::Closed { .. }),
             "{program}"
         );
     }

@@ -60,10 +60,8 @@ impl PeerConfig {
             later:
                 hold_time => "hold_time",
                 keepalive_time => "keepalive_time",
-                connect_retry => "connect_retry",
                 delay_open => "delay_open",
-                idle_hold => "idle_hold",
-                idle_hold_maximum => "idle_hold",
+                retry => "retry",
                 passive => "passive",
                 enforce_first_as => "enforce_first_as",
                 open_check => "open_check",
@@ -91,8 +89,6 @@ impl PeerConfig {
                 capabilities => "capabilities",
                 transport.ao_key => "ao_key";
         }
-        // The two bounds have one setter. Their entries are neighbours, as `dedup` requires.
-        change.later.dedup();
         change
     }
 }

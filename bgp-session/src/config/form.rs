@@ -11,7 +11,9 @@ use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
-use super::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, PrefixRange, RestartConfig};
+use super::{
+    AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, PrefixRange, RestartConfig, RetryPolicy,
+};
 use crate::serialize::Seconds;
 
 /// Defines the form of a configuration type: its required fields, and a getter and a setter of each setting.
@@ -121,14 +123,9 @@ form! {
     hold_time: HoldTime = |peer| Some(peer.hold_time()), PeerConfig::with_hold_time;
     keepalive_time: Seconds = |peer| peer.keepalive_time().map(Seconds),
         |peer, Seconds(time)| peer.with_keepalive_time(time);
-    connect_retry: Seconds = |peer| Some(Seconds(peer.connect_retry())),
-        |peer, Seconds(time)| peer.with_connect_retry(time);
+    retry: RetryPolicy = |peer| Some(peer.retry()), PeerConfig::with_retry;
     delay_open: Seconds = |peer| peer.delay_open().map(Seconds),
         |peer, Seconds(time)| peer.with_delay_open(time);
-    idle_hold: (Seconds, Seconds) = |peer| {
-        let (first, maximum) = peer.idle_hold();
-        Some((Seconds(first), Seconds(maximum)))
-    }, |peer, (Seconds(first), Seconds(maximum))| peer.with_idle_hold(first, maximum);
     send_hold_time: Seconds = |peer| peer.send_hold_time().map(Seconds),
         |peer, Seconds(time)| peer.with_send_hold_time(time);
     families: FamilySet = |peer| Some(peer.families()), |peer, families| peer.with_families(families.iter());
@@ -170,6 +167,21 @@ form! {
     long_lived: u32 = |restart| restart.long_lived, RestartConfig::with_long_lived;
     stale_time: Seconds = |restart| Some(Seconds(restart.stale_time)),
         |restart, Seconds(time)| restart.with_stale_time(time);
+}
+
+form! {
+    RetryForm of RetryPolicy = |_| RetryPolicy::new();
+    required {}
+    connect_interval: Seconds = |retry| Some(Seconds(retry.connect_interval())),
+        |retry, Seconds(time)| retry.with_connect_interval(time);
+    connect_timeout: Seconds = |retry| Some(Seconds(retry.connect_timeout())),
+        |retry, Seconds(time)| retry.with_connect_timeout(time);
+    damping: (Seconds, Seconds) = |retry| Some((Seconds(retry.damping()), Seconds(retry.maximum_damping()))),
+        |retry, (Seconds(first), Seconds(maximum))| retry.with_damping(first, maximum);
+    stable_time: Seconds = |retry| Some(Seconds(retry.stable_time())),
+        |retry, Seconds(time)| retry.with_stable_time(time);
+    early_close: (Seconds, Seconds) = |retry| Some((Seconds(retry.early_close()), Seconds(retry.early_close_wait()))),
+        |retry, (Seconds(early), Seconds(wait))| retry.with_early_close(early, wait);
 }
 
 /// The limit of one family.
@@ -306,7 +318,9 @@ mod tests {
         json!({
             "address": "10.0.0.1", "remote_as": 64513, "description": "the upstream", "local_as": 64999,
             "router_id": "192.0.2.1", "passive": true, "hold_time": 30, "keepalive_time": 5,
-            "connect_retry": 10.5, "delay_open": 1, "idle_hold": [0.01, 60], "send_hold_time": 300,
+            "retry": {"connect_interval": 0.01, "connect_timeout": 10.5, "damping": [2, 60], "stable_time": 30,
+                "early_close": [0, 1]},
+            "delay_open": 1, "send_hold_time": 300,
             "families": ["ipv4 unicast", "ipv4 flowspec"],
             "maximum_prefixes": [{"family": "ipv4 unicast", "limit": 1000}],
             "next_hop_ipv4": "192.0.2.1", "next_hop_ipv6": "2001:db8::1", "extended_message": true,
@@ -327,7 +341,7 @@ mod tests {
     #[test]
     fn every_setting_is_read_and_written() {
         let config = read(everything()).unwrap();
-        assert_eq!(config.idle_hold().0, Duration::from_millis(10));
+        assert_eq!(config.retry().connect_interval(), Duration::from_millis(10));
         assert_eq!(serde_json::to_value(&config).unwrap(), everything());
         let defaults = PeerConfig::new([10, 0, 0, 1].into(), Asn::new(64513));
         let minimal = json!({"address": "10.0.0.1", "remote_as": 64513});
@@ -389,9 +403,9 @@ mod tests {
         for (field, value, expected) in [
             ("ttl", json!(0), "`ttl`"),
             ("dscp", json!(64), "`dscp`"),
-            ("connect_retry", json!(0), "`connect_retry`"),
+            ("retry", json!({"connect_timeout": 0}), "`connect_timeout`"),
             ("delay_open", json!(-1), "out of range"),
-            ("idle_hold", json!([60, 1]), "`idle_hold`"),
+            ("retry", json!({"damping": [60, 1]}), "`damping`"),
             ("families", json!([]), "missing family"),
             (
                 "graceful_restart",

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bgp_wire::Asn;
 
+use super::peer_error::{LastNotification, PeerError};
 use crate::fsm::State;
 use crate::negotiate::Negotiated;
 use crate::output::DownReason;
@@ -16,6 +17,7 @@ use crate::stats::Statistics;
 /// The status of one peer.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct PeerStatus {
     /// The peer's address.
     pub address: IpAddr,
@@ -30,16 +32,31 @@ pub struct PeerStatus {
     /// The time at which the session became Established, or `None` unless it is.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "established_seconds", serialize_with = "seconds_since")
+        serde(
+            rename = "established_seconds",
+            serialize_with = "super::age::optional_seconds"
+        )
     )]
     pub established_since: Option<Instant>,
     /// The reason of the end of the last session, of the last failed attempt, or of the last failure of the peer's task.
     /// `None` while no error has occurred since the session last became Established.
-    pub last_error: Option<String>,
+    pub last_error: Option<PeerError>,
+    /// The time of `last_error`.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            rename = "last_error_age_seconds",
+            serialize_with = "super::age::optional_seconds"
+        )
+    )]
+    pub last_error_at: Option<Instant>,
     /// The end of the last session or of the last failed attempt, as the session reported it. Kept when a session comes up.
     pub last_down: Option<DownReason>,
     /// The reason of the operator's [`Peer::stop`](super::Peer::stop); `None` after [`Peer::start`](super::Peer::start).
     pub stopped: Option<Shutdown>,
+    /// The last NOTIFICATION that was sent to the peer or received from it. Neither a later failure of a connection nor a new
+    /// session removes it.
+    pub last_notification: Option<LastNotification>,
     /// The counters since the peer was added, or since its task last failed.
     pub statistics: Statistics,
     /// The numbers of routes that the peer was not sent in this session.
@@ -48,17 +65,4 @@ pub struct PeerStatus {
     pub up_to_date: bool,
     /// The number of failures of the peer's task (see [`SpeakerEvent::PeerFailed`](super::SpeakerEvent::PeerFailed)).
     pub failures: u32,
-}
-
-/// Serializes the time since an instant, because the instant means nothing outside of this process.
-#[cfg(feature = "serde")]
-fn seconds_since<S: serde::Serializer>(
-    since: &Option<Instant>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let now = tokio::time::Instant::now().into_std();
-    match since {
-        Some(since) => serializer.serialize_some(&now.saturating_duration_since(*since).as_secs()),
-        None => serializer.serialize_none(),
-    }
 }

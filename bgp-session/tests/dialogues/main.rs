@@ -10,6 +10,8 @@ mod application;
 mod capabilities;
 mod families;
 mod old_peers;
+mod reports;
 mod restart;
+mod retry;
 mod script;
 mod session;

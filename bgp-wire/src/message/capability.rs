@@ -284,6 +284,15 @@ pub enum CapabilityBuf {
 }
 
 impl CapabilityBuf {
+    /// Returns the AS number of a 4-octet AS capability.
+    pub(super) fn asn(&self) -> Option<Asn> {
+        if let Self::FourOctetAs(asn) = self {
+            Some(*asn)
+        } else {
+            None
+        }
+    }
+
     /// Returns the code of the capability.
     #[must_use]
     pub const fn code(&self) -> CapabilityCode {
@@ -307,15 +316,6 @@ impl CapabilityBuf {
         }
     }
 
-    /// Returns the AS number of a 4-octet AS capability.
-    pub(super) fn asn(&self) -> Option<Asn> {
-        if let Self::FourOctetAs(asn) = self {
-            Some(*asn)
-        } else {
-            None
-        }
-    }
-
     /// Appends code, length and value to `out`. Fails if the value is invalid or has more than 255 octets.
     pub(super) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         // In a buffer of its own, because the length precedes the value.
@@ -330,13 +330,7 @@ impl CapabilityBuf {
     /// Appends the value to `out`.
     fn encode_value(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
-            Self::Multiprotocol(family) => {
-                out.extend(family.to_octets());
-            }
-            Self::RouteRefresh
-            | Self::ExtendedMessage
-            | Self::EnhancedRouteRefresh
-            | Self::LinkLocalNextHop => {}
+            Self::Multiprotocol(family) => out.extend(family.to_octets()),
             Self::OutboundRouteFilter(families) => {
                 families.iter().try_for_each(|family| family.encode(out))?;
             }
@@ -354,9 +348,7 @@ impl CapabilityBuf {
                 out.extend((flags | restart_time.min(&0x0fff)).to_be_bytes());
                 put_entries(families, out);
             }
-            Self::FourOctetAs(asn) => {
-                out.extend(asn.number().to_be_bytes());
-            }
+            Self::FourOctetAs(asn) => out.extend(asn.number().to_be_bytes()),
             Self::AddPath(entries) => put_entries(entries, out),
             Self::LongLivedGracefulRestart(entries) => put_entries(entries, out),
             Self::Fqdn { host, domain } => {
@@ -367,9 +359,11 @@ impl CapabilityBuf {
             Self::SoftwareVersion(version) if version.is_empty() => {
                 return Err(EncodeError::Illegal("empty software version"));
             }
-            Self::SoftwareVersion(version) => {
-                put_text("software version", version, out)?;
-            }
+            Self::SoftwareVersion(version) => put_text("software version", version, out)?,
+            Self::RouteRefresh
+            | Self::ExtendedMessage
+            | Self::EnhancedRouteRefresh
+            | Self::LinkLocalNextHop => {}
             Self::Unknown(_, value) => out.extend(value),
         }
         Ok(())

@@ -89,6 +89,8 @@ async fn run(router: SocketAddr, mut peering: Peering, mut rib: Rib) {
                 let wake = or(socket.progress(), timeout(deadline)).await;
                 report(wake, &mut socket, &mut peering);
             }
+            // A later version of the library may add outputs. This driver does not need them.
+            _ => {}
         }
     }
 }
@@ -171,12 +173,14 @@ fn report(wake: Wake, socket: &mut Socket, peering: &mut Peering) {
             }
             return;
         }
-        Wake::Read(Ok(0)) => io::ErrorKind::UnexpectedEof.into(),
+        Wake::Read(Ok(0)) => {
+            *socket = Socket::Closed;
+            return peering.handle_closed(now, id);
+        }
         Wake::Dialled(Err(error)) | Wake::Read(Err(error)) | Wake::Written(Err(error)) => error,
     };
-    eprintln!("connection ended: {error}");
     *socket = Socket::Closed;
-    peering.handle_closed(now, id);
+    peering.handle_error(now, id, error.kind());
 }
 
 async fn timeout(deadline: Option<Instant>) -> Wake {

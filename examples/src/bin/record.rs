@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("listening on {:?}", speaker.listeners());
     let mut sessions = HashMap::new();
     while let Some(event) = events.recv().await {
-        let SpeakerEvent::Session { peer, event } = event else {
+        let SpeakerEvent::Session { peer, event, .. } = event else {
             continue;
         };
         if let SessionEvent::Up { negotiated, .. } = event {

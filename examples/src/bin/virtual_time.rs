@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "this program prints its result")]
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -86,7 +87,8 @@ impl World {
                         let local = speaker.address;
                         speaker.peering.handle_connected(self.now, id, local);
                     } else {
-                        speaker.peering.handle_closed(self.now, id);
+                        let error = ErrorKind::HostUnreachable;
+                        speaker.peering.handle_error(self.now, id, error);
                     }
                 }
                 Output::Transmit(id, octets) => {
@@ -114,6 +116,7 @@ impl World {
                     speaker.deadline = deadline;
                     return;
                 }
+                _ => {}
             }
         }
     }

@@ -8,6 +8,7 @@ use super::super::command::Command;
 use super::super::event::{Refusal, RemovalReason, SpeakerEvent};
 use super::{PeerTask, new_session};
 use crate::config::{LocalConfig, PeerConfig};
+use crate::fsm::State;
 use crate::output::{DownReason, SessionEvent};
 use crate::peering::Peering;
 
@@ -30,7 +31,10 @@ impl PeerTask {
         if let Some(session) = established {
             let event = SessionEvent::Down {
                 session,
-                reason: DownReason::Closed,
+                reason: DownReason::Closed {
+                    state: State::Established,
+                    error: None,
+                },
                 retained: FamilySet::EMPTY,
             };
             self.emit(SpeakerEvent::Session { peer, event });
