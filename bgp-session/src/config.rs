@@ -2,6 +2,7 @@
 
 mod change;
 mod export;
+mod export_filter;
 mod families;
 #[cfg(feature = "serde")]
 mod form;
@@ -13,6 +14,7 @@ mod transport;
 
 pub use change::PeerChange;
 pub use export::{ExportPolicy, PrefixRange};
+pub use export_filter::ExportFilter;
 pub use families::FamiliesError;
 pub use open::{CapabilityError, OpenCheck};
 pub use restart::RestartConfig;
@@ -128,6 +130,7 @@ pub struct PeerConfig {
     pub(crate) export: Option<ExportPolicy>,
     pub(crate) capabilities: Vec<CapabilityBuf>,
     pub(crate) open_check: Option<OpenCheck>,
+    pub(crate) export_filter: Option<ExportFilter>,
     pub(crate) transport: TransportConfig,
     pub(crate) description: String,
 }
@@ -170,6 +173,7 @@ impl PeerConfig {
             export: None,
             capabilities: Vec::new(),
             open_check: None,
+            export_filter: None,
             transport: TransportConfig::default(),
             description: String::new(),
         }
@@ -225,7 +229,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv6 an IPv4 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
@@ -234,7 +239,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv4 an IPv6 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
@@ -322,10 +328,19 @@ impl PeerConfig {
 
     /// Sets the export policy: the routes that the peer is sent, and the changes to them.
     ///
-    /// Without a policy, an internal peer is sent every route, and an external peer none (RFC 8212).
+    /// Without a policy and a filter, an internal peer is sent every route, and an external peer none (RFC 8212).
     #[must_use]
     pub fn with_export(mut self, policy: ExportPolicy) -> Self {
         self.export = Some(policy);
+        self
+    }
+
+    /// Sets a filter that is called with every route that the export policy permits.
+    ///
+    /// Without an [`ExportPolicy`], a peer with a filter is sent every route that the filter permits, also if it is external.
+    #[must_use]
+    pub fn with_export_filter(mut self, filter: ExportFilter) -> Self {
+        self.export_filter = Some(filter);
         self
     }
 

@@ -14,15 +14,13 @@ mod key;
 mod log;
 mod membership;
 mod next_hop;
-mod route;
 mod table;
 mod window;
+mod withheld;
 mod writer;
 
 pub use access::RibAccess;
 pub use adj_rib_out::AdjRibOut;
-pub use route::Route;
-pub use writer::Skipped;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,9 +28,9 @@ use std::sync::Arc;
 use bgp_wire::{Family, PathId};
 
 use crate::destination::{Destination, DestinationKey};
+use crate::route::{Path, Route};
 use intern::Interner;
 use membership::TableId;
-use route::Path;
 use table::{Entry, Table};
 
 /// The changes that a [`Rib::replace`] made.

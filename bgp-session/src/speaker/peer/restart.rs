@@ -84,7 +84,7 @@ impl PeerTask {
                 Some(Command::Accept(..)) => self.report_refusal(Refusal::PeerFailed),
                 // A dropped answer tells its caller that no session is up. `renew` gets the configuration from the registry.
                 Some(
-                    Command::Flush { .. }
+                    Command::Flush(_)
                     | Command::Refresh(_)
                     | Command::Send(..)
                     | Command::Update(_)
