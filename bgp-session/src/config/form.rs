@@ -1,7 +1,8 @@
 //! `Serialize` and `Deserialize` of configurations, through forms whose every value is checked by its setter.
 //!
-//! A setting that is missing has its default. A name that is unknown is an error. Functions have no form: they are left out. Secrets are never written: `"***"` takes
-//! their place, and is refused when it is read, so that a copied configuration cannot lose its key unnoticed.
+//! A setting that is missing has its default. A name that is unknown is an error. Functions have no form: they are left out.
+//! Secrets are never written: `"***"` takes their place, and is refused when it is read, so that a copied configuration cannot
+//! lose its key unnoticed.
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
