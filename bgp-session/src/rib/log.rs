@@ -8,6 +8,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::intern::PathKey;
 use super::key::{Key, LogKey};
+use super::membership::{Membership, MembershipRef};
 use crate::route::DEFAULT_PATH;
 
 /// The changes of a family in order, each path at its newest change.
@@ -20,7 +21,7 @@ pub(crate) struct Log<D> {
     // Positions instead of keys keep the index small: a key of IPv6 takes 24 octets.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    consumers: Vec<Option<Consumer>>,
+    consumers: Vec<Slot>,
     /// The number of announced paths.
     announced: usize,
     /// The number of indexed paths, tombstones included, whose identifier is not the default. If it is 0, no destination has
@@ -38,6 +39,13 @@ struct Entry<D> {
     /// The number of the path's attributes, `TOMBSTONE` or `DEAD`.
     // One number instead of an enum saves four octets an entry, of which a large table has millions.
     state: u32,
+}
+
+/// A consumer, whose slot is free once its membership has been dropped.
+#[derive(Debug)]
+struct Slot {
+    membership: MembershipRef,
+    consumer: Consumer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -191,33 +199,27 @@ impl<D: LogKey> Log<D> {
     }
 
     /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
-    /// destination.
-    pub(crate) fn join(&mut self, every_path: bool) -> ConsumerId {
-        let consumer = Some(Consumer {
-            offset: 0,
-            joined: self.entries.len(),
-            every_path,
-        });
+    /// destination. It is removed when `membership` is dropped.
+    pub(super) fn join(&mut self, every_path: bool, membership: &Membership) -> ConsumerId {
+        let slot = Slot {
+            membership: membership.downgrade(),
+            consumer: Consumer {
+                offset: 0,
+                joined: self.entries.len(),
+                every_path,
+            },
+        };
         // Slots are used again, so that peers that go up and down do not grow the list.
-        match self.consumers.iter().position(Option::is_none) {
-            Some(free) => {
-                if let Some(slot) = self.consumers.get_mut(free) {
-                    *slot = consumer;
-                }
+        let mut slots = self.consumers.iter_mut().enumerate();
+        match slots.find(|(_, slot)| !slot.membership.is_alive()) {
+            Some((free, known)) => {
+                *known = slot;
                 ConsumerId(free)
             }
             None => {
-                self.consumers.push(consumer);
+                self.consumers.push(slot);
                 ConsumerId(self.consumers.len() - 1)
             }
-        }
-    }
-
-    /// Removes a consumer.
-    pub(crate) fn leave(&mut self, consumer: ConsumerId) {
-        debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
-        if let Some(slot) = self.consumers.get_mut(consumer.0) {
-            *slot = None;
         }
     }
 
@@ -225,10 +227,10 @@ impl<D: LogKey> Log<D> {
     pub(crate) fn rewind(&mut self, consumer: ConsumerId) {
         debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
         let end = self.entries.len();
-        if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
+        if let Some(Slot { consumer, .. }) = self.consumers.get_mut(consumer.0) {
             // The consumer has read the withdrawals before its offset; those after it are still due.
-            slot.joined = slot.joined.max(slot.offset).min(end);
-            slot.offset = 0;
+            consumer.joined = consumer.joined.max(consumer.offset).min(end);
+            consumer.offset = 0;
         }
     }
 
@@ -273,8 +275,8 @@ impl<D: LogKey> Log<D> {
                 self.best_change(&entry.key.destination, position, slot.joined)
             }));
         }
-        if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
-            slot.offset = end;
+        if let Some(slot) = self.consumers.get_mut(consumer.0) {
+            slot.consumer.offset = end;
         }
     }
 
@@ -361,7 +363,12 @@ impl<D: LogKey> Log<D> {
 
     /// Frees dead positions, and the tombstones that every consumer has passed.
     fn compact(&mut self) {
-        let consumers = self.consumers.iter().flatten();
+        // A consumer whose owner is gone would keep tombstones for ever.
+        let consumers = self
+            .consumers
+            .iter()
+            .filter(|slot| slot.membership.is_alive())
+            .map(|slot| slot.consumer);
         let slowest = consumers
             .clone()
             .map(|consumer| consumer.offset)
@@ -397,7 +404,8 @@ impl<D: LogKey> Log<D> {
                 .and_then(|index| moved.get(index).copied())
                 .unwrap_or(end)
         };
-        for consumer in self.consumers.iter_mut().flatten() {
+        for Slot { consumer, .. } in &mut self.consumers {
+            // Free slots move as well, to the end: they are overwritten when a consumer joins.
             consumer.offset = new_position(consumer.offset);
             consumer.joined = new_position(consumer.joined);
         }
@@ -432,7 +440,7 @@ impl<D: LogKey> Log<D> {
     }
 
     fn consumer(&self, consumer: ConsumerId) -> Option<&Consumer> {
-        self.consumers.get(consumer.0)?.as_ref()
+        self.consumers.get(consumer.0).map(|slot| &slot.consumer)
     }
 }
 
