@@ -178,7 +178,8 @@ impl AdjRibIn {
             | SessionEvent::UpdateFault(_)
             | SessionEvent::RoutesIgnored { .. }
             | SessionEvent::Refresh(_)
-            | SessionEvent::EndOfRib(_) => {}
+            | SessionEvent::EndOfRib(_)
+            | SessionEvent::Withheld(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod change;
 mod export;
+mod export_filter;
 mod families;
 mod getters;
 mod restart;
@@ -10,6 +11,7 @@ mod transport;
 
 pub use change::PeerChange;
 pub use export::{ExportPolicy, PrefixRange};
+pub use export_filter::ExportFilter;
 pub use families::FamiliesError;
 pub use restart::RestartConfig;
 pub use retry::{RetryPolicy, RetryPolicyError};
@@ -119,6 +121,7 @@ pub struct PeerConfig {
     pub(crate) send_hold_time: Option<Duration>,
     pub(crate) maximum_prefixes: Vec<(Family, u32)>,
     pub(crate) export: Option<ExportPolicy>,
+    pub(crate) export_filter: Option<ExportFilter>,
     pub(crate) transport: TransportConfig,
     pub(crate) description: String,
 }
@@ -159,6 +162,7 @@ impl PeerConfig {
             maximum_prefixes: Vec::new(),
             // Not `ExportPolicy::all()`: the default depends on the kind of peer (RFC 8212).
             export: None,
+            export_filter: None,
             transport: TransportConfig::default(),
             description: String::new(),
         }
@@ -214,7 +218,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv6 an IPv4 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
@@ -223,7 +228,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv4 an IPv6 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
@@ -311,10 +317,19 @@ impl PeerConfig {
 
     /// Sets the export policy: the routes that the peer is sent, and the changes to them.
     ///
-    /// Without a policy, an internal peer is sent every route, and an external peer none (RFC 8212).
+    /// Without a policy and a filter, an internal peer is sent every route, and an external peer none (RFC 8212).
     #[must_use]
     pub fn with_export(mut self, policy: ExportPolicy) -> Self {
         self.export = Some(policy);
+        self
+    }
+
+    /// Sets a filter that is called with every route that the export policy permits.
+    ///
+    /// Without an [`ExportPolicy`], a peer with a filter is sent every route that the filter permits, also if it is external.
+    #[must_use]
+    pub fn with_export_filter(mut self, filter: ExportFilter) -> Self {
+        self.export_filter = Some(filter);
         self
     }
 

@@ -35,6 +35,7 @@ mod output;
 mod peering;
 mod retry;
 mod rib;
+mod route;
 mod routes;
 mod session;
 // The only module that does I/O: the core builds without it.
@@ -42,11 +43,12 @@ mod session;
 mod speaker;
 mod stats;
 mod timer;
+mod withheld;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
+    AoAlgorithm, AoKey, ExportFilter, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange,
+    PeerConfig, PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
@@ -54,17 +56,19 @@ pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{
     ConnectionId, DownReason, MalformedUpdate, Output, ReceivedUpdate, SessionEvent, SessionId,
 };
-pub use peering::{FlushId, FlushOutcome, Peering};
-pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
+pub use peering::{FlushId, FlushOutcome, PeerFlush, Peering};
+pub use rib::{AdjRibOut, Replaced, Rib, RibAccess};
+pub use route::Route;
 pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, LastNotification, Peer,
-    PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, LastNotification,
+    Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
     SpeakerEvent, TcpDialer, Transport, TransportOption,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;
+pub use withheld::{Withheld, WithheldCounts, WithheldReason};
 
 /// Compiles the code of the README.
 #[cfg(all(doctest, feature = "tokio"))]

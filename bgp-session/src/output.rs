@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::fsm::{Event, State};
 use crate::negotiate::Negotiated;
+use crate::withheld::Withheld;
 
 /// Identifies one TCP connection or dial of a session. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,6 +135,8 @@ pub enum SessionEvent {
     RefreshEnds(Family),
     /// The peer has sent all its routes of this family (RFC 4724 section 2).
     EndOfRib(Family),
+    /// The peer is not sent this route of the table. Emitted for the first route of each reason in a session.
+    Withheld(Withheld),
 }
 
 /// The side that ended a connection, and the reason.

@@ -7,7 +7,7 @@
 mod flush;
 mod outbox;
 
-pub use flush::{FlushId, FlushOutcome};
+pub use flush::{FlushId, FlushOutcome, PeerFlush};
 
 use std::io;
 use std::net::IpAddr;
@@ -15,12 +15,14 @@ use std::time::{Duration, Instant};
 
 use bgp_wire::Family;
 use bytes::BytesMut;
+use ipnet::IpNet;
 
 use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
-use crate::rib::{AdjRibOut, Rib, RibAccess, Skipped};
+use crate::rib::{AdjRibOut, Rib, RibAccess};
 use crate::session::{RefreshError, Session, Shutdown};
+use crate::withheld::WithheldCounts;
 use flush::Flushes;
 use outbox::Outbox;
 
@@ -184,9 +186,13 @@ impl Peering {
         self.flushes.cancel(id);
     }
 
-    /// Returns the outcome of a flush that has ended, each once; `None` if no other is pending.
-    pub fn poll_flushed(&mut self) -> Option<(FlushId, FlushOutcome)> {
-        self.flushes.poll()
+    /// Returns the result of a flush that has ended, each once; `None` if no other has ended.
+    ///
+    /// The counts are those at the time of this call. No outcome is [`FlushOutcome::Pending`].
+    pub fn poll_flushed(&mut self) -> Option<(FlushId, PeerFlush)> {
+        let (id, outcome) = self.flushes.poll()?;
+        let withheld = self.withheld();
+        Some((id, PeerFlush { outcome, withheld }))
     }
 
     /// Returns `true` while a flush waits for the peer.
@@ -252,6 +258,25 @@ impl Peering {
         self.up_to_date = false;
     }
 
+    /// Reports the addresses of the interface that holds our end of the session, each with the length of its subnet. They are
+    /// the next hops of routes of the address family that the session does not run over.
+    ///
+    /// Of several addresses, global ones precede link-local ones, and those with a subnet precede single ones; the first of
+    /// equal ones is used. A link-local address is used only if the peer is in a subnet of the interface.
+    ///
+    /// A driver calls it after [`SessionEvent::Up`], if [`Peering::needs_interface_addresses`] returns `true`, and again when
+    /// the addresses change. Has no effect if no session is Established.
+    pub fn handle_interface_addresses(&mut self, addresses: &[IpNet]) {
+        if let (Some(established), Some(negotiated)) =
+            (&mut self.established, self.session.negotiated())
+        {
+            let config = self.session.config();
+            let adj_rib_out = &mut established.adj_rib_out;
+            adj_rib_out.set_interface_addresses(config, negotiated, addresses);
+            self.up_to_date = false;
+        }
+    }
+
     /// Processes every timer whose deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
@@ -267,6 +292,9 @@ impl Peering {
                 // Only now: an event that is still queued may end the session that the routes are for.
                 Output::Wait(deadline) => {
                     if !self.pull(now, table) {
+                        if let Some(event) = self.poll_withheld() {
+                            return Output::Event(event);
+                        }
                         let refresh = self.refresh_deadline(now);
                         let deadline = deadline.iter().chain(&refresh).min();
                         return Output::Wait(deadline.copied());
@@ -317,13 +345,32 @@ impl Peering {
             .map(|established| established.connection)
     }
 
-    /// Returns the numbers of routes that the peer was not sent in this session.
+    /// Returns `true` if the session is Established and routes of a negotiated family have a next hop only if
+    /// [`Peering::handle_interface_addresses`] provides one.
     #[must_use]
-    pub fn skipped(&self) -> Skipped {
+    pub fn needs_interface_addresses(&self) -> bool {
         self.established
             .as_ref()
-            .map(|established| established.adj_rib_out.skipped())
+            .is_some_and(|established| established.adj_rib_out.needs_interface_addresses())
+    }
+
+    /// Returns the numbers of routes of the table that the peer is not sent, by reason, as of the last time that the table was
+    /// read. None are counted unless a session is Established.
+    #[must_use]
+    pub fn withheld(&self) -> WithheldCounts {
+        self.established
+            .as_ref()
+            .map(|established| established.adj_rib_out.withheld())
             .unwrap_or_default()
+    }
+
+    /// Returns the event of the next route that was withheld for a new reason.
+    fn poll_withheld(&mut self) -> Option<SessionEvent> {
+        let established = self.established.as_mut()?;
+        established
+            .adj_rib_out
+            .poll_withheld()
+            .map(SessionEvent::Withheld)
     }
 
     /// Updates the peer's position in the table after an event of the session.

@@ -13,15 +13,13 @@ mod intern;
 mod key;
 mod log;
 mod next_hop;
-mod route;
 mod table;
 mod window;
+mod withheld;
 mod writer;
 
 pub use access::RibAccess;
 pub use adj_rib_out::AdjRibOut;
-pub use route::Route;
-pub use writer::Skipped;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,8 +27,8 @@ use std::sync::Arc;
 use bgp_wire::{Family, PathId};
 
 use crate::destination::{Destination, DestinationKey};
+use crate::route::{Path, Route};
 use intern::Interner;
-use route::Path;
 use table::{Entry, Table};
 
 /// The changes that a [`Rib::replace`] made.

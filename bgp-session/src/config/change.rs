@@ -51,6 +51,7 @@ impl PeerConfig {
                 description => "description",
                 deliver_updates => "deliver_updates",
                 export => "export",
+                export_filter => "export_filter",
                 next_hop_ipv4 => "next_hop_ipv4",
                 next_hop_ipv6 => "next_hop_ipv6",
                 send_hold_time => "send_hold_time",

@@ -215,6 +215,11 @@ impl ExportPolicy {
         self.families.contains(family) || prefix.is_some_and(listed)
     }
 
+    /// Returns `true` if no route is sent.
+    pub(crate) fn denies_all(&self) -> bool {
+        self.families.is_empty() && self.only.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// Returns `true` if every route is sent.
     pub(crate) fn allows_all(&self) -> bool {
         self.only.is_none()

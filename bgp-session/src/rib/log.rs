@@ -8,7 +8,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::intern::PathKey;
 use super::key::{Key, LogKey};
-use super::route::DEFAULT_PATH;
+use crate::route::DEFAULT_PATH;
 
 /// The changes of a family in order, each path at its newest change.
 ///
@@ -236,6 +236,12 @@ impl<D: LogKey> Log<D> {
     pub(crate) fn is_at_end(&self, consumer: ConsumerId) -> bool {
         self.consumer(consumer)
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
+    }
+
+    /// Returns `true` if every position that the consumer has read was there when it joined.
+    pub(crate) fn is_before_joined(&self, consumer: ConsumerId) -> bool {
+        self.consumer(consumer)
+            .is_some_and(|consumer| consumer.offset <= consumer.joined)
     }
 
     /// Reads the next `limit` positions and appends their changes to `window`.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bgp_wire::{AnyNlriBuf, DestinationBuf, EncodeNlri, Family, Nlri, PathId};
+use bgp_wire::{AnyNlriBuf, DestinationBuf, EncodeNlri, Family, FamilySet, Nlri, PathId};
 use hashbrown::DefaultHashBuilder;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -94,6 +94,37 @@ impl Table {
         .chain(self.others.iter().map(|(family, log)| (*family, log.len())))
     }
 
+    /// Returns the number of announced paths of these families, and the number of those of all others.
+    pub(super) fn count_within(&self, families: FamilySet) -> [usize; 2] {
+        self.counts()
+            .fold([0; 2], |[within, others], (family, count)| {
+                if families.contains(family) {
+                    [within + count, others]
+                } else {
+                    [within, others + count]
+                }
+            })
+    }
+
+    /// Returns the destination of a path that is not of these families, or `None` if no such path is announced.
+    pub(super) fn first_outside(&self, families: FamilySet) -> Option<Destination> {
+        let outside = |family| !families.contains(family);
+        let ipv4 = self
+            .ipv4
+            .iter()
+            .take_while(|_| outside(Family::IPV4_UNICAST));
+        let ipv6 = self
+            .ipv6
+            .iter()
+            .take_while(|_| outside(Family::IPV6_UNICAST));
+        let others = self.others.iter().filter(|(family, _)| outside(**family));
+        (ipv4.map(unicast))
+            .chain(ipv6.map(unicast))
+            .chain(others.flat_map(|(_, log)| log.iter()).map(other))
+            .map(|(destination, ..)| destination)
+            .next()
+    }
+
     /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
     /// destination.
     pub(super) fn join(&mut self, family: Family, every_path: bool) -> ConsumerId {
@@ -138,12 +169,7 @@ fn unicast<D: Copy + Into<IpNet>>((key, path): (&Key<D>, PathKey)) -> Entry {
 
 /// Returns the entry of a path of another family.
 fn other((key, path): (&Key<OtherKey>, PathKey)) -> Entry {
-    let NlriKey(nlri) = &key.destination;
-    (
-        Destination::from_shared(Arc::clone(nlri)),
-        key.path_id,
-        path,
-    )
+    (key.destination.destination(), key.path_id, path)
 }
 
 /// The keys of the log of a family.
@@ -161,6 +187,9 @@ pub(super) trait FamilyKey: LogKey {
 
     /// Returns the prefix that a policy matches, or `None` if the route has no prefix.
     fn prefix(&self) -> Option<IpNet>;
+
+    /// Returns the key as a destination.
+    fn destination(&self) -> Destination;
 }
 
 impl FamilyKey for Ipv4Net {
@@ -180,6 +209,10 @@ impl FamilyKey for Ipv4Net {
     fn prefix(&self) -> Option<IpNet> {
         Some((*self).into())
     }
+
+    fn destination(&self) -> Destination {
+        IpNet::from(*self).into()
+    }
 }
 
 impl FamilyKey for Ipv6Net {
@@ -197,6 +230,10 @@ impl FamilyKey for Ipv6Net {
 
     fn prefix(&self) -> Option<IpNet> {
         Some((*self).into())
+    }
+
+    fn destination(&self) -> Destination {
+        IpNet::from(*self).into()
     }
 }
 
@@ -226,6 +263,10 @@ impl FamilyKey for OtherKey {
 
     fn prefix(&self) -> Option<IpNet> {
         prefix_of(&self.0.destination)
+    }
+
+    fn destination(&self) -> Destination {
+        Destination::from_shared(Arc::clone(&self.0))
     }
 }
 

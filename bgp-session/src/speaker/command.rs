@@ -6,16 +6,14 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::event::RemovalReason;
 use super::transport::Transport;
 use crate::config::{LocalConfig, PeerConfig};
+use crate::peering::PeerFlush;
 use crate::session::Shutdown;
 
 pub(super) enum Command {
     /// Offers an accepted connection to the session. The permit limits the number of connections that wait for the task.
     Accept(Box<dyn Transport>, OwnedSemaphorePermit),
-    /// Answers when the peer has acknowledged the table up to `version`, or when its session is not up.
-    Flush {
-        version: u64,
-        done: oneshot::Sender<()>,
-    },
+    /// Answers when the peer has acknowledged the table as it is now, or when its session is not up.
+    Flush(oneshot::Sender<PeerFlush>),
     /// Asks the peer to send its routes of this family again (RFC 2918).
     Refresh(Family),
     /// Asks the peer to prefer the routes of other speakers, or ends that request (RFC 8326).

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bgp_wire::Family;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::command::Command;
 use super::event::{Refusal, RemovalReason};
 use super::status::PeerStatus;
 use super::transport::Transport;
+use crate::peering::{FlushOutcome, PeerFlush};
 use crate::session::Shutdown;
 
 /// A handle to one peer of a [`Speaker`](super::Speaker). Cheap to clone.
@@ -77,6 +79,41 @@ impl Peer {
     /// Ends the session with Cease/Administrative Reset and starts it again at once. `text` is sent to the peer (RFC 9003).
     pub fn reset(&self, text: impl Into<String>) {
         self.send(Command::Reset(Shutdown::reset(text)));
+    }
+
+    /// Waits until the kernel of this peer has acknowledged all earlier announcements and withdrawals. Returns the outcome, and
+    /// the numbers of routes that the peer is not sent.
+    ///
+    /// Does not wait if the session is not Established, or longer than the session lasts. A peer that reads nothing ends its
+    /// session by [`PeerConfig::with_send_hold_time`](crate::PeerConfig::with_send_hold_time); [`Peer::flush_within`] waits
+    /// for less. Cancel safe: a dropped future has no effect.
+    pub async fn flush(&self) -> PeerFlush {
+        match self.begin_flush() {
+            // An error means that the task has failed or ended, so that no session is up.
+            Some(flushed) => flushed.await.unwrap_or(PeerFlush::NOT_ESTABLISHED),
+            None => PeerFlush::NOT_ESTABLISHED,
+        }
+    }
+
+    /// Waits like [`Peer::flush`], at most for `timeout`. Returns [`FlushOutcome::Pending`] if the peer has not acknowledged
+    /// everything by then.
+    pub async fn flush_within(&self, timeout: Duration) -> PeerFlush {
+        let flushed = tokio::time::timeout(timeout, self.flush()).await;
+        flushed.unwrap_or_else(|_| self.pending_flush())
+    }
+
+    /// Begins a flush. Returns the receiver of its result, or `None` if the task has ended.
+    pub(super) fn begin_flush(&self) -> Option<oneshot::Receiver<PeerFlush>> {
+        let (done, flushed) = oneshot::channel();
+        self.send(Command::Flush(done)).then_some(flushed)
+    }
+
+    /// Returns the result of a flush that has not ended.
+    pub(super) fn pending_flush(&self) -> PeerFlush {
+        PeerFlush {
+            outcome: FlushOutcome::Pending,
+            withheld: self.status.borrow().withheld,
+        }
     }
 
     pub(super) fn stop(&self, why: Shutdown, reason: RemovalReason) {

@@ -1,5 +1,6 @@
 //! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
+mod addresses;
 mod attempts;
 mod delivery;
 mod report;
@@ -19,12 +20,12 @@ use super::command::Command;
 use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
 use super::log;
-use super::shared::Shared;
+use super::shared::{Shared, lock};
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::{LocalConfig, PeerConfig};
-use crate::output::{ConnectionId, Output};
-use crate::peering::{FlushId, Peering};
+use crate::output::{ConnectionId, Output, SessionEvent};
+use crate::peering::{FlushId, PeerFlush, Peering};
 use crate::session::{Session, Shutdown};
 use delivery::Delivery;
 use report::Report;
@@ -44,6 +45,7 @@ pub(super) struct PeerTask {
     peering: Peering,
     commands: mpsc::UnboundedReceiver<Command>,
     changed: watch::Receiver<u64>,
+    addresses: watch::Receiver<()>,
     delivery: Delivery,
     report: Report,
     /// `true` for a dynamic peer, whose task ends with its last connection.
@@ -53,7 +55,7 @@ pub(super) struct PeerTask {
     all_draining: watch::Receiver<bool>,
     dial: Option<(ConnectionId, Dialing)>,
     links: Vec<Link>,
-    flushes: Vec<(FlushId, oneshot::Sender<()>)>,
+    flushes: Vec<(FlushId, oneshot::Sender<PeerFlush>)>,
     deadline: Option<Instant>,
     refusal_limit: RefusalLimit,
 }
@@ -65,6 +67,7 @@ enum Wake {
     Link(usize, Progress),
     Timeout,
     TableChanged,
+    AddressesChanged,
     Flush,
     Draining,
     Delivered,
@@ -88,6 +91,7 @@ impl PeerTask {
             peering: Peering::new(session),
             commands,
             changed: shared.changed.subscribe(),
+            addresses: shared.addresses.subscribe(),
             delivery: Delivery::new(shared.events.channel.clone()),
             report,
             dynamic,
@@ -144,6 +148,7 @@ impl PeerTask {
                 Wake::Link(index, progress) => self.progress(index, progress),
                 Wake::Timeout => self.peering.handle_timeout(now()),
                 Wake::TableChanged => self.peering.handle_table_changed(),
+                Wake::AddressesChanged => self.look_up_interface(),
                 Wake::Draining => self.set_draining(),
                 // The next turn answers the flushes and delivers further events.
                 Wake::Flush | Wake::Delivered => {}
@@ -250,6 +255,7 @@ impl PeerTask {
             wake = dialled => wake,
             _ = self.changed.changed(), if follows => Wake::TableChanged,
             _ = self.all_draining.changed() => Wake::Draining,
+            _ = self.addresses.changed() => Wake::AddressesChanged,
             () = tokio::time::sleep(ACKNOWLEDGEMENT_INTERVAL), if flushing => Wake::Flush,
             () = self.delivery.deliver_next(), if !reads => Wake::Delivered,
             wake = link => wake,
@@ -262,7 +268,9 @@ impl PeerTask {
                 drop(permit);
                 self.accept(transport);
             }
-            Command::Flush { version, done } => {
+            Command::Flush(done) => {
+                // Read here instead of from `changed`, which a change reaches only after the table is unlocked.
+                let version = lock(&self.shared.rib).version();
                 self.flushes.push((self.peering.flush(version), done));
             }
             Command::Refresh(family) => {
@@ -326,6 +334,7 @@ impl PeerTask {
         log::guarded(|| tracing::info!(peer = %self.address, ?change, "configuration"));
         self.report.configure(&config);
         self.peering.update(now(), config);
+        self.look_up_interface();
     }
 
     fn connected(&mut self, id: ConnectionId, transport: Box<dyn Transport>) {
@@ -379,8 +388,13 @@ impl PeerTask {
                 Output::Close(id) => self.close(id),
                 Output::Event(event) => {
                     self.report.follow(&event, &self.peering);
+                    let is_up = matches!(event, SessionEvent::Up { .. });
                     let peer = self.address;
                     self.emit(SpeakerEvent::Session { peer, event });
+                    // Before the first route is sent, so that no route is sent twice.
+                    if is_up {
+                        self.look_up_interface();
+                    }
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -421,10 +435,10 @@ impl PeerTask {
         {
             peering.handle_unacknowledged(id, link.unacknowledged());
         }
-        while let Some((id, _)) = peering.poll_flushed() {
+        while let Some((id, flushed)) = peering.poll_flushed() {
             for (_, done) in self.flushes.extract_if(.., |(known, _)| *known == id) {
                 // The caller may have given up in the meantime.
-                done.send(()).ok();
+                done.send(flushed).ok();
             }
         }
     }

@@ -10,8 +10,8 @@ use super::peer_error::{LastNotification, PeerError};
 use crate::fsm::State;
 use crate::negotiate::Negotiated;
 use crate::output::DownReason;
-use crate::rib::Skipped;
 use crate::stats::Statistics;
+use crate::withheld::WithheldCounts;
 
 /// The status of one peer.
 #[derive(Clone, Debug)]
@@ -41,8 +41,8 @@ pub struct PeerStatus {
     pub last_notification: Option<LastNotification>,
     /// The counters since the peer was added, or since its task last failed.
     pub statistics: Statistics,
-    /// The numbers of routes that the peer was not sent in this session.
-    pub skipped: Skipped,
+    /// The numbers of routes of the table that the peer is not sent, by reason. Empty unless the session is Established.
+    pub withheld: WithheldCounts,
     /// `true` if the peer has been sent the whole table.
     pub up_to_date: bool,
     /// The number of failures of the peer's task (see [`SpeakerEvent::PeerFailed`](super::SpeakerEvent::PeerFailed)).

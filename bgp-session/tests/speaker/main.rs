@@ -5,6 +5,7 @@
 mod changes;
 mod dynamic;
 mod events;
+mod flush;
 mod interrupted;
 mod keys;
 mod listeners;

@@ -115,6 +115,7 @@ proptest! {
             while !peer.pull(&mut rib, 1000) {}
             if peer.adj_rib_out.is_some() {
                 prop_assert_eq!(&peer.table, &peer.share(&model));
+                prop_assert_eq!(peer.adj_rib_out.as_ref().unwrap().withheld(), peer.withheld(&model));
                 let before = peer.announcements;
                 prop_assert!(peer.pull(&mut rib, 1000) && peer.announcements == before, "nothing twice");
             }

@@ -15,8 +15,8 @@ use super::now;
 use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
-use crate::rib::Skipped;
 use crate::session::Session;
+use crate::withheld::WithheldCounts;
 
 pub(super) struct Report {
     peer: IpAddr,
@@ -49,7 +49,7 @@ impl Report {
             last_down: None,
             last_notification: None,
             statistics: session.statistics().clone(),
-            skipped: Skipped::default(),
+            withheld: WithheldCounts::default(),
             up_to_date: false,
             failures: 0,
         });
@@ -146,6 +146,7 @@ impl Report {
             | SessionEvent::Update(_)
             | SessionEvent::RoutesIgnored { .. }
             | SessionEvent::Refresh(_)
+            | SessionEvent::Withheld(_)
             | SessionEvent::RefreshBegins(_)
             | SessionEvent::RefreshEnds(_)
             | SessionEvent::EndOfRib(_)
@@ -207,7 +208,7 @@ impl Report {
     pub(super) fn publish(&self, peering: &Peering) {
         let session = peering.session();
         let negotiated = session.shared_negotiated();
-        let (skipped, up_to_date) = (peering.skipped(), peering.is_up_to_date());
+        let (withheld, up_to_date) = (peering.withheld(), peering.is_up_to_date());
         let (last_error, last_error_at) = match &self.last_error {
             Some((error, at)) => (Some(error), Some(*at)),
             None => (None, None),
@@ -218,9 +219,9 @@ impl Report {
             let mut changed = status.state != session.state()
                 || status.up_to_date != up_to_date
                 || status.established_since != self.established_since
-                || status.skipped != skipped;
+                || status.withheld != withheld;
             status.statistics = session.statistics().clone();
-            status.skipped = skipped;
+            status.withheld = withheld;
             status.state = session.state();
             status.negotiated = negotiated;
             status.established_since = self.established_since;
@@ -279,6 +280,11 @@ fn log_event(peer: IpAddr, event: &SessionEvent, repeats: bool) {
         }
         SessionEvent::StaleRoutesLongLived(families) => {
             tracing::debug!(%peer, %families, "stale routes are long-lived stale now");
+        }
+        // At most one line for each reason in a session.
+        SessionEvent::Withheld(withheld) => {
+            let help = withheld.reason.help();
+            tracing::warn!(%peer, "route withheld: {withheld}; help: {help}");
         }
         // `follow` logs the first two. One line per UPDATE would cost more than its processing.
         SessionEvent::Failed { .. }

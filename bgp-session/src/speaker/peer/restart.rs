@@ -86,7 +86,7 @@ impl PeerTask {
                 Some(Command::Accept(..)) => self.report_refusal(Refusal::PeerFailed),
                 // A dropped flush tells its caller that no session is up. `renew` gets the configuration from the registry.
                 Some(
-                    Command::Flush { .. }
+                    Command::Flush(_)
                     | Command::Refresh(_)
                     | Command::Update(_)
                     | Command::UpdateLocal(_),

@@ -32,9 +32,9 @@ use crate::destination::Destination;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    pub(super) destination: Destination,
-    pub(super) path_id: PathId,
-    pub(super) path: Path,
+    pub(crate) destination: Destination,
+    pub(crate) path_id: PathId,
+    pub(crate) path: Path,
 }
 
 /// The attributes and next hops of a route. Routes with equal ones share them.
@@ -168,8 +168,9 @@ impl Route {
 
     /// Sets the next hop, which is the speaker's own address by default. A route may have one of each address family.
     ///
-    /// - IPv4 routes use the IPv4 address, or the IPv6 address if the peer accepts it (RFC 8950).
-    /// - IPv6 routes use the IPv6 address.
+    /// - IPv4 routes use the IPv4 address, or the IPv6 address if the peer accepts it (RFC 8950). If it accepts neither, the
+    ///   route is withheld.
+    /// - IPv6 routes use the IPv6 address. With an IPv4 address alone the route is withheld.
     /// - Labelled and VPN routes of IPv6 also use the IPv4 address, in IPv4-mapped form (RFC 4659 section 3.2.1.2).
     /// - EVPN routes and route targets use either address.
     /// - Flow specifications have no next hop.
