@@ -152,6 +152,86 @@ fn unusable_next_hop_withdraws_in_either_attribute() {
 }
 
 #[test]
+fn next_hop_of_two_addresses_is_the_usable_one() {
+    // RFC 2545 section 3: a global and a link-local address. Over a link-local session routers have no global one: BIRD
+    // sends `::` in its place, and FRR the link-local address twice.
+    const GLOBAL: &str = "20010db8000000000000000000000001";
+    const OTHER: &str = "20010db8000000000000000000000002";
+    const LOCAL: &str = "fe800000000000000000000000000002";
+    const NONE: &str = "00000000000000000000000000000000";
+    const MAPPED: &str = "00000000000000000000ffffc0000201";
+    for (first, second, expected) in [
+        (GLOBAL, LOCAL, Some("2001:db8::1 fe80::2")),
+        (NONE, LOCAL, Some("fe80::2")),
+        (LOCAL, LOCAL, Some("fe80::2")),
+        (GLOBAL, NONE, Some("2001:db8::1")),
+        (GLOBAL, OTHER, Some("2001:db8::1")),
+        (GLOBAL, "", Some("2001:db8::1")),
+        (LOCAL, "", Some("fe80::2")),
+        (MAPPED, "", Some("::ffff:192.0.2.1")),
+        (NONE, "", None),
+        (NONE, NONE, None),
+        // Only a link-local address stands in for the missing one.
+        (NONE, GLOBAL, None),
+    ] {
+        for (family, distinguisher, route) in [
+            ("000201", "", "30 20010db80001"),
+            (
+                "000280",
+                "0000000000000000",
+                "88 000011 0000fde900000001 20010db80001",
+            ),
+        ] {
+            let hops: String = [first, second]
+                .into_iter()
+                .filter(|hop| !hop.is_empty())
+                .map(|hop| format!("{distinguisher}{hop}"))
+                .collect();
+            let value = format!("{family} {:02x} {hops} 00 {route}", hops.len() / 2);
+            let length = hex(&value).len();
+            let attributes = format!("800e{length:02x} {value} {ORIGIN}{AS_PATH}");
+            let (frame, context) = (announcing(&attributes, ""), external());
+            let checked = update(&frame, &context).check().unwrap();
+            let set = bgp_wire::UpdateBuf::from(&checked);
+            let text = format!("{first} {second} {family}");
+            let Some(expected) = expected else {
+                assert_eq!(checked.fault().unwrap().treatment, Treatment::Withdraw);
+                assert_eq!((set.announced.len(), set.withdrawn.len()), (0, 1), "{text}");
+                continue;
+            };
+            assert_eq!(checked.fault(), None, "{text}");
+            assert_eq!(set.announced.len(), 1, "{text}");
+            let (_, next_hop) = set.next_hops[0];
+            assert_eq!(next_hop.to_string(), expected, "{text}");
+            // What is read can be passed on.
+            let mut out = bytes::BytesMut::new();
+            assert_eq!(set.encode(&context, &mut out), Ok(1), "{text}");
+        }
+    }
+}
+
+#[test]
+fn two_next_hops_of_the_wrong_scope_are_not_encoded() {
+    let routes = ["2001:db8::/48"
+        .parse::<ipnet::Ipv6Net>()
+        .map(bgp_wire::Nlri::new)
+        .unwrap()];
+    let set = bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP);
+    for (text, legal) in [
+        ("2001:db8::1 fe80::1", true),
+        ("2001:db8::1 2001:db8::2", false),
+        ("fe80::1 fe80::1", false),
+        (":: fe80::1", false),
+        ("2001:db8::1 ::", false),
+    ] {
+        let mut out = bytes::BytesMut::new();
+        let next_hop = text.parse().unwrap();
+        let encoded = bgp_wire::encode_announcements(&external(), &set, next_hop, routes, &mut out);
+        assert_eq!(encoded.is_ok(), legal, "{text}");
+    }
+}
+
+#[test]
 fn malformed_aigp_is_discarded() {
     // RFC 7311 section 3.2: even wrong flags do not cost the route. External peers may not send it by default.
     let aigp = "1a0b 01000b 0000000000000001";
