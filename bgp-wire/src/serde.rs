@@ -310,6 +310,38 @@ mod tests {
     }
 
     #[test]
+    fn withdrawn_route_with_many_labels_deserializes_to_itself() {
+        // RFC 8277 section 2.4: a withdrawal is sent without these labels, so their number does not matter.
+        let labels = "1/2/3/4/5/6/7/8/9/10";
+        for (family, text) in [
+            (
+                Family::IPV6_LABELED,
+                format!("2001:db8::1/128 label {labels}"),
+            ),
+            (
+                Family::IPV4_VPN,
+                format!("10.0.0.0/8 rd 64512:1 label {labels}"),
+            ),
+        ] {
+            let route = AnyNlriBuf::parse(family, &text).unwrap();
+            let mut update = UpdateBuf::new(AttributeSet::new(crate::Origin::IGP));
+            update.withdraw(route.clone());
+            let context = crate::Context::new(crate::PeerKind::Internal).with_families([family]);
+            assert_eq!(update.encode(&context, &mut bytes::BytesMut::new()), Ok(1));
+            let json = serde_json::to_string(&update).unwrap();
+            assert_eq!(serde_json::from_str::<UpdateBuf>(&json).unwrap(), update);
+            // An announcement has the labels in it, which do not fit its length octet.
+            update.announce(route);
+            update.set_next_hop(family, NextHop::Address("2001:db8::1".parse().unwrap()));
+            assert!(
+                update
+                    .encode(&context, &mut bytes::BytesMut::new())
+                    .is_err()
+            );
+        }
+    }
+
+    #[test]
     fn invalid_values_are_refused_by_deserialization() {
         assert!(serde_json::from_str::<crate::HoldTime>("2").is_err());
         assert!(serde_json::from_str::<crate::Label>("1048576").is_err());
