@@ -130,6 +130,49 @@ fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<(), Decod
     }
 }
 
+impl Update<'_> {
+    /// Returns the treatment and the reason of a faulty attribute, or `None` if it is valid. `new` is `false` if its code
+    /// appeared before.
+    pub(crate) fn attribute_fault(
+        &self,
+        raw: &RawAttribute<'_>,
+        new: bool,
+    ) -> Option<(Treatment, Reason)> {
+        let context = self.context();
+        if !new {
+            // RFC 7606 section 3 (g): a duplicate is discarded, except for attributes with routes.
+            let treatment = match raw.code {
+                AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => Treatment::Reset,
+                _ => Treatment::Discard,
+            };
+            return Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST));
+        }
+        if let Some((treatment, reason)) = verdict(raw, context) {
+            let unused = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_unused();
+            let treatment = if unused {
+                Treatment::Discard
+            } else {
+                treatment
+            };
+            return Some((treatment, reason));
+        }
+        let whole = match raw.code {
+            AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
+            AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context),
+            _ => true,
+        };
+        (!whole).then_some((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
+    }
+
+    /// Returns `true` if NEXT_HOP is ignored because only MP_REACH_NLRI announces routes (RFC 4760 section 3).
+    fn next_hop_is_unused(&self) -> bool {
+        // The index may not have MP_REACH_NLRI yet, which can come after NEXT_HOP.
+        let mut attributes = self.raw_attributes().map_while(Result::ok);
+        self.nlri_octets().is_empty()
+            && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
+    }
+}
+
 impl<'a> Checked<'a> {
     /// Checks the fields, the attributes and the treatment of the strongest fault.
     #[inline(always)]
@@ -219,32 +262,7 @@ impl<'a> Checked<'a> {
             debug_assert!(false, "no attribute starts at {position}");
             return;
         };
-        let context = self.update.context();
-        let fault = if !new {
-            // RFC 7606 section 3 (g): a duplicate is discarded, except for attributes with routes.
-            let treatment = match raw.code {
-                AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => Treatment::Reset,
-                _ => Treatment::Discard,
-            };
-            Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST))
-        } else if let Some((treatment, reason)) = verdict(&raw, context) {
-            let unused = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_unused();
-            Some((
-                if unused {
-                    Treatment::Discard
-                } else {
-                    treatment
-                },
-                reason,
-            ))
-        } else {
-            let whole = match raw.code {
-                AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
-                AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context),
-                _ => true,
-            };
-            (!whole).then_some((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
-        };
+        let fault = self.update.attribute_fault(&raw, new);
         match fault {
             None => self.index.insert(slot(raw.code), position),
             Some((treatment, reason)) => {
@@ -252,14 +270,6 @@ impl<'a> Checked<'a> {
                 self.record_fault(treatment, DecodeError { reason, span });
             }
         }
-    }
-
-    /// Returns `true` if NEXT_HOP is ignored because only MP_REACH_NLRI announces routes (RFC 4760 section 3).
-    fn next_hop_is_unused(&self) -> bool {
-        // The index may not have MP_REACH_NLRI yet, which can come after NEXT_HOP.
-        let mut attributes = self.update.raw_attributes().map_while(Result::ok);
-        self.update.nlri_octets().is_empty()
-            && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
     }
 
     /// Records treat-as-withdraw if a mandatory attribute is missing (RFC 7606 section 3 (d)).

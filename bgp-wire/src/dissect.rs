@@ -4,6 +4,7 @@
 
 mod values;
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -244,22 +245,8 @@ impl<'a> Dissector<'a> {
             &"path attributes length",
             &(attributes - start - 2),
         );
-        // The walk stops at an attribute that exceeds its section; `check` below reports it.
-        for raw in update.raw_attributes().map_while(Result::ok) {
-            let name = raw.code;
-            let found = verdict(&raw, self.context);
-            // Views do not check, so the value of a malformed attribute is shown as octets.
-            let mut value = match found {
-                None => attribute_value(raw, self.context),
-                Some(_) => hex(raw.value),
-            };
-            value += &format!("  ({})", flag_names(raw.flags));
-            if let Some((treatment, reason)) = found {
-                value += &format!("  {treatment}: {reason}");
-            }
-            self.put(raw.span(), 1, &name, &value);
-            self.multiprotocol(raw.code, raw.value);
-        }
+        let checked = update.check();
+        self.attributes(update, checked.as_ref().err());
         let nlri = update.nlri_octets();
         if !nlri.is_empty() {
             self.put(self.span(nlri), 0, &"NLRI", &"");
@@ -270,8 +257,30 @@ impl<'a> Dissector<'a> {
             );
         }
         // After the parts, so that they are shown whatever the outcome.
-        let checked = update.check()?;
+        let checked = checked?;
         Ok(checked.fault().map(|fault| (fault.treatment, fault.error)))
+    }
+
+    /// Appends the path attributes of an UPDATE and the routes in them. `reset` is the error that resets the session.
+    fn attributes(&mut self, update: &Update<'a>, reset: Option<&DecodeError>) {
+        let mut seen = BTreeSet::new();
+        // The walk stops at an attribute that exceeds its section, which is the fault of the message.
+        for raw in update.raw_attributes().map_while(Result::ok) {
+            // Views do not check, so the value of a malformed attribute is shown as octets.
+            let mut value = match verdict(&raw, self.context) {
+                None => attribute_value(raw, self.context),
+                Some(_) => hex(raw.value),
+            };
+            value += &format!("  ({})", flag_names(raw.flags));
+            if let Some((treatment, reason)) = update.attribute_fault(&raw, seen.insert(raw.code)) {
+                // RFC 7606 section 5.2: in a message without routes, the same fault resets the session.
+                let resets = reset.is_some_and(|error| error.span == raw.span());
+                let treatment = if resets { Treatment::Reset } else { treatment };
+                value += &format!("  {treatment}: {reason}");
+            }
+            self.put(raw.span(), 1, &raw.code, &value);
+            self.multiprotocol(raw.code, raw.value);
+        }
     }
 
     /// Appends the routes inside MP_REACH_NLRI or MP_UNREACH_NLRI.
@@ -460,6 +469,36 @@ mod tests {
         assert!(cut.ends_with("fault: Message Header Error/Bad Message Length (1/2) at octets 16..18: session reset\n"), "{cut}");
         let garbage = dissected(&"47".repeat(20));
         assert!(garbage.contains("Connection Not Synchronized"), "{garbage}");
+    }
+
+    #[test]
+    fn attribute_and_message_have_the_same_treatment() {
+        // RFC 4760 section 3: NEXT_HOP beside MP_REACH_NLRI is ignored, so its wrong length costs no route.
+        let reach = "800e1c 000201 10 20010db8000000000000000000000001 00 3020010db80001";
+        let unused = format!(
+            "ff*16 0056 02 0000 003f {reach} 40010100 400206 02010000fde9 \
+             400310 20010db8000000000000000000000001"
+        );
+        // RFC 7606 section 5.2: without a route the same fault resets the session.
+        let alone = "ff*16 001b 02 0000 0004 40010107";
+        let twice =
+            "ff*16 0033 02 0000 0018 40010100 40010100 400206 02010000fde9 400304c0000201 18c63364";
+        for (message, code, treatment) in [
+            (unused.as_str(), "NEXT_HOP", "attribute discard"),
+            (twice, "ORIGIN", "attribute discard"),
+            (alone, "ORIGIN", "session reset"),
+        ] {
+            let text = dissected(message);
+            let fault = text.lines().last().unwrap();
+            assert!(fault.ends_with(treatment), "{text}");
+            let named = text.lines().filter(|line| line.contains(code));
+            let treated: Vec<_> = named
+                .filter(|line| line.contains(": ") && *line != fault)
+                .collect();
+            assert_eq!(treated.len(), 1, "{text}");
+            assert!(treated[0].contains(treatment), "{text}");
+            assert!(!text.contains("treat-as-withdraw"), "{text}");
+        }
     }
 
     #[test]
