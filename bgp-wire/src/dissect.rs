@@ -258,6 +258,10 @@ impl<'a> Dissector<'a> {
         }
         // After the parts, so that they are shown whatever the outcome.
         let checked = checked?;
+        if let Some(family) = checked.end_of_rib() {
+            let whole = Span::new(Frame::HEADER_LENGTH, self.message.len());
+            self.put(whole, 0, &"End-of-RIB", &family);
+        }
         Ok(checked.fault().map(|fault| (fault.treatment, fault.error)))
     }
 
@@ -499,6 +503,26 @@ mod tests {
             assert!(treated[0].contains(treatment), "{text}");
             assert!(!text.contains("treat-as-withdraw"), "{text}");
         }
+    }
+
+    #[test]
+    fn end_of_rib_is_named_with_its_family() {
+        for (message, family) in [
+            ("ff*16 0017 02 0000 0000", "ipv4 unicast"),
+            ("ff*16 001d 02 0000 0006 800f03000201", "ipv6 unicast"),
+            ("ff*16 001e 02 0000 0007 900f0003000285", "ipv6 flowspec"),
+        ] {
+            let context = Context::new(PeerKind::Internal).with_families(Family::PARSED);
+            let dissection = dissect(&octets(message), &context);
+            let last = dissection.fields.last().unwrap();
+            assert_eq!(
+                (last.name.as_str(), last.value.as_str()),
+                ("End-of-RIB", family)
+            );
+            assert_eq!(usize::from(last.octets.end), octets(message).len());
+        }
+        let withdrawal = dissected("ff*16 001e 02 0000 0007 800f0400020100");
+        assert!(!withdrawal.contains("End-of-RIB"), "{withdrawal}");
     }
 
     #[test]
