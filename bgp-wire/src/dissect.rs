@@ -141,9 +141,7 @@ impl<'a> Dissector<'a> {
         }
         match Message::decode(self.message, self.context)? {
             Message::Update(update) => return self.update(&update),
-            Message::Notification(notification) => {
-                self.notification(&notification, Frame::HEADER_LENGTH);
-            }
+            Message::Notification(notification) => self.notification(notification),
             Message::RouteRefresh(refresh) => self.refresh(refresh),
             Message::Open(_) | Message::Keepalive => {}
         }
@@ -320,21 +318,27 @@ impl<'a> Dissector<'a> {
         self.put_rest(rest, depth, "malformed route");
     }
 
-    /// Appends the fields of a NOTIFICATION whose error code is at `start`.
-    ///
-    /// A NOTIFICATION inside a Hard Reset begins after the code and subcode of that one.
-    fn notification(&mut self, notification: &Notification<'a>, start: usize) {
-        let reason = notification.reason();
-        let name = if start == Frame::HEADER_LENGTH {
-            "reason"
-        } else {
-            "wrapped reason"
-        };
-        self.put(Span::new(start, start + 2), 0, &name, &reason);
-        // RFC 8538 section 3.1: the data of a Hard Reset is the NOTIFICATION that it replaces.
-        if let Some(inside) = notification.hard_reset() {
-            return self.notification(&inside, start + 2);
+    /// Appends the fields of a NOTIFICATION.
+    fn notification(&mut self, mut notification: Notification<'a>) {
+        let mut start = Frame::HEADER_LENGTH;
+        self.put(
+            Span::new(start, start + 2),
+            0,
+            &"reason",
+            &notification.reason(),
+        );
+        // RFC 8538 section 3.1: the data of a Hard Reset is the NOTIFICATION that it replaces. A loop, because a peer could
+        // nest them until a recursion exhausts the stack.
+        while let Some(inside) = notification.hard_reset() {
+            (notification, start) = (inside, start + 2);
+            self.put(
+                Span::new(start, start + 2),
+                0,
+                &"wrapped reason",
+                &notification.reason(),
+            );
         }
+        let reason = notification.reason();
         let data = notification.data();
         if data.is_empty() {
             return;
@@ -523,6 +527,15 @@ mod tests {
         }
         let withdrawal = dissected("ff*16 001e 02 0000 0007 800f0400020100");
         assert!(!withdrawal.contains("End-of-RIB"), "{withdrawal}");
+    }
+
+    #[test]
+    fn nested_hard_resets_do_not_exhaust_the_stack() {
+        let mut message = std::vec![0xff; 16];
+        message.extend([0xff, 0xff, 3]);
+        message.extend([6, 9].repeat(32758));
+        let fields = dissect(&message, &Context::new(PeerKind::Internal)).fields;
+        assert_eq!(fields.len(), 3 + 32758);
     }
 
     #[test]
