@@ -542,7 +542,7 @@ mod tests {
     fn numbers_that_are_not_parsed_are_named() {
         let open = dissected("ff*16 0027 01 04 fc00 005a c0a8006f 0a 0208 0104 4004 0047 8000");
         for name in ["bgp-ls bgp-ls", "Prestandard Route Refresh (deprecated)"] {
-            assert!(open.contains(name), "{name} in {open}");
+            assert!(open.contains(&format!("{name}\n")), "{name} in {open}");
         }
         let update = dissected(
             "ff*16 0032 02 0000 001b 40010100 40020602010000fde9 400304c0000201 801d04 00000000",

@@ -171,6 +171,8 @@ pub(super) fn capability_value(capability: &Capability<'_>) -> String {
         })),
         Capability::Fqdn { host, domain } => format!("{} {}", text(host), text(domain)),
         Capability::SoftwareVersion(version) => text(version),
+        // Many capabilities have no value, as those that are parsed above.
+        Capability::Unknown(_, []) => String::new(),
         Capability::Unknown(_, value) => hex(value),
     }
 }
