@@ -5,7 +5,7 @@
 use core::marker::PhantomData;
 use core::ops::RangeInclusive;
 
-use super::{Nlri, PathId, UnicastPrefix, seems_to_have_path_ids};
+use super::{Nlri, PathId, UnicastPrefix};
 use crate::error::Span;
 
 /// An iterator over the prefixes of a checked field. It never fails.
@@ -31,14 +31,8 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
         if well_formed {
             Ok(prefixes)
         } else {
-            // Path identifiers that were not negotiated spoil the whole field, not only its tail.
             let end = start + field.len();
-            let from = if !add_path && seems_to_have_path_ids(field) {
-                start
-            } else {
-                end - prefixes.malformed_tail_length()
-            };
-            Err(Span::new(from, end))
+            Err(Span::new(end - prefixes.malformed_tail_length(), end))
         }
     }
 
@@ -159,7 +153,6 @@ fn is_prefix_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
         }
         match field.get(at + SKIP) {
             Some(bits) if *bits > P::MAX_BITS => return false,
-            Some(0) if SKIP == 0 && at == 0 && seems_to_have_path_ids(field) => return false,
             Some(bits) => at += SKIP + 1 + predictor.octets::<P>(*bits),
             None => return at == field.len(),
         }
