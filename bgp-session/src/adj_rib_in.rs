@@ -176,6 +176,7 @@ impl AdjRibIn {
             SessionEvent::StateChanged { .. }
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
+            | SessionEvent::UnexpectedPathIds(_)
             | SessionEvent::Refresh(_)
             | SessionEvent::EndOfRib(_) => {}
         }

@@ -108,6 +108,9 @@ pub enum SessionEvent {
     Update(ReceivedUpdate),
     /// An UPDATE had an error that did not end the session, and was treated as RFC 7606 requires.
     UpdateFault(Fault),
+    /// The peer's routes of this family begin with three default routes. They are delivered, but are probably path
+    /// identifiers that were not negotiated (RFC 7911 section 5). Emitted once in each period in Established.
+    UnexpectedPathIds(Family),
     /// The peer requests the routes of this family again (RFC 2918).
     Refresh(Family),
     /// The peer begins to send all its routes of this family again (BoRR, RFC 7313).

@@ -128,6 +128,13 @@ impl Report {
             SessionEvent::UpdateFault(fault) => {
                 tracing::debug!(%peer, "{}: {:?}", fault.error, fault.treatment);
             }
+            SessionEvent::UnexpectedPathIds(family) => {
+                tracing::warn!(
+                    %peer, %family,
+                    "routes begin with three default routes: probably path identifiers; \
+                     help: enable ADD-PATH on both sides or on neither"
+                );
+            }
             SessionEvent::Refresh(family) => tracing::debug!(%peer, %family, "refresh requested"),
             SessionEvent::StaleRoutesGone(families) => {
                 tracing::debug!(%peer, %families, "stale routes removed");
