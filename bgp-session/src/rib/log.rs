@@ -21,6 +21,8 @@ pub(crate) struct Log<D> {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     consumers: Vec<Option<Consumer>>,
+    /// The unused positions in `consumers`.
+    free: Vec<usize>,
     /// The number of announced paths.
     announced: usize,
     /// The number of indexed paths, tombstones included, whose identifier is not the default. If it is 0, no destination has
@@ -91,6 +93,7 @@ impl<D> Default for Log<D> {
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             consumers: Vec::new(),
+            free: Vec::new(),
             announced: 0,
             identified: 0,
             unused: 0,
@@ -199,7 +202,7 @@ impl<D: LogKey> Log<D> {
             every_path,
         });
         // Slots are used again, so that peers that go up and down do not grow the list.
-        match self.consumers.iter().position(Option::is_none) {
+        match self.free.pop() {
             Some(free) => {
                 if let Some(slot) = self.consumers.get_mut(free) {
                     *slot = consumer;
@@ -216,8 +219,10 @@ impl<D: LogKey> Log<D> {
     /// Removes a consumer.
     pub(crate) fn leave(&mut self, consumer: ConsumerId) {
         debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
-        if let Some(slot) = self.consumers.get_mut(consumer.0) {
-            *slot = None;
+        if let Some(slot) = self.consumers.get_mut(consumer.0)
+            && slot.take().is_some()
+        {
+            self.free.push(consumer.0);
         }
     }
 
