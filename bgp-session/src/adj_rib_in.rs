@@ -99,7 +99,7 @@ pub enum Staleness {
 /// A change of the table. The NLRI contains the family of the route.
 #[derive(Clone, Copy, Debug)]
 pub enum RouteChange<'a> {
-    /// The route is new, or its attributes, its next hop or its staleness have changed.
+    /// The route is new, the peer has announced it again, or its staleness has changed.
     Announced(&'a AnyNlriBuf, &'a ReceivedRoute),
     /// The route has been removed.
     Withdrawn(&'a AnyNlriBuf),

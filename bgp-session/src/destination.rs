@@ -16,7 +16,7 @@ use crate::identity::NlriKey;
 
 /// The destination of a route, of any family that can be originated: those in [`Family::PARSED`].
 ///
-/// Every value can be sent to every peer that has negotiated the family.
+/// A peer that has negotiated the family accepts every value.
 ///
 /// ```
 /// use bgp_session::{Destination, DestinationError};

@@ -53,7 +53,7 @@ pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
 pub use peering::{FlushId, FlushOutcome, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
-pub use session::{NotEstablished, Session, Shutdown};
+pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,

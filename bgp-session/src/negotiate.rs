@@ -52,6 +52,8 @@ pub struct Negotiated {
     pub end_of_rib: bool,
     /// The peer's restart parameters, if both sides have the Graceful Restart Capability (RFC 4724).
     pub restart: Option<PeerRestart>,
+    /// The families of the peer's Long-Lived Graceful Restart Capability, whether or not we have it (RFC 9494).
+    pub peer_long_lived: FamilySet,
     /// The role that the peer declares (RFC 9234).
     pub peer_role: Option<Role>,
 }
@@ -266,6 +268,13 @@ pub(crate) fn negotiate(
             offer.restart,
             &offer.long_lived,
         ),
+        // RFC 9494 section 4.1: the capability is ignored without the one of RFC 4724.
+        peer_long_lived: offer
+            .restart
+            .iter()
+            .flat_map(|_| &offer.long_lived)
+            .map(|entry| entry.family)
+            .collect(),
         peer_role: offer.role,
     })
 }

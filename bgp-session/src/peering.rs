@@ -19,7 +19,7 @@ use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::rib::{AdjRibOut, Rib, RibAccess, Skipped};
-use crate::session::{NotEstablished, Session, Shutdown};
+use crate::session::{RefreshError, Session, Shutdown};
 use flush::Flushes;
 use outbox::Outbox;
 
@@ -150,8 +150,8 @@ impl Peering {
     ///
     /// # Errors
     ///
-    /// No session is Established, or the peer does not support ROUTE-REFRESH.
-    pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
+    /// Returns the errors of [`Session::refresh`].
+    pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), RefreshError> {
         self.session.refresh(now, family)
     }
 

@@ -2,10 +2,13 @@
 
 mod connection;
 mod connections;
+mod error;
 mod inbound;
 mod limit;
 mod perform;
 mod retention;
+
+pub use error::{NotEstablished, RefreshError};
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -67,14 +70,14 @@ use retention::Retention;
 ///
 /// ```
 /// use std::time::Instant;
-/// use bgp_session::{NotEstablished, PeerConfig, Session, Shutdown};
+/// use bgp_session::{PeerConfig, Session, Shutdown};
 /// use bgp_wire::Family;
 ///
 /// fn operate(session: &mut Session, now: Instant, config: PeerConfig) {
 ///     // If the change needs a reset, the session sends Cease/Other Configuration Change.
 ///     session.update(now, config);
-///     if session.refresh(now, Family::IPV4_UNICAST) == Err(NotEstablished) {
-///         println!("cannot refresh: no session");
+///     if let Err(error) = session.refresh(now, Family::IPV4_UNICAST) {
+///         println!("cannot refresh: {error}");
 ///     }
 ///     let shutdowns = [
 ///         Shutdown::administrative("maintenance until noon"),
@@ -124,18 +127,6 @@ pub struct Session {
     has_reported_path_ids: bool,
     statistics: Statistics,
 }
-
-/// The error of a command that needs an Established session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotEstablished;
-
-impl std::fmt::Display for NotEstablished {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the session is not Established")
-    }
-}
-
-impl std::error::Error for NotEstablished {}
 
 /// The reason for which the operator ends a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -310,20 +301,21 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// No session is Established, or the peer does not support ROUTE-REFRESH.
-    pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), NotEstablished> {
-        match &self.connections.primary.negotiated {
-            Some(negotiated) if negotiated.route_refresh => {
-                let mut octets = BytesMut::new();
-                RouteRefresh {
-                    family,
-                    subtype: RefreshSubtype::REQUEST,
-                }
-                .encode(&mut octets);
-                self.send(now, octets.freeze())
-            }
-            _ => Err(NotEstablished),
+    /// No session is Established, the peer does not support ROUTE-REFRESH, or the family was not negotiated. Nothing is
+    /// sent.
+    pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), RefreshError> {
+        let negotiated = self.negotiated().ok_or(NotEstablished)?;
+        if !negotiated.route_refresh {
+            return Err(RefreshError::NotSupported);
         }
+        // RFC 2918 section 4: the family is one that the peer advertised.
+        if !negotiated.families().contains(family) {
+            return Err(RefreshError::NotNegotiated(family));
+        }
+        let subtype = RefreshSubtype::REQUEST;
+        let mut octets = BytesMut::new();
+        RouteRefresh { family, subtype }.encode(&mut octets);
+        Ok(self.send(now, octets.freeze())?)
     }
 
     /// Sends whole messages, encoded for the negotiated context. An UPDATE restarts the KeepaliveTimer.
@@ -359,7 +351,8 @@ impl Session {
     /// The connection neither ends nor delays our own attempts before its OPEN has identified the peer.
     pub fn accept(&mut self, now: Instant, local_address: IpAddr) -> Option<ConnectionId> {
         let open_is_overdue = |connection: &Connection| {
-            connection.state == State::OpenSent
+            // With DelayOpen the connection is in Active until one of the OPENs is sent.
+            matches!(connection.state, State::Active | State::OpenSent)
                 && connection.tcp.is_some_and(|tcp| !tcp.is_recent(now))
         };
         if self

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use bgp_wire::{Asn, Checked, Family, MessageType, Reason, RouterId, Treatment, UnicastRoutes};
-use ipnet::IpNet;
+use bgp_wire::{Asn, Checked, Family, MessageType, Reason, RouterId, Treatment};
 
 use crate::output::DownReason;
 use crate::routes::{has_others, other_announced, other_withdrawn};
@@ -44,7 +43,7 @@ impl MessageCounts {
     }
 }
 
-/// The counters of one session since it was created. No counter is ever reset.
+/// The counters of one session since it was created. No counter is reset, except `connect_retries`.
 ///
 /// ```
 /// use bgp_session::{FamilyCounts, MessageCounts, Statistics};
@@ -178,8 +177,8 @@ impl Statistics {
             return self.count_multiprotocol(checked);
         }
         let [ipv4, ..] = &mut self.families;
-        ipv4.announced += count(checked.announced());
-        ipv4.withdrawn += count(checked.withdrawn());
+        ipv4.announced += to_u64(checked.announced().count());
+        ipv4.withdrawn += to_u64(checked.withdrawn().count());
     }
 
     #[inline(never)]
@@ -187,12 +186,12 @@ impl Statistics {
         // The iterators of unicast routes are faster than those of all families, and most messages contain only unicast.
         // `Family::PARSED` begins with IPv4 and IPv6 unicast.
         let [ipv4, ipv6, ..] = &mut self.families;
-        let [announced_ipv4, announced_ipv6] = unicast(checked.announced());
-        ipv4.announced += announced_ipv4;
-        ipv6.announced += announced_ipv6;
-        let [withdrawn_ipv4, withdrawn_ipv6] = unicast(checked.withdrawn());
-        ipv4.withdrawn += withdrawn_ipv4;
-        ipv6.withdrawn += withdrawn_ipv6;
+        let (announced_ipv4, announced_ipv6) = checked.announced().count_by_family();
+        ipv4.announced += to_u64(announced_ipv4);
+        ipv6.announced += to_u64(announced_ipv6);
+        let (withdrawn_ipv4, withdrawn_ipv6) = checked.withdrawn().count_by_family();
+        ipv4.withdrawn += to_u64(withdrawn_ipv4);
+        ipv6.withdrawn += to_u64(withdrawn_ipv6);
         if has_others(checked) {
             for route in other_announced(checked) {
                 self.count(route.family, |counts| &mut counts.announced);
@@ -227,15 +226,6 @@ impl Statistics {
     }
 }
 
-#[inline(always)]
-fn count(routes: UnicastRoutes<'_>) -> u64 {
-    u64::try_from(routes.count()).unwrap_or(u64::MAX)
-}
-
-/// Returns the numbers of IPv4 and of IPv6 routes.
-fn unicast(routes: UnicastRoutes<'_>) -> [u64; 2] {
-    routes.fold([0; 2], |[ipv4, ipv6], nlri| match nlri.prefix {
-        IpNet::V4(_) => [ipv4 + 1, ipv6],
-        IpNet::V6(_) => [ipv4, ipv6 + 1],
-    })
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -136,13 +136,19 @@ fn each_run<R: EncodeNlri, I: IntoIterator<Item = R>>(
     let mut routes = routes.into_iter();
     let mut next = routes.next();
     while let Some(first) = next {
-        match write_run(first.family(), &mut next, &mut routes, out) {
+        let family = first.family();
+        match write_run(family, &mut next, &mut routes, out) {
             Ok(written) => messages += written,
             Err(error) => {
                 // Complete messages of earlier runs are also removed: a caller must not send a part of the routes.
                 out.truncate(start);
                 return Err(error);
             }
+        }
+        // A run ends with its family. For types with one family this is a constant, so they have no loop here, and the
+        // loop over their routes keeps `next` in registers.
+        if next.is_none_or(|following| following.is_of(family)) {
+            break;
         }
     }
     Ok(messages)

@@ -436,6 +436,12 @@ fn leaked_route_withdraws_by_the_role_of_the_peer() {
         CLEAN,
         "multicast is not covered"
     );
+    let next_hop = "400304 0a630102";
+    assert_eq!(
+        outcome(&context, &format!("{attributes}{next_hop}"), "180ac803"),
+        WITHDRAW,
+        "a multicast route beside it does not cover a unicast route"
+    );
 }
 
 #[test]

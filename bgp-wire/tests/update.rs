@@ -312,6 +312,17 @@ fn end_of_rib_is_recognized_and_encoded() {
         "a withdrawal of ::/0"
     );
     assert_eq!(marker("0002080a 0000"), None);
+    // RFC 4760 section 8.
+    let ipv6_only = Context::new(PeerKind::External).with_families([Family::IPV6_UNICAST]);
+    let ipv4_only = Context::new(PeerKind::External).with_families([Family::IPV4_UNICAST]);
+    for (body, context) in [
+        ("00000000", ipv6_only),
+        ("00000006 800f03000201", ipv4_only),
+    ] {
+        let frame = frame(message(2, &hex(body)));
+        let checked = update(&frame, &context).check().unwrap();
+        assert_eq!(checked.end_of_rib(), None, "not negotiated");
+    }
     for family in [Family::IPV4_UNICAST, Family::IPV6_UNICAST] {
         let mut out = bytes::BytesMut::new();
         bgp_wire::encode_end_of_rib(family, &mut out);

@@ -221,5 +221,5 @@ impl PeerConfig {
     }
 }
 
-/// CS6, the class for routing protocols (RFC 4594 section 3.1, RFC 4271 appendix E).
+/// CS6, the class for routing protocols (RFC 4594 section 3.2, RFC 4271 appendix E).
 const NETWORK_CONTROL: u8 = 48;

@@ -50,7 +50,7 @@ impl Export {
                 .role
                 .filter(|_| external)
                 .map(LeakPrevention::for_role),
-            long_lived: long_lived(negotiated),
+            long_lived: negotiated.peer_long_lived,
             draining: false,
         }
     }
@@ -132,16 +132,6 @@ impl Export {
         }
         Some(attributes)
     }
-}
-
-/// Returns the families in which the peer supports long-lived stale routes.
-fn long_lived(negotiated: &Negotiated) -> FamilySet {
-    negotiated
-        .restart
-        .iter()
-        .flat_map(|restart| &restart.long_lived)
-        .map(|(family, _)| *family)
-        .collect()
 }
 
 /// Returns the policy of a peer: the configured one or else the default for its kind.

@@ -107,7 +107,7 @@ impl<D: LogKey> Log<D> {
     pub(crate) fn set(&mut self, key: Key<D>, path: PathKey) -> Set {
         let hash = self.hash(&key.destination);
         let known = self.find_hashed(&key, hash);
-        // Routes that differ only in labels have equal keys, but peers must be sent the new labels (RFC 8277 section 2.4).
+        // Routes that differ only in labels have equal keys, but peers must be sent the new labels (RFC 8277 section 2.5).
         let same = known.is_some_and(|(entry, previous)| {
             previous == path && entry.key.destination.is_same_value(&key.destination)
         });

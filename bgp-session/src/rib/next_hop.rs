@@ -62,7 +62,7 @@ impl NextHops {
                 IpAddr::V4(address) => address.to_ipv6_mapped().into(),
                 IpAddr::V6(_) => address,
             }),
-            // RFC 7432 section 7, RFC 4684 section 5: the next hop is an address of either family.
+            // RFC 7432 section 9.2.1, RFC 4684 section 4: the next hop is an address of either family.
             _ => self.ipv4_first(path),
         };
         address.map(NextHop::Address)

@@ -207,7 +207,7 @@ impl LogKey for OtherKey {
     }
 
     fn is_same_value(&self, other: &Self) -> bool {
-        // `NlriKey` ignores labels and the like; the NLRI itself compares them (RFC 8277 section 2.4).
+        // `NlriKey` ignores labels and the like; the NLRI itself compares them (RFC 8277 section 2.5).
         self.0 == other.0
     }
 }

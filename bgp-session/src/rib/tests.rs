@@ -42,6 +42,7 @@ fn negotiated(peer: PeerKind) -> Negotiated {
         enhanced_route_refresh: true,
         end_of_rib: true,
         restart: None,
+        peer_long_lived: FamilySet::EMPTY,
         peer_role: None,
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgp_wire::{MessageLimit, NotificationBuf};
+use bgp_wire::{HoldTime, MessageLimit, NotificationBuf};
 
 use crate::collision::Initiator;
 use crate::fsm::{Conditions, State};
@@ -49,6 +49,23 @@ impl TcpConnection {
 }
 
 impl Connection {
+    /// Restarts HoldTimer of an Established connection.
+    #[inline]
+    pub(super) fn restart_hold_timer(&mut self, now: Instant) {
+        debug_assert_eq!(
+            self.state,
+            State::Established,
+            "the hold time is negotiated"
+        );
+        // With a hold time of 0 the timer has been stopped by the transition to Established.
+        if let Some(negotiated) = &self.negotiated
+            && negotiated.hold_time != HoldTime::ZERO
+        {
+            self.timers
+                .start(Timer::Hold, now + negotiated.hold_time.duration());
+        }
+    }
+
     /// Creates an instance in Idle without a TCP connection.
     pub(super) fn idle() -> Self {
         Self {

@@ -27,9 +27,9 @@ impl Session {
         if before == State::Established && transition.state == State::Established {
             // Fast path: no state change, so only the table's actions run.
             for action in transition.actions {
-                // HoldTimer restarts with every message: skip the dispatch of `perform`.
-                if let Action::Start(timer) = action {
-                    self.start_timer(now, slot, *timer);
+                // HoldTimer restarts with every message: skip the dispatch of `perform` and `start_timer`.
+                if matches!(action, Action::Start(Timer::Hold)) {
+                    self.connections.in_use(slot).restart_hold_timer(now);
                 } else {
                     self.perform(now, slot, *action, State::Established, &details);
                 }

@@ -161,7 +161,7 @@ impl Events {
         }
     }
 
-    /// Returns the next event, or `None` after the speaker has ended.
+    /// Returns the next event, or `None` after all handles of the speaker were dropped and its tasks have ended.
     ///
     /// A slow receiver loses the oldest events instead of blocking a session; [`Events::missed`] counts them.
     pub async fn next(&mut self) -> Option<SpeakerEvent> {

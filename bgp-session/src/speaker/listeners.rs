@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::KeyError;
 use super::keys::{KeyedSocket, Keys};
 use super::sockopt;
-use super::transport::{bind_device, describe, min_ttl, socket};
+use super::transport::{SYSTEM_TTL, bind_device, describe, min_ttl, socket};
 
 /// The listening sockets.
 #[derive(Default)]
@@ -175,12 +175,16 @@ fn limit_ttl(socket: &impl AsFd, address: SocketAddr, hops: &[(IpNet, Option<u8>
         sockopt::set_min_ttl(fd, true, minimum.unwrap_or(0)).ok();
     }
     sockopt::set_min_ttl(fd, false, minimum.unwrap_or(0)).ok();
-    if reaching().any(|hops| hops.is_some()) {
-        // The SYN-ACK is sent with the listener's TTL, and the peer checks it like any other segment.
-        let options = SockRef::from(&fd);
-        options.set_ttl_v4(u8::MAX.into()).ok();
-        options.set_unicast_hops_v6(u8::MAX.into()).ok();
-    }
+    // The SYN-ACK is sent with the listener's TTL, and the peer checks it like any other segment.
+    let is_limited = reaching().any(|hops| hops.is_some());
+    let ttl = if is_limited {
+        u8::MAX.into()
+    } else {
+        SYSTEM_TTL
+    };
+    let options = SockRef::from(&fd);
+    options.set_ttl_v4(ttl).ok();
+    options.set_unicast_hops_v6(ttl).ok();
 }
 
 /// The maximum number of connections that wait to be accepted.

@@ -264,8 +264,9 @@ impl PeerTask {
                 self.flushes.push((self.peering.flush(version), done));
             }
             Command::Refresh(family) => {
-                // Without a session that supports it, a refresh has no effect.
-                self.peering.refresh(now(), family).ok();
+                if let Err(error) = self.peering.refresh(now(), family) {
+                    tracing::warn!(peer = %self.address, %family, "cannot refresh: {error}");
+                }
             }
             Command::Drain(draining) => {
                 self.draining = draining;

@@ -126,6 +126,11 @@ impl Registry {
             .peers
             .get_mut(&address)
             .ok_or(AddPeerError::Unknown(address))?;
+        // A dynamic peer ends with its connection, so that it never dials.
+        let config = match entry.prefix {
+            Some(_) => config.with_passive(true),
+            None => config,
+        };
         let peer = entry.peer.clone();
         let old = std::mem::replace(&mut entry.config, config.clone());
         // Stored first, because keys are always derived from the current configuration.

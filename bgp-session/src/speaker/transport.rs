@@ -158,14 +158,16 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
     let tos = u32::from(transport.dscp) << 2;
     // RFC 5082 section 3: the peer can check the distance only if the TTL starts at 255.
     let ttl = transport.ttl.or_else(|| transport.hops.map(|_| u8::MAX));
+    // An accepted connection has inherited the TTL of its listener, which other peers may have raised.
+    let ttl = ttl.map_or(SYSTEM_TTL, u32::from);
     // The family of the peer decides: an IPv6 socket sends IPv4 packets to a mapped peer.
     let ipv6 = peer.is_ipv6();
     if ipv6 {
         options.set_tclass_v6(tos)?;
-        ttl.map_or(Ok(()), |ttl| options.set_unicast_hops_v6(ttl.into()))?;
+        options.set_unicast_hops_v6(ttl)?;
     } else {
         options.set_tos_v4(tos)?;
-        ttl.map_or(Ok(()), |ttl| options.set_ttl_v4(ttl.into()))?;
+        options.set_ttl_v4(ttl)?;
     }
     if let Some(hops) = transport.hops {
         sockopt::set_min_ttl(socket, ipv6, min_ttl(hops))
@@ -178,6 +180,9 @@ fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) ->
     }
     Ok(())
 }
+
+/// -1, which stands for the TTL or hop limit of the system (ip(7), RFC 3493 section 5.1).
+pub(super) const SYSTEM_TTL: u32 = u32::MAX;
 
 /// Returns the minimum TTL of packets from peers at most `hops` hops away (RFC 5082 section 3).
 pub(super) fn min_ttl(hops: u8) -> u8 {
@@ -276,5 +281,29 @@ mod tests {
             }
         }
         assert_eq!((min_ttl(1), min_ttl(2), min_ttl(255)), (255, 254, 1));
+    }
+
+    #[test]
+    fn accepted_connection_does_not_keep_ttl_of_listener() {
+        for address in ["127.0.0.1", "::1"] {
+            let peer = PeerConfig::new(address.parse().unwrap(), Asn::new(64512));
+            let listener = std::net::TcpListener::bind((peer.address, 0)).unwrap();
+            let limited = SockRef::from(&listener);
+            let read = |options: &SockRef<'_>| match peer.address {
+                IpAddr::V4(_) => options.ttl_v4().unwrap(),
+                IpAddr::V6(_) => options.unicast_hops_v6().unwrap(),
+            };
+            let system = read(&limited);
+            match peer.address {
+                IpAddr::V4(_) => limited.set_ttl_v4(255).unwrap(),
+                IpAddr::V6(_) => limited.set_unicast_hops_v6(255).unwrap(),
+            }
+            let _dialled = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            let options = SockRef::from(&accepted);
+            assert_eq!(read(&options), 255, "inherited");
+            prepare(accepted.as_fd(), peer.address, &peer.transport).unwrap();
+            assert_eq!(read(&options), system);
+        }
     }
 }

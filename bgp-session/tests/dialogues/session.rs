@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::script::{
-    Script, SentMessage, config, keepalive, notification, open, open_with_families, open_with_id,
-    raw_open, refresh, update, update_with,
+    Script, SentMessage, config, keepalive, notification, open, open_with, open_with_families,
+    open_with_id, raw_open, refresh, update, update_with,
 };
-use bgp_session::{DownReason, PeerConfig, SessionEvent, Shutdown, State};
-use bgp_wire::{Asn, Family, HoldTime, NotificationBuf, Reason, RefreshSubtype};
+use bgp_session::{DownReason, PeerConfig, RefreshError, SessionEvent, Shutdown, State};
+use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, NotificationBuf, Reason, RefreshSubtype};
 
 #[test]
 fn dialled_connection_reaches_established() {
@@ -490,6 +490,29 @@ fn refresh_is_requested_and_reported() {
     a.expect(connection, SentMessage::RouteRefresh(Family::IPV6_UNICAST));
 }
 
+/// RFC 2918 section 4: a request names a family that the peer advertised.
+#[test]
+fn refresh_that_peer_cannot_answer_is_refused() {
+    let mut a = Script::new(config());
+    let refused = a.session.refresh(a.now, Family::IPV4_UNICAST);
+    assert_eq!(refused, Err(RefreshError::NotEstablished));
+    let vpn = Family::IPV4_VPN;
+    for (offers, error) in [
+        (vec![], RefreshError::NotSupported),
+        (
+            vec![CapabilityBuf::RouteRefresh],
+            RefreshError::NotNegotiated(vpn),
+        ),
+    ] {
+        let mut a = Script::new(config());
+        a.establish(open_with(64512, &offers));
+        let refused = a.session.refresh(a.now, vpn);
+        assert_eq!(refused, Err(error));
+        a.poll_outputs();
+        a.expect_nothing();
+    }
+}
+
 #[test]
 fn stream_split_anywhere_reads_the_same() {
     let stream = [open(64512, 90), keepalive(), update(), keepalive()].concat();
@@ -561,6 +584,13 @@ fn silent_connection_does_not_delay_dial() {
     b.expect_close(silent);
     b.advance(Duration::from_secs(30));
     b.expect_close(second);
+
+    // With DelayOpen a silent connection waits for the timer, which may take longer.
+    let mut c = Script::established(config().with_delay_open(Duration::from_secs(60)));
+    let silent = c.accept().expect("the session accepts");
+    c.advance(Duration::from_secs(6));
+    assert!(c.accept().is_some(), "the silent connection makes room");
+    c.expect_close(silent);
 }
 
 #[test]

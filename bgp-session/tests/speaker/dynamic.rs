@@ -90,6 +90,23 @@ async fn updated_template_resets_present_peers() {
     assert_eq!((known.prefix, known.limit, known.present), (prefix(), 5, 1));
 }
 
+#[tokio::test]
+async fn updated_dynamic_peer_stays_passive() {
+    let (router, node_speaker, peer) = router_and_dynamic_peer(&passive("127.0.0.0"), node()).await;
+    let dialling = PeerConfig::new(address(NODE), Asn::new(64512));
+    router.update_peer(dialling).unwrap().apply().unwrap();
+    let again = peer.wait_for(|status| status.state == State::Established);
+    within(again).await.unwrap();
+    within(node_speaker.shutdown(Shutdown::administrative(""))).await;
+    // A peer that dials would stay, and take the only place of the prefix.
+    let gone = async {
+        while router.peer(address(NODE)).is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    within(gone).await;
+}
+
 /// Both the open connection and the listener get the new key.
 #[tokio::test]
 async fn updated_key_of_template_applies_to_present_and_new_connections() {

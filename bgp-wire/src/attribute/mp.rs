@@ -309,7 +309,7 @@ fn reach(input: &[u8]) -> Parsed<'_, (Family, &[u8])> {
 /// (RFC 7606 section 7.11).
 ///
 /// The lengths are those of RFC 4760 section 3, RFC 2545 section 3, RFC 4364 section 4.3.2, RFC 4659 section 3.2.1,
-/// RFC 7432 section 9, RFC 4684 section 4 and RFC 8950 section 3.
+/// RFC 7432 section 9.2.1, RFC 4684 section 4 and RFC 8950 section 3.
 fn next_hop_length_is_legal(family: Family, length: usize, context: &Context) -> bool {
     let extended = context.extended_next_hop.contains(family);
     match (family.afi, family.safi) {

@@ -157,7 +157,8 @@ impl<'a> Checked<'a> {
             .map(|(family, _)| family)
     }
 
-    /// Returns the family of an End-of-RIB marker (RFC 4724 section 2), or `None` if the UPDATE is not one.
+    /// Returns the family of an End-of-RIB marker (RFC 4724 section 2), or `None` if the UPDATE is not one or its family was
+    /// not negotiated.
     #[must_use]
     pub fn end_of_rib(&self) -> Option<Family> {
         let update = &self.update;
@@ -165,15 +166,18 @@ impl<'a> Checked<'a> {
             return None;
         }
         let mut attributes = update.raw_attributes();
+        let exchanged = |family: &Family| update.context().exchanges(*family);
         // RFC 4724 section 2: an UPDATE without any content is the marker of IPv4 unicast.
         if attributes.is_empty() {
-            return Some(Family::IPV4_UNICAST);
+            return Some(Family::IPV4_UNICAST).filter(exchanged);
         }
         let unreach = self
             .mp_unreach()
             .filter(|unreach| unreach.nlri_octets().is_empty())?;
         // Other attributes beside an empty MP_UNREACH_NLRI make an UPDATE that withdraws nothing, not a marker.
-        (attributes.by_ref().count() == 1).then(|| unreach.family())
+        let is_alone = attributes.by_ref().count() == 1;
+        // RFC 4760 section 8: what concerns a family that was not negotiated is ignored.
+        is_alone.then(|| unreach.family()).filter(exchanged)
     }
 }
 
@@ -216,6 +220,18 @@ impl<'a> UnicastRoutes<'a> {
         }
     }
 
+    /// Returns the numbers of the remaining IPv4 and IPv6 prefixes.
+    #[must_use]
+    #[inline]
+    pub fn count_by_family(self) -> (usize, usize) {
+        let (ipv4, ipv6) = self.first.count_by_family();
+        let Some(second) = self.second else {
+            return (ipv4, ipv6);
+        };
+        let (more_ipv4, more_ipv6) = second.count_by_family();
+        (ipv4 + more_ipv4, ipv6 + more_ipv6)
+    }
+
     /// Creates an iterator over two sections.
     #[inline]
     fn of_both(first: UnicastSection<'a>, second: UnicastSection<'a>) -> Self {
@@ -227,6 +243,16 @@ impl<'a> UnicastRoutes<'a> {
 }
 
 impl UnicastSection<'_> {
+    #[inline]
+    fn count_by_family(self) -> (usize, usize) {
+        let ipv4 = self.ipv4.count();
+        match self.multiprotocol {
+            MpPrefixes::None => (ipv4, 0),
+            MpPrefixes::Ipv4(prefixes) => (ipv4 + prefixes.count(), 0),
+            MpPrefixes::Ipv6(prefixes) => (ipv4, prefixes.count()),
+        }
+    }
+
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
         self.ipv4

@@ -63,10 +63,11 @@ impl Checked<'_> {
         else {
             return false;
         };
-        // RFC 9234 section 5: the rules apply to IPv4 and IPv6 unicast only.
-        let unicast = self
-            .mp_reach()
-            .is_none_or(|reach| reach.family().safi == Safi::UNICAST);
+        // RFC 9234 section 5: the rules apply to IPv4 and IPv6 unicast only. A message may also announce other routes.
+        let unicast = !self.update.nlri_octets().is_empty()
+            || self
+                .mp_reach()
+                .is_some_and(|reach| reach.family().safi == Safi::UNICAST);
         let leaked = match role {
             Role::CUSTOMER | Role::ROUTE_SERVER_CLIENT => true,
             Role::PEER => asn != peer_as,

@@ -35,7 +35,7 @@ impl NextHopField {
         let (ipv4, ipv6) = match family.afi {
             Afi::IPV4 if ip => (true, extended),
             Afi::IPV6 if ip => (false, true),
-            // RFC 7432 section 9 and RFC 4684 section 4: EVPN and route targets permit both.
+            // RFC 7432 section 9.2.1 and RFC 4684 section 4: EVPN and route targets permit both.
             _ => (true, true),
         };
         let flowspec = matches!(family.safi, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN);

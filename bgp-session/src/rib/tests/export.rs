@@ -125,17 +125,8 @@ fn long_lived_stale_route_is_sent_to_supporting_peer_only() {
     let last_resort = route(2, 7).with_community(Community::LLGR_STALE);
     let plain = negotiated(PeerKind::Internal);
     assert_eq!(sent(&last_resort, &config(), &plain, false), "nothing");
-    let restart = crate::PeerRestart {
-        restarted: false,
-        notification: false,
-        restart_time: Duration::ZERO,
-        families: FamilySet::EMPTY,
-        forwarding: FamilySet::EMPTY,
-        long_lived: vec![(Family::IPV4_UNICAST, Duration::from_secs(60))],
-        long_lived_forwarding: FamilySet::EMPTY,
-    };
     let knows = Negotiated {
-        restart: Some(restart),
+        peer_long_lived: FamilySet::EMPTY.with(Family::IPV4_UNICAST),
         ..plain
     };
     let sent = sent(&last_resort, &config(), &knows, false);
