@@ -70,24 +70,6 @@ impl<'a> EncodeNlri for AnyNlri<'a> {
     }
 }
 
-impl Sealed for &AnyNlri<'_> {}
-
-impl<'a> EncodeNlri for &AnyNlri<'a> {
-    type Value = Destination<'a>;
-
-    fn family(&self) -> Family {
-        self.family
-    }
-
-    fn path_id(&self) -> Option<PathId> {
-        self.path_id
-    }
-
-    fn value(&self) -> Destination<'a> {
-        self.destination
-    }
-}
-
 impl Sealed for &AnyNlriBuf {}
 
 impl<'a> EncodeNlri for &'a AnyNlriBuf {
