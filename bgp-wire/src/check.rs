@@ -9,8 +9,6 @@ pub(crate) mod thorough;
 mod usable;
 mod values;
 
-#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
-pub(crate) use owned::dedup;
 pub use routes::UnicastRoutes;
 
 use ipnet::Ipv4Net;
