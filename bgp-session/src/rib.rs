@@ -24,10 +24,11 @@ pub use route::Route;
 pub use writer::Skipped;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bgp_wire::{Family, PathId};
 
-use crate::destination::Destination;
+use crate::destination::{Destination, DestinationKey};
 use intern::Interner;
 use route::Path;
 use table::{Entry, Table};
@@ -131,11 +132,11 @@ impl Rib {
     ///
     /// If several routes have the same destination and path identifier, the last one is used.
     pub fn replace<'a>(&mut self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
-        let wanted: BTreeMap<_, _> = routes
-            .into_iter()
-            .map(|route| ((route.destination.key(), route.path_id), route))
-            // A later item replaces an earlier one with an equal key.
-            .collect();
+        self.replace_with(Wanted::new(routes))
+    }
+
+    /// Does the work of [`Rib::replace`] that needs the table.
+    pub(crate) fn replace_with(&mut self, Wanted(wanted): Wanted<'_>) -> Replaced {
         let mut replaced = Replaced::default();
         let missing: Vec<_> = self
             .table
@@ -168,13 +169,19 @@ impl Rib {
     /// with the lowest path identifier.
     #[must_use]
     pub fn route(&self, destination: impl Into<Destination>) -> Option<Route> {
-        self.assemble(self.table.best(&destination.into())?)
+        let shared = self.assemble(self.table.best(&destination.into())?)?;
+        Some(shared.into_route())
     }
 
     /// Returns every route, grouped by family, with IPv4 and IPv6 unicast first.
     ///
     /// Within a family the oldest change comes first.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.shared_routes().map(SharedRoute::into_route)
+    }
+
+    /// Returns what [`Rib::routes`] returns, without copies of the attributes.
+    pub(crate) fn shared_routes(&self) -> impl Iterator<Item = SharedRoute> {
         self.table.iter().filter_map(|entry| self.assemble(entry))
     }
 
@@ -211,15 +218,47 @@ impl Rib {
         self.version
     }
 
-    fn assemble(&self, (destination, path_id, path): Entry) -> Option<Route> {
+    fn assemble(&self, (destination, path_id, path): Entry) -> Option<SharedRoute> {
         let path = self.paths.path(path);
         // Every announced entry holds a reference to its path.
         debug_assert!(path.is_some(), "the path of {destination} was freed");
-        Some(Route {
+        Some(SharedRoute {
             destination,
             path_id,
-            path: Path::clone(path?),
+            path: Arc::clone(path?),
         })
+    }
+}
+
+/// The routes of [`Rib::replace`] in order, without duplicates.
+// Apart from the table, so that a shared table is not locked while they are sorted.
+pub(crate) struct Wanted<'a>(BTreeMap<(DestinationKey, PathId), &'a Route>);
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn new(routes: impl IntoIterator<Item = &'a Route>) -> Self {
+        let keyed = routes
+            .into_iter()
+            .map(|route| ((route.destination.key(), route.path_id), route));
+        // A later item replaces an earlier one with an equal key.
+        Self(keyed.collect())
+    }
+}
+
+/// A route that shares its attributes with the table.
+pub(crate) struct SharedRoute {
+    destination: Destination,
+    path_id: PathId,
+    path: Arc<Path>,
+}
+
+impl SharedRoute {
+    /// Copies the attributes.
+    pub(crate) fn into_route(self) -> Route {
+        Route {
+            destination: self.destination,
+            path_id: self.path_id,
+            path: Path::clone(&self.path),
+        }
     }
 }
 

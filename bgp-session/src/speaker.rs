@@ -43,7 +43,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::config::{LocalConfig, PeerChange, PeerConfig};
 use crate::destination::Destination;
-use crate::rib::{Replaced, Rib, Route};
+use crate::rib::{Replaced, Rib, Route, SharedRoute, Wanted};
 use crate::session::Shutdown;
 use command::Command;
 use registry::Registry;
@@ -257,9 +257,9 @@ impl Speaker {
 
     /// Replaces all announced routes with `routes`. Returns the numbers of changes.
     pub fn replace<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
-        // Collected outside the lock for the same reason as in `announce_all`.
-        let routes: Vec<_> = routes.into_iter().collect();
-        self.change(|rib| rib.replace(routes))
+        // Outside the lock for the same reason as in `announce_all`, and because sorting takes time.
+        let wanted = Wanted::new(routes);
+        self.change(|rib| rib.replace_with(wanted))
     }
 
     /// Ends a restart: declares that every earlier route has been announced again. Peers are then sent End-of-RIB (see
@@ -281,7 +281,9 @@ impl Speaker {
     /// Returns every announced route.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
-        lock(&self.shared.rib).routes().collect()
+        // The attributes are copied after the lock is released, for which all peers wait.
+        let shared: Vec<_> = lock(&self.shared.rib).shared_routes().collect();
+        shared.into_iter().map(SharedRoute::into_route).collect()
     }
 
     /// Returns the number of announced routes of each family. Omits families without routes.

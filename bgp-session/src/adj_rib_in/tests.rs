@@ -348,7 +348,7 @@ fn other_families_get_no_otc() {
         enhanced_route_refresh: true,
         end_of_rib: true,
         restart: None,
-        peer_long_lived: bgp_wire::FamilySet::EMPTY,
+        peer_long_lived: FamilySet::EMPTY,
         peer_role: Some(Role::PROVIDER),
     };
     let mut recorder = Recorder::default();
