@@ -290,7 +290,7 @@ mod tests {
             (vec![one.clone()], r#""1""#),
             (vec![], r#""""#),
             (
-                vec![one.clone(), two.clone()],
+                vec![one, two],
                 r#"[{"segment_type":2,"asns":[1]},{"segment_type":2,"asns":[2]}]"#,
             ),
             (

@@ -32,98 +32,37 @@ fn is_announced(context: &Context, route: &AnyNlriBuf) -> bool {
     let frame = frame(octets);
     let checked = update(&frame, context).check().unwrap();
     let read: Vec<_> = checked.announced_routes().map(AnyNlriBuf::from).collect();
-    assert_eq!(read, [route.clone()]);
+    assert_eq!(read, std::slice::from_ref(route));
     true
 }
+
+/// Routes with a label stack, with `true` if they are announced for one label, and for several.
+// Entries in hex have a traffic class, or an S bit that is not that of the last entry.
+#[rustfmt::skip]
+const LABEL_STACKS: [(Family, &str, bool, bool); 14] = [
+    (Family::IPV4_LABELED, "10.0.0.0/8 label 100", true, true),
+    (Family::IPV4_LABELED, "10.0.0.0/8 label 0x00064f", true, true),
+    // Without the capability the S bit is not looked at.
+    (Family::IPV4_LABELED, "10.0.0.0/8 label 0x000640", true, false),
+    (Family::IPV4_LABELED, "10.0.0.0/8 label 100/200", false, true),
+    (Family::IPV4_LABELED, "10.0.0.0/8 label 0x000641/200", false, false),
+    (Family::IPV4_LABELED, "10.0.0.0/8 label 100/0x000640", false, false),
+    // 255 bits fit into the length octet, 256 do not.
+    (Family::IPV4_LABELED, "10.0.0.0/15 label 1/2/3/4/5/6/7/8/9/10", false, true),
+    (Family::IPV4_LABELED, "10.0.0.0/16 label 1/2/3/4/5/6/7/8/9/10", false, false),
+    (Family::IPV6_LABELED, "2001:db8::1/128 label 1/2/3/4/5", false, true),
+    (Family::IPV6_LABELED, "2001:db8::1/128 label 1/2/3/4/5/6", false, false),
+    (Family::IPV4_VPN, "10.0.0.0/23 rd 64512:1 label 1/2/3/4/5/6/7", false, true),
+    (Family::IPV4_VPN, "10.0.0.0/24 rd 64512:1 label 1/2/3/4/5/6/7", false, false),
+    (Family::IPV6_VPN, "2001:db8::/40 rd 64512:1 label 1/2/3/4/5/6", false, true),
+    (Family::IPV6_VPN, "2001:db8::/64 rd 64512:1 label 1/2/3/4/5/6", false, false),
+];
 
 #[test]
 fn label_stack_is_announced_only_if_a_receiver_finds_its_end() {
     let one = Context::new(PeerKind::Internal).with_families(Family::PARSED);
     let several = one.with_multiple_labels(Family::PARSED);
-    // Entries in hex have a traffic class, or an S bit that is not that of the last entry.
-    for (family, text, with_one, with_several) in [
-        (Family::IPV4_LABELED, "10.0.0.0/8 label 100", true, true),
-        (
-            Family::IPV4_LABELED,
-            "10.0.0.0/8 label 0x00064f",
-            true,
-            true,
-        ),
-        // Without the capability the S bit is not looked at.
-        (
-            Family::IPV4_LABELED,
-            "10.0.0.0/8 label 0x000640",
-            true,
-            false,
-        ),
-        (
-            Family::IPV4_LABELED,
-            "10.0.0.0/8 label 100/200",
-            false,
-            true,
-        ),
-        (
-            Family::IPV4_LABELED,
-            "10.0.0.0/8 label 0x000641/200",
-            false,
-            false,
-        ),
-        (
-            Family::IPV4_LABELED,
-            "10.0.0.0/8 label 100/0x000640",
-            false,
-            false,
-        ),
-        // 255 bits fit into the length octet, 256 do not.
-        (
-            Family::IPV4_LABELED,
-            "10.0.0.0/15 label 1/2/3/4/5/6/7/8/9/10",
-            false,
-            true,
-        ),
-        (
-            Family::IPV4_LABELED,
-            "10.0.0.0/16 label 1/2/3/4/5/6/7/8/9/10",
-            false,
-            false,
-        ),
-        (
-            Family::IPV6_LABELED,
-            "2001:db8::1/128 label 1/2/3/4/5",
-            false,
-            true,
-        ),
-        (
-            Family::IPV6_LABELED,
-            "2001:db8::1/128 label 1/2/3/4/5/6",
-            false,
-            false,
-        ),
-        (
-            Family::IPV4_VPN,
-            "10.0.0.0/23 rd 64512:1 label 1/2/3/4/5/6/7",
-            false,
-            true,
-        ),
-        (
-            Family::IPV4_VPN,
-            "10.0.0.0/24 rd 64512:1 label 1/2/3/4/5/6/7",
-            false,
-            false,
-        ),
-        (
-            Family::IPV6_VPN,
-            "2001:db8::/40 rd 64512:1 label 1/2/3/4/5/6",
-            false,
-            true,
-        ),
-        (
-            Family::IPV6_VPN,
-            "2001:db8::/64 rd 64512:1 label 1/2/3/4/5/6",
-            false,
-            false,
-        ),
-    ] {
+    for (family, text, with_one, with_several) in LABEL_STACKS {
         let route = AnyNlriBuf::parse(family, text).unwrap();
         let found = (is_announced(&one, &route), is_announced(&several, &route));
         assert_eq!(found, (with_one, with_several), "{text}");
@@ -157,7 +96,7 @@ fn label_stack_has_one_to_ten_entries() {
     for (count, legal) in [(0, false), (1, true), (10, true), (11, false)] {
         assert_eq!(
             stack(count).map(|it| it.as_slice().len()),
-            legal.then_some(count as usize)
+            legal.then_some(usize::try_from(count).unwrap())
         );
         let text: Vec<_> = (0..count).map(|label| label.to_string()).collect();
         let parsed = text.join("/").parse::<Labels>();

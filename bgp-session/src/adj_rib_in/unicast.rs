@@ -46,7 +46,11 @@ pub(super) struct UnicastStore<P: Prefix> {
 enum Paths {
     // Without path identifiers every prefix has one route, which then needs no allocation of its own.
     One(Option<PathId>, Held),
-    // A sorted map and no list: the peer chooses the number and the order of the identifiers. Boxed to keep the other small.
+    // A sorted map and no list: the peer chooses the number and the order of the identifiers.
+    #[expect(
+        clippy::box_collection,
+        reason = "a map in place would make every route without identifiers a third larger"
+    )]
     Several(Box<BTreeMap<Option<PathId>, Held>>),
 }
 
