@@ -100,8 +100,8 @@ pub fn random_messages() -> Vec<Bytes> {
         let [a, b, c, d, ..] = state.to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
     };
-    // netgauze rejects multicast addresses; a clear first bit excludes them.
-    let address = |bits: u32| (bits >> 1).into();
+    // netgauze rejects multicast addresses, and ours ignores them and 127.0.0.0/8: two clear bits exclude both.
+    let address = |bits: u32| ((bits >> 1) & !0x0100_0000).into();
     let prefixes = |random: &mut dyn FnMut() -> u32| {
         let mut room: usize = 4096 - 73;
         let mut prefixes = Vec::new();

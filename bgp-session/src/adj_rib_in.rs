@@ -189,6 +189,7 @@ impl AdjRibIn {
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
             | SessionEvent::UnexpectedPathIds(_)
+            | SessionEvent::RoutesIgnored { .. }
             | SessionEvent::Refresh(_)
             | SessionEvent::EndOfRib(_) => {}
         }
@@ -196,11 +197,7 @@ impl AdjRibIn {
 
     /// Applies the withdrawals of an UPDATE, then its announcements.
     fn update(&mut self, update: &ReceivedUpdate, change: &mut impl FnMut(RouteChange<'_>)) {
-        // The session has checked the message before: only messages that do not reset the session are delivered.
-        let Ok(checked) = update.check() else {
-            debug_assert!(false, "delivered UPDATE fails its check");
-            return;
-        };
+        let checked = update.check();
         // RFC 4271 section 4.3: a prefix in both lists counts as announced, so that withdrawals go first.
         for withdrawn in checked.withdrawn() {
             self.withdraw(&withdrawn.into(), change);

@@ -24,14 +24,25 @@ impl Backoff {
 
     /// Counts a failure and returns the wait after it.
     pub(crate) fn next_wait(&mut self) -> Duration {
-        // A shift by 32 or more has no result, nor has a product that overflows: both mean the maximum.
-        let doubled = 1u32
-            .checked_shl(self.failures)
-            .and_then(|factor| self.initial.checked_mul(factor));
+        let wait = self.wait_after(self.failures);
         // Bounded, so that years of failures do not overflow.
         self.failures = (self.failures + 1).min(u32::BITS);
-        let wait = doubled.unwrap_or(self.maximum).min(self.maximum);
         self.jitter(wait)
+    }
+
+    /// Returns the wait after the last failure, without jitter. It is zero if no failure is counted.
+    pub(crate) fn last_wait(&self) -> Duration {
+        self.failures
+            .checked_sub(1)
+            .map_or(Duration::ZERO, |earlier| self.wait_after(earlier))
+    }
+
+    /// Returns the wait after a failure that follows `earlier` failures, without jitter.
+    fn wait_after(&self, earlier: u32) -> Duration {
+        // A shift by 32 or more has no result, nor has a product that overflows: both mean the maximum.
+        1u32.checked_shl(earlier)
+            .and_then(|factor| self.initial.checked_mul(factor))
+            .map_or(self.maximum, |doubled| doubled.min(self.maximum))
     }
 
     /// Replaces the bounds; failures still count.

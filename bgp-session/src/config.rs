@@ -5,12 +5,14 @@ mod export;
 mod families;
 mod getters;
 mod restart;
+mod retry;
 mod transport;
 
 pub use change::PeerChange;
 pub use export::{ExportPolicy, PrefixRange};
 pub use families::FamiliesError;
 pub use restart::RestartConfig;
+pub use retry::{RetryPolicy, RetryPolicyError};
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -45,7 +47,7 @@ pub struct LocalConfig {
 ///
 /// ```
 /// use std::time::Duration;
-/// use bgp_session::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
+/// use bgp_session::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
 /// use bgp_wire::{Asn, Family, HoldTime, Role};
 /// let seconds = Duration::from_secs;
 /// let peer = PeerConfig::new("10.0.0.1".parse()?, Asn::new(64513))
@@ -63,9 +65,8 @@ pub struct LocalConfig {
 ///     // Connecting and timers.
 ///     .with_passive(false)
 ///     .with_keepalive_time(seconds(5))
-///     .with_connect_retry(seconds(10))
 ///     .with_delay_open(seconds(1))
-///     .with_idle_hold(seconds(1), seconds(60))
+///     .with_retry(RetryPolicy::new().with_damping(seconds(1), seconds(60))?)
 ///     .with_send_hold_time(seconds(300))
 ///     // Sent routes.
 ///     .with_export(ExportPolicy::all())
@@ -102,10 +103,8 @@ pub struct PeerConfig {
     pub(crate) passive: bool,
     pub(crate) hold_time: HoldTime,
     pub(crate) keepalive_time: Option<Duration>,
-    pub(crate) connect_retry: Duration,
     pub(crate) delay_open: Option<Duration>,
-    pub(crate) idle_hold: Duration,
-    pub(crate) idle_hold_maximum: Duration,
+    pub(crate) retry: RetryPolicy,
     pub(crate) families: FamilySet,
     pub(crate) next_hop_ipv4: Option<Ipv4Addr>,
     pub(crate) next_hop_ipv6: Option<Ipv6Addr>,
@@ -139,11 +138,8 @@ impl PeerConfig {
             passive: false,
             hold_time: HoldTime::DEFAULT,
             keepalive_time: None,
-            // Less than the 120 s that RFC 4271 section 10 suggests: lost packets should not delay a session for long.
-            connect_retry: Duration::from_secs(30),
             delay_open: None,
-            idle_hold: Duration::from_secs(1),
-            idle_hold_maximum: Duration::from_secs(120),
+            retry: RetryPolicy::new(),
             families: FamilySet::EMPTY
                 .with(Family::IPV4_UNICAST)
                 .with(Family::IPV6_UNICAST),
@@ -204,13 +200,6 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the timeout for connecting (ConnectRetryTime), from 1 s to a day. The default is 30 s.
-    #[must_use]
-    pub fn with_connect_retry(mut self, time: Duration) -> Self {
-        self.connect_retry = time.clamp(Duration::from_secs(1), DAY);
-        self
-    }
-
     /// Sets the time to wait for the peer's OPEN before sending ours (DelayOpenTime), at most a day. The default is no wait.
     #[must_use]
     pub fn with_delay_open(mut self, time: Duration) -> Self {
@@ -218,13 +207,10 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the wait in Idle after the first failure, and the maximum wait after many failures in a row, both from 10 ms to a
-    /// day. The defaults are 1 s and 120 s.
+    /// Sets the times between attempts to connect. The default is [`RetryPolicy::new`].
     #[must_use]
-    pub fn with_idle_hold(mut self, first: Duration, maximum: Duration) -> Self {
-        // Without a minimum, a peer that rejects every connection would keep the processor busy.
-        self.idle_hold = first.clamp(Duration::from_millis(10), DAY);
-        self.idle_hold_maximum = maximum.clamp(self.idle_hold, DAY);
+    pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
         self
     }
 

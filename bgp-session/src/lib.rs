@@ -33,6 +33,7 @@ mod identity;
 mod negotiate;
 mod output;
 mod peering;
+mod retry;
 mod rib;
 mod routes;
 mod session;
@@ -45,19 +46,22 @@ mod timer;
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
     AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RestartConfig,
+    PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
 pub use negotiate::{Negotiated, PeerRestart};
-pub use output::{ConnectionId, DownReason, Output, ReceivedUpdate, SessionEvent, SessionId};
+pub use output::{
+    ConnectionId, DownReason, MalformedUpdate, Output, ReceivedUpdate, SessionEvent, SessionId,
+};
 pub use peering::{FlushId, FlushOutcome, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
 pub use session::{NotEstablished, RefreshError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, Peer, PeerStatus, PeerUpdate,
-    Refusal, RemovalReason, Speaker, SpeakerBuilder, SpeakerEvent, TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, LastNotification, Peer,
+    PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
+    SpeakerEvent, TcpDialer, Transport,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

@@ -26,6 +26,7 @@ use crate::config::{LocalConfig, PeerConfig};
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Negotiated {
     /// Our AS number towards this peer.
     pub local_as: Asn,
@@ -60,6 +61,7 @@ pub struct Negotiated {
 
 /// The restart parameters of a peer's OPEN (RFC 4724 section 3, RFC 9494 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PeerRestart {
     /// The R bit: the peer has just restarted.
     pub restarted: bool,
@@ -256,7 +258,7 @@ pub(crate) fn negotiate(
             .keepalive_time
             // RFC 4271 section 4.4: the interval is at most a third of the negotiated hold time.
             .map_or(keepalive, |interval| interval.min(keepalive)),
-        context: receive_context(config, local.asn, local_address, peer, context),
+        context: receive_context(config, local, local_address, peer, context),
         sends,
         route_refresh: offer.route_refresh && !parameters.omit_capabilities,
         enhanced_route_refresh: offer.enhanced_route_refresh && !parameters.omit_capabilities,
@@ -330,16 +332,20 @@ fn contexts(
 /// Adds the checks of received routes to a context.
 fn receive_context(
     config: &PeerConfig,
-    local_as: Asn,
+    local: LocalConfig,
     local_address: IpAddr,
     peer: PeerKind,
     context: Context,
 ) -> Context {
     let mut context = context
-        .with_local_as(local_as)
+        .with_local_as(local.asn)
         .with_local_address(local_address);
     if config.enforce_first_as {
         context = context.with_first_as(config.remote_as);
+    }
+    // RFC 4456 section 8: only internal peers reflect our own routes to us.
+    if peer == PeerKind::Internal {
+        context = context.with_router_id(local.router_id);
     }
     match config.role.and_then(expected_peer_role) {
         Some(role) if peer == PeerKind::External => context.with_peer_role(role, config.remote_as),

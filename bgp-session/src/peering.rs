@@ -9,6 +9,7 @@ mod outbox;
 
 pub use flush::{FlushId, FlushOutcome};
 
+use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,7 @@ use outbox::Outbox;
 ///         Output::Transmit(connection, octets) => peering.handle_written(now, connection, octets.len()),
 ///         Output::Close(_) | Output::Event(_) => {}
 ///         Output::Wait(deadline) => break assert!(deadline.is_some(), "the wait for the peer's OPEN"),
+///         _ => {}
 ///     }
 /// }
 /// peering.close(&mut rib);
@@ -204,11 +206,17 @@ impl Peering {
         self.session.handle_connected(now, id, local_address);
     }
 
-    /// Reports that the connection has ended, or that the dial has failed.
+    /// Reports that the peer has closed the connection, or that the dial has failed for an unknown reason.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
         // Before the session learns of it: the octets of an ended connection are never acknowledged.
         self.outbox.close(id);
         self.session.handle_closed(now, id);
+    }
+
+    /// Reports that the connection, or the dial, has failed with this error.
+    pub fn handle_error(&mut self, now: Instant, id: ConnectionId, error: io::ErrorKind) {
+        self.outbox.close(id);
+        self.session.handle_error(now, id, error);
     }
 
     /// Processes the whole messages in `buffer`, the received octets of a connection (see [`Session::handle_bytes`]).

@@ -2,6 +2,7 @@
 
 mod connection;
 mod connections;
+mod ending;
 mod error;
 mod inbound;
 mod limit;
@@ -11,20 +12,21 @@ mod retention;
 pub use error::{NotEstablished, RefreshError};
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 #[cfg(feature = "tokio")]
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bgp_wire::{Family, FamilySet, NotificationBuf, Reason, RefreshSubtype, RouteRefresh};
 use bytes::{Bytes, BytesMut};
 
-use crate::backoff::Backoff;
 use crate::collision::Initiator;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::fsm::{Event, State};
 use crate::negotiate::{Negotiated, PeerRestart};
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
+use crate::retry::Retry;
 use crate::stats::Statistics;
 use crate::timer::{Timer, earlier};
 use connection::{Connection, EventDetails, TcpConnection};
@@ -55,7 +57,7 @@ use retention::Retention;
 /// assert!(matches!(session.poll_output(), Output::Wait(Some(_))));
 ///
 /// // The dial fails: the session waits in Idle, then dials again.
-/// session.handle_closed(now, connection);
+/// session.handle_error(now, connection, std::io::ErrorKind::ConnectionRefused);
 /// now = loop {
 ///     if let Output::Wait(deadline) = session.poll_output() {
 ///         break deadline.expect("a deadline to dial again");
@@ -109,9 +111,9 @@ pub struct Session {
     connections: Connections,
     /// `true` between [`Session::start`] and [`Session::stop`].
     enabled: bool,
-    /// `true` if we are in Idle only because the last connection failed; an incoming connection then ends the wait.
+    /// `true` if an incoming connection may end the wait in Idle: the last connection was lost or ended in good order.
     accept_in_idle: bool,
-    backoff: Backoff,
+    retry: Retry,
     outputs: VecDeque<Output>,
     /// Number of sessions that were Established; the last [`SessionId`].
     sessions: u64,
@@ -191,7 +193,7 @@ impl Session {
     /// Creates a session in Idle that does nothing until [`Session::start`]. `seed` determines its jitter.
     #[must_use]
     pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
-        let backoff = Backoff::new(config.idle_hold, config.idle_hold_maximum, seed);
+        let retry = Retry::new(config.retry, seed);
         let limit = PrefixLimit::new(&config.maximum_prefixes);
         Self {
             local,
@@ -199,7 +201,7 @@ impl Session {
             connections: Connections::new(),
             enabled: false,
             accept_in_idle: false,
-            backoff,
+            retry,
             outputs: VecDeque::new(),
             sessions: 0,
             established: None,
@@ -226,7 +228,7 @@ impl Session {
     pub fn start(&mut self, now: Instant) {
         self.enabled = true;
         // DampPeerOscillations delays automatic starts only (RFC 4271 section 8.1.1).
-        self.backoff.reset();
+        self.retry.reset();
         self.connections.primary.timers.stop(Timer::IdleHold);
         self.step(
             now,
@@ -269,8 +271,7 @@ impl Session {
         if self.config.maximum_prefixes != config.maximum_prefixes && self.established.is_none() {
             self.limit = PrefixLimit::new(&config.maximum_prefixes);
         }
-        self.backoff
-            .set_waits(config.idle_hold, config.idle_hold_maximum);
+        self.retry.set_policy(config.retry);
         self.config = config;
         if resets && enabled {
             self.start(now);
@@ -370,8 +371,7 @@ impl Session {
             );
         }
         let slot = match self.connections.primary.state {
-            // After an error Idle holds off the peer also (DampPeerOscillations); after a failed connection it need
-            // not.
+            // After an error Idle holds off the peer also (DampPeerOscillations).
             State::Idle if !self.enabled || !self.accept_in_idle => return None,
             State::Active if self.config.passive && self.connections.primary.tcp.is_none() => {
                 Slot::Primary
@@ -415,17 +415,30 @@ impl Session {
         self.step(now, slot, Event::TcpConnected, EventDetails::default());
     }
 
-    /// Reports that the connection has ended, or that the dial has failed.
+    /// Reports that the peer has closed the connection, or that the dial has failed for an unknown reason.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.tcp_connection_fails(now, id, None);
+    }
+
+    /// Reports that the connection, or the dial, has failed with this error.
+    pub fn handle_error(&mut self, now: Instant, id: ConnectionId, error: io::ErrorKind) {
+        self.tcp_connection_fails(now, id, Some(error));
+    }
+
+    fn tcp_connection_fails(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        error: Option<io::ErrorKind>,
+    ) {
         let Some(slot) = self.connections.slot(id) else {
             return;
         };
-        self.step(
-            now,
-            slot,
-            Event::TcpConnectionFails,
-            EventDetails::default(),
-        );
+        let details = EventDetails {
+            error,
+            ..EventDetails::default()
+        };
+        self.step(now, slot, Event::TcpConnectionFails, details);
     }
 
     /// Reports the result of a write: the socket has taken `taken` octets, and `left` octets still wait.
@@ -543,19 +556,11 @@ impl Session {
 
     /// Ends the Established session, or a failed attempt at one. `negotiated` is what the connection had negotiated.
     fn emit_down(&mut self, now: Instant, reason: DownReason, negotiated: Option<&Negotiated>) {
-        let Some((session, since)) = self.established.take() else {
+        let Some((session, _)) = self.established.take() else {
             return self.emit_failed(reason);
         };
         // The peer may support capabilities after a restart; offer them again.
         self.omit_capabilities = false;
-        // A session that ends soon may fail for the same reason each time: only a stable one resets the damping.
-        if now.saturating_duration_since(since) >= MIN_STABLE_TIME {
-            self.backoff.reset();
-        }
-        // The peer announces the same routes again: retrying fails until an operator raises the limit.
-        if is_prefix_limit_exceeded(&reason) {
-            self.backoff.use_maximum();
-        }
         self.statistics.count_down(&reason);
         let restart = negotiated.and_then(|negotiated| negotiated.restart.as_ref());
         let retained = match restart.filter(|restart| is_graceful(&reason, restart)) {
@@ -590,30 +595,15 @@ impl Session {
     }
 }
 
-/// Returns `true` if we ended the session because the peer exceeded its prefix limit.
-fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
-    let DownReason::Local(notification) = reason else {
-        return false;
-    };
-    // RFC 8538 section 3.1: a Hard Reset has the original code and subcode in its data.
-    let Reason { code, subcode } = Reason::MAXIMUM_PREFIXES_REACHED;
-    notification.reason == Reason::MAXIMUM_PREFIXES_REACHED
-        || (notification.reason == Reason::HARD_RESET
-            && notification.data.starts_with(&[code, subcode]))
-}
-
 /// Returns `true` if the peer's routes are kept, because it is expected to return (RFC 4724 section 4.2).
 ///
 /// After a NOTIFICATION they are kept only if both sides negotiated that, and it is no Hard Reset (RFC 8538 section 3).
 fn is_graceful(reason: &DownReason, restart: &PeerRestart) -> bool {
     match reason {
-        DownReason::Closed | DownReason::TimedOut => true,
+        DownReason::ConnectFailed { .. } | DownReason::Closed { .. } | DownReason::TimedOut => true,
         DownReason::Local(notification) | DownReason::Remote(notification) => {
             restart.notification && notification.reason != Reason::HARD_RESET
         }
         DownReason::Stopped(_) | DownReason::Restarting => false,
     }
 }
-
-/// Minimum duration of a session that resets the damping of earlier failures.
-const MIN_STABLE_TIME: Duration = Duration::from_secs(60);

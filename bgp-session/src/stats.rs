@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bgp_wire::{Asn, Checked, Family, MessageType, Reason, RouterId, Treatment};
+use bgp_wire::{Asn, Checked, Family, MessageType, Reason, RouterId, Treatment, Unusable};
 
 use crate::output::DownReason;
 use crate::routes::{has_others, other_announced, other_withdrawn};
@@ -57,6 +57,7 @@ impl MessageCounts {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Statistics {
     /// The messages that were received completely.
     pub received: MessageCounts,
@@ -72,10 +73,14 @@ pub struct Statistics {
     pub updates_with_discard: u64,
     /// The number of UPDATEs that were treated as withdrawals (RFC 7606 section 2).
     pub updates_treated_as_withdraw: u64,
+    /// The number of UPDATEs that reset the session.
+    pub updates_with_reset: u64,
     /// The time at which the session last became Established.
     pub last_established: Option<Instant>,
     /// The AS number in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_as: Option<Asn>,
+    /// The two-octet My Autonomous System field of the peer's last OPEN, even if the OPEN was rejected.
+    pub peer_my_as: Option<u16>,
     /// The BGP Identifier in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_router_id: Option<RouterId>,
     /// The time at which the session was created.
@@ -85,6 +90,8 @@ pub struct Statistics {
     /// The counters of each family, in the order of [`Family::PARSED`].
     // An array instead of a map: counting a route must not allocate.
     families: [FamilyCounts; Family::PARSED.len()],
+    /// The numbers of ignored routes, in the order of [`Unusable::ALL`].
+    ignored: [u64; Unusable::ALL.len()],
 }
 
 /// The counters of the received routes of one family.
@@ -92,7 +99,7 @@ pub struct Statistics {
 pub struct FamilyCounts {
     /// The number of routes that the peer announced. A route counts once each time it is announced.
     pub announced: u64,
-    /// The number of routes that the peer withdrew, or that were treated as withdrawn.
+    /// The number of routes that the peer withdrew, or that count as withdrawn because they were malformed or unusable.
     pub withdrawn: u64,
     /// The number of End-of-RIB markers (RFC 4724 section 2).
     pub end_of_rib: u64,
@@ -109,12 +116,15 @@ impl Statistics {
             connect_retries: 0,
             updates_with_discard: 0,
             updates_treated_as_withdraw: 0,
+            updates_with_reset: 0,
             last_established: None,
             peer_as: None,
+            peer_my_as: None,
             peer_router_id: None,
             created: now,
             last_reason: None,
             families: Default::default(),
+            ignored: Default::default(),
         }
     }
 
@@ -143,6 +153,21 @@ impl Statistics {
         Family::PARSED.into_iter().zip(self.families)
     }
 
+    /// Returns the number of announced routes that were ignored for this reason, although they were well-formed.
+    #[must_use]
+    pub fn ignored(&self, reason: Unusable) -> u64 {
+        let mut counts = Unusable::ALL.iter().zip(self.ignored);
+        counts
+            .find(|(known, _)| **known == reason)
+            .map_or(0, |(_, count)| count)
+    }
+
+    /// Returns the number of announced routes that were ignored for any reason, although they were well-formed.
+    #[must_use]
+    pub fn routes_ignored(&self) -> u64 {
+        self.ignored.iter().sum()
+    }
+
     /// Counts the sent messages in `octets`, which contains whole messages.
     pub(crate) fn count_sent(&mut self, mut octets: &[u8]) {
         // The output of a pull holds many messages. The header of each is enough to count it (RFC 4271 section 4.1).
@@ -165,7 +190,10 @@ impl Statistics {
                 Some((notification.reason, true))
             }
             DownReason::Remote(notification) => Some((notification.reason, false)),
-            DownReason::Closed | DownReason::TimedOut | DownReason::Restarting => None,
+            DownReason::ConnectFailed { .. }
+            | DownReason::Closed { .. }
+            | DownReason::TimedOut
+            | DownReason::Restarting => None,
         };
     }
 
@@ -220,8 +248,15 @@ impl Statistics {
         match treatment {
             Treatment::Discard => self.updates_with_discard += 1,
             Treatment::Withdraw => self.updates_treated_as_withdraw += 1,
-            // The end of the connection is counted instead.
-            Treatment::Reset => {}
+            Treatment::Reset => self.updates_with_reset += 1,
+        }
+    }
+
+    /// Counts the routes that a message announces and that are ignored.
+    pub(crate) fn count_ignored(&mut self, reason: Unusable, checked: &Checked<'_>) {
+        let position = Unusable::ALL.iter().position(|known| *known == reason);
+        if let Some(ignored) = position.and_then(|position| self.ignored.get_mut(position)) {
+            *ignored += u64::try_from(checked.rejected_routes().count()).unwrap_or(u64::MAX);
         }
     }
 }

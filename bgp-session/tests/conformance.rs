@@ -86,7 +86,7 @@ impl Fixture {
                 Output::Transmit(_, octets) => self.note_sent(octets.into()),
                 Output::Close(connection) => self.closed |= connection == self.connection,
                 Output::Event(SessionEvent::Update(update)) => {
-                    let checked = update.check().unwrap();
+                    let checked = update.check();
                     for nlri in checked.withdrawn() {
                         self.table.remove(&nlri.prefix);
                     }
@@ -99,6 +99,7 @@ impl Fixture {
                     self.deadline = deadline;
                     return;
                 }
+                other => panic!("unknown output: {other:?}"),
             }
         }
     }

@@ -113,7 +113,7 @@ impl Peer {
                 }
                 Output::Event(event) => self.table.apply(&event, |_| {}),
                 Output::Wait(_) => return,
-                Output::Transmit(..) | Output::Close(_) => {}
+                Output::Transmit(..) | Output::Close(_) | _ => {}
             }
         }
     }
@@ -135,7 +135,7 @@ impl Peer {
                 match self.session.poll_output() {
                     Output::Event(event) => self.table.apply(&event, |_| {}),
                     Output::Wait(deadline) => break deadline.expect("a timer runs"),
-                    Output::Dial(_) | Output::Transmit(..) | Output::Close(_) => {}
+                    Output::Dial(_) | Output::Transmit(..) | Output::Close(_) | _ => {}
                 }
             };
             let is_long_lived =

@@ -10,6 +10,7 @@ mod usable;
 mod values;
 
 pub use routes::UnicastRoutes;
+pub use usable::Unusable;
 
 use ipnet::Ipv4Net;
 
@@ -27,13 +28,20 @@ use index::{Index, Seen, SurvivingAttributes};
 
 /// An UPDATE after the checks of RFC 7606.
 ///
-/// Discarded attributes are absent. After treat-as-withdraw [`Checked::withdrawn`] also returns the announced prefixes,
-/// so that an application cannot miss them. Apply withdrawn routes before announced ones.
+/// Discarded attributes are absent. After treat-as-withdraw, and if the routes are unusable, [`Checked::withdrawn`] also
+/// returns the announced prefixes, so that an application cannot miss them. Apply withdrawn routes before announced ones.
+///
+/// Announcements of bogus prefixes are absent also (see [`is_bogus_prefix`](crate::is_bogus_prefix)).
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<'a> {
     update: Update<'a>,
     index: Index,
     strongest: StrongestFault,
+    /// 1 if the message announces a bogus prefix, else 0.
+    // A number for the same reason as the severity of a `StrongestFault`.
+    bogus: u8,
+    /// The number of the reason for which the routes are unusable, or 0. The reason of bogus prefixes is not stored here.
+    unusable: u8,
 }
 
 /// The strongest fault of an UPDATE that the session survives.
@@ -101,6 +109,8 @@ impl<'a> Update<'a> {
             update: *self,
             index: Index::EMPTY,
             strongest: StrongestFault::NONE,
+            bogus: 0,
+            unusable: 0,
         });
         if let Ok(checked) = &mut result
             && let Err(error) = checked.check()
@@ -111,16 +121,16 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Checks a field of IPv4 prefixes that begins at position `start` of its message.
+/// Checks a field of IPv4 prefixes that begins at position `start` of its message. Returns `true` if a prefix may be bogus.
 #[inline(always)]
-fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<(), DecodeError> {
+fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<bool, DecodeError> {
     // Most UPDATEs have at most one of the two fields.
     if field.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let add_path = context.add_path.contains(Family::IPV4_UNICAST);
     match Prefixes::<Ipv4Net>::check(field, add_path, start) {
-        Ok(_) => Ok(()),
+        Ok(suspect) => Ok(suspect),
         Err(span) => Err(DecodeError {
             reason: Reason::INVALID_NETWORK_FIELD,
             span,
@@ -129,13 +139,15 @@ fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<(), Decod
 }
 
 impl Update<'_> {
-    /// Returns the treatment and the reason of a faulty attribute, or `None` if it is valid. `new` is `false` if its code
-    /// appeared before.
-    pub(crate) fn attribute_fault(
+    /// Returns the treatment and the reason of a faulty attribute as an error. For a valid one, returns `true` if a prefix in
+    /// it may be bogus. `new` is `false` if its code appeared before.
+    // Inlined: MP_REACH_NLRI takes this path in every UPDATE of IPv6 routes.
+    #[inline(always)]
+    pub(crate) fn check_attribute(
         &self,
         raw: &RawAttribute<'_>,
         new: bool,
-    ) -> Option<(Treatment, Reason)> {
+    ) -> Result<bool, (Treatment, Reason)> {
         let context = self.context();
         if !new {
             // RFC 7606 section 3 (g): a duplicate is discarded, except for attributes with routes.
@@ -143,7 +155,7 @@ impl Update<'_> {
                 AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => Treatment::Reset,
                 _ => Treatment::Discard,
             };
-            return Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST));
+            return Err((treatment, Reason::MALFORMED_ATTRIBUTE_LIST));
         }
         if let Some((treatment, reason)) = verdict(raw, context) {
             let unused = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_unused();
@@ -152,14 +164,14 @@ impl Update<'_> {
             } else {
                 treatment
             };
-            return Some((treatment, reason));
+            return Err((treatment, reason));
         }
-        let whole = match raw.code {
+        let checked = match raw.code {
             AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
-            AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context),
-            _ => true,
+            AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context).then_some(false),
+            _ => Some(false),
         };
-        (!whole).then_some((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
+        checked.ok_or((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
     }
 
     /// Returns `true` if NEXT_HOP is ignored because only MP_REACH_NLRI announces routes (RFC 4760 section 3).
@@ -182,7 +194,10 @@ impl<'a> Checked<'a> {
             update.withdrawn_start(),
             update.context(),
         )?;
-        check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
+        let suspect = check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
+        if suspect && self.ipv4_prefixes(update.nlri_octets()).any_bogus() {
+            self.bogus = 1;
+        }
         let unusual = self.check_attributes();
         if self.announces_routes() {
             self.check_mandatory();
@@ -216,6 +231,7 @@ impl<'a> Checked<'a> {
         let mut unusual = context.first_as.is_some()
             || context.local_as.is_some()
             || context.local_address.is_some()
+            || context.router_id.is_some()
             || context.peer_role.is_some();
         let rules = fast_rules(context.peer_kind);
         let attributes = self.update.raw_attributes();
@@ -260,14 +276,26 @@ impl<'a> Checked<'a> {
             debug_assert!(false, "no attribute starts at {position}");
             return;
         };
-        let fault = self.update.attribute_fault(&raw, new);
-        match fault {
-            None => self.index.insert(slot(raw.code), position),
-            Some((treatment, reason)) => {
+        let checked = self.update.check_attribute(&raw, new);
+        match checked {
+            Ok(may_be_bogus) => {
+                self.index.insert(slot(raw.code), position);
+                if may_be_bogus {
+                    self.note_bogus(raw.value);
+                }
+            }
+            Err((treatment, reason)) => {
                 let span = raw.span();
                 self.record_fault(treatment, DecodeError { reason, span });
             }
         }
+    }
+
+    /// Notes a bogus prefix in a well-formed MP_REACH_NLRI.
+    #[cold]
+    fn note_bogus(&mut self, value: &'a [u8]) {
+        let mut routes = MpReach::from_checked(value, self.update.context()).routes();
+        self.bogus |= u8::from(routes.any(|route| route.is_bogus()));
     }
 
     /// Records treat-as-withdraw if a mandatory attribute is missing (RFC 7606 section 3 (d)).
@@ -339,7 +367,8 @@ impl<'a> Checked<'a> {
         &self.update
     }
 
-    /// Returns the strongest fault that was treated, for logs and counters.
+    /// Returns the strongest fault that was treated, for logs and counters. Routes that are merely unusable are no fault (see
+    /// [`Checked::unusable`]).
     #[must_use]
     #[inline]
     pub fn fault(&self) -> Option<Fault> {
@@ -350,10 +379,16 @@ impl<'a> Checked<'a> {
         })
     }
 
-    /// Returns `true` if the announced routes count as withdrawn.
+    /// Returns `true` if the message announces a bogus prefix.
+    #[inline]
+    fn has_bogus(&self) -> bool {
+        self.bogus != 0
+    }
+
+    /// Returns `true` if the announced routes count as withdrawn: after treat-as-withdraw, or because they are unusable.
     #[inline]
     fn treats_as_withdraw(&self) -> bool {
-        self.strongest.treatment() == Some(Treatment::Withdraw)
+        self.unusable != 0 || self.strongest.treatment() == Some(Treatment::Withdraw)
     }
 
     /// Returns the surviving attributes in the order of the message. Of duplicates the first survives.

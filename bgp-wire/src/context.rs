@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use crate::asn::Asn;
 use crate::family::{Family, FamilySet};
 use crate::iana::Role;
+use crate::router_id::RouterId;
 
 /// The maximum length of a message (RFC 4271 section 4.1, RFC 8654).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,7 @@ pub struct Context {
     pub(crate) as_sets: bool,
     pub(crate) confederation: bool,
     pub(crate) local_as: Option<Asn>,
+    pub(crate) router_id: Option<RouterId>,
     pub(crate) first_as: Option<Asn>,
     pub(crate) local_address: Option<IpAddr>,
     // RFC 9234 section 5: the OTC of a route from a peer is compared with the AS number of that peer.
@@ -96,6 +98,7 @@ impl Context {
             // Without these values no route counts as looped or foreign: a reader of recorded messages has no AS of its
             // own.
             local_as: None,
+            router_id: None,
             first_as: None,
             local_address: None,
             peer_role: None,
@@ -185,12 +188,21 @@ impl Context {
         self
     }
 
-    /// Sets our AS number: a route whose AS path contains it is withdrawn (RFC 4271 section 9.1.2).
+    /// Sets our AS number: a route whose AS path contains it is unusable (RFC 4271 section 9.1.2).
     ///
-    /// By default no route is withdrawn for this reason.
+    /// By default no route is unusable for this reason.
     #[must_use]
     pub const fn with_local_as(mut self, asn: Asn) -> Self {
         self.local_as = Some(asn);
+        self
+    }
+
+    /// Sets our BGP Identifier: a route from an internal peer with this ORIGINATOR_ID is unusable (RFC 4456 section 8).
+    ///
+    /// By default no route is unusable for this reason.
+    #[must_use]
+    pub const fn with_router_id(mut self, router_id: RouterId) -> Self {
+        self.router_id = Some(router_id);
         self
     }
 
@@ -204,14 +216,14 @@ impl Context {
         self
     }
 
-    /// Sets our address: a route with this next hop is withdrawn (RFC 4271 section 6.3).
+    /// Sets our address: a route with this next hop is unusable (RFC 4271 section 6.3).
     #[must_use]
     pub const fn with_local_address(mut self, address: IpAddr) -> Self {
         self.local_address = Some(address);
         self
     }
 
-    /// Sets the role and the AS number of an external peer: a leaked route is withdrawn (RFC 9234 section 5).
+    /// Sets the role and the AS number of an external peer: a leaked route is unusable (RFC 9234 section 5).
     ///
     /// A unicast route with OTC is leaked if it comes from a customer or from a client of our route server. From a peer
     /// it is leaked if its OTC differs from `asn`.
@@ -281,7 +293,13 @@ impl Context {
         self.confederation
     }
 
-    /// Returns our AS number, or `None` if no route is withdrawn because of it.
+    /// Returns our BGP Identifier, or `None` if no route is unusable because of it.
+    #[must_use]
+    pub const fn router_id(&self) -> Option<RouterId> {
+        self.router_id
+    }
+
+    /// Returns our AS number, or `None` if no route is unusable because of it.
     #[must_use]
     pub const fn local_as(&self) -> Option<Asn> {
         self.local_as
@@ -293,13 +311,13 @@ impl Context {
         self.first_as
     }
 
-    /// Returns our address, or `None` if no route is withdrawn because of it.
+    /// Returns our address, or `None` if no route is unusable because of it.
     #[must_use]
     pub const fn local_address(&self) -> Option<IpAddr> {
         self.local_address
     }
 
-    /// Returns the role of the peer, or `None` if leaked routes are not withdrawn.
+    /// Returns the role of the peer, or `None` if no route is unusable because of it.
     #[must_use]
     pub fn peer_role(&self) -> Option<Role> {
         self.peer_role.map(|(role, _)| role)
@@ -315,6 +333,7 @@ mod tests {
         let unicast = [Family::IPV4_UNICAST];
         let set = FamilySet::EMPTY.with(Family::IPV4_UNICAST);
         let address = IpAddr::from([192, 0, 2, 1]);
+        let router_id = RouterId::from_bits(7).unwrap();
         // Every value differs from its default, so that a setter without effect fails.
         let context = Context::new(PeerKind::External)
             .with_four_octet_as(false)
@@ -328,6 +347,7 @@ mod tests {
             .with_confederation(true)
             .with_local_as(Asn::new(64512))
             .with_first_as(Asn::new(64513))
+            .with_router_id(router_id)
             .with_local_address(address)
             .with_peer_role(Role::CUSTOMER, Asn::new(64513));
         assert_eq!(context.peer_kind(), PeerKind::External);
@@ -342,6 +362,7 @@ mod tests {
         assert!(context.confederation());
         assert_eq!(context.local_as(), Some(Asn::new(64512)));
         assert_eq!(context.first_as(), Some(Asn::new(64513)));
+        assert_eq!(context.router_id(), Some(router_id));
         assert_eq!(context.local_address(), Some(address));
         assert_eq!(context.peer_role(), Some(Role::CUSTOMER));
     }

@@ -12,6 +12,7 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 use crate::attribute::rules::{Treatment, verdict};
+use crate::check::Unusable;
 use crate::context::{Context, MessageLimit};
 use crate::error::{DecodeError, Span};
 use crate::family::Family;
@@ -43,6 +44,9 @@ pub struct Dissection {
     pub fields: Vec<Field>,
     /// The most severe fault and its treatment (RFC 7606 section 2), or `None` if the message is legal.
     pub fault: Option<(Treatment, DecodeError)>,
+    /// The reason for which a speaker ignores announced routes although they are well-formed (see
+    /// [`Checked::unusable`](crate::Checked::unusable)).
+    pub unusable: Option<Unusable>,
 }
 
 /// Dissects a message, which may be malformed.
@@ -63,6 +67,7 @@ pub fn dissect(message: &[u8], context: &Context) -> Dissection {
         message,
         context,
         fields: Vec::new(),
+        unusable: None,
     };
     dissector.header();
     let fault = match dissector.body() {
@@ -72,6 +77,7 @@ pub fn dissect(message: &[u8], context: &Context) -> Dissection {
     Dissection {
         fields: dissector.fields,
         fault,
+        unusable: dissector.unusable,
     }
 }
 
@@ -80,6 +86,7 @@ struct Dissector<'a> {
     message: &'a [u8],
     context: &'a Context,
     fields: Vec<Field>,
+    unusable: Option<Unusable>,
 }
 
 impl<'a> Dissector<'a> {
@@ -256,6 +263,7 @@ impl<'a> Dissector<'a> {
         }
         // After the parts, so that they are shown whatever the outcome.
         let checked = checked?;
+        self.unusable = checked.unusable();
         if let Some(family) = checked.end_of_rib() {
             let whole = Span::new(Frame::HEADER_LENGTH, self.message.len());
             self.put(whole, 0, &"End-of-RIB", &family);
@@ -274,7 +282,7 @@ impl<'a> Dissector<'a> {
                 Some(_) => hex(raw.value),
             };
             value += &format!("  ({})", flag_names(raw.flags));
-            if let Some((treatment, reason)) = update.attribute_fault(&raw, seen.insert(raw.code)) {
+            if let Err((treatment, reason)) = update.check_attribute(&raw, seen.insert(raw.code)) {
                 // RFC 7606 section 5.2: in a message without routes, the same fault resets the session.
                 let resets = reset.is_some_and(|error| error.span == raw.span());
                 let treatment = if resets { Treatment::Reset } else { treatment };
@@ -396,7 +404,7 @@ const MAX_EXCERPT: usize = 24;
 const EXCERPT_MARGIN: usize = 6;
 
 impl fmt::Display for Dissection {
-    /// Writes one line for each part, with its octets in front, and the fault in the last line.
+    /// Writes one line for each part, with its octets in front. The fault and the reason for ignored routes follow.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Field {
             octets,
@@ -414,10 +422,13 @@ impl fmt::Display for Dissection {
                 octets.start, octets.end, ""
             )?;
         }
-        match &self.fault {
-            Some((treatment, error)) => writeln!(f, "fault: {error}: {treatment}"),
-            None => Ok(()),
+        if let Some((treatment, error)) = &self.fault {
+            writeln!(f, "fault: {error}: {treatment}")?;
         }
+        if let Some(reason) = &self.unusable {
+            writeln!(f, "ignored: {reason}")?;
+        }
+        Ok(())
     }
 }
 

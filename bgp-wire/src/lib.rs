@@ -88,7 +88,7 @@ pub use attribute::{
     RawAttribute, RawAttributeBuf, RawAttributes, Segment, SegmentBuf, Tlv, Treatment,
     TunnelEncapsulation, TunnelOptions,
 };
-pub use check::{Checked, Fault, UnicastRoutes};
+pub use check::{Checked, Fault, UnicastRoutes, Unusable};
 #[cfg(feature = "codec")]
 pub use codec::{FrameCodec, FrameError};
 pub use community::{Community, LargeCommunity, ParseCommunityError};
@@ -110,8 +110,9 @@ pub use mac_address::{MacAddress, ParseMacAddressError};
 pub use message::{
     AddPathFamily, Capabilities, Capability, CapabilityBuf, CapabilityEntries, CapabilityEntry,
     ExtendedNextHop, FilterType, GracefulRestart, GracefulRestartFamily, KEEPALIVE,
-    LongLivedRestartFamily, Message, MultipleLabelsFamily, Notification, NotificationBuf, Open,
-    OpenBuf, OutboundRouteFilter, RouteFilters, RouteFiltersBuf, RouteRefresh, Update,
+    LongLivedRestartFamily, Message, MultipleLabelsFamily, Notification, NotificationBuf,
+    NotificationData, Open, OpenBuf, OutboundRouteFilter, RouteFilters, RouteFiltersBuf,
+    RouteRefresh, Update,
 };
 pub use next_hop::NextHop;
 pub use nlri::{
@@ -119,7 +120,7 @@ pub use nlri::{
     EthernetSegmentIdentifier, EvpnRoute, FlowSpec, FlowSpecBuf, FlowSpecComponent, FlowSpecMatch,
     FlowSpecMatches, FlowSpecOperator, Label, LabeledPrefix, Labels, Nlri,
     ParseEthernetSegmentIdentifierError, ParseNlriError, PathId, Prefixes, RouteTargetPrefix,
-    Routes, UnicastPrefix, VpnPrefix,
+    Routes, UnicastPrefix, VpnPrefix, is_bogus_prefix,
 };
 pub use reason::Reason;
 pub use route_distinguisher::{ParseRouteDistinguisherError, RouteDistinguisher};

@@ -2,6 +2,7 @@
 
 mod capability;
 mod notification;
+mod notification_data;
 mod open;
 mod parameters;
 mod route_refresh;
@@ -13,6 +14,7 @@ pub use capability::{
     MultipleLabelsFamily, OutboundRouteFilter, RouteFilters, RouteFiltersBuf,
 };
 pub use notification::{Notification, NotificationBuf};
+pub use notification_data::NotificationData;
 pub(crate) use open::fixed_part;
 pub use open::{Open, OpenBuf};
 pub(crate) use parameters::Parameters;

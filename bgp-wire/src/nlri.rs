@@ -1,6 +1,7 @@
 //! Network Layer Reachability Information (RFC 4271 section 4.3): one file per kind, and the parts common to all kinds.
 
 mod any;
+mod bogus;
 mod destination;
 mod encode;
 mod evpn;
@@ -14,6 +15,7 @@ mod unicast;
 mod words;
 
 pub use any::{AnyNlri, AnyNlriBuf, ParseNlriError};
+pub use bogus::is_bogus_prefix;
 pub use destination::{Destination, DestinationBuf};
 pub use encode::EncodeNlri;
 pub use evpn::{EthernetSegmentIdentifier, EvpnRoute, ParseEthernetSegmentIdentifierError};

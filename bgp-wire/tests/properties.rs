@@ -7,21 +7,22 @@ use std::net::IpAddr;
 
 use bgp_wire::{
     AsPathBuf, Asn, AttributeSet, Community, Context, Family, Frame, LargeCommunity, Message,
-    MessageLimit, Nlri, Origin, PathId, PeerKind, UpdateBuf, encode_withdrawals,
+    MessageLimit, Nlri, Origin, PathId, PeerKind, UpdateBuf, encode_withdrawals, is_bogus_prefix,
 };
 use bytes::{Bytes, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Generates IPv4 and IPv6 prefixes without host bits.
+/// Generates IPv4 and IPv6 prefixes without host bits that a receiver does not ignore.
 fn prefix() -> impl Strategy<Value = IpNet> {
-    prop_oneof![
+    let any_prefix = prop_oneof![
         (any::<u32>(), 0..=32u8)
             .prop_map(|(address, bits)| Ipv4Net::new(address.into(), bits).unwrap().trunc().into()),
         (any::<u128>(), 0..=128u8)
             .prop_map(|(address, bits)| Ipv6Net::new(address.into(), bits).unwrap().trunc().into()),
-    ]
+    ];
+    any_prefix.prop_filter("bogus", |prefix| !is_bogus_prefix(*prefix))
 }
 
 prop_compose! {

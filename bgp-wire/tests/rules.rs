@@ -13,6 +13,8 @@ type Outcome = (Option<Treatment>, bool);
 const CLEAN: Outcome = (None, true);
 const DISCARD: Outcome = (Some(Treatment::Discard), true);
 const WITHDRAW: Outcome = (Some(Treatment::Withdraw), false);
+/// Ignored, but legal: the routes are withdrawn.
+const UNUSABLE: Outcome = (None, false);
 const RESET: Outcome = (Some(Treatment::Reset), false);
 
 /// Returns an UPDATE without withdrawn routes.
@@ -105,19 +107,19 @@ fn confederation_segments_are_accepted_by_kind_of_peer() {
 }
 
 #[test]
-fn local_as_in_as_path_or_as4_path_withdraws() {
+fn local_as_in_as_path_or_as4_path_makes_route_unusable() {
     // RFC 4271 section 9.1.2. A number above 65535 is in AS4_PATH only (RFC 6793 section 4.2.2).
     let narrow = external().with_four_octet_as(false);
     let attributes =
         format!("{ORIGIN}400206 0202 fde95ba0 {NEXT_HOP}c0110a 0202 0000fde9 fa56ea01");
-    for (local, expected) in [(64999, CLEAN), (65001, WITHDRAW), (4_200_000_001, WITHDRAW)] {
+    for (local, expected) in [(64999, CLEAN), (65001, UNUSABLE), (4_200_000_001, UNUSABLE)] {
         let context = narrow.with_local_as(Asn::new(local));
         assert_eq!(outcome(&context, &attributes, PREFIX), expected, "{local}");
     }
 }
 
 #[test]
-fn unusable_next_hop_withdraws_in_either_attribute() {
+fn next_hop_of_no_host_is_malformed_and_our_own_unusable_in_either_attribute() {
     // Unspecified, loopback, multicast, reserved, and our own address (RFC 4271 section 6.3).
     let ours = internal().with_local_address([10, 99, 0, 1].into());
     for (next_hop, expected) in [
@@ -126,7 +128,7 @@ fn unusable_next_hop_withdraws_in_either_attribute() {
         ("7f000001", WITHDRAW),
         ("e0000001", WITHDRAW),
         ("f0000001", WITHDRAW),
-        ("0a630001", WITHDRAW),
+        ("0a630001", UNUSABLE),
     ] {
         let legacy = format!("{ORIGIN}{AS_PATH}400304 {next_hop}");
         assert_eq!(outcome(&ours, &legacy, PREFIX), expected, "{next_hop}");
@@ -141,7 +143,7 @@ fn unusable_next_hop_withdraws_in_either_attribute() {
         ("00000000000000000000000000000001", WITHDRAW),
         ("ff020000000000000000000000000001", WITHDRAW),
         ("00000000000000000000ffff7f000001", WITHDRAW),
-        ("20010db8000000000000000000000001", WITHDRAW),
+        ("20010db8000000000000000000000001", UNUSABLE),
     ] {
         let reach = format!("800e1c 000201 10 {next_hop} 00 30 20010db80103 {ORIGIN}{AS_PATH}");
         assert_eq!(outcome(&ours, &reach, ""), expected, "{next_hop}");
@@ -417,9 +419,9 @@ fn leaked_route_withdraws_by_the_role_of_the_peer() {
     const OTC_OF_PEER: &str = "c02304 0000fde9";
     const OTC_OF_ANOTHER: &str = "c02304 0000fdea";
     for (role, of_peer, of_another, without) in [
-        (Role::CUSTOMER, WITHDRAW, WITHDRAW, CLEAN),
-        (Role::ROUTE_SERVER_CLIENT, WITHDRAW, WITHDRAW, CLEAN),
-        (Role::PEER, CLEAN, WITHDRAW, CLEAN),
+        (Role::CUSTOMER, UNUSABLE, UNUSABLE, CLEAN),
+        (Role::ROUTE_SERVER_CLIENT, UNUSABLE, UNUSABLE, CLEAN),
+        (Role::PEER, CLEAN, UNUSABLE, CLEAN),
         (Role::PROVIDER, CLEAN, CLEAN, CLEAN),
         (Role::ROUTE_SERVER, CLEAN, CLEAN, CLEAN),
     ] {
@@ -439,7 +441,7 @@ fn leaked_route_withdraws_by_the_role_of_the_peer() {
     let next_hop = "400304 0a630102";
     assert_eq!(
         outcome(&context, &format!("{attributes}{next_hop}"), "180ac803"),
-        WITHDRAW,
+        UNUSABLE,
         "a multicast route beside it does not cover a unicast route"
     );
 }

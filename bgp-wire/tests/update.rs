@@ -4,7 +4,7 @@
 
 mod common;
 
-use bgp_wire::{Context, Family, PeerKind, Reason, Treatment};
+use bgp_wire::{Context, Family, PeerKind, Reason, Treatment, Unusable};
 use common::{frame, hex, message, update};
 
 /// The outcome of checking an UPDATE.
@@ -364,13 +364,13 @@ fn section_longer_than_the_message_is_refused() {
 }
 
 #[test]
-fn unusable_route_withdraws_but_never_resets() {
+fn unusable_route_is_withdrawn_and_is_no_fault() {
     use Outcome::Clean;
     let context = Context::new(PeerKind::External)
         .with_local_as(bgp_wire::Asn::new(65000))
         .with_first_as(bgp_wire::Asn::new(65001))
         .with_local_address([10, 99, 0, 1].into());
-    let treatment = |withdrawn: &str, attributes: &str, nlri: &str| {
+    let verdict = |withdrawn: &str, attributes: &str, nlri: &str| {
         let (withdrawn, attributes) = (hex(withdrawn), hex(attributes));
         let length = |field: &[u8]| u16::try_from(field.len()).unwrap().to_be_bytes();
         let body = [
@@ -382,28 +382,33 @@ fn unusable_route_withdraws_but_never_resets() {
         ]
         .concat();
         let frame = frame(message(2, &body));
-        update(&frame, &context)
-            .check()
-            .unwrap()
-            .fault()
-            .map(|fault| fault.treatment)
+        let checked = update(&frame, &context).check().unwrap();
+        let treatment = checked.fault().map(|fault| fault.treatment);
+        let rejected = checked.rejected_routes().count();
+        assert_eq!(rejected, usize::from(!nlri.is_empty()), "{attributes:x?}");
+        assert_eq!(checked.withdrawn().count(), 1, "{attributes:x?}");
+        (treatment, checked.unusable())
     };
     // Our own AS in the path, a first AS that is not the peer's, our own address as next hop.
     let looped = "40010100 40020a 0202 0000fde9 0000fde8 400304 0a630102";
     let foreign = "40010100 400206 0201 0000fe63 400304 0a630102";
     let ours = "40010100 400206 0201 0000fde9 400304 0a630001";
-    for attributes in [looped, foreign, ours] {
+    for (attributes, expected) in [
+        (looped, (None, Some(Unusable::AsLoop))),
+        (foreign, (Some(Treatment::Withdraw), None)),
+        (ours, (None, Some(Unusable::OwnNextHop))),
+    ] {
+        assert_eq!(verdict("", attributes, PREFIX), expected, "{attributes}");
         assert_eq!(
-            treatment("", attributes, PREFIX),
-            Some(Treatment::Withdraw),
-            "{attributes}"
-        );
-        assert_eq!(
-            treatment(PREFIX, attributes, ""),
-            None,
+            verdict(PREFIX, attributes, ""),
+            (None, None),
             "nothing is announced: {attributes}"
         );
     }
+    // A malformed path that also has our AS is reported once, as malformed.
+    let both = "40010100 40020a 0202 0000fe63 0000fde8 400304 0a630102";
+    let malformed = (Some(Treatment::Withdraw), None);
+    assert_eq!(verdict("", both, PREFIX), malformed);
     // Without prefixes that use it, NEXT_HOP is ignored (RFC 4760 section 3), but its length still has to be right.
     let reach = "800e1c 00020110 20010db8009900000000000000000002 00 3020010db80101";
     let odd = format!("{reach} {ORIGIN} {AS_PATH} 400303 000000");
@@ -460,4 +465,124 @@ fn routes_of_many_families_encode_in_the_order_of_their_families() {
         .map(family)
         .collect();
     assert_eq!((&announced, &withdrawn), (&expected, &expected));
+}
+
+/// Returns an UPDATE without withdrawn routes.
+fn announcing(attributes: &str, nlri: &str) -> bgp_wire::Frame {
+    let (attributes, nlri) = (hex(attributes), hex(nlri));
+    let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+    let body = [&[0, 0], &length[..], &attributes, &nlri].concat();
+    frame(message(2, &body))
+}
+
+/// Returns attributes with MP_REACH_NLRI.
+fn reach(afi: u8, safi: u8, next_hop: &str, nlri: &str) -> String {
+    let length = hex(next_hop).len();
+    let value = format!("00{afi:02x} {safi:02x} {length:02x} {next_hop} 00 {nlri}");
+    format!("800e {:02x} {value} {ORIGIN} {AS_PATH}", hex(&value).len())
+}
+
+/// Asserts that an UPDATE announces these unicast prefixes, whichever iterator is used.
+fn assert_announces(checked: &bgp_wire::Checked<'_>, expected: &[&str]) {
+    let mut folded = Vec::new();
+    checked
+        .announced()
+        .for_each(|nlri| folded.push(nlri.to_string()));
+    assert_eq!(folded, expected);
+    let mut rest = checked.announced();
+    for prefix in expected {
+        assert_eq!(rest.next().unwrap().to_string(), *prefix);
+    }
+    assert_eq!(rest.next(), None);
+    assert_eq!(checked.announced().count(), expected.len());
+    let with_next_hops: Vec<_> = checked
+        .announced_with_next_hops()
+        .map(|(_, nlri)| nlri.to_string())
+        .collect();
+    assert_eq!(with_next_hops, expected);
+}
+
+#[test]
+fn bogus_prefixes_are_ignored_and_the_others_announced() {
+    // RFC 4271 section 6.3. The default route and 240.0.0.0/4 are no bogus prefixes.
+    let ipv4 = "04e0 087f 207f000001 04f0 00 20ffffffff 180a0001";
+    let kept = ["240.0.0.0/4", "0.0.0.0/0", "10.0.1.0/24"];
+    let zeros = "00".repeat(15);
+    let ipv6 = format!("08ff 0afe80 80{zeros}01 80{zeros}00 00 2020010db8");
+    let kept_ipv6 = ["::/0", "2001:db8::/32"];
+    let next_hop = "20010db8009900000000000000000002";
+    for (attributes, nlri, family, expected) in [
+        (GOOD.to_owned(), ipv4, Family::IPV4_UNICAST, &kept[..]),
+        (
+            reach(1, 1, "0a630102", ipv4),
+            "",
+            Family::IPV4_UNICAST,
+            &kept,
+        ),
+        (
+            reach(1, 2, "0a630102", ipv4),
+            "",
+            Family::IPV4_MULTICAST,
+            &kept,
+        ),
+        (
+            reach(2, 1, next_hop, &ipv6),
+            "",
+            Family::IPV6_UNICAST,
+            &kept_ipv6,
+        ),
+        (
+            reach(2, 2, next_hop, &ipv6),
+            "",
+            Family::IPV6_MULTICAST,
+            &kept_ipv6,
+        ),
+    ] {
+        let frame = announcing(&attributes, nlri);
+        let context = Context::new(PeerKind::External).with_families([family]);
+        let checked = update(&frame, &context).check().unwrap();
+        assert_eq!(checked.fault(), None, "{family}");
+        assert_eq!(checked.unusable(), Some(Unusable::BogusPrefix));
+        assert_eq!(checked.rejected_routes().count(), 4, "{family}");
+        assert_eq!(checked.withdrawn_routes().count(), 0);
+        let routes: Vec<_> = checked
+            .announced_routes()
+            .map(|route| route.to_string())
+            .collect();
+        assert_eq!(routes, expected, "{family}");
+        if matches!(family, Family::IPV4_UNICAST | Family::IPV6_UNICAST) {
+            assert_announces(&checked, expected);
+        }
+    }
+}
+
+#[test]
+fn route_that_a_reflector_returns_to_its_originator_is_unusable() {
+    // RFC 4456 section 8: our BGP Identifier as ORIGINATOR_ID.
+    let verdict = |peer, router_id: Option<[u8; 4]>| {
+        let attributes = hex("40010100 400200 400304 0a630102 40050400000064 800904 0a000001");
+        let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
+        let body = [&[0, 0], &length[..], &attributes, &hex(PREFIX)].concat();
+        let frame = frame(message(2, &body));
+        let mut context = Context::new(peer);
+        if let Some([a, b, c, d]) = router_id {
+            context = context.with_router_id(bgp_wire::RouterId::new(a, b, c, d).unwrap());
+        }
+        let checked = update(&frame, &context).check().unwrap();
+        (
+            checked.unusable(),
+            checked.withdrawn().count(),
+            checked.announced().count(),
+        )
+    };
+    let ours = Some([10, 0, 0, 1]);
+    let unusable = Some(Unusable::OwnOriginatorId);
+    assert_eq!(verdict(PeerKind::Internal, ours), (unusable, 1, 0));
+    assert_eq!(
+        verdict(PeerKind::Internal, Some([10, 0, 0, 2])),
+        (None, 0, 1)
+    );
+    assert_eq!(verdict(PeerKind::Internal, None), (None, 0, 1));
+    // An external peer's ORIGINATOR_ID is discarded (RFC 7606 section 7.9).
+    assert_eq!(verdict(PeerKind::External, ours), (None, 0, 1));
 }

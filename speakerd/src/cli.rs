@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use bgp_wire::{Asn, RouterId};
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, Loaded, PeerArgument, PoolArgument};
 use crate::daemon::Daemon;
 use crate::demo;
-use crate::exit::{Failure, report, say};
+use crate::exit::{Failure, complain, report, say};
+use crate::logging;
 use crate::runtime::runtime;
 
 /// A BGP speaker that announces addresses.
@@ -96,7 +96,8 @@ struct Run {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = cli.command.is_some();
-    start_logging(cli.verbose, quiet);
+    // Dropped last, so that the final lines are written.
+    let _log = logging::start(cli.verbose, quiet);
     let result = match cli.command {
         Some(Command::Demo { keep }) => demo::run(keep),
         Some(Command::Check { config }) => check(&config),
@@ -121,7 +122,7 @@ fn check(path: &std::path::Path) -> Result<(), Failure> {
 fn load(path: &std::path::Path) -> Result<Config, Failure> {
     let Loaded { config, warnings } = Config::load(path).map_err(|error| wrong(&error))?;
     for warning in warnings {
-        eprintln!("{warning}");
+        complain(&warning);
     }
     Ok(config)
 }
@@ -180,29 +181,4 @@ fn host(text: &str) -> Result<Ipv4Addr, String> {
         ));
     }
     Ok(address)
-}
-
-fn start_logging(verbose: u8, quiet: bool) {
-    let level = match (verbose, quiet) {
-        (0, true) => "error",
-        (0, false) => "info",
-        (1, _) => "debug",
-        (2.., _) => "trace",
-    };
-    let from_environment = ["SPEAKERD_LOG", "RUST_LOG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok());
-    let filter = EnvFilter::new(from_environment.as_deref().unwrap_or(level));
-    let logging = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_writer(std::io::stderr);
-    // Under systemd the journal has the time already.
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        logging.without_time().with_ansi(false).init();
-    } else {
-        let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
-            && std::env::var_os("NO_COLOR").is_none();
-        logging.with_ansi(colour).init();
-    }
 }

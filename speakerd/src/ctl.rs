@@ -292,15 +292,15 @@ fn peers(items: Vec<Value>) -> Result<String, serde_json::Error> {
         Ok([
             peer.address.to_string(),
             peer.remote_as.to_string(),
-            peer.state,
+            peer.state.clone(),
             peer.uptime.map_or_else(|| "-".to_owned(), duration),
             peer.messages_received.to_string(),
             peer.messages_sent.to_string(),
             peer.prefixes_received.to_string(),
             peer.prefixes_sent
                 .map_or_else(|| "-".to_owned(), |sent| sent.to_string()),
-            peer.description,
-            peer.last_error.unwrap_or_default(),
+            peer.description.clone(),
+            trouble(&peer),
         ])
     };
     let rows = items
@@ -320,6 +320,27 @@ fn peers(items: Vec<Value>) -> Result<String, serde_json::Error> {
         "Last error",
     ];
     Ok(columns(head, &rows))
+}
+
+/// Returns the last error of a peer, and the last NOTIFICATION unless the error is about it, with their ages.
+fn trouble(peer: &PeerInfo) -> String {
+    let ago = |text: &str, age: Option<u64>| match age {
+        Some(age) => format!("{text} ({} ago)", duration(age)),
+        None => text.to_owned(),
+    };
+    let error = peer.last_error.as_deref();
+    let notification = peer
+        .last_notification
+        .as_deref()
+        .filter(|notification| !error.is_some_and(|error| error.contains(notification)));
+    let parts = [
+        error.map(|error| ago(error, peer.last_error_age)),
+        notification.map(|notification| {
+            let text = format!("last NOTIFICATION: {notification}");
+            ago(&text, peer.last_notification_age)
+        }),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn duration(seconds: u64) -> String {

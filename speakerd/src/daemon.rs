@@ -247,7 +247,12 @@ fn local_address(peer: &Peer) -> Option<Ipv4Addr> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "uptime is told to people")]
+/// Returns the number of seconds since an event.
+#[expect(clippy::disallowed_methods, reason = "ages are told to people")]
+fn age(event: Instant) -> u64 {
+    Instant::now().saturating_duration_since(event).as_secs()
+}
+
 fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
     let negotiated = status
         .negotiated
@@ -266,9 +271,7 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
         remote_as: status.remote_as.number(),
         description: status.description.clone(),
         state: status.state.to_string(),
-        uptime: status
-            .established_since
-            .map(|since| Instant::now().saturating_duration_since(since).as_secs()),
+        uptime: status.established_since.map(age),
         messages_received: status.statistics.received.total(),
         messages_sent: status.statistics.sent.total(),
         prefixes_received: status.statistics.prefixes_announced(),
@@ -278,6 +281,9 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
         hold_time: negotiated.map(|negotiated| negotiated.hold_time.seconds()),
         router_id: negotiated.map(|negotiated| negotiated.peer_router_id.to_string()),
         established: status.statistics.established,
-        last_error: status.last_error.clone(),
+        last_error: status.last_error.as_ref().map(ToString::to_string),
+        last_error_age: status.last_error_at.map(age),
+        last_notification: status.last_notification.as_ref().map(ToString::to_string),
+        last_notification_age: status.last_notification.as_ref().map(|last| age(last.at)),
     }
 }

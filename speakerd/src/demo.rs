@@ -144,7 +144,7 @@ async fn print_states(mut events: Events) -> Result<(), Failure> {
             match next_session_event(&mut events).await {
                 Some(SessionEvent::StateChanged { to, .. }) => states.push(to),
                 Some(SessionEvent::Up { negotiated, .. }) => return Some(negotiated),
-                Some(SessionEvent::Down { reason, .. } | SessionEvent::Failed { reason }) => {
+                Some(SessionEvent::Down { reason, .. } | SessionEvent::Failed { reason, .. }) => {
                     print(&format!("session  {reason}")).ok()?;
                 }
                 Some(_) => {}
@@ -233,16 +233,15 @@ async fn learn(mut events: Events, table: Table, rows: watch::Sender<String>) {
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             SessionEvent::Update(update) => {
-                if let Ok(checked) = update.check() {
-                    for Nlri { prefix, .. } in checked.withdrawn() {
-                        table.remove(&prefix);
-                    }
-                    table.extend(
-                        checked
-                            .announced()
-                            .filter_map(|nlri| Some((nlri.prefix, row(nlri.prefix, &checked)?))),
-                    );
+                let checked = update.check();
+                for Nlri { prefix, .. } in checked.withdrawn() {
+                    table.remove(&prefix);
                 }
+                table.extend(
+                    checked
+                        .announced()
+                        .filter_map(|nlri| Some((nlri.prefix, row(nlri.prefix, &checked)?))),
+                );
             }
             SessionEvent::Down { .. } => table.clear(),
             SessionEvent::StateChanged { .. }

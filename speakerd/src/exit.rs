@@ -72,6 +72,12 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a line to standard error, which may be closed.
+pub(crate) fn complain(line: &dyn fmt::Display) {
+    // `eprintln!` would panic, and there is no other place to report to.
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
 /// Says on standard error what went wrong, if anything did.
 #[must_use]
 pub fn report(program: &str, result: Result<(), Failure>) -> ExitCode {
@@ -80,9 +86,9 @@ pub fn report(program: &str, result: Result<(), Failure>) -> ExitCode {
         Err(failure) => {
             // A diagnostic begins with its severity; everything else says who speaks.
             if failure.message.starts_with("error:") {
-                eprintln!("{failure}");
+                complain(&failure);
             } else if !failure.message.is_empty() {
-                eprintln!("{program}: {failure}");
+                complain(&format_args!("{program}: {failure}"));
             }
             ExitCode::from(failure.code)
         }

@@ -9,6 +9,7 @@ pub mod ctl;
 pub mod daemon;
 pub mod demo;
 pub mod exit;
+mod logging;
 mod paths;
 pub mod pool;
 mod runtime;

@@ -22,6 +22,11 @@ impl Daemon {
     }
 
     fn start_with(directory: &Path, pool: &str) -> Self {
+        Self::start_logging(directory, pool, Stdio::null())
+    }
+
+    /// Starts it with this standard error.
+    fn start_logging(directory: &Path, pool: &str, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
         command.args([
             "--local-as",
@@ -40,7 +45,7 @@ impl Daemon {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(log);
         let daemon = Self {
             child: ChildGuard::spawn(&mut command),
             directory: directory.to_owned(),
@@ -410,4 +415,33 @@ fn more_clients_than_there_is_room_for_are_told() {
         daemon.ctl("routes").status.success().then_some(())
     });
     assert_eq!(daemon.granted("routes --json"), "[]\n");
+}
+
+#[test]
+fn daemon_whose_log_cannot_be_written_serves_and_ends_in_order() {
+    let full = || {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // The capacity of a pipe on Linux: the next octet would block.
+        writer.write_all(&[b'.'; 65536]).unwrap();
+        (Some(reader), writer)
+    };
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        (None, writer)
+    };
+    for (name, (reader, writer)) in [("full", full()), ("closed", closed())] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut daemon = Daemon::start_logging(directory.path(), "192.168.10.0/24", writer.into());
+        daemon.granted("announce 192.168.10.1/32");
+        // The peer's task has logged its failed connection, and has survived it.
+        let peers = eventually("a failed connection", || {
+            let peers = daemon.granted("peers");
+            peers.contains("cannot connect").then_some(peers)
+        });
+        assert!(peers.contains("Connection refused"), "{name}: {peers}");
+        let status = daemon.child.terminate(std::time::Duration::from_secs(10));
+        assert!(status.success(), "{name}: {status}");
+        drop(reader);
+    }
 }

@@ -138,7 +138,7 @@ impl Case {
     fn down(&self, retained: bool) -> SessionEvent {
         SessionEvent::Down {
             session: SessionId(1),
-            reason: crate::DownReason::Closed,
+            reason: crate::DownReason::TimedOut,
             retained: if retained {
                 self.families()
             } else {

@@ -59,10 +59,8 @@ impl PeerConfig {
             later:
                 hold_time => "hold_time",
                 keepalive_time => "keepalive_time",
-                connect_retry => "connect_retry",
                 delay_open => "delay_open",
-                idle_hold => "idle_hold",
-                idle_hold_maximum => "idle_hold",
+                retry => "retry",
                 passive => "passive",
                 enforce_first_as => "enforce_first_as",
                 maximum_prefixes => "maximum_prefixes",
@@ -88,8 +86,6 @@ impl PeerConfig {
                 restart => "graceful_restart",
                 transport.ao_key => "ao_key";
         }
-        // The two bounds have one setter. Their entries are neighbours, as `dedup` requires.
-        change.later.dedup();
         change
     }
 }

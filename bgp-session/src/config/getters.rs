@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
-use super::{AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig};
+use super::{AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
 
 /// Each getter returns the value that the setter of the same name, with the prefix `with_`, has set.
 impl PeerConfig {
@@ -59,22 +59,16 @@ impl PeerConfig {
         self.keepalive_time
     }
 
-    /// Returns the time that a TCP connection may take to come up.
-    #[must_use]
-    pub fn connect_retry(&self) -> Duration {
-        self.connect_retry
-    }
-
     /// Returns the time to wait for the peer's OPEN before ours is sent, or `None` if ours is sent at once.
     #[must_use]
     pub fn delay_open(&self) -> Option<Duration> {
         self.delay_open
     }
 
-    /// Returns the wait after the first failure, and the maximum wait after many failures in a row.
+    /// Returns the times between attempts to connect.
     #[must_use]
-    pub fn idle_hold(&self) -> (Duration, Duration) {
-        (self.idle_hold, self.idle_hold_maximum)
+    pub fn retry(&self) -> RetryPolicy {
+        self.retry
     }
 
     /// Returns the time for which the peer may read nothing (RFC 9687), or `None` for the default: eight minutes or twice

@@ -4,6 +4,8 @@
 //! - A NOTIFICATION never causes another (section 6.4), not even in OpenSent.
 //! - A header error in Established has its own code (section 6.1), instead of Finite State Machine Error.
 //! - A passive session never dials, not even when ConnectRetryTimer expires. Routers implement it this way.
+//! - IdleHoldTimer leads from Idle to the next attempt after every end of a connection; the RFC allows it as an option
+//!   (DampPeerOscillations). The table starts timers without their times, which the retry policy decides.
 //! - An unexpected message has the subcode of RFC 6608 for the current state.
 
 #![expect(

@@ -1,5 +1,6 @@
 //! One instance of the state machine: its state, its timers, its TCP connection, and what was negotiated on it.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use bgp_wire::{HoldTime, MessageLimit, NotificationBuf};
 use crate::collision::Initiator;
 use crate::fsm::{Conditions, State};
 use crate::negotiate::{Negotiated, OpenParameters};
-use crate::output::ConnectionId;
+use crate::output::{ConnectionId, DownReason};
 use crate::timer::{Timer, Timers};
 
 /// An instance of the state machine. RFC 4271 section 8 requires one for each connection.
@@ -107,6 +108,16 @@ impl Connection {
             })
     }
 
+    /// Returns the reason for the end of its TCP connection, or of the dial, without a NOTIFICATION.
+    pub(super) fn closed(&self, tcp: TcpConnection, error: Option<io::ErrorKind>) -> DownReason {
+        if tcp.is_connected() {
+            let state = self.state;
+            DownReason::Closed { state, error }
+        } else {
+            DownReason::ConnectFailed { error }
+        }
+    }
+
     /// Returns the earliest deadline of its timers.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.timers.next_deadline()
@@ -125,6 +136,8 @@ pub(super) struct EventDetails {
     /// `true` for a planned restart over which the peer keeps our routes: a NOTIFICATION would end that (RFC 4724
     /// section 4.1).
     pub(super) suppress_notification: bool,
+    /// The error of the operating system that ended the connection.
+    pub(super) error: Option<io::ErrorKind>,
 }
 
 /// Maximum delay of the OPEN of a live peer.

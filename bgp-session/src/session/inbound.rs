@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bgp_wire::{
-    Context, DecodeError, FamilySet, Frame, KEEPALIVE, Message, MessageType, Notification,
-    NotificationBuf, Open, PeerKind, Reason, RefreshSubtype, RouteRefresh, Update,
+    Asn, Checked, Context, DecodeError, FamilySet, Fault, Frame, KEEPALIVE, Message, MessageType,
+    Notification, NotificationBuf, Open, PeerKind, Reason, RefreshSubtype, RouteRefresh, Treatment,
+    Unusable, Update,
 };
 use bytes::{Buf, BytesMut};
 
@@ -15,7 +16,7 @@ use super::connections::Slot;
 use crate::collision::{Existing, Identity, Initiator, Keep, resolve};
 use crate::fsm::{Event, State};
 use crate::negotiate::negotiate;
-use crate::output::{ConnectionId, ReceivedUpdate, SessionEvent};
+use crate::output::{ConnectionId, MalformedUpdate, ReceivedUpdate, SessionEvent};
 
 impl Session {
     /// Processes the whole messages in `buffer`, the received octets of a connection, and leaves an incomplete one in
@@ -53,7 +54,7 @@ impl Session {
         match frame.decode(&context) {
             Ok(Message::Open(open)) => self.handle_open(now, slot, &open),
             Ok(Message::Update(update)) => {
-                if self.handle_update(now, slot, &update) {
+                if self.handle_update(now, slot, &frame, &context, &update) {
                     let received = ReceivedUpdate { frame, context };
                     self.emit(SessionEvent::Update(received));
                 }
@@ -65,8 +66,16 @@ impl Session {
             Ok(Message::RouteRefresh(refresh)) => self.handle_refresh(now, slot, refresh),
             Err(error) => {
                 let event = match frame.message_type() {
-                    MessageType::OPEN => Event::BgpOpenMsgErr,
-                    MessageType::UPDATE => Event::UpdateMsgErr,
+                    MessageType::OPEN => {
+                        self.note_malformed_open(error, &frame);
+                        Event::BgpOpenMsgErr
+                    }
+                    MessageType::UPDATE => {
+                        if self.is_established(slot) {
+                            self.report_malformed(reset(error), &frame, &context);
+                        }
+                        Event::UpdateMsgErr
+                    }
                     // RFC 7313 section 5 defines the error for a session that expects the message.
                     MessageType::ROUTE_REFRESH if self.is_established(slot) => Event::UpdateMsgErr,
                     // RFC 6608: in any other state the message itself is the error.
@@ -104,6 +113,7 @@ impl Session {
         };
         // Recorded even if the OPEN is refused: an operator needs them to correct the configuration.
         self.statistics.peer_as = Some(open.asn());
+        self.statistics.peer_my_as = Some(open.my_as());
         self.statistics.peer_router_id = Some(open.router_id());
         // Negotiate what our OPEN offered: the configuration may have changed since it was sent.
         // With DelayOpen ours follows the peer's, and offers what is configured now.
@@ -176,8 +186,60 @@ impl Session {
         (resolve(local, remote, existing, new), Some(other))
     }
 
-    /// Processes an UPDATE. Returns `true` if the caller delivers it to the application.
-    fn handle_update(&mut self, now: Instant, slot: Slot, update: &Update<'_>) -> bool {
+    /// Records the AS number of an OPEN that does not decode, if that is the reason.
+    fn note_malformed_open(&mut self, error: DecodeError, frame: &Frame) {
+        // The values of an earlier OPEN would explain the wrong fault.
+        self.statistics.peer_as = None;
+        self.statistics.peer_my_as = None;
+        self.statistics.peer_router_id = None;
+        let my_as = frame
+            .octets()
+            .get(20..22)
+            .and_then(|field| field.as_array());
+        if error.reason == Reason::BAD_PEER_AS {
+            // RFC 7607 section 2: the number is 0, in the field or in the capability.
+            self.statistics.peer_as = Some(Asn::new(0));
+            self.statistics.peer_my_as = my_as.map(|octets| u16::from_be_bytes(*octets));
+        }
+    }
+
+    /// Counts and emits the fault of an UPDATE.
+    #[cold]
+    fn report_malformed(&mut self, fault: Fault, frame: &Frame, context: &Context) {
+        self.statistics.count_fault(fault.treatment);
+        self.emit(SessionEvent::UpdateFault(MalformedUpdate {
+            fault,
+            frame: frame.clone(),
+            context: *context,
+        }));
+    }
+
+    /// Counts and emits the announced routes of an UPDATE that are ignored.
+    #[cold]
+    fn report_ignored(
+        &mut self,
+        reason: Unusable,
+        checked: &Checked<'_>,
+        frame: &Frame,
+        context: &Context,
+    ) {
+        self.statistics.count_ignored(reason, checked);
+        let update = ReceivedUpdate {
+            frame: frame.clone(),
+            context: *context,
+        };
+        self.emit(SessionEvent::RoutesIgnored { reason, update });
+    }
+
+    /// Processes an UPDATE, the content of `frame`. Returns `true` if the caller delivers it to the application.
+    fn handle_update(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        frame: &Frame,
+        context: &Context,
+        update: &Update<'_>,
+    ) -> bool {
         if !self.is_established(slot) {
             self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
             return false;
@@ -185,6 +247,7 @@ impl Session {
         let checked = match update.check() {
             Ok(checked) => checked,
             Err(error) => {
+                self.report_malformed(reset(error), frame, context);
                 let details = failure(error, update.octets());
                 self.step(now, slot, Event::UpdateMsgErr, details);
                 return false;
@@ -203,8 +266,10 @@ impl Session {
         }
         self.step(now, slot, Event::UpdateMsg, message(MessageType::UPDATE));
         if let Some(fault) = checked.fault() {
-            self.statistics.count_fault(fault.treatment);
-            self.emit(SessionEvent::UpdateFault(fault));
+            self.report_malformed(fault, frame, context);
+        }
+        if let Some(reason) = checked.unusable() {
+            self.report_ignored(reason, &checked, frame, context);
         }
         if !self.has_reported_path_ids
             && let Some(family) = checked.unexpected_path_ids()
@@ -292,6 +357,14 @@ impl Session {
             // RFC 7313 section 5: an unknown subtype is ignored. Markers without the capability are unknown.
             _ => {}
         }
+    }
+}
+
+/// Returns the fault of an error that resets the session.
+fn reset(error: DecodeError) -> Fault {
+    Fault {
+        treatment: Treatment::Reset,
+        error,
     }
 }
 

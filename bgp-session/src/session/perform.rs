@@ -1,5 +1,6 @@
 //! Performs the actions of the state machine's table on the connections of a session.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use bgp_wire::{HoldTime, KEEPALIVE, NotificationBuf, Reason};
@@ -8,10 +9,12 @@ use bytes::{Bytes, BytesMut};
 use super::Session;
 use super::connection::{EventDetails, TcpConnection};
 use super::connections::Slot;
+use super::ending::silent_close;
 use crate::collision::Initiator;
 use crate::fsm::{self, Action, Event, State, Transition};
 use crate::negotiate::{OpenParameters, our_open};
 use crate::output::{DownReason, Output, SessionEvent, SessionId};
+use crate::retry::Ending;
 use crate::timer::Timer;
 
 impl Session {
@@ -58,7 +61,7 @@ impl Session {
         if before != State::Idle && transition.state == State::Idle {
             self.release(now, slot, event, sent, details);
         } else if event == Event::TcpConnectionFails {
-            self.lose_tcp_connection(now, slot);
+            self.lose_tcp_connection(now, slot, details.error);
         }
         self.enter(slot, transition.state, event);
         if before != State::Established && transition.state == State::Established {
@@ -124,11 +127,15 @@ impl Session {
                     self.as_hard_reset(slot, details.notification.clone().unwrap_or_else(cease));
                 return self.send_notification(slot, notification);
             }
-            // In Active this is the wait for our next dial, not the time that a dial may take: damp it.
+            // In Active this is the wait for our next dial, not the time that a dial may take.
             Action::Start(Timer::ConnectRetry)
                 if next == State::Active && !self.config.passive && slot == Slot::Primary =>
             {
-                let wait = self.backoff.next_wait();
+                // RFC 4271 section 8.2.2: only a connection that TCP had made leads here, from OpenSent or with DelayOpen.
+                let tcp = self.connections.in_use(slot).tcp;
+                let ending = tcp.map_or(Ending::Failed, |tcp| silent_close(now, tcp));
+                self.retry.record(ending);
+                let wait = self.retry.wait();
                 self.start_timer_for(now, slot, Timer::ConnectRetry, wait);
             }
             Action::Start(timer) => self.start_timer(now, slot, timer),
@@ -195,6 +202,7 @@ impl Session {
             self.outputs.push_back(Output::Close(previous.id));
             // Without an address it was still a dial: ConnectRetryTimer has expired.
             if previous.local_address.is_none() {
+                self.retry.record(Ending::NotConnected);
                 self.emit_failed(DownReason::TimedOut);
             }
         }
@@ -261,7 +269,9 @@ impl Session {
             "{timer:?} runs on a negotiated time"
         );
         let time = match timer {
-            Timer::ConnectRetry => self.backoff.jitter(self.config.connect_retry),
+            // A passive session never dials: the timer only runs.
+            Timer::ConnectRetry if self.config.passive => PASSIVE_CONNECT_RETRY,
+            Timer::ConnectRetry => self.retry.connect_timeout(),
             Timer::Hold => match negotiated {
                 // RFC 4271 section 8.2.2 runs no timer here: a peer that loses power before its KEEPALIVE would block
                 // us forever.
@@ -271,7 +281,7 @@ impl Session {
             },
             Timer::Keepalive => {
                 let interval = negotiated.map_or(Duration::ZERO, |(_, keepalive)| keepalive);
-                self.backoff.jitter(interval)
+                self.retry.jitter(interval)
             }
             Timer::SendHold => {
                 let hold_time = negotiated.map_or(HoldTime::ZERO, |(hold_time, _)| hold_time);
@@ -280,9 +290,9 @@ impl Session {
             Timer::DelayOpen => {
                 debug_assert!(self.config.delay_open.is_some(), "DelayOpen is on");
                 let time = self.config.delay_open.unwrap_or_default();
-                self.backoff.jitter(time)
+                self.retry.jitter(time)
             }
-            Timer::IdleHold => self.backoff.next_wait(),
+            Timer::IdleHold => self.retry.wait(),
         };
         if time.is_zero() && matches!(timer, Timer::Hold | Timer::Keepalive) {
             self.connections.in_use(slot).timers.stop(timer);
@@ -324,6 +334,7 @@ impl Session {
         let Some(tcp) = connection.tcp.take() else {
             return;
         };
+        let closed = connection.closed(tcp, details.error);
         self.outputs.push_back(Output::Close(tcp.id));
         let received = matches!(event, Event::NotifMsg | Event::NotifMsgVerErr);
         let reason = match (sent, details.notification) {
@@ -331,32 +342,43 @@ impl Session {
             (Some(sent), _) if event == Event::ManualStop => DownReason::Stopped(sent),
             (Some(sent), _) => DownReason::Local(sent),
             (None, Some(notification)) if received => DownReason::Remote(notification),
-            (None, _) => DownReason::Closed,
+            (None, _) => closed,
         };
+        let is_silent = reason.notification().is_none();
         // A collision keeps the session alive on the other connection; an operator who ends a dial knows.
         let is_expected = event == Event::OpenCollisionDump
-            || (event == Event::ManualStop && reason == DownReason::Closed);
+            || (event == Event::ManualStop && is_silent && reason != DownReason::Restarting)
+            || self.is_collision_resolved_by_peer(slot, &reason);
         match slot {
             _ if is_expected => {}
             Slot::Primary => {
-                // Closed in silence: the peer may be restarting, and connects to us when it is up.
-                self.accept_in_idle = reason == DownReason::Closed;
+                self.record_ending(now, event, tcp, &reason);
                 self.emit_down(now, reason, negotiated.as_deref());
             }
             Slot::Secondary => self.emit_failed(reason),
         }
     }
 
+    /// Returns `true` if the peer has ended a connection because it keeps the other one (RFC 4271 section 6.8).
+    fn is_collision_resolved_by_peer(&self, slot: Slot, reason: &DownReason) -> bool {
+        let is_resolution = matches!(reason, DownReason::Remote(notification)
+            if notification.reason == Reason::CONNECTION_COLLISION_RESOLUTION);
+        // The NOTIFICATION cannot be about the connection of an Established session, which wins every collision.
+        let is_spare = slot == Slot::Secondary || self.established.is_none();
+        is_resolution && is_spare && self.connections.other(slot).is_some()
+    }
+
     /// Drops a TCP connection that has ended in a state that waits for another.
-    fn lose_tcp_connection(&mut self, now: Instant, slot: Slot) {
+    fn lose_tcp_connection(&mut self, now: Instant, slot: Slot, error: Option<io::ErrorKind>) {
         let connection = self.connections.in_use(slot);
         connection.offered = None;
         let negotiated = connection.negotiated.take();
         debug_assert!(connection.tcp.is_some(), "a TCP connection was lost");
         if let Some(tcp) = connection.tcp.take() {
+            let reason = connection.closed(tcp, error);
             self.outputs.push_back(Output::Close(tcp.id));
             if slot == Slot::Primary {
-                self.emit_down(now, DownReason::Closed, negotiated.as_deref());
+                self.emit_down(now, reason, negotiated.as_deref());
             }
         }
     }
@@ -429,6 +451,9 @@ fn is_unexpected_message(reason: Reason) -> bool {
 
 /// Hold time before the OPENs negotiate one (RFC 4271 section 8.2.2 suggests 4 minutes).
 const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
+
+/// ConnectRetryTime of a passive session.
+const PASSIVE_CONNECT_RETRY: Duration = Duration::from_secs(30);
 
 /// Hold time before the OPEN of a connection that the peer made.
 const ACCEPTED_OPEN_TIMEOUT: Duration = Duration::from_secs(30);

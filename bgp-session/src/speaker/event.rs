@@ -22,11 +22,11 @@ use crate::output::SessionEvent;
 ///
 /// fn print(event: &SpeakerEvent) {
 ///     match event {
-///         SpeakerEvent::Session { peer, event: SessionEvent::Up { .. } } => println!("{peer} is up"),
-///         SpeakerEvent::PeerAdded { peer, prefix: Some(prefix) } => println!("{peer} of {prefix} has connected"),
-///         SpeakerEvent::PeerRemoved { peer, reason: RemovalReason::ShutDown } => println!("{peer}: we stop"),
-///         SpeakerEvent::ConnectionRefused { remote, reason: Refusal::UnknownPeer } => println!("{remote} is no peer"),
-///         SpeakerEvent::ListenerFailed { address, error } => println!("{address}: {error}"),
+///         SpeakerEvent::Session { peer, event: SessionEvent::Up { .. }, .. } => println!("{peer} is up"),
+///         SpeakerEvent::PeerAdded { peer, prefix: Some(prefix), .. } => println!("{peer} of {prefix} has connected"),
+///         SpeakerEvent::PeerRemoved { peer, reason: RemovalReason::ShutDown, .. } => println!("{peer}: we stop"),
+///         SpeakerEvent::ConnectionRefused { remote, reason: Refusal::UnknownPeer, .. } => println!("{remote} is no peer"),
+///         SpeakerEvent::ListenerFailed { address, error, .. } => println!("{address}: {error}"),
 ///         _ => {}
 ///     }
 /// }
@@ -35,6 +35,7 @@ use crate::output::SessionEvent;
 #[non_exhaustive]
 pub enum SpeakerEvent {
     /// An event of one peer's session.
+    #[non_exhaustive]
     Session {
         /// The peer.
         peer: IpAddr,
@@ -42,6 +43,7 @@ pub enum SpeakerEvent {
         event: SessionEvent,
     },
     /// A peer was added.
+    #[non_exhaustive]
     PeerAdded {
         /// The peer.
         peer: IpAddr,
@@ -49,6 +51,7 @@ pub enum SpeakerEvent {
         prefix: Option<IpNet>,
     },
     /// A peer was removed, and its session has ended.
+    #[non_exhaustive]
     PeerRemoved {
         /// The peer.
         peer: IpAddr,
@@ -58,6 +61,7 @@ pub enum SpeakerEvent {
     /// The peer's task panicked, which is a fault of this program. The session has ended, and the task restarts after a wait.
     ///
     /// If the session was Established, [`SessionEvent::Down`] is reported first.
+    #[non_exhaustive]
     PeerFailed {
         /// The peer.
         peer: IpAddr,
@@ -70,6 +74,7 @@ pub enum SpeakerEvent {
     ///
     /// Any host can cause these events. Each listener and each peer therefore reports at most ten per second, and none while
     /// the channel of [`SpeakerBuilder::with_event_sender`](super::SpeakerBuilder::with_event_sender) is full.
+    #[non_exhaustive]
     ConnectionRefused {
         /// The address that the connection came from.
         remote: IpAddr,
@@ -77,6 +82,7 @@ pub enum SpeakerEvent {
         reason: Refusal,
     },
     /// A listener cannot accept connections at present. It retries until it can.
+    #[non_exhaustive]
     ListenerFailed {
         /// The address of the listener.
         address: SocketAddr,
@@ -84,6 +90,7 @@ pub enum SpeakerEvent {
         error: Arc<io::Error>,
     },
     /// A listener that failed accepts connections again.
+    #[non_exhaustive]
     ListenerRecovered {
         /// The address of the listener.
         address: SocketAddr,

@@ -1,6 +1,7 @@
 //! One open connection of a peer: its stream, the received octets and the octets to send.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
+use super::log;
 use super::transport::Transport;
 use crate::config::Md5Key;
 use crate::output::ConnectionId;
@@ -35,8 +37,8 @@ pub(super) enum Progress {
     Received,
     /// The socket has taken this number of queued octets; 0 if it has become blocked.
     Written(usize),
-    /// The connection has ended.
-    Closed,
+    /// The connection has ended: with an error, or with `None` because the peer closed it.
+    Closed(Option<io::ErrorKind>),
 }
 
 impl Link {
@@ -72,7 +74,9 @@ impl Link {
     pub(super) fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) {
         // Only logged: if the peer's key has changed too, the connection times out and the next one has the new key.
         if let Err(error) = self.transport.set_md5_key(peer, key) {
-            tracing::warn!(%peer, %error, "cannot change the MD5 key of the connection");
+            log::guarded(|| {
+                tracing::warn!(%peer, %error, "cannot change the MD5 key of the connection");
+            });
         }
     }
 
@@ -137,7 +141,8 @@ impl Link {
             &mut self.inbound
         )) {
             // RFC 4271 section 8.1.4: a FIN and an error are one event, TcpConnectionFails.
-            Ok(0) | Err(_) => Poll::Ready(Progress::Closed),
+            Ok(0) => Poll::Ready(Progress::Closed(None)),
+            Err(error) => Poll::Ready(Progress::Closed(Some(error.kind()))),
             Ok(_) => Poll::Ready(Progress::Received),
         }
     }
@@ -159,7 +164,7 @@ impl Link {
             // Closing a socket with unread octets resets the connection, and a reset can overtake the NOTIFICATION.
             let mut unread = [0; 4096];
             while self.transport.read(&mut unread).await? > 0 {}
-            std::io::Result::Ok(())
+            io::Result::Ok(())
         };
         tokio::time::timeout(LINGER_TIMEOUT, closing).await.ok();
     }
@@ -170,3 +175,53 @@ const MIN_READ_ROOM: usize = 4096;
 
 /// The maximum time of a connection between its last message and its close.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn linger_reads_unread_octets_so_that_no_reset_overtakes_the_last_message() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dial = TcpStream::connect(listener.local_addr().unwrap());
+        let (ours, mut theirs) = tokio::try_join!(dial, async {
+            listener.accept().await.map(|(stream, _)| stream)
+        })
+        .unwrap();
+        theirs.write_all(&[0; 100_000]).await.unwrap();
+        ours.readable().await.unwrap();
+        let mut link = Link::new(ConnectionId(1), Box::new(ours));
+        link.queue(Bytes::from_static(b"the last message"));
+        let lingering = tokio::spawn(link.linger());
+        let mut received = Vec::new();
+        // A reset would be an error here.
+        theirs.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, b"the last message");
+        drop(theirs);
+        lingering.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn end_of_link_reports_close_or_error() {
+        for (reset, expected) in [(false, None), (true, Some(io::ErrorKind::ConnectionReset))] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let dial = TcpStream::connect(listener.local_addr().unwrap());
+            let (ours, theirs) = tokio::try_join!(dial, async {
+                listener.accept().await.map(|(stream, _)| stream)
+            })
+            .unwrap();
+            if reset {
+                let options = socket2::SockRef::from(&theirs);
+                options.set_linger(Some(Duration::ZERO)).unwrap();
+            }
+            drop(theirs);
+            let mut link = Link::new(ConnectionId(1), Box::new(ours));
+            let progress = poll_fn(|context| link.poll(context, true)).await;
+            assert_eq!(progress, Progress::Closed(expected));
+        }
+    }
+}

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{EventSenders, Refusal, RefusalLimit, SpeakerEvent};
+use super::log::{self, LogLimit};
 
 /// Passes every accepted connection to `handle` until `closed` is cancelled. Reports the connections that `handle` refuses.
 pub(super) async fn accept_all(
@@ -20,12 +21,13 @@ pub(super) async fn accept_all(
 ) {
     let mut failing = false;
     let mut limit = RefusalLimit::default();
+    let mut log_limit = LogLimit::default();
     let accept = async {
         loop {
             match listener.accept().await {
                 Ok((stream, remote)) => {
                     if std::mem::take(&mut failing) {
-                        tracing::info!(%address, "accepting connections again");
+                        log::guarded(|| tracing::info!(%address, "accepting connections again"));
                         events
                             .send(SpeakerEvent::ListenerRecovered { address })
                             .await;
@@ -33,8 +35,12 @@ pub(super) async fn accept_all(
                     let Err(reason) = handle(stream, remote) else {
                         continue;
                     };
-                    tracing::debug!(%remote, "connection refused: {reason}");
                     // Any host can cause refusals: they must neither flood the log nor make the listener wait.
+                    if let Some(suppressed) = log_limit.take(Instant::now().into_std()) {
+                        log::guarded(|| {
+                            tracing::warn!(%remote, suppressed, "connection refused: {reason}");
+                        });
+                    }
                     if limit.allows(Instant::now().into_std()) {
                         // An IPv6 socket reports an IPv4 peer by its mapped address.
                         let remote = remote.ip().to_canonical();
@@ -44,7 +50,9 @@ pub(super) async fn accept_all(
                 Err(error) => {
                     // Usually the process has no free descriptor. Running sessions need none, and closing ones free some.
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%address, %error, "cannot accept connections for now");
+                        log::guarded(|| {
+                            tracing::warn!(%address, %error, "cannot accept connections for now");
+                        });
                         let error = Arc::new(error);
                         events
                             .send(SpeakerEvent::ListenerFailed { address, error })
@@ -65,3 +73,54 @@ pub(super) async fn accept_all(
 
 /// The interval between attempts to accept a connection while the listener fails.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast;
+
+    use super::super::log::recorder::Recorder;
+    use super::*;
+
+    #[tokio::test]
+    async fn refused_connections_are_logged_at_a_limited_rate() {
+        let recorder = Recorder::new();
+        let _guard = tracing::subscriber::set_default(recorder.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (broadcast, mut events) = broadcast::channel(16);
+        let senders = EventSenders {
+            broadcast,
+            channel: None,
+        };
+        let closed = CancellationToken::new();
+        let refuse = |_, _| Err(Refusal::UnknownPeer);
+        let accept = accept_all(&listener, address, closed.clone(), &senders, refuse);
+        let connect = async {
+            for _ in 0..8 {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                // The refused connection ends, so that all of them have been handled.
+                let mut end = [0];
+                assert_eq!(
+                    tokio::io::AsyncReadExt::read(&mut stream, &mut end)
+                        .await
+                        .unwrap(),
+                    0
+                );
+            }
+            closed.cancel();
+        };
+        tokio::join!(accept, connect);
+        let expected = "WARN message=connection refused: unknown peer remote=127.0.0.1:";
+        let lines = recorder.lines();
+        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.starts_with(expected)),
+            "{lines:?}"
+        );
+        let refused = events.try_recv().unwrap();
+        assert!(matches!(
+            refused,
+            SpeakerEvent::ConnectionRefused { remote, reason: Refusal::UnknownPeer } if remote == address.ip()
+        ));
+    }
+}

@@ -1,5 +1,6 @@
 //! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
+mod attempts;
 mod delivery;
 mod report;
 mod restart;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::command::Command;
 use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
+use super::log;
 use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
@@ -135,7 +137,7 @@ impl PeerTask {
                     self.dial = None;
                     // The session reports the failure in `drain_outputs`, and the cause must not reach a later event.
                     self.report.dial_failed(&error);
-                    self.peering.handle_closed(now(), id);
+                    self.peering.handle_error(now(), id, error.kind());
                     self.drain_outputs();
                     self.report.dial_reported();
                 }
@@ -299,7 +301,7 @@ impl PeerTask {
 
     fn report_refusal(&mut self, reason: Refusal) {
         let remote = self.address;
-        tracing::debug!(%remote, "connection refused: {reason}");
+        log::guarded(|| tracing::debug!(%remote, "connection refused: {reason}"));
         // The peer can cause these events: they must not pile up while the application takes none.
         if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
             self.emit(SpeakerEvent::ConnectionRefused { remote, reason });
@@ -321,7 +323,7 @@ impl PeerTask {
             }
         }
         let change = old.change(&config);
-        tracing::info!(peer = %self.address, ?change, "configuration");
+        log::guarded(|| tracing::info!(peer = %self.address, ?change, "configuration"));
         self.report.configure(&config);
         self.peering.update(now(), config);
     }
@@ -334,7 +336,10 @@ impl PeerTask {
                 self.peering.handle_connected(now(), id, local_address);
             }
             // The peer has reset the connection since it was made.
-            Err(_) => self.peering.handle_closed(now(), id),
+            Err(_) => {
+                let error = io::ErrorKind::ConnectionReset;
+                self.peering.handle_error(now(), id, error);
+            }
         }
     }
 
@@ -346,9 +351,12 @@ impl PeerTask {
         match progress {
             Progress::Received => self.peering.handle_bytes(now(), link.id, &mut link.inbound),
             Progress::Written(taken) => self.peering.handle_written(now(), link.id, taken),
-            Progress::Closed => {
+            Progress::Closed(error) => {
                 let link = self.links.swap_remove(index);
-                self.peering.handle_closed(now(), link.id);
+                match error {
+                    Some(error) => self.peering.handle_error(now(), link.id, error),
+                    None => self.peering.handle_closed(now(), link.id),
+                }
             }
         }
     }

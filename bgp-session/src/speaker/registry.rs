@@ -22,6 +22,7 @@ use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
+use super::log;
 use super::peer::PeerTask;
 use super::shared::{Shared, lock};
 use super::transport::{self, Transport, prepare_accepted};
@@ -223,7 +224,9 @@ impl Registry {
         }
         let entry = state.peers.get(&remote).ok_or(Refusal::UnknownPeer)?;
         let transport = connection(&entry.config).map_err(|error| {
-            tracing::warn!(peer = %remote, %error, "cannot set up the connection");
+            log::guarded(|| {
+                tracing::warn!(peer = %remote, %error, "cannot set up the connection");
+            });
             Refusal::Socket(Arc::new(error))
         })?;
         // Under the lock: the task of a dynamic peer that will end either sees the connection or has left `peers`.

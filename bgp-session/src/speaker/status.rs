@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bgp_wire::Asn;
 
+use super::peer_error::{LastNotification, PeerError};
 use crate::fsm::State;
 use crate::negotiate::Negotiated;
 use crate::output::DownReason;
@@ -14,6 +15,7 @@ use crate::stats::Statistics;
 
 /// The status of one peer.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PeerStatus {
     /// The peer's address.
     pub address: IpAddr,
@@ -29,9 +31,14 @@ pub struct PeerStatus {
     pub established_since: Option<Instant>,
     /// The reason of the end of the last session, of the last failed attempt, or of the last failure of the peer's task.
     /// `None` while no error has occurred since the session last became Established.
-    pub last_error: Option<String>,
+    pub last_error: Option<PeerError>,
+    /// The time of `last_error`.
+    pub last_error_at: Option<Instant>,
     /// The end of the last session or of the last failed attempt, as the session reported it. Kept when a session comes up.
     pub last_down: Option<DownReason>,
+    /// The last NOTIFICATION that was sent to the peer or received from it. Neither a later failure of a connection nor a new
+    /// session removes it.
+    pub last_notification: Option<LastNotification>,
     /// The counters since the peer was added, or since its task last failed.
     pub statistics: Statistics,
     /// The numbers of routes that the peer was not sent in this session.

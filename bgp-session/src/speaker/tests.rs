@@ -11,6 +11,7 @@ use bgp_wire::{Family, HoldTime};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::time::{Instant, timeout};
 
+use super::log::recorder::Recorder;
 use super::*;
 use crate::config::Md5Key;
 use crate::fsm::State;
@@ -227,7 +228,7 @@ async fn task_that_panics_is_reported_and_restarted() {
             ..
         } = received.next().await.unwrap()
         {
-            assert_eq!(update.check().unwrap().announced().count(), 1);
+            assert_eq!(update.check().announced().count(), 1);
             break;
         }
     }
@@ -243,7 +244,7 @@ async fn panic_in_established_ends_session_and_releases_table_position() {
     let status = pair.peer().status();
     assert_eq!(status.state, State::Idle);
     assert!(status.negotiated.is_none() && status.established_since.is_none());
-    let error = status.last_error.unwrap();
+    let error = status.last_error.unwrap().to_string();
     assert_eq!(error, "the peer's task failed: a test of the restart");
     // A position that was not released would keep every withdrawal.
     flap(&pair.node);
@@ -299,7 +300,7 @@ async fn commands_during_restart_wait_take_effect() {
         } = received.next().await.unwrap()
         {
             // RFC 8326: the LOCAL_PREF of a drained session is 0.
-            assert_eq!(update.check().unwrap().local_pref(), Some(0));
+            assert_eq!(update.check().local_pref(), Some(0));
             break;
         }
     }
@@ -362,4 +363,19 @@ async fn task_that_waits_to_restart_refuses_connections() {
     let (remote, reason) = timeout(Duration::from_secs(600), refused).await.unwrap();
     assert_eq!(remote, ROUTER);
     assert!(matches!(reason, Refusal::PeerFailed), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn log_that_cannot_be_written_ends_no_task() {
+    let _guard = tracing::subscriber::set_default(Recorder::panicking());
+    let mut pair = Pair::new(0).await;
+    assert_eq!(pair.up(1).await.failures, 0);
+    pair.peer().reset("once more");
+    assert_eq!(pair.up(2).await.failures, 0);
+    // The report of a panic is a log line also.
+    pair.panic().await;
+    assert_eq!(pair.up(1).await.failures, 1);
+    let texts = pair.collect("failed: a test of the restart").await;
+    let expected = ["added", "up", "down", "up", "down"];
+    assert_eq!(texts[..5], expected);
 }

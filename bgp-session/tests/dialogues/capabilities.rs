@@ -226,7 +226,7 @@ fn route_leaked_by_customer_is_withdrawn() {
             _ => None,
         });
         let update = update.unwrap();
-        let checked = update.check().unwrap();
+        let checked = update.check();
         assert_eq!(checked.withdrawn().next().is_some(), withdrawn, "{role}");
     }
 }

@@ -9,6 +9,8 @@
 mod capabilities;
 mod families;
 mod old_peers;
+mod reports;
 mod restart;
+mod retry;
 mod script;
 mod session;

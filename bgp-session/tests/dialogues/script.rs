@@ -45,15 +45,19 @@ pub(crate) fn config() -> PeerConfig {
 }
 
 impl Script {
-    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     pub(crate) fn new(config: PeerConfig) -> Self {
+        Self::with_seed(config, 1)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
+    pub(crate) fn with_seed(config: PeerConfig, seed: u64) -> Self {
         let now = Instant::now();
         let local = LocalConfig {
             asn: Asn::new(64512),
             router_id: "192.168.0.111".parse().unwrap(),
         };
         Self {
-            session: Session::new(local, config, now, 1),
+            session: Session::new(local, config, now, seed),
             now,
             events: Vec::new(),
             sent: VecDeque::new(),
@@ -67,8 +71,13 @@ impl Script {
 
     /// Returns a session that a peer with a hold time of 90 s has brought up.
     pub(crate) fn established(config: PeerConfig) -> Self {
+        Self::established_with(config, open(64512, 90))
+    }
+
+    /// Returns a session that a peer with this OPEN has brought up.
+    pub(crate) fn established_with(config: PeerConfig, open: Vec<u8>) -> Self {
         let mut script = Self::new(config);
-        script.establish(open(64512, 90));
+        script.establish(open);
         script
     }
 
@@ -137,6 +146,12 @@ impl Script {
         self.closed.retain(|closed| *closed != connection);
     }
 
+    pub(crate) fn fail(&mut self, connection: ConnectionId, error: std::io::ErrorKind) {
+        self.session.handle_error(self.now, connection, error);
+        self.poll_outputs();
+        self.closed.retain(|closed| *closed != connection);
+    }
+
     /// Appends octets to the connection's buffer and hands the buffer to the session.
     pub(crate) fn receive(&mut self, connection: ConnectionId, octets: impl AsRef<[u8]>) {
         // The buffer still holds an incomplete message from earlier calls.
@@ -155,6 +170,10 @@ impl Script {
             self.poll_outputs();
         }
         self.now = end;
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     pub(crate) fn advance_to_deadline(&mut self) {
@@ -188,6 +207,7 @@ impl Script {
                     self.deadline = deadline;
                     return;
                 }
+                other => panic!("unknown output: {other:?}"),
             }
         }
     }

@@ -6,7 +6,9 @@ use crate::script::{
     Script, SentMessage, config, keepalive, notification, open, open_with, open_with_families,
     open_with_id, raw_open, refresh, update, update_with,
 };
-use bgp_session::{DownReason, PeerConfig, RefreshError, SessionEvent, Shutdown, State};
+use bgp_session::{
+    DownReason, PeerConfig, RefreshError, RetryPolicy, SessionEvent, Shutdown, State,
+};
 use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, NotificationBuf, Reason, RefreshSubtype};
 
 #[test]
@@ -326,8 +328,9 @@ fn repeated_failures_lengthen_wait_to_maximum() {
     let mut waits = Vec::new();
     for _ in 0..10 {
         let dialled = a.expect_dial();
+        a.connected(dialled);
         let before = a.now;
-        a.closed(dialled);
+        a.receive(dialled, b"garbage".repeat(3));
         assert_eq!(a.session.state(), State::Idle);
         a.advance_to_deadline();
         waits.push(a.now - before);
@@ -541,11 +544,13 @@ fn stream_split_anywhere_reads_the_same() {
 }
 
 #[test]
-fn hanging_dial_is_abandoned_after_connect_retry_time() {
-    let mut a = Script::new(config().with_connect_retry(Duration::from_secs(30)));
+fn hanging_dial_is_abandoned_after_connect_timeout() {
+    let timeout = Duration::from_secs(30);
+    let policy = RetryPolicy::new().with_connect_timeout(timeout).unwrap();
+    let mut a = Script::new(config().with_retry(policy));
     a.start();
     let first = a.expect_dial();
-    a.advance(Duration::from_secs(30));
+    a.advance(timeout);
     a.expect_close(first);
     let second = a.expect_dial();
     assert_ne!(first, second);
@@ -563,10 +568,12 @@ fn silent_connection_does_not_delay_dial() {
     a.closed(dialled);
     let silent = a.accept().expect("the session accepts");
     a.expect(silent, SentMessage::Open);
-    a.advance(Duration::from_secs(6));
+    a.advance_to_deadline();
     let dialled = a.expect_dial();
     a.connected(dialled);
     a.expect(dialled, SentMessage::Open);
+    // The silent connection is no longer young: it takes no part in a collision.
+    a.advance(Duration::from_secs(6));
     a.receive(dialled, open(64512, 90));
     a.receive(dialled, keepalive());
     assert_eq!(a.session.state(), State::Established);
@@ -623,7 +630,8 @@ fn abandoned_dial_is_reported_as_timed_out() {
         matches!(
             event,
             SessionEvent::Failed {
-                reason: DownReason::TimedOut
+                reason: DownReason::TimedOut,
+                ..
             }
         )
     };

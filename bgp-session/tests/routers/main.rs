@@ -11,6 +11,7 @@ mod families;
 mod frr;
 mod gobgp;
 mod openbgpd;
+mod outage;
 mod restart;
 mod router;
 mod session;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use bgp_session::{ExportPolicy, Md5Key, PeerConfig, RestartConfig};
+use bgp_session::{ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
 use bgp_wire::{Asn, Family};
 
 pub(crate) const OUR_AS: u32 = 64512;
@@ -124,9 +124,7 @@ impl Setup {
         let mut config = PeerConfig::new(self.router_address(), Asn::new(self.router_as()))
             .with_source_address(self.our_address())
             .with_passive(self.dialling == Dialling::Router)
-            .with_connect_retry(Duration::from_secs(2))
-            // Trials start the router after the session: the first attempts fail, so the waits are short.
-            .with_idle_hold(Duration::from_millis(100), Duration::from_secs(1))
+            .with_retry(quick_retry())
             .with_next_hop_ipv4(self.our_ipv4())
             .with_next_hop_ipv6(self.our_ipv6())
             .with_families(self.families.iter().copied())
@@ -143,6 +141,15 @@ impl Setup {
         }
         config
     }
+}
+
+/// Returns short waits: trials start the router after the session, so that the first attempts fail.
+fn quick_retry() -> RetryPolicy {
+    let (first, maximum) = (Duration::from_millis(100), Duration::from_secs(1));
+    RetryPolicy::new()
+        .with_connect_interval(first)
+        .and_then(|policy| policy.with_damping(first, maximum))
+        .unwrap()
 }
 
 pub(crate) fn key(text: &str) -> Md5Key {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use bgp_session::{Peer, PeerConfig, Route, Shutdown, Speaker, State};
+use bgp_session::{Peer, PeerConfig, RetryPolicy, Route, Shutdown, Speaker, State};
 use bgp_wire::Asn;
 use ipnet::IpNet;
 use speakerd_testkit::{Process, eventually};
@@ -67,20 +67,22 @@ pub(crate) fn expect_established(peer: &Peer) {
     eventually("Established", || is_established(peer).then_some(()));
 }
 
-/// The environment variable that makes this program a speaker: its setup number, restart flag and prefixes.
+/// The environment variable that makes this program a speaker: its setup number, the two flags and its prefixes.
 const SETUP: &str = "BGP_SESSION_ROUTERS_SPEAKER";
 
 /// The line that such a speaker prints once the router's kernel has acknowledged every route.
 pub(crate) const ANNOUNCED_LINE: &str = "everything is announced";
 
-/// Starts a speaker in a process of its own that announces `prefixes`, with [`Setup::restarted`].
+/// Starts a speaker in a process of its own that announces `prefixes`, with [`Setup::restarted`] or the same setup without
+/// Graceful Restart.
 pub(crate) fn start_process(
     setup: &Setup,
     restarting: bool,
     prefixes: &[IpNet],
     log: PathBuf,
 ) -> Process {
-    let mut words = vec![setup.number.to_string(), restarting.to_string()];
+    let mut words = vec![setup.number.to_string()];
+    words.extend([setup.restart, restarting].map(|flag| flag.to_string()));
     words.extend(prefixes.iter().map(IpNet::to_string));
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.env(SETUP, words.join(" "));
@@ -94,8 +96,12 @@ pub(crate) fn run_if_requested() -> Option<ExitCode> {
     let variable = std::env::var(SETUP).ok()?;
     let mut words = variable.split(' ');
     let number = words.next()?.parse().unwrap();
-    let restarting = words.next()?.parse().unwrap();
-    let setup = Setup::restarted(number);
+    let mut flag = || words.next()?.parse::<bool>().ok();
+    let (restart, restarting) = (flag()?, flag()?);
+    let setup = Setup {
+        restart,
+        ..Setup::restarted(number)
+    };
     let ours = OurSpeaker::start(&setup, restarting);
     let mut events = ours.speaker.events();
     ours.runtime.spawn(async move {
@@ -103,7 +109,8 @@ pub(crate) fn run_if_requested() -> Option<ExitCode> {
             println!("{event:?}");
         }
     });
-    let peer = ours.add(setup.peer());
+    // The default waits: a trial measures how fast a route returns.
+    let peer = ours.add(setup.peer().with_retry(RetryPolicy::new()));
     for prefix in words {
         ours.announce(prefix.parse().unwrap());
     }

@@ -1,5 +1,7 @@
 //! The list of trials with every router.
 
+use std::time::Duration;
+
 use libtest_mimic::Trial;
 
 use crate::bird::BIRD;
@@ -8,6 +10,7 @@ use crate::families;
 use crate::frr::FRR;
 use crate::gobgp::GOBGP;
 use crate::openbgpd::OPENBGPD;
+use crate::outage::{self, LIMITED_BIRD};
 use crate::restart::{self, End};
 use crate::router::Kind;
 use crate::session;
@@ -34,6 +37,19 @@ const RESTARTS: [(&str, Verdict, Verdict); 2] = [
         |kind, setup| restart::routes_are_kept(kind, setup, End::Planned),
         |kind, setup| restart::routes_return(kind, setup, End::Planned),
     ),
+];
+
+/// Outages of a router: the name and the trial.
+const OUTAGES: [(&str, Verdict); 3] = [
+    ("away_for_2_s", |kind, setup| {
+        outage::route_returns(kind, setup, Duration::from_secs(2));
+    }),
+    ("away_for_10_s", |kind, setup| {
+        outage::route_returns(kind, setup, Duration::from_secs(10));
+    }),
+    ("restarted_again_and_again", |kind, setup| {
+        outage::route_returns_after_each_restart(kind, setup);
+    }),
 ];
 
 /// Returns all trials.
@@ -69,6 +85,24 @@ pub(crate) fn all() -> Vec<Trial> {
             group.run(group_setup);
         }));
     }
+    for kind in [&FRR, &BIRD] {
+        for (name, verdict) in OUTAGES {
+            let setup = Setup::new(number(), Dialling::Us);
+            trials.push(trial(kind, name, setup, move |setup| verdict(kind, setup)));
+        }
+    }
+    let setup = Setup {
+        restart: false,
+        ..Setup::restarted(number())
+    };
+    trials.push(trial(&FRR, "kill_9_without_restart", setup, |setup| {
+        outage::route_returns_after_kill(&FRR, setup);
+    }));
+    let setup = Setup::new(number(), Dialling::Us);
+    let name = "exceeded_limit_allows_one_session";
+    trials.push(trial(&LIMITED_BIRD, name, setup, |setup| {
+        outage::exceeded_limit_allows_one_session(&LIMITED_BIRD, setup);
+    }));
     let setup = Setup::new(number(), Dialling::Us);
     let name = "restarting_passes_flowspec_on_without_deferral";
     trials.push(trial(

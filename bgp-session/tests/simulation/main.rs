@@ -23,6 +23,7 @@ mod faults;
 mod memory;
 mod monitor;
 mod network;
+mod pace;
 mod plan;
 mod speaker;
 mod transitions;

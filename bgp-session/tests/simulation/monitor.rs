@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgp_session::{ConnectionId, DownReason, Negotiated, Session, SessionEvent, SessionId, State};
+use bgp_session::{
+    ConnectionId, DownReason, Negotiated, PeerConfig, RetryPolicy, Session, SessionEvent,
+    SessionId, State,
+};
 use bgp_wire::{Afi, Family, Frame, HoldTime, MessageLimit, MessageType, Reason, Safi};
 use bytes::BytesMut;
 
+use crate::pace::Pace;
 use crate::plan::{MAX_LONG_LIVED_STALE_TIME, MAX_RESTART_TIME, MAX_STALE_TIME};
 use crate::transitions;
 use crate::world::Side;
@@ -26,6 +30,7 @@ pub(crate) struct Monitor {
     peer_restarts: bool,
     connections: BTreeMap<ConnectionId, MonitoredConnection>,
     down_at: Duration,
+    pace: Pace,
 }
 
 /// The messages and times of one connection.
@@ -90,6 +95,7 @@ impl Monitor {
             peer_restarts: false,
             connections: BTreeMap::new(),
             down_at: Duration::ZERO,
+            pace: Pace::default(),
         }
     }
 
@@ -102,6 +108,7 @@ impl Monitor {
     /// Restarts the bounds of the state's timers, which an operator's action may restart.
     pub(crate) fn restart_bounds(&mut self, now: Duration) {
         self.since = now;
+        self.pace.restart();
     }
 
     /// Fails if a connection id was used before. A late report of the driver must never concern a newer connection.
@@ -113,8 +120,9 @@ impl Monitor {
         self.last_connection = Some(id);
     }
 
-    pub(crate) fn handle_dial(&mut self, id: ConnectionId, now: Duration) {
+    pub(crate) fn handle_dial(&mut self, id: ConnectionId, policy: &RetryPolicy, now: Duration) {
         self.assert_new(id);
+        self.pace.handle_dial(policy, now);
         self.since = now;
         self.connections.insert(id, MonitoredConnection::default());
     }
@@ -132,7 +140,8 @@ impl Monitor {
 
     pub(crate) fn handle_close(&mut self, id: ConnectionId) {
         let closed = self.connections.remove(&id);
-        assert!(closed.is_some(), "connection {id:?} closed twice");
+        let closed = closed.unwrap_or_else(|| panic!("connection {id:?} closed twice"));
+        self.pace.handle_close(closed.connected);
     }
 
     pub(crate) fn handle_lost(&mut self, id: ConnectionId) {
@@ -236,7 +245,9 @@ impl Monitor {
         now: Duration,
     ) {
         match event {
-            SessionEvent::StateChanged { from, to, cause } => {
+            SessionEvent::StateChanged {
+                from, to, cause, ..
+            } => {
                 assert_eq!(*from, self.state, "{side:?}: change from a wrong state");
                 let allowed = transitions::is_allowed(*from, *to, *cause);
                 assert!(allowed, "{side:?}: {cause} may not change {from} to {to}");
@@ -245,6 +256,7 @@ impl Monitor {
             SessionEvent::Up {
                 session: number,
                 negotiated,
+                ..
             } => self.handle_up(side, *number, negotiated, session, now),
             SessionEvent::Down {
                 session: number,
@@ -254,7 +266,7 @@ impl Monitor {
                 assert!(!honest || may_be_legitimate(reason), "{side:?}: {reason}");
                 self.handle_down(side, *number, reason, now);
             }
-            SessionEvent::Failed { reason } => {
+            SessionEvent::Failed { reason, .. } => {
                 assert!(!honest || may_be_legitimate(reason), "{side:?}: {reason}");
             }
             SessionEvent::UpdateFault(fault) => assert!(!honest, "{side:?}: {fault:?}"),
@@ -298,6 +310,7 @@ impl Monitor {
         assert_eq!(Some(negotiated.hold_time), connection.hold_time());
         (self.last_session, self.up) = (Some(number), Some((number, id)));
         self.up_at = now;
+        self.pace.handle_up();
         let restart = negotiated.restart.as_ref();
         self.peer_restarts = restart.is_some_and(|it| !it.families.is_empty());
     }
@@ -312,7 +325,7 @@ impl Monitor {
         // RFC 4724 section 5: a new connection replaces only the session of a peer with graceful restart.
         let ended = self.lost == up.map(|(_, id)| id) || self.peer_restarts;
         assert!(
-            ended || *reason != DownReason::Closed,
+            ended || !matches!(reason, DownReason::Closed { .. }),
             "{side:?}: session closed without a reason"
         );
         self.down_at = now;
@@ -356,7 +369,7 @@ impl Monitor {
         );
         let mut bounds: Vec<(&str, Duration)> = Vec::new();
         if is_started {
-            bounds.extend(self.bound_of_state(now));
+            bounds.extend(self.bound_of_state(session.config(), now));
             if let Some((_, id)) = self.up {
                 bounds.extend(bounds_of_session(&self.connections[&id]));
             }
@@ -379,12 +392,24 @@ impl Monitor {
     }
 
     /// Returns the timer that must run in the current state, and the latest time at which it may expire.
-    fn bound_of_state(&self, now: Duration) -> Option<(&'static str, Duration)> {
+    fn bound_of_state(
+        &self,
+        config: &PeerConfig,
+        now: Duration,
+    ) -> Option<(&'static str, Duration)> {
         let second = Duration::from_secs;
         // The limits of the random configuration (plan.rs); 240 s is the hold timer before the first KEEPALIVE.
         Some(match self.state {
-            State::Idle => ("IdleHoldTimer", self.since + second(120)),
-            State::Connect => ("ConnectRetryTimer", self.since + second(60)),
+            State::Idle => (
+                "IdleHoldTimer",
+                self.since + self.pace.maximum_wait(&config.retry()),
+            ),
+            State::Connect => {
+                // A connection that TCP has made stays in Connect while our OPEN is delayed.
+                let delay = config.delay_open().unwrap_or_default();
+                let time = config.retry().connect_timeout().max(delay);
+                ("ConnectRetryTimer", self.since + time)
+            }
             // A passive session only restarts the timer, so its bound moves with the clock.
             State::Active => ("ConnectRetryTimer", now.max(self.since) + second(120)),
             State::OpenSent => ("HoldTimer before OPEN", self.since + second(240)),
@@ -411,7 +436,10 @@ fn bounds_of_session(connection: &MonitoredConnection) -> Vec<(&'static str, Dur
 /// Returns `true` if a session between two conforming speakers may end for this reason.
 fn may_be_legitimate(reason: &DownReason) -> bool {
     match reason {
-        DownReason::Closed | DownReason::TimedOut | DownReason::Restarting => true,
+        DownReason::ConnectFailed { .. }
+        | DownReason::Closed { .. }
+        | DownReason::TimedOut
+        | DownReason::Restarting => true,
         DownReason::Local(it) | DownReason::Remote(it) | DownReason::Stopped(it) => {
             let reason = it.reason;
             reason.code == Reason::ADMINISTRATIVE_SHUTDOWN.code

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use bgp_session::{ExportPolicy, PeerConfig, PrefixRange, RestartConfig};
+use bgp_session::{ExportPolicy, PeerConfig, PrefixRange, RestartConfig, RetryPolicy};
 use bgp_wire::{Asn, Family, HoldTime, RouterId};
 use fastrand::Rng;
 
@@ -99,8 +99,7 @@ fn config(random: &mut Rng, common: &SharedSettings, address: IpAddr, asn: Asn) 
         |random: &mut Rng, minimum, maximum| Duration::from_secs(random.u64(minimum..=maximum));
     let mut config = PeerConfig::new(address, asn)
         .with_hold_time(hold_time(random))
-        .with_connect_retry(seconds(random, 5, 60))
-        .with_idle_hold(seconds(random, 1, 5), seconds(random, 10, 120))
+        .with_retry(retry(random))
         .with_send_hold_time(seconds(random, 60, 480))
         .with_next_hop_ipv6("2001:db8::1".parse().unwrap())
         .with_deliver_updates(true)
@@ -136,6 +135,26 @@ fn config(random: &mut Rng, common: &SharedSettings, address: IpAddr, asn: Asn) 
 pub(crate) const MAX_RESTART_TIME: u16 = 120;
 pub(crate) const MAX_LONG_LIVED_STALE_TIME: u32 = 300;
 pub(crate) const MAX_STALE_TIME: u64 = 360;
+
+/// Returns the default policy or a random one.
+fn retry(random: &mut Rng) -> RetryPolicy {
+    if random.bool() {
+        return RetryPolicy::new();
+    }
+    let interval = Duration::from_millis(random.u64(1000..=5000));
+    let timeout = Duration::from_secs(random.u64(2..=60));
+    let first = Duration::from_secs(random.u64(1..=5));
+    let maximum = Duration::from_secs(random.u64(10..=120));
+    let stable_time = Duration::from_secs(random.u64(0..=60));
+    let early_close = Duration::from_millis(random.u64(0..=1000));
+    RetryPolicy::new()
+        .with_connect_interval(interval)
+        .and_then(|policy| policy.with_connect_timeout(timeout))
+        .and_then(|policy| policy.with_damping(first, maximum))
+        .and_then(|policy| policy.with_stable_time(stable_time))
+        .and_then(|policy| policy.with_early_close(early_close, Duration::from_millis(100)))
+        .unwrap()
+}
 
 fn hold_time(random: &mut Rng) -> HoldTime {
     // 0 turns the timers off, and 3 s is the minimum that RFC 4271 section 4.2 allows; 90 s is the usual value.

@@ -392,7 +392,8 @@ impl World {
             match peer.peering().poll_output(instant, rib) {
                 Output::Dial(id) => {
                     peer.dial = Some(id);
-                    peer.monitor.handle_dial(id, self.now);
+                    let policy = peer.config.retry();
+                    peer.monitor.handle_dial(id, &policy, self.now);
                     let (delay, boot) = (self.random_delay(), self.hosts[side.host].boot);
                     let syn = WorldEvent::Syn {
                         from: side,
@@ -414,6 +415,7 @@ impl World {
                     peer.deadline = deadline.map(|deadline| self.time(deadline));
                     return;
                 }
+                other => panic!("unknown output: {other:?}"),
             }
         }
     }

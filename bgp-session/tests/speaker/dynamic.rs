@@ -47,7 +47,7 @@ async fn dynamic_peers_up_to_limit_are_accepted() {
     assert!(!within(router.remove_dynamic_peers(prefix)).await);
     assert_eq!(router.peers().len(), 0);
     let gone = within(last.wait_for(|status| status.last_error.is_some())).await;
-    let why = gone.unwrap().last_error.unwrap();
+    let why = gone.unwrap().last_error.unwrap().to_string();
     assert_eq!(why, "the peer sent Cease/Peer De-configured (6/3)");
 }
 

@@ -21,18 +21,24 @@ const EMFILE: i32 = 24;
 )]
 fn describe(event: &SpeakerEvent) -> Option<String> {
     Some(match event {
-        SpeakerEvent::PeerAdded { peer, prefix: None } => format!("{peer} added"),
+        SpeakerEvent::PeerAdded {
+            peer, prefix: None, ..
+        } => format!("{peer} added"),
         SpeakerEvent::PeerAdded {
             peer,
             prefix: Some(prefix),
+            ..
         } => format!("{peer} of {prefix} added"),
-        SpeakerEvent::PeerRemoved { peer, reason } => format!("{peer} removed: {reason:?}"),
+        SpeakerEvent::PeerRemoved { peer, reason, .. } => format!("{peer} removed: {reason:?}"),
         SpeakerEvent::Session {
             peer,
             event: SessionEvent::Down { .. },
+            ..
         } => format!("{peer} down"),
         SpeakerEvent::Session { .. } => return None,
-        SpeakerEvent::ConnectionRefused { remote, reason } => format!("{remote} refused: {reason}"),
+        SpeakerEvent::ConnectionRefused { remote, reason, .. } => {
+            format!("{remote} refused: {reason}")
+        }
         other => panic!("{other:?}"),
     })
 }
@@ -142,7 +148,7 @@ async fn connect(from: &str, router: &Speaker) -> TcpStream {
 
 async fn next_refusal(events: &mut Events) -> (String, Refusal) {
     loop {
-        if let SpeakerEvent::ConnectionRefused { remote, reason } =
+        if let SpeakerEvent::ConnectionRefused { remote, reason, .. } =
             within(events.next()).await.unwrap()
         {
             return (remote.to_string(), reason);
@@ -232,14 +238,14 @@ async fn listener_in_process_without_descriptors() {
     }
     let _stranger = within(socket.connect(listener)).await.unwrap();
     let failed = within(events.next()).await.unwrap();
-    let SpeakerEvent::ListenerFailed { address, error } = failed else {
+    let SpeakerEvent::ListenerFailed { address, error, .. } = failed else {
         panic!("{failed:?}")
     };
     assert_eq!(address, listener);
     assert_eq!(error.raw_os_error(), Some(EMFILE));
     drop(files);
     let recovered = within(events.next()).await.unwrap();
-    let SpeakerEvent::ListenerRecovered { address } = recovered else {
+    let SpeakerEvent::ListenerRecovered { address, .. } = recovered else {
         panic!("{recovered:?}")
     };
     assert_eq!(address, listener);

@@ -45,7 +45,7 @@ async fn removed_prefix_takes_its_peers_if_removal_is_not_awaited() {
     for node in nodes {
         let peer = node.peer(address(ROUTER)).unwrap();
         let status = within(peer.wait_for(|status| status.last_error.is_some())).await;
-        let error = status.unwrap().last_error.unwrap();
+        let error = status.unwrap().last_error.unwrap().to_string();
         assert_eq!(error, "the peer sent Cease/Peer De-configured (6/3)");
     }
 }
@@ -80,7 +80,7 @@ async fn shutdown_ends_every_session_if_it_is_not_awaited() {
     for node in nodes {
         let peer = node.peer(address(ROUTER)).unwrap();
         let status = within(peer.wait_for(|status| status.last_error.is_some())).await;
-        let error = status.unwrap().last_error.unwrap();
+        let error = status.unwrap().last_error.unwrap().to_string();
         let expected = "the peer sent Cease/Administrative Shutdown (6/2) \"maintenance\"";
         assert_eq!(error, expected);
     }

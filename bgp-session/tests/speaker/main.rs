@@ -19,7 +19,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bgp_session::{Events, Md5Key, Peer, PeerConfig, SessionEvent, Speaker, SpeakerEvent, State};
+use bgp_session::{
+    Events, Md5Key, Peer, PeerConfig, RetryPolicy, SessionEvent, Speaker, SpeakerEvent, State,
+};
 use bgp_wire::Asn;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -113,7 +115,14 @@ fn dialled(from: &str, to: &Speaker) -> PeerConfig {
     PeerConfig::new(listener.ip(), Asn::new(64512))
         .with_port(listener.port())
         .with_source_address(address(from))
-        .with_connect_retry(Duration::from_secs(1))
+        .with_retry(impatient())
+}
+
+/// Returns a policy that abandons a connection attempt without an answer after a second.
+fn impatient() -> RetryPolicy {
+    RetryPolicy::new()
+        .with_connect_timeout(Duration::from_secs(1))
+        .unwrap()
 }
 
 /// Waits until the session is Established, or returns the error of the first failed attempt.
@@ -122,7 +131,7 @@ async fn up_or_not(peer: &Peer) -> Result<(), String> {
         peer.wait_for(|status| status.state == State::Established || status.last_error.is_some());
     let status = within(status).await.unwrap();
     match status.last_error {
-        Some(error) => Err(error),
+        Some(error) => Err(error.to_string()),
         None => Ok(()),
     }
 }
@@ -151,7 +160,7 @@ async fn next_update(events: &mut Events) -> (String, String) {
         let Some(SessionEvent::Update(update)) = next_session_event(events).await else {
             continue;
         };
-        let checked = update.check().unwrap();
+        let checked = update.check();
         let announced = checked.announced().map(|nlri| {
             let (next_hop, preference) =
                 (checked.next_hop().unwrap(), checked.local_pref().unwrap());
@@ -176,7 +185,7 @@ async fn count_announced(events: &mut Events, wanted: usize) -> usize {
             break;
         };
         if let SessionEvent::Update(update) = event {
-            announced += update.check().unwrap().announced().count();
+            announced += update.check().announced().count();
         }
     }
     announced

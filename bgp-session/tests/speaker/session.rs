@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bgp_session::{PeerConfig, Route, Shutdown, Speaker, State};
+use bgp_session::{PeerConfig, PeerError, Route, Shutdown, Speaker, State};
 use bgp_wire::{Asn, Family, Origin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -154,10 +154,10 @@ async fn refused_open_is_reported_with_both_values() {
         let peer = node
             .add_peer(config.with_source_address(address("127.0.0.1")))
             .unwrap();
-        let local = |error: &String| error.starts_with("we sent");
+        let local = |error: &PeerError| error.to_string().starts_with("we sent");
         let status = peer.wait_for(|status| status.last_error.as_ref().is_some_and(local));
         let status = within(status).await.unwrap();
-        assert_eq!(status.last_error.as_deref(), Some(why));
+        assert_eq!(status.last_error.unwrap().to_string(), why);
     }
 }
 
@@ -181,6 +181,7 @@ async fn unreachable_peer_and_used_listener_are_reported() {
         status
             .last_error
             .unwrap()
+            .to_string()
             .starts_with("cannot connect: Connection refused")
     );
     within(node.flush()).await;

@@ -11,7 +11,8 @@ use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, OpenBuf};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    NODE, ROUTER, address, dialled, key, listening, next_session_event, passive, up_or_not, within,
+    NODE, ROUTER, address, dialled, impatient, key, listening, next_session_event, passive,
+    up_or_not, within,
 };
 
 const LATE: &str = "the connection did not come up in time";
@@ -56,7 +57,7 @@ async fn md5_key_of_network_applies_to_mapped_addresses() {
     let config = PeerConfig::new(address(ROUTER), Asn::new(64512))
         .with_port(router.listeners()[0].port())
         .with_source_address(address(NODE))
-        .with_connect_retry(Duration::from_secs(1));
+        .with_retry(impatient());
     let peer = node
         .add_peer(config.clone().with_md5_key(key("secret")))
         .unwrap();
@@ -231,7 +232,7 @@ async fn peer_that_does_not_read_ends_only_its_session() {
         status = within(ended) => status,
         () = keepalives => panic!("the KEEPALIVEs never end"),
     };
-    let error = status.last_error.unwrap();
+    let error = status.last_error.unwrap().to_string();
     assert!(error.contains("Send Hold Timer Expired"), "{error}");
     // The other peer has received every route meanwhile.
     let mut table = bgp_session::AdjRibIn::new();

@@ -26,16 +26,19 @@ pub struct MpUnreach<'a> {
 }
 
 impl<'a> MpReach<'a> {
-    /// Returns `true` if the value is well-formed. If not, its routes are unknown and the session must be reset
-    /// (RFC 7606 section 5.3).
-    pub(crate) fn check(value: &[u8], context: &Context) -> bool {
+    /// Returns `None` if the value is malformed. Its routes are unknown then, and the session must be reset (RFC 7606 section
+    /// 5.3). Otherwise returns `true` if a prefix may be bogus.
+    pub(crate) fn check(value: &[u8], context: &Context) -> Option<bool> {
         let Ok((nlri, (family, next_hop))) = reach(value) else {
-            return false;
+            return None;
         };
         // Routes of other families are ignored, so their contents cannot end the session.
-        !context.families.contains(family)
-            || (next_hop_length_is_legal(family, next_hop.len(), context)
-                && check(nlri, NlriFormat::new(family, context, false)))
+        if !context.families.contains(family) {
+            return Some(false);
+        }
+        next_hop_length_is_legal(family, next_hop.len(), context)
+            .then(|| check(nlri, NlriFormat::new(family, context, false)))
+            .flatten()
     }
 
     /// Creates a view of a value that `check` accepted.
@@ -157,7 +160,7 @@ impl<'a> MpUnreach<'a> {
     pub(crate) fn check(value: &[u8], context: &Context) -> bool {
         family(value).is_ok_and(|(nlri, family)| {
             !context.families.contains(family)
-                || check(nlri, NlriFormat::new(family, context, true))
+                || check(nlri, NlriFormat::new(family, context, true)).is_some()
         })
     }
 
@@ -216,13 +219,27 @@ fn lacks_global(first: Ipv6Addr, second: Ipv6Addr) -> bool {
     (first.is_unspecified() || first.is_unicast_link_local()) && second.is_unicast_link_local()
 }
 
-/// Returns `true` if `nlri` is a valid list of routes of the family.
-fn check(nlri: &[u8], format: NlriFormat) -> bool {
+impl MpPrefixes<'_> {
+    /// Skips bogus prefixes if `skip` is `true`.
+    #[inline(always)]
+    pub(crate) fn skipping_bogus(self, skip: bool) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Ipv4(prefixes) => Self::Ipv4(prefixes.skipping_bogus(skip)),
+            Self::Ipv6(prefixes) => Self::Ipv6(prefixes.skipping_bogus(skip)),
+        }
+    }
+}
+
+/// Returns `None` unless `nlri` is a valid list of routes of the family. Otherwise returns `true` if a prefix may be bogus.
+fn check(nlri: &[u8], format: NlriFormat) -> Option<bool> {
     // Nearly all routes are unicast. Their own checks skip the match on the family that `Routes` makes for each route.
     match format.family {
-        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, format.add_path, 0).is_ok(),
-        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, format.add_path, 0).is_ok(),
-        _ => Routes::check(nlri, format, 0).is_ok(),
+        Family::IPV4_UNICAST => Prefixes::<Ipv4Net>::check(nlri, format.add_path, 0).ok(),
+        Family::IPV6_UNICAST => Prefixes::<Ipv6Net>::check(nlri, format.add_path, 0).ok(),
+        _ => Routes::check(nlri, format, 0)
+            .ok()
+            .map(|_| format.family.safi == Safi::MULTICAST),
     }
 }
 

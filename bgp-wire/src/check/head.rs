@@ -56,7 +56,7 @@ pub(super) fn check_head<'a>(
     else {
         return (attributes, seen);
     };
-    // Another address is not malformed but unusable, which `check_usable` decides.
+    // Another address is malformed only if a route uses it, which `check_usable` decides.
     if !is_host([*a, *b, *c, *d].into()) {
         return (attributes, seen);
     }

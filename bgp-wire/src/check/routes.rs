@@ -11,18 +11,18 @@ use crate::next_hop::NextHop;
 use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
 
 impl<'a> Checked<'a> {
-    /// Returns the announced unicast prefixes. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones. Empty if they count as withdrawn.
     #[must_use]
     #[inline(always)]
     pub fn announced(&self) -> UnicastRoutes<'a> {
         if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
-            UnicastRoutes::of(self.reachable())
+            UnicastRoutes::of(self.announced_section())
         }
     }
 
-    /// Returns the announced unicast prefixes, each with its next hop. Empty after treat-as-withdraw.
+    /// Returns the announced unicast prefixes without bogus ones, each with its next hop. Empty if they count as withdrawn.
     // An IPv4 prefix may be in either field: in MP_REACH_NLRI its next hop can be an IPv6 address (RFC 8950).
     pub fn announced_with_next_hops(&self) -> impl Iterator<Item = (NextHop, Nlri)> + use<'a> {
         let UnicastSection {
@@ -31,7 +31,7 @@ impl<'a> Checked<'a> {
         } = if self.treats_as_withdraw() {
             UnicastSection::default()
         } else {
-            self.reachable()
+            self.announced_section()
         };
         let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
         let of_reach = self.mp_reach().and_then(|reach| reach.next_hop_value());
@@ -40,7 +40,7 @@ impl<'a> Checked<'a> {
         ipv4.chain(others)
     }
 
-    /// Returns the withdrawn unicast prefixes. After treat-as-withdraw the announced ones follow.
+    /// Returns the withdrawn unicast prefixes. Announced ones that count as withdrawn follow.
     #[must_use]
     #[inline(always)]
     pub fn withdrawn(&self) -> UnicastRoutes<'a> {
@@ -58,6 +58,20 @@ impl<'a> Checked<'a> {
         }
     }
 
+    /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI without bogus ones.
+    #[inline(always)]
+    fn announced_section(&self) -> UnicastSection<'a> {
+        let UnicastSection {
+            ipv4,
+            multiprotocol,
+        } = self.reachable();
+        let skip = self.has_bogus();
+        UnicastSection {
+            ipv4: ipv4.skipping_bogus(skip),
+            multiprotocol: multiprotocol.skipping_bogus(skip),
+        }
+    }
+
     /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI.
     #[inline(always)]
     fn reachable(&self) -> UnicastSection<'a> {
@@ -71,7 +85,7 @@ impl<'a> Checked<'a> {
 
     /// Returns the prefixes of an IPv4 field, or none if IPv4 unicast was not negotiated.
     #[inline]
-    fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
+    pub(super) fn ipv4_prefixes(&self, field: &'a [u8]) -> Prefixes<'a, Ipv4Net> {
         // RFC 4760 section 8: the fields outside of the multiprotocol attributes also require the negotiated family.
         let context = self.update.context();
         if context.families.contains(Family::IPV4_UNICAST) {
@@ -81,13 +95,17 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Returns the announced routes of all families. Empty after treat-as-withdraw.
+    /// Returns the announced routes of all families, without those to bogus prefixes. Empty if they count as withdrawn.
     pub fn announced_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let reachable = (!self.treats_as_withdraw()).then(|| self.reachable_routes());
-        reachable.into_iter().flatten()
+        let skips_bogus = self.has_bogus();
+        reachable
+            .into_iter()
+            .flatten()
+            .filter(move |route| !skips_bogus || !route.is_bogus())
     }
 
-    /// Returns the withdrawn routes of all families. After treat-as-withdraw the announced ones follow.
+    /// Returns the withdrawn routes of all families. Announced ones that count as withdrawn follow.
     pub fn withdrawn_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let ipv4 = self.ipv4_routes(self.update.withdrawn_octets(), true);
         let multiprotocol = self.mp_unreach().map(|unreach| unreach.routes());
@@ -96,8 +114,19 @@ impl<'a> Checked<'a> {
             .chain(reachable.into_iter().flatten())
     }
 
+    /// Returns the announced routes that [`Checked::announced_routes`] omits: all of them if they count as withdrawn, otherwise
+    /// those to bogus prefixes.
+    pub fn rejected_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+        let rejects_all = self.treats_as_withdraw();
+        let routes = (rejects_all || self.has_bogus()).then(|| self.reachable_routes());
+        routes
+            .into_iter()
+            .flatten()
+            .filter(move |route| rejects_all || route.is_bogus())
+    }
+
     /// Returns the routes in the NLRI field and in MP_REACH_NLRI.
-    fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
+    pub(super) fn reachable_routes(&self) -> impl Iterator<Item = AnyNlri<'a>> + use<'a> {
         let multiprotocol = self.mp_reach().map(|reach| reach.routes());
         self.ipv4_routes(self.update.nlri_octets(), false)
             .chain(multiprotocol.into_iter().flatten())

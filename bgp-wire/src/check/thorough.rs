@@ -18,10 +18,18 @@ pub(crate) fn assert_shortcuts_are_right(update: &Update<'_>) {
     assert_eq!(outcome(&quick), outcome(&thorough), "{update:?}");
 }
 
-/// Returns the visible result of a check: the index and the fault, or the error.
+/// Returns the visible result of a check: the index, the fault and the unusable routes, or the error.
 fn outcome(result: &Result<Checked<'_>, DecodeError>) -> String {
     match result {
-        Ok(checked) => format!("{:?} {:?}", checked.index, checked.fault()),
+        Ok(checked) => {
+            let Checked {
+                index,
+                bogus,
+                unusable,
+                ..
+            } = checked;
+            format!("{index:?} {:?} {bogus} {unusable}", checked.fault())
+        }
         Err(error) => format!("{error:?}"),
     }
 }
@@ -43,6 +51,8 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
         update: *update,
         index: Index::EMPTY,
         strongest: StrongestFault::NONE,
+        bogus: 0,
+        unusable: 0,
     };
     let mut seen = Seen::default();
     for item in update.raw_attributes() {
@@ -56,6 +66,11 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
         checked.check_mandatory();
         checked.check_usable();
     }
+    // The generic iterators again, which have no table of suspects.
+    checked.bogus = checked
+        .reachable_routes()
+        .any(|route| route.is_bogus())
+        .into();
     match checked.fault() {
         None => Ok(checked),
         Some(fault) => checked.apply_fault(fault).map(|()| checked),

@@ -1,5 +1,8 @@
-//! Unusable routes: well-formed, but withdrawn while the session continues (RFC 4271 sections 6.3 and 9.1.2, RFC 9234
-//! section 5).
+//! Unusable routes: well-formed, but ignored while the session continues (RFC 4271 sections 6.3 and 9.1.2, RFC 4456 section 8,
+//! RFC 9234 section 5).
+
+use core::fmt;
+use core::net::IpAddr;
 
 use super::Checked;
 use crate::attribute::Treatment;
@@ -9,8 +12,88 @@ use crate::iana::{AttributeCode, Role, Safi};
 use crate::next_hop::{is_host, is_usable};
 use crate::reason::Reason;
 
+/// The reason for which well-formed routes are ignored. The sender is not at fault, unlike with a [`Fault`](super::Fault).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Unusable {
+    /// The AS path contains our AS number (RFC 4271 section 9.1.2).
+    AsLoop,
+    /// ORIGINATOR_ID is our BGP Identifier (RFC 4456 section 8).
+    OwnOriginatorId,
+    /// The next hop is our address (RFC 4271 section 6.3).
+    OwnNextHop,
+    /// The routes are leaked (RFC 9234 section 5).
+    RouteLeak,
+    /// The prefix is bogus (see [`is_bogus_prefix`](crate::is_bogus_prefix)). Other routes of the message are announced.
+    BogusPrefix,
+}
+
+impl Unusable {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::AsLoop,
+        Self::OwnOriginatorId,
+        Self::OwnNextHop,
+        Self::RouteLeak,
+        Self::BogusPrefix,
+    ];
+
+    /// Returns the number that a `Checked` stores. 0 stands for no reason.
+    const fn number(self) -> u8 {
+        match self {
+            Self::AsLoop => 1,
+            Self::OwnOriginatorId => 2,
+            Self::OwnNextHop => 3,
+            Self::RouteLeak => 4,
+            Self::BogusPrefix => 5,
+        }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AsLoop => "AS path contains our AS number",
+            Self::OwnOriginatorId => "ORIGINATOR_ID is our BGP Identifier",
+            Self::OwnNextHop => "next hop is our address",
+            Self::RouteLeak => "route leak",
+            Self::BogusPrefix => "bogus prefix",
+        })
+    }
+}
+
 impl Checked<'_> {
-    /// Records a fault with treat-as-withdraw if the routes are unusable (RFC 4271 sections 6.3 and 9.1.2).
+    /// Returns the reason for which announced routes are ignored, or `None`. [`Checked::rejected_routes`] returns the routes.
+    ///
+    /// If the reason concerns the attributes, all announced routes count as withdrawn, because an earlier route of the peer to
+    /// the same destination is gone. `None` also after treat-as-withdraw, which [`Checked::fault`] reports.
+    #[must_use]
+    #[inline]
+    pub fn unusable(&self) -> Option<Unusable> {
+        if self.unusable == 0 && !self.has_bogus() {
+            return None;
+        }
+        self.reason_of_unusable()
+    }
+
+    /// Does the work of [`Self::unusable`]; apart, because few messages have unusable routes.
+    #[cold]
+    fn reason_of_unusable(&self) -> Option<Unusable> {
+        let is_malformed = self.strongest.treatment() == Some(Treatment::Withdraw);
+        let number = match self.unusable {
+            0 if self.has_bogus() => Unusable::BogusPrefix.number(),
+            number => number,
+        };
+        Unusable::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.number() == number && !is_malformed)
+    }
+
+    /// Records unusable routes, and the faults that only the context or the use of an attribute shows: a path that does not begin
+    /// with the AS of the peer, and a next hop that is no host.
     #[inline(never)]
     pub(super) fn check_usable(&mut self) {
         let context = *self.update.context();
@@ -26,34 +109,49 @@ impl Checked<'_> {
             let mut paths = paths.into_iter().flatten();
             paths.any(|path| path.asns().any(|asn| asn == local))
         });
-        if is_foreign || is_looped {
-            self.record_unusable(AttributeCode::AS_PATH, Reason::MALFORMED_AS_PATH);
+        // A path that the peer should not have sent is malformed; one with our AS is what loop detection is for.
+        if is_foreign {
+            self.record_malformed(AttributeCode::AS_PATH, Reason::MALFORMED_AS_PATH);
+        }
+        if is_looped {
+            self.record_unusable(Unusable::AsLoop);
+        }
+        if self.is_reflected_to_us() {
+            self.record_unusable(Unusable::OwnOriginatorId);
         }
         // RFC 4760 section 3: without routes in the NLRI field NEXT_HOP is ignored.
         let next_hop = self
             .next_hop()
             .filter(|_| !self.update.nlri_octets().is_empty());
-        if next_hop.is_some_and(|next_hop| {
-            !is_host(next_hop) || context.local_address == Some(next_hop.into())
-        }) {
-            self.record_unusable(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
+        // RFC 4271 section 6.3: an address that no host can have is malformed, and our own address is not.
+        if next_hop.is_some_and(|next_hop| !is_host(next_hop)) {
+            self.record_malformed(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
         }
         let mp_next_hop = self
             .mp_reach()
             .filter(|reach| context.exchanges(reach.family()) && reach.has_next_hop())
             .and_then(|reach| reach.next_hop());
-        if mp_next_hop
-            .is_some_and(|next_hop| !is_usable(next_hop) || context.local_address == Some(next_hop))
-        {
-            self.record_unusable(
-                AttributeCode::MP_REACH_NLRI,
-                Reason::INVALID_NEXT_HOP_ATTRIBUTE,
-            );
+        if mp_next_hop.is_some_and(|next_hop| !is_usable(next_hop)) {
+            let reason = Reason::INVALID_NEXT_HOP_ATTRIBUTE;
+            self.record_malformed(AttributeCode::MP_REACH_NLRI, reason);
+        }
+        let mut next_hops = next_hop.map(IpAddr::from).into_iter().chain(mp_next_hop);
+        if next_hops.any(|next_hop| context.local_address == Some(next_hop)) {
+            self.record_unusable(Unusable::OwnNextHop);
         }
         if self.is_leaked() {
-            let reason = Reason::OPTIONAL_ATTRIBUTE_ERROR;
-            self.record_unusable(AttributeCode::ONLY_TO_CUSTOMER, reason);
+            self.record_unusable(Unusable::RouteLeak);
         }
+    }
+
+    /// Returns `true` if a route reflector returns a route that we have originated (RFC 4456 section 8).
+    fn is_reflected_to_us(&self) -> bool {
+        let ours = self.update.context().router_id;
+        // Without a configured identifier the attribute is not decoded.
+        ours.is_some_and(|ours| {
+            let originator = self.originator_id();
+            originator.is_some_and(|originator| originator.to_bits() == ours.to_bits())
+        })
     }
 
     /// Returns `true` if the routes are leaked (RFC 9234 section 5, the rules for received routes).
@@ -77,15 +175,36 @@ impl Checked<'_> {
     }
 
     /// Records treat-as-withdraw with the span of an attribute.
-    fn record_unusable(&mut self, code: AttributeCode, reason: Reason) {
+    fn record_malformed(&mut self, code: AttributeCode, reason: Reason) {
         if let Some(raw) = self.raw(code) {
-            self.record_fault(
-                Treatment::Withdraw,
-                DecodeError {
-                    reason,
-                    span: raw.span(),
-                },
-            );
+            let span = raw.span();
+            self.record_fault(Treatment::Withdraw, DecodeError { reason, span });
         }
+    }
+
+    /// Records the first reason for which the routes are ignored.
+    fn record_unusable(&mut self, reason: Unusable) {
+        if self.unusable == 0 {
+            self.unusable = reason.number();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_number_and_text() {
+        let mut texts: alloc::vec::Vec<_> = Unusable::ALL
+            .iter()
+            .map(alloc::string::ToString::to_string)
+            .collect();
+        for (position, reason) in Unusable::ALL.iter().enumerate() {
+            assert_eq!(usize::from(reason.number()), position + 1);
+        }
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), Unusable::ALL.len());
     }
 }

@@ -61,6 +61,7 @@ impl<'a> Checked<'a> {
 
     /// Returns ORIGINATOR_ID (RFC 4456 section 8). It is discarded from all but internal peers.
     #[must_use]
+    #[inline]
     pub fn originator_id(&self) -> Option<Ipv4Addr> {
         self.word(AttributeCode::ORIGINATOR_ID).map(Ipv4Addr::from)
     }

@@ -293,40 +293,49 @@ impl CapabilityBuf {
         }
     }
 
+    /// Returns the code.
+    pub(super) fn code(&self) -> CapabilityCode {
+        match self {
+            Self::Multiprotocol(_) => CapabilityCode::MULTIPROTOCOL,
+            Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,
+            Self::OutboundRouteFilter(_) => CapabilityCode::OUTBOUND_ROUTE_FILTER,
+            Self::ExtendedNextHop(_) => CapabilityCode::EXTENDED_NEXT_HOP,
+            Self::ExtendedMessage => CapabilityCode::EXTENDED_MESSAGE,
+            Self::MultipleLabels(_) => CapabilityCode::MULTIPLE_LABELS,
+            Self::Role(_) => CapabilityCode::ROLE,
+            Self::GracefulRestart { .. } => CapabilityCode::GRACEFUL_RESTART,
+            Self::FourOctetAs(_) => CapabilityCode::FOUR_OCTET_AS,
+            Self::AddPath(_) => CapabilityCode::ADD_PATH,
+            Self::EnhancedRouteRefresh => CapabilityCode::ENHANCED_ROUTE_REFRESH,
+            Self::LongLivedGracefulRestart(_) => CapabilityCode::LONG_LIVED_GRACEFUL_RESTART,
+            Self::Fqdn { .. } => CapabilityCode::FQDN,
+            Self::SoftwareVersion(_) => CapabilityCode::SOFTWARE_VERSION,
+            Self::LinkLocalNextHop => CapabilityCode::LINK_LOCAL_NEXT_HOP,
+            Self::Unknown(code, _) => *code,
+        }
+    }
+
     /// Appends code, length and value to `out`. Fails if the value is invalid or has more than 255 octets.
     pub(super) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         // In a buffer of its own, because the length precedes the value.
         let mut value = Vec::new();
-        let code = self.encode_value(&mut value)?;
+        self.encode_value(&mut value)?;
         let length = octet_length("capability", value.len())?;
-        out.put_slice(&[code.0, length]);
+        out.put_slice(&[self.code().0, length]);
         out.put_slice(&value);
         Ok(())
     }
 
-    /// Appends the value to `out` and returns the code.
-    fn encode_value(&self, out: &mut Vec<u8>) -> Result<CapabilityCode, EncodeError> {
-        Ok(match self {
-            Self::Multiprotocol(family) => {
-                out.extend(family.to_octets());
-                CapabilityCode::MULTIPROTOCOL
-            }
-            Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,
+    /// Appends the value to `out`.
+    fn encode_value(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match self {
+            Self::Multiprotocol(family) => out.extend(family.to_octets()),
             Self::OutboundRouteFilter(families) => {
                 families.iter().try_for_each(|family| family.encode(out))?;
-                CapabilityCode::OUTBOUND_ROUTE_FILTER
             }
-            Self::ExtendedNextHop(entries) => {
-                put_entries(entries, out, CapabilityCode::EXTENDED_NEXT_HOP)
-            }
-            Self::ExtendedMessage => CapabilityCode::EXTENDED_MESSAGE,
-            Self::MultipleLabels(entries) => {
-                put_entries(entries, out, CapabilityCode::MULTIPLE_LABELS)
-            }
-            Self::Role(role) => {
-                out.push(role.0);
-                CapabilityCode::ROLE
-            }
+            Self::ExtendedNextHop(entries) => put_entries(entries, out),
+            Self::MultipleLabels(entries) => put_entries(entries, out),
+            Self::Role(role) => out.push(role.0),
             Self::GracefulRestart {
                 restarted,
                 notification,
@@ -336,47 +345,33 @@ impl CapabilityBuf {
                 let flags = u16::from(*restarted) << 15 | u16::from(*notification) << 14;
                 // The time shares its 16 bits with the flags: without the limit it would set flags.
                 out.extend((flags | restart_time.min(&0x0fff)).to_be_bytes());
-                put_entries(families, out, CapabilityCode::GRACEFUL_RESTART)
+                put_entries(families, out);
             }
-            Self::FourOctetAs(asn) => {
-                out.extend(asn.number().to_be_bytes());
-                CapabilityCode::FOUR_OCTET_AS
-            }
-            Self::AddPath(entries) => put_entries(entries, out, CapabilityCode::ADD_PATH),
-            Self::EnhancedRouteRefresh => CapabilityCode::ENHANCED_ROUTE_REFRESH,
-            Self::LongLivedGracefulRestart(entries) => {
-                put_entries(entries, out, CapabilityCode::LONG_LIVED_GRACEFUL_RESTART)
-            }
+            Self::FourOctetAs(asn) => out.extend(asn.number().to_be_bytes()),
+            Self::AddPath(entries) => put_entries(entries, out),
+            Self::LongLivedGracefulRestart(entries) => put_entries(entries, out),
             Self::Fqdn { host, domain } => {
                 put_text("host name", host, out)?;
                 put_text("domain name", domain, out)?;
-                CapabilityCode::FQDN
             }
             // The decoder above takes an empty version for an invalid value.
             Self::SoftwareVersion(version) if version.is_empty() => {
                 return Err(EncodeError::Illegal("empty software version"));
             }
-            Self::SoftwareVersion(version) => {
-                put_text("software version", version, out)?;
-                CapabilityCode::SOFTWARE_VERSION
-            }
-            Self::LinkLocalNextHop => CapabilityCode::LINK_LOCAL_NEXT_HOP,
-            Self::Unknown(code, value) => {
-                out.extend(value);
-                *code
-            }
-        })
+            Self::SoftwareVersion(version) => put_text("software version", version, out)?,
+            Self::RouteRefresh
+            | Self::ExtendedMessage
+            | Self::EnhancedRouteRefresh
+            | Self::LinkLocalNextHop => {}
+            Self::Unknown(_, value) => out.extend(value),
+        }
+        Ok(())
     }
 }
 
-/// Appends the entries of a list to `out` and returns `code`.
-fn put_entries<T: CapabilityEntry>(
-    entries: &[T],
-    out: &mut Vec<u8>,
-    code: CapabilityCode,
-) -> CapabilityCode {
+/// Appends the entries of a list to `out`.
+fn put_entries<T: CapabilityEntry>(entries: &[T], out: &mut Vec<u8>) {
     entries.iter().for_each(|entry| entry.encode(out));
-    code
 }
 
 /// Appends text after its length of one octet.

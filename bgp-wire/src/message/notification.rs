@@ -2,17 +2,19 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::{BufMut, BytesMut};
 
 use super::capability::CapabilityBuf;
+use super::notification_data::{NotificationData, communication, hard_reset, limit, write_reason};
 use super::write_message;
 use crate::context::MessageLimit;
 use crate::error::{DecodeError, EncodeError, MAX_DATA_LENGTH};
 use crate::family::Family;
 use crate::frame::Frame;
-use crate::iana::{Afi, MessageType, Safi};
-use crate::parse::{length_value_u8, octet};
+use crate::iana::MessageType;
+use crate::parse::octet;
 use crate::reason::Reason;
 
 /// A received NOTIFICATION. Its Data is never an error, because a NOTIFICATION has no answer (RFC 4271 section 6.4).
@@ -47,6 +49,12 @@ impl<'a> Notification<'a> {
         self.data
     }
 
+    /// Returns the decoded Data field.
+    #[must_use]
+    pub fn decoded_data(&self) -> NotificationData {
+        NotificationData::decode(self.reason, self.data)
+    }
+
     /// Returns the NOTIFICATION inside a Hard Reset (RFC 8538 section 3.1). `None` if this is not a Hard Reset, or if
     /// its Data lacks code or subcode.
     #[must_use]
@@ -54,19 +62,14 @@ impl<'a> Notification<'a> {
         if self.reason != Reason::HARD_RESET {
             return None;
         }
-        let (&[code, subcode], data) = self.data.split_first_chunk()?;
-        let reason = Reason { code, subcode };
+        let (reason, data) = hard_reset(self.data)?;
         Some(Self { reason, data })
     }
 
     /// Returns family and limit of a Maximum Number of Prefixes Reached (RFC 4486 section 4). `None` if absent.
     #[must_use]
     pub fn maximum_prefixes(&self) -> Option<(Family, u32)> {
-        // RFC 4486 section 4: the Data is optional.
-        let &[high, low, safi, a, b, c, d] = self.data.as_array()?;
-        let family = Family::new(Afi(u16::from_be_bytes([high, low])), Safi(safi));
-        let limit = u32::from_be_bytes([a, b, c, d]);
-        (self.reason == Reason::MAXIMUM_PREFIXES_REACHED).then_some((family, limit))
+        limit(self.data).filter(|_| self.reason == Reason::MAXIMUM_PREFIXES_REACHED)
     }
 
     /// Returns the message of the peer's operator in an Administrative Shutdown or Reset (RFC 9003 section 2), also
@@ -81,14 +84,7 @@ impl<'a> Notification<'a> {
                 .then(|| inside.shutdown_communication())
                 .flatten();
         }
-        if !self.reason.carries_text() {
-            return None;
-        }
-        // Octets after the text are ignored, because only the text matters after the end of the session.
-        let (_, text) = length_value_u8(self.data).ok()?;
-        core::str::from_utf8(text)
-            .ok()
-            .filter(|text| !text.is_empty())
+        communication(self.data).filter(|_| self.reason.carries_text())
     }
 }
 
@@ -206,12 +202,20 @@ impl NotificationBuf {
     /// Returns the shutdown communication, or `None` if it is absent or malformed.
     #[must_use]
     pub fn text(&self) -> Option<String> {
+        self.view().shutdown_communication().map(String::from)
+    }
+
+    /// Returns the decoded Data field.
+    #[must_use]
+    pub fn decoded_data(&self) -> NotificationData {
+        self.view().decoded_data()
+    }
+
+    fn view(&self) -> Notification<'_> {
         Notification {
             reason: self.reason,
             data: &self.data,
         }
-        .shutdown_communication()
-        .map(String::from)
     }
 }
 
@@ -225,6 +229,13 @@ fn shutdown_data(text: &str) -> Vec<u8> {
     let (text, _) = text.split_at(text.floor_char_boundary(255));
     let length = u8::try_from(text.len()).expect("cut to 255 octets");
     [&[length], text.as_bytes()].concat()
+}
+
+impl fmt::Display for NotificationBuf {
+    /// Writes the reason, followed by the decoded Data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_reason(self.reason, &self.decoded_data(), f)
+    }
 }
 
 impl From<Notification<'_>> for NotificationBuf {

@@ -4,6 +4,7 @@ use core::fmt;
 
 use ipnet::IpNet;
 
+use super::bogus::is_bogus_prefix;
 use super::encode::private::Sealed;
 use super::encode::{EncodeNlri, NlriValue};
 use super::words::Words;
@@ -50,6 +51,15 @@ pub struct AnyNlriBuf {
     pub path_id: Option<PathId>,
     /// The destination: a prefix, a rule, or another kind of NLRI.
     pub destination: DestinationBuf,
+}
+
+impl AnyNlri<'_> {
+    /// Returns `true` if the route is of a unicast or multicast family and its prefix is bogus.
+    pub(crate) fn is_bogus(&self) -> bool {
+        // A prefix of another family has a meaning of its own: that of a VPN may have addresses that are local elsewhere.
+        let plain = matches!(self.family.safi, Safi::UNICAST | Safi::MULTICAST);
+        matches!(self.destination, Destination::Prefix(prefix) if plain && is_bogus_prefix(prefix))
+    }
 }
 
 impl Sealed for AnyNlri<'_> {}

@@ -12,28 +12,42 @@ use crate::error::Span;
 #[derive(Clone, Copy, Debug)]
 pub struct Prefixes<'a, P> {
     rest: &'a [u8],
-    add_path: bool,
+    /// The bits [`ADD_PATH`] and [`SKIP_BOGUS`]. With neither, iteration takes the fast path.
+    mode: u8,
     prefix: PhantomData<P>,
 }
 
 impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     /// Checks that `field` is a list of prefixes. `start` is the position of the field in its message.
     ///
-    /// Returns the octets from the first malformed prefix to the end of the field as an error.
+    /// Returns `false` if no prefix is bogus, and `true` if one may be. Returns the octets from the first malformed prefix to
+    /// the end of the field as an error.
     #[inline(always)]
-    pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<Self, Span> {
-        let well_formed = if add_path {
-            is_path_list::<P>(field)
+    pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<bool, Span> {
+        let scanned = if add_path {
+            scan_paths::<P>(field)
         } else {
-            is_prefix_list::<P, 0>(field)
+            scan_prefixes::<P, 0>(field)
         };
-        let prefixes = Self::from_checked(field, add_path);
-        if well_formed {
-            Ok(prefixes)
-        } else {
+        scanned.ok_or_else(|| {
             let end = start + field.len();
-            Err(Span::new(end - prefixes.malformed_tail_length(), end))
-        }
+            let malformed = Self::from_checked(field, add_path).malformed_tail_length();
+            Span::new(end - malformed, end)
+        })
+    }
+
+    /// Skips bogus prefixes if `skip` is `true`.
+    #[inline(always)]
+    pub(crate) fn skipping_bogus(mut self, skip: bool) -> Self {
+        self.mode |= u8::from(skip) * SKIP_BOGUS;
+        self
+    }
+
+    /// Returns `true` if a prefix is bogus.
+    // Not inlined, because few fields have a suspect.
+    #[cold]
+    pub(crate) fn any_bogus(mut self) -> bool {
+        self.any(|nlri| nlri.prefix.is_bogus())
     }
 
     /// Iterates over a field that [`Self::check`] has accepted.
@@ -41,7 +55,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     pub(crate) fn from_checked(field: &'a [u8], add_path: bool) -> Self {
         Self {
             rest: field,
-            add_path,
+            mode: u8::from(add_path) * ADD_PATH,
             prefix: PhantomData,
         }
     }
@@ -69,7 +83,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     /// Takes the next prefix, whatever its length. Returns `None` at the end.
     #[inline(always)]
     fn step(&mut self, predictor: &mut LengthPredictor) -> Option<Nlri<P>> {
-        let (path_id, rest) = if self.add_path {
+        let (path_id, rest) = if self.mode & ADD_PATH != 0 {
             let (path_id, rest) = self.rest.split_first_chunk::<PATH_ID_LENGTH>()?;
             (Some(PathId(u32::from_be_bytes(*path_id))), rest)
         } else {
@@ -82,11 +96,11 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     }
 }
 
-/// Returns `true` if the field is a list of prefixes with path identifiers.
+/// Does [`scan_prefixes`] for prefixes with path identifiers.
 // Not inlined: ADD-PATH is rare, and its copy of the loop would make the caller larger.
 #[inline(never)]
-fn is_path_list<P: UnicastPrefix>(field: &[u8]) -> bool {
-    is_prefix_list::<P, PATH_ID_LENGTH>(field)
+fn scan_paths<P: UnicastPrefix>(field: &[u8]) -> Option<bool> {
+    scan_prefixes::<P, PATH_ID_LENGTH>(field)
 }
 
 /// Decides how the start of the next prefix is found: by a branch or by arithmetic.
@@ -135,35 +149,74 @@ fn length_in_octets(bits: u8) -> usize {
     usize::from(bits).div_ceil(8)
 }
 
+/// The mode of a field with path identifiers.
+const ADD_PATH: u8 = 1;
+
+/// The mode of an iteration that skips bogus prefixes.
+const SKIP_BOGUS: u8 = 2;
+
 /// The length of a path identifier in octets (RFC 7911 section 3).
 const PATH_ID_LENGTH: usize = 4;
 
-/// Returns `true` if the field is a list of prefixes, each after `SKIP` octets of path identifier.
+/// Returns `true` if a prefix in a run of `stride` octets each begins with a suspect octet, which is at position `first`.
 #[inline(always)]
-fn is_prefix_list<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> bool {
+fn has_suspect<P: UnicastPrefix>(run: &[u8], first: usize, stride: usize) -> bool {
+    let mut suspect = false;
+    if stride == 4 && run.len() >= MIN_VECTOR_RUN {
+        // The compiler turns this into vector instructions.
+        for [_, first, ..] in run.as_chunks::<4>().0 {
+            suspect |= P::is_suspect(*first);
+        }
+        return suspect;
+    }
+    let mut at = first;
+    while let Some(first) = run.get(at) {
+        suspect |= P::is_suspect(*first);
+        at += stride;
+    }
+    suspect
+}
+
+/// The minimum length in octets of a run for which vector instructions are worth their preparation.
+const MIN_VECTOR_RUN: usize = 128;
+
+/// Returns `None` unless the field is a list of prefixes, each after `SKIP` octets of path identifier. Otherwise returns `true`
+/// if a prefix begins with a suspect octet.
+#[inline(always)]
+fn scan_prefixes<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> Option<bool> {
+    let is_suspect = |at: usize| field.get(at).is_some_and(|first| P::is_suspect(*first));
+    let mut suspect = false;
     let (usual, length) = P::USUAL;
     let mut predictor = LengthPredictor::START;
     let mut at = 0;
     while predictor.is_regular() {
         // A separate loop, because the compiler would otherwise turn the branch into arithmetic.
+        let start = at;
         while let Some(bits) = field.get(at + SKIP)
             && usual.contains(bits)
         {
             at += SKIP + 1 + length;
         }
+        // Afterwards, because a loop with a constant stride needs neither branches nor a chain of loads.
+        let run = field.get(start..at).unwrap_or_default();
+        suspect |= has_suspect::<P>(run, SKIP + 1, SKIP + 1 + length);
         match field.get(at + SKIP) {
-            Some(bits) if *bits > P::MAX_BITS => return false,
-            Some(bits) => at += SKIP + 1 + predictor.octets::<P>(*bits),
-            None => return at == field.len(),
+            Some(bits) if *bits > P::MAX_BITS => return None,
+            Some(bits) => {
+                suspect |= is_suspect(at + SKIP + 1);
+                at += SKIP + 1 + predictor.octets::<P>(*bits);
+            }
+            None => return (at == field.len()).then_some(suspect),
         }
     }
     // Only the greatest length is checked, and only once, so that no branch of the loop depends on random lengths.
     let mut max_bits = 0;
     while let Some(bits) = field.get(at + SKIP) {
         max_bits = max_bits.max(*bits);
+        suspect |= is_suspect(at + SKIP + 1);
         at += SKIP + 1 + usize::from(*bits).div_ceil(8);
     }
-    at == field.len() && max_bits <= P::MAX_BITS
+    (at == field.len() && max_bits <= P::MAX_BITS).then_some(suspect)
 }
 
 impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
@@ -173,15 +226,27 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
     fn next(&mut self) -> Option<Nlri<P>> {
         // One step has no history to predict from; `fold`, which `for_each` and `count` use, keeps it.
         let mut predictor = LengthPredictor::START;
-        self.step(&mut predictor)
+        loop {
+            let nlri = self.step(&mut predictor)?;
+            if self.mode & SKIP_BOGUS == 0 || !nlri.prefix.is_bogus() {
+                return Some(nlri);
+            }
+        }
     }
 
     #[inline(always)]
     fn fold<B, F: FnMut(B, Nlri<P>) -> B>(mut self, start: B, mut step: F) -> B {
         let (usual, frequent) = (P::USUAL, P::FREQUENT);
         let (mut all, mut predictor) = (start, LengthPredictor::START);
+        if self.mode & SKIP_BOGUS != 0 {
+            // Without prediction, because few messages have bogus prefixes.
+            for nlri in self {
+                all = step(all, nlri);
+            }
+            return all;
+        }
         loop {
-            if !self.add_path && predictor.is_regular() {
+            if self.mode == 0 && predictor.is_regular() {
                 // Separate loops, because the compiler would otherwise turn the branches into arithmetic.
                 while let Some(prefix) = self.split(&usual) {
                     all = step(all, Nlri::new(prefix));
@@ -219,7 +284,8 @@ mod tests {
     };
 
     fn ipv4(field: &[u8]) -> Result<Vec<String>, Span> {
-        Ok(Prefixes::<Ipv4Net>::check(field, false, 100)?
+        Prefixes::<Ipv4Net>::check(field, false, 100)?;
+        Ok(Prefixes::<Ipv4Net>::from_checked(field, false)
             .map(|nlri| nlri.prefix.to_string())
             .collect())
     }
@@ -240,7 +306,8 @@ mod tests {
             ]
         );
         let field = [0, 7, 0xff, 64, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 1];
-        let prefixes = Prefixes::<Ipv6Net>::check(&field, false, 0).unwrap();
+        assert!(Prefixes::<Ipv6Net>::check(&field, false, 0).is_ok());
+        let prefixes = Prefixes::<Ipv6Net>::from_checked(&field, false);
         let text: Vec<_> = prefixes.map(|nlri| nlri.prefix.to_string()).collect();
         assert_eq!(text, ["::/0", "fe00::/7", "2001:db8:0:1::/64"]);
     }
@@ -259,11 +326,35 @@ mod tests {
     }
 
     #[test]
+    fn bogus_prefix_is_found_among_regular_and_irregular_lengths() {
+        // 40 prefixes of unusual lengths end the regular loop.
+        let irregular = [9, 10, 0].repeat(40);
+        for before in [&[][..], &[24, 10, 0, 1], &irregular] {
+            for (last, bogus) in [
+                (&[24, 127, 0, 1][..], true),
+                (&[4, 0xe0], true),
+                (&[32, 255, 255, 255, 255], true),
+                // A suspect that is not bogus.
+                (&[16, 255, 255], false),
+                (&[24, 10, 0, 2], false),
+            ] {
+                let field = [before, last].concat();
+                let suspect = Prefixes::<Ipv4Net>::check(&field, false, 0).unwrap();
+                let prefixes = Prefixes::<Ipv4Net>::from_checked(&field, false);
+                assert_eq!(suspect && prefixes.any_bogus(), bogus, "{field:?}");
+            }
+        }
+        let ordinary = [24, 10, 0, 1, 9, 10, 0];
+        assert_eq!(Prefixes::<Ipv4Net>::check(&ordinary, false, 0), Ok(false));
+        let path = [0, 0, 0, 7, 8, 127];
+        assert_eq!(Prefixes::<Ipv4Net>::check(&path, true, 0), Ok(true));
+    }
+
+    #[test]
     fn prefixes_with_path_ids_decode_and_encode_to_the_same_octets() {
         let field = [0, 0, 0, 7, 8, 10, 0xff, 0, 0, 0, 0];
-        let prefixes: Vec<_> = Prefixes::<Ipv4Net>::check(&field, true, 0)
-            .unwrap()
-            .collect();
+        assert!(Prefixes::<Ipv4Net>::check(&field, true, 0).is_ok());
+        let prefixes: Vec<_> = Prefixes::<Ipv4Net>::from_checked(&field, true).collect();
         assert_eq!(
             prefixes[0],
             Nlri {

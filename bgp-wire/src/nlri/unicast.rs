@@ -6,6 +6,7 @@ use core::ops::RangeInclusive;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::NlriFormat;
+use super::bogus::{is_bogus_ipv4, is_bogus_ipv6, is_suspect_ipv4, is_suspect_ipv6};
 use super::encode::{HasFamily, NlriValue};
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
@@ -34,6 +35,14 @@ pub trait UnicastPrefix: Copy + Into<IpNet> + private::Sealed {
     #[doc(hidden)]
     const FREQUENT: (RangeInclusive<u8>, usize);
 
+    /// Returns `true` if a bogus prefix may begin with this octet.
+    #[doc(hidden)]
+    fn is_suspect(first: u8) -> bool;
+
+    /// Returns `true` if the prefix is bogus (see [`is_bogus_prefix`](crate::is_bogus_prefix)).
+    #[doc(hidden)]
+    fn is_bogus(self) -> bool;
+
     /// Decodes a prefix of `bits` bits from the start of `octets`, which may be longer.
     ///
     /// Returns `None` if `bits` is greater than [`Self::MAX_BITS`]. Missing octets count as zero.
@@ -56,7 +65,7 @@ mod private {
 }
 
 macro_rules! unicast_prefix {
-    ($prefix:ty, $integer:ty, $octets:literal, $masks:ident, $afi:expr, $usual:expr, $frequent:expr) => {
+    ($prefix:ty, $integer:ty, $octets:literal, $masks:ident, $afi:expr, $usual:expr, $frequent:expr, $is_suspect:expr, $is_bogus:expr) => {
         /// The network masks by prefix length, in network byte order.
         #[expect(
             clippy::as_conversions,
@@ -88,6 +97,17 @@ macro_rules! unicast_prefix {
             const USUAL: (RangeInclusive<u8>, usize) = $usual;
 
             const FREQUENT: (RangeInclusive<u8>, usize) = $frequent;
+
+            #[inline(always)]
+            fn is_suspect(first: u8) -> bool {
+                $is_suspect(first)
+            }
+
+            // Not inlined: it is called only for messages that have a bogus prefix.
+            #[inline(never)]
+            fn is_bogus(self) -> bool {
+                $is_bogus(self)
+            }
 
             #[inline(always)]
             fn load(bits: u8, octets: &[u8]) -> Option<Self> {
@@ -133,7 +153,9 @@ unicast_prefix!(
     Afi::IPV4,
     // A /24 is the longest prefix that most networks accept.
     (17..=24, 3),
-    (25..=32, 4)
+    (25..=32, 4),
+    is_suspect_ipv4,
+    is_bogus_ipv4
 );
 unicast_prefix!(
     Ipv6Net,
@@ -143,7 +165,9 @@ unicast_prefix!(
     Afi::IPV6,
     // A /48 is the longest, and a /32 the usual allocation of a network.
     (41..=48, 6),
-    (25..=32, 4)
+    (25..=32, 4),
+    is_suspect_ipv6,
+    is_bogus_ipv6
 );
 
 impl<P: UnicastPrefix> NlriValue for P {

@@ -44,12 +44,15 @@ fn main() -> Result<(), Box<dyn Error>> {
                 read(&mut peering, &mut connection, deadline)?;
                 peering.handle_timeout(Instant::now());
             }
+            // A later version of the library may add outputs. This driver does not need them.
+            _ => {}
         }
     }
 }
 
 fn dial(peering: &mut Peering, connection: &mut Connection, router: SocketAddr, id: ConnectionId) {
-    let dialled = TcpStream::connect_timeout(&router, Duration::from_secs(5)).and_then(|stream| {
+    let timeout = peering.session().config().retry().connect_timeout();
+    let dialled = TcpStream::connect_timeout(&router, timeout).and_then(|stream| {
         // A blocked write also blocks the timers, so a router that reads nothing is abandoned.
         stream.set_write_timeout(Some(Duration::from_secs(30)))?;
         Ok((stream.local_addr()?.ip(), stream))

@@ -331,6 +331,12 @@ pub struct PeerInfo {
     pub established: u64,
     /// Why the last connection ended or failed.
     pub last_error: Option<String>,
+    /// Seconds since then.
+    pub last_error_age: Option<u64>,
+    /// The last NOTIFICATION that was sent or received. A later failure of a connection does not remove it.
+    pub last_notification: Option<String>,
+    /// Seconds since then.
+    pub last_notification_age: Option<u64>,
 }
 
 /// What a handler answers with.

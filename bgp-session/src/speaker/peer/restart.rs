@@ -7,8 +7,10 @@ use bgp_wire::FamilySet;
 
 use super::super::command::Command;
 use super::super::event::{Refusal, RemovalReason, SpeakerEvent};
+use super::super::log;
 use super::{PeerTask, new_session};
 use crate::config::{LocalConfig, PeerConfig};
+use crate::fsm::State;
 use crate::output::{DownReason, SessionEvent};
 use crate::peering::Peering;
 
@@ -31,13 +33,18 @@ impl PeerTask {
         // withdrawals stay in the table, which only costs memory.
         let close = || failed.close(&mut &self.shared.rib);
         if catch_unwind(AssertUnwindSafe(close)).is_err() {
-            tracing::error!(peer = %self.address, "cannot release the peer's position in the table");
+            log::guarded(|| {
+                tracing::error!(peer = %self.address, "cannot release the peer's position in the table");
+            });
         }
         let peer = self.address;
         if let Some(session) = established {
             let event = SessionEvent::Down {
                 session,
-                reason: DownReason::Closed,
+                reason: DownReason::Closed {
+                    state: State::Established,
+                    error: None,
+                },
                 retained: FamilySet::EMPTY,
             };
             self.emit(SpeakerEvent::Session { peer, event });

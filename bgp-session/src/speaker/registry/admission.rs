@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::{AddPeerError, KeyError};
 use super::super::keys::Keys;
+use super::super::log;
 use super::super::transport;
 use super::{PeerEntry, State};
 use crate::config::PeerConfig;
@@ -43,7 +44,9 @@ impl State {
     /// Derives the keys like [`State::derive_keys`], and logs an error. For callers that cannot return it.
     pub(super) fn restore_keys(&mut self, net: IpNet) {
         if let Err(error) = self.derive_keys(net) {
-            tracing::warn!(%net, %error, "cannot restore the keys of a listener");
+            log::guarded(|| {
+                tracing::warn!(%net, %error, "cannot restore the keys of a listener");
+            });
         }
     }
 

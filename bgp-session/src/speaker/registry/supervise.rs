@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::super::event::{RemovalReason, SpeakerEvent};
 use super::super::handle::Peer;
+use super::super::log;
 use super::super::peer::{Ended, PeerTask};
 use super::super::shared::lock;
 use super::Registry;
@@ -128,7 +129,7 @@ impl Registry {
 }
 
 fn log_panic(peer: IpAddr, error: &str) {
-    tracing::error!(%peer, "the peer's task has panicked: {error}");
+    log::guarded(|| tracing::error!(%peer, "the peer's task has panicked: {error}"));
 }
 
 /// Returns the output of `future`, or the message of its panic.

@@ -33,6 +33,7 @@ const INDEXED_CODES: [AttributeCode; SLOTS] = [
     AttributeCode::MULTI_EXIT_DISC,
     AttributeCode::LOCAL_PREF,
     AttributeCode::COMMUNITIES,
+    AttributeCode::ORIGINATOR_ID,
     AttributeCode::MP_REACH_NLRI,
     AttributeCode::MP_UNREACH_NLRI,
     AttributeCode::AS4_PATH,
@@ -41,7 +42,7 @@ const INDEXED_CODES: [AttributeCode; SLOTS] = [
 ];
 
 /// Number of indexed attributes.
-pub(crate) const SLOTS: usize = 11;
+pub(crate) const SLOTS: usize = 12;
 
 /// The slot of attributes that are not indexed. It is beyond [`SLOTS`].
 const NO_SLOT: u8 = u8::MAX;

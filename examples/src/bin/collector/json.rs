@@ -29,6 +29,7 @@ pub(crate) fn event(event: &SessionEvent) -> Option<Value> {
         SessionEvent::Up {
             session,
             negotiated,
+            ..
         } => json!({
             "event": "up",
             "session": session.to_string(),
@@ -41,6 +42,7 @@ pub(crate) fn event(event: &SessionEvent) -> Option<Value> {
             session,
             reason,
             retained,
+            ..
         } => down(*session, reason, retained),
         SessionEvent::UnexpectedPathIds(family) => {
             json!({"event": "unexpected-path-ids", "family": family})

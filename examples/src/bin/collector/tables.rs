@@ -25,7 +25,7 @@ struct Table {
 impl Tables {
     /// Applies an event to the neighbor's table and prints the changes.
     pub(crate) fn apply(&mut self, event: &SpeakerEvent, out: &mut Vec<u8>) {
-        let SpeakerEvent::Session { peer, event } = event else {
+        let SpeakerEvent::Session { peer, event, .. } = event else {
             return;
         };
         if let Some(fields) = json::event(event) {

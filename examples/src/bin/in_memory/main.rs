@@ -68,12 +68,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let SpeakerEvent::Session {
             peer,
             event: SessionEvent::Update(update),
+            ..
         } = event
         else {
             continue;
         };
-        let checked = update.check().map_err(|error| error.to_string())?;
-        for nlri in checked.announced() {
+        for nlri in update.check().announced() {
             println!("{peer} announces {nlri}");
         }
         break;
