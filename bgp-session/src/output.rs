@@ -136,6 +136,9 @@ pub enum SessionEvent {
         /// The message. [`Checked::rejected_routes`] returns the routes.
         update: ReceivedUpdate,
     },
+    /// The peer's routes of this family begin with three default routes. They are delivered, but are probably path
+    /// identifiers that were not negotiated (RFC 7911 section 5). Emitted once in each period in Established.
+    UnexpectedPathIds(Family),
     /// The peer requests the routes of this family again (RFC 2918).
     Refresh(Family),
     /// The peer begins to send all its routes of this family again (BoRR, RFC 7313).

@@ -128,6 +128,8 @@ pub struct Session {
     omit_capabilities: bool,
     retention: Retention,
     limit: Option<Box<PrefixLimit>>,
+    /// `true` if [`SessionEvent::UnexpectedPathIds`] was emitted since the session was Established.
+    has_reported_path_ids: bool,
     statistics: Statistics,
 }
 
@@ -151,6 +153,7 @@ impl Session {
             omit_capabilities: false,
             retention: Retention::default(),
             limit,
+            has_reported_path_ids: false,
             statistics: Statistics::new(now),
         }
     }

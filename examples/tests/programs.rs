@@ -88,6 +88,30 @@ fn mrt_prints_routes_of_update_records() -> Outcome {
 }
 
 #[test]
+fn mrt_refuses_files_with_a_cut_or_impossible_record() -> Outcome {
+    for (file, error) in [
+        // A length field of 4 GiB.
+        ("000000000010 0001 ffffffff", "longer than a BGP message"),
+        ("000000000010", "ends inside a header"),
+        ("000000000010 0004 00000003 0102", "ends inside a record"),
+        ("00000000000d 0001 00000003 0102", "ends inside a record"),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mrt"))
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut input = child.stdin.take().ok_or("no standard input")?;
+        input.write_all(&octets(&file.replace(' ', "")))?;
+        drop(input);
+        let output = child.wait_with_output()?;
+        assert!(!output.status.success(), "{file}");
+        let text = String::from_utf8(output.stderr)?;
+        assert!(text.contains(error), "{file}: {text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn flowspec_update_decodes_to_same_rule() -> Outcome {
     let rule = "64512 destination 192.0.2.1/32 protocol =udp source-port =53";
     let arguments: Vec<_> = rule.split(' ').collect();

@@ -22,6 +22,10 @@ pub(crate) struct Log<D> {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     consumers: Vec<Slot>,
+    /// Positions in `consumers` whose consumer was gone when it was last looked for.
+    free: Vec<usize>,
+    /// The length of `consumers` at which gone ones are looked for.
+    search_at: usize,
     /// The number of announced paths.
     announced: usize,
     /// The number of indexed paths, tombstones included, whose identifier is not the default. If it is 0, no destination has
@@ -99,6 +103,8 @@ impl<D> Default for Log<D> {
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             consumers: Vec::new(),
+            free: Vec::new(),
+            search_at: 0,
             announced: 0,
             identified: 0,
             unused: 0,
@@ -210,17 +216,26 @@ impl<D: LogKey> Log<D> {
             },
         };
         // Slots are used again, so that peers that go up and down do not grow the list.
-        let mut slots = self.consumers.iter_mut().enumerate();
-        match slots.find(|(_, slot)| !slot.membership.is_alive()) {
-            Some((free, known)) => {
-                *known = slot;
-                ConsumerId(free)
-            }
-            None => {
-                self.consumers.push(slot);
-                ConsumerId(self.consumers.len() - 1)
-            }
+        if self.free.is_empty() && self.consumers.len() >= self.search_at {
+            self.find_free();
         }
+        if let Some(free) = self.free.pop()
+            && let Some(known) = self.consumers.get_mut(free)
+        {
+            *known = slot;
+            return ConsumerId(free);
+        }
+        self.consumers.push(slot);
+        ConsumerId(self.consumers.len() - 1)
+    }
+
+    /// Finds the slots of consumers that are gone.
+    fn find_free(&mut self) {
+        let slots = self.consumers.iter().enumerate();
+        let gone = slots.filter(|(_, slot)| !slot.membership.is_alive());
+        self.free.extend(gone.map(|(position, _)| position));
+        // A search at every join would cost a look at every peer each time.
+        self.search_at = 2 * (self.consumers.len() - self.free.len());
     }
 
     /// Makes a consumer read all announced paths once more, from the oldest change.

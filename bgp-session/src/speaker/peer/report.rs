@@ -158,6 +158,7 @@ impl Report {
             SessionEvent::StateChanged { .. }
             | SessionEvent::Update(_)
             | SessionEvent::RoutesIgnored { .. }
+            | SessionEvent::UnexpectedPathIds(_)
             | SessionEvent::Refresh(_)
             | SessionEvent::Withheld(_)
             | SessionEvent::RefreshBegins(_)
@@ -289,6 +290,10 @@ fn log_event(peer: IpAddr, event: &SessionEvent, repeats: bool) {
         SessionEvent::RoutesIgnored { reason, .. } => {
             tracing::debug!(%peer, "routes ignored: {reason}");
         }
+        SessionEvent::UnexpectedPathIds(family) => tracing::warn!(
+            %peer, %family,
+            "three default routes in a row, probably path identifiers; help: enable ADD-PATH on both sides or on neither"
+        ),
         SessionEvent::Refresh(family) => tracing::debug!(%peer, %family, "refresh requested"),
         SessionEvent::StaleRoutesGone(families) => {
             tracing::debug!(%peer, %families, "stale routes removed");
@@ -325,6 +330,19 @@ mod tests {
     use crate::config::{LocalConfig, Md5Key};
     use crate::fsm::State;
     use crate::output::{ConnectionId, Output};
+
+    #[test]
+    fn unexpected_path_ids_are_a_warning() {
+        let recorder = Recorder::new();
+        tracing::subscriber::with_default(recorder.clone(), || {
+            let event = SessionEvent::UnexpectedPathIds(Family::IPV4_UNICAST);
+            log_event([192, 0, 2, 1].into(), &event, false);
+        });
+        let lines = recorder.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("WARN"), "{lines:?}");
+        assert!(lines[0].contains("ipv4 unicast"), "{lines:?}");
+    }
 
     /// Returns a session that has received an OPEN with these numbers, and the reason for which it failed, if it did.
     fn session_after_open(config: PeerConfig, asn: u32, router_id: &str) -> (Session, DownReason) {
