@@ -457,6 +457,20 @@ fn ipv4_mapped_address_is_that_of_the_ipv4_peer() {
 }
 
 #[test]
+fn origin_of_routes_is_read() {
+    for (text, origin) in [
+        ("", Origin::IGP),
+        ("origin = 'igp'", Origin::IGP),
+        ("origin = 'egp'", Origin::EGP),
+        ("origin = 'incomplete'", Origin::INCOMPLETE),
+    ] {
+        let text = format!("local-as = 64512\n[routes]\n{text}\n");
+        let loaded = Config::parse("speakerd.toml", &text).unwrap();
+        assert_eq!(loaded.config.defaults.origin, origin, "{text}");
+    }
+}
+
+#[test]
 fn the_format_is_told_by_the_content() {
     for text in [
         "local-as = 64512",

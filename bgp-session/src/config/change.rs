@@ -7,6 +7,7 @@ use super::{ChangeEffect, PeerConfig, PeerSetting, RestartConfig};
 /// Its [`effect`](PeerChange::effect) is what happens to a session: nothing, an update in place, or a reset, of which
 /// [`PeerChange::with_effect`] returns the reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PeerChange {
     settings: Vec<PeerSetting>,
 }
@@ -77,6 +78,7 @@ impl PeerConfig {
             description => Description,
             deliver_updates => DeliverUpdates,
             export => Export,
+            export_filter => ExportFilter,
             next_hop_ipv4 => NextHopIpv4,
             next_hop_ipv6 => NextHopIpv6,
             send_hold_time => SendHoldTime,
@@ -87,6 +89,7 @@ impl PeerConfig {
             retry => Retry,
             passive => Passive,
             enforce_first_as => EnforceFirstAs,
+            open_check => OpenCheck,
             maximum_prefixes => MaximumPrefixes,
             transport.port => Port,
             transport.source_address => SourceAddress,
@@ -106,6 +109,7 @@ impl PeerConfig {
             extended_next_hop => ExtendedNextHop,
             role => Role,
             require_role => RequireRole,
+            capabilities => Capabilities,
             transport.ao_key => AoKey,
         };
         let mut settings: Vec<_> = differences
@@ -144,10 +148,10 @@ fn restart_differences(
 mod tests {
     use std::time::Duration;
 
-    use bgp_wire::{Asn, Family, HoldTime, Role};
+    use bgp_wire::{Asn, CapabilityBuf, CapabilityCode, Family, HoldTime, Role};
 
     use super::*;
-    use crate::config::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, RetryPolicy};
+    use crate::config::{AoAlgorithm, AoKey, ExportFilter, ExportPolicy, Md5Key, RetryPolicy};
 
     fn config() -> PeerConfig {
         PeerConfig::new("192.0.2.1".parse().unwrap(), Asn::new(64512))
@@ -168,6 +172,7 @@ mod tests {
             PeerSetting::Description => config.with_description("x"),
             PeerSetting::DeliverUpdates => config.with_deliver_updates(true),
             PeerSetting::Export => config.with_export(ExportPolicy::all()),
+            PeerSetting::ExportFilter => config.with_export_filter(ExportFilter::new(|_| None)),
             PeerSetting::NextHopIpv4 => config.with_next_hop_ipv4([192, 0, 2, 9].into()),
             PeerSetting::NextHopIpv6 => config.with_next_hop_ipv6("2001:db8::9".parse().unwrap()),
             PeerSetting::SendHoldTime => config.with_send_hold_time(seconds(9)),
@@ -178,6 +183,7 @@ mod tests {
             PeerSetting::Retry => config.with_retry(retry()),
             PeerSetting::Passive => config.with_passive(true),
             PeerSetting::EnforceFirstAs => config.with_enforce_first_as(false),
+            PeerSetting::OpenCheck => config.with_open_check(|_, _| Ok(())),
             PeerSetting::MaximumPrefixes => config.with_maximum_prefixes(Family::IPV4_UNICAST, 9),
             PeerSetting::Port => config.with_port(9),
             PeerSetting::SourceAddress => config.with_source_address([192, 0, 2, 9].into()),
@@ -197,6 +203,9 @@ mod tests {
             PeerSetting::ExtendedNextHop => config.with_extended_next_hop(true),
             PeerSetting::Role => config.with_role(Role::CUSTOMER),
             PeerSetting::RequireRole => config.with_require_role(true),
+            PeerSetting::Capabilities => config
+                .with_capability(CapabilityBuf::Unknown(CapabilityCode(239), vec![1]))
+                .unwrap(),
             PeerSetting::GracefulRestart => {
                 config.with_graceful_restart(restart.with_forwarding(false))
             }

@@ -44,6 +44,8 @@ settings! {
         DeliverUpdates => "deliver_updates",
         /// The export policy.
         Export => "export",
+        /// The export policy that is a function.
+        ExportFilter => "export_filter",
         /// The next hop of IPv4 routes.
         NextHopIpv4 => "next_hop_ipv4",
         /// The next hop of IPv6 routes.
@@ -67,6 +69,8 @@ settings! {
         Passive => "passive",
         /// The check of the first AS in received paths.
         EnforceFirstAs => "enforce_first_as",
+        /// The application's check of the peer's OPEN.
+        OpenCheck => "open_check",
         /// The limits of received prefixes.
         MaximumPrefixes => "maximum_prefixes",
         /// The time in which a returned peer must send its routes again.
@@ -110,6 +114,8 @@ settings! {
         Role => "role",
         /// Rejection of a peer without a role.
         RequireRole => "require_role",
+        /// The application's own capabilities.
+        Capabilities => "capability",
         /// Graceful restart and its flags.
         GracefulRestart => "graceful_restart",
         /// The restart time.
@@ -133,6 +139,13 @@ pub enum ChangeEffect {
     Deferred,
     /// The session ends with Cease/Other Configuration Change and starts again.
     SessionReset,
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for PeerSetting {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 impl fmt::Display for PeerSetting {

@@ -131,7 +131,8 @@ impl PeerConfig {
 }
 
 impl RestartConfig {
-    fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks the ranges of the times.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         // The field has 12 bits (RFC 4724 section 3).
         check_seconds(PeerSetting::RestartTime, self.restart_time, 0xfff)?;
         if let Some(time) = self.long_lived {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::support::TransportOption;
 use crate::config::ConfigError;
 
 /// The error of an attempt to add or update a peer or dynamic peers.
@@ -30,6 +31,8 @@ pub enum AddPeerError {
     Config(ConfigError),
     /// The configured key cannot be used (RFC 2385, RFC 5925).
     Key(KeyError),
+    /// The system does not support an option that this peer is configured with.
+    Unsupported(IpAddr, TransportOption),
 }
 
 impl fmt::Display for AddPeerError {
@@ -44,6 +47,10 @@ impl fmt::Display for AddPeerError {
             Self::Config(error) => error.fmt(f),
             // Shown without a prefix because the key error already names the peers.
             Self::Key(error) => error.fmt(f),
+            Self::Unsupported(peer, option) => write!(
+                f,
+                "{peer} is configured with {option}, which this system does not support"
+            ),
         }
     }
 }
@@ -59,6 +66,7 @@ impl Error for AddPeerError {
             | Self::UnknownPrefix(_)
             | Self::ShutDown
             | Self::NoRuntime
+            | Self::Unsupported(..)
             // `Display` already shows it, and it has no source.
             | Self::Config(_) => None,
         }

@@ -2,18 +2,19 @@
 
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use bgp_session::{
     AddPeerError, Dialer, Peer, PeerConfig, PeerStatus, Route, SessionEvent, Shutdown, Speaker,
     SpeakerEvent, SpeakerShutDown, State, TcpDialer,
 };
-use bgp_wire::{Asn, Family, HoldTime};
+use bgp_wire::{Asn, AttributeSet, Family, HoldTime, Origin, UpdateBuf};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use crate::{
-    NODE, ROUTER, address, dialled, listening, next_down, passive, poll_once, router_and_node,
-    up_or_not, within,
+    NODE, ROUTER, address, count_announced, dialled, listening, next_down, passive, poll_once,
+    router_and_node, up_or_not, within,
 };
 
 /// Sends more commands to the peer's task, which does not run meanwhile, than a short queue would hold.
@@ -175,6 +176,27 @@ async fn futures_dropped_after_first_poll_lose_nothing() {
             .is_ready()
     );
     assert!(node.dynamic_peers().is_empty());
+}
+
+#[tokio::test]
+async fn routes_are_sent_if_nothing_waits_for_them() {
+    let (router, node) = router_and_node().await;
+    let mut received = router.events();
+    let peer = node.peer(address(ROUTER)).unwrap();
+    node.announce(&Route::new("10.0.0.1/32".parse().unwrap()))
+        .unwrap();
+    let time = Duration::from_secs(20);
+    assert!(poll_once(pin!(node.flush_within(time))).await.is_pending());
+    assert!(poll_once(pin!(peer.flush_within(time))).await.is_pending());
+    assert!(poll_once(pin!(peer.flush())).await.is_pending());
+    let mut attributes = AttributeSet::new(Origin::IGP);
+    attributes.local_pref = Some(100);
+    let mut update = UpdateBuf::new(attributes);
+    update.set_next_hop(Family::IPV4_UNICAST, address("192.168.0.111"));
+    update.announce("10.0.0.2/32".parse::<ipnet::IpNet>().unwrap());
+    assert!(poll_once(pin!(peer.send_update(update))).await.is_pending());
+    assert_eq!(within(count_announced(&mut received, 2)).await, 2);
+    assert!(within(peer.flush()).await.is_complete());
 }
 
 /// The configuration that the speaker returns is the one that the session uses.

@@ -5,13 +5,17 @@
 mod changes;
 mod dynamic;
 mod events;
+mod flush;
 mod interrupted;
 mod keys;
 mod listeners;
 mod load;
 mod local;
 mod refusals;
+#[cfg(feature = "serde")]
+mod serialized;
 mod session;
+mod stop;
 mod transport;
 
 use std::future::poll_fn;

@@ -18,13 +18,13 @@ impl State {
     /// Checks that a peer can have this configuration.
     pub(super) fn check(config: &PeerConfig) -> Result<(), AddPeerError> {
         config.validate()?;
-        Ok(transport::check_keys(config)?)
+        transport::check(config)
     }
 
     /// Checks that dynamic peers can have this configuration. Its address is that of their prefix.
     pub(super) fn check_template(template: &PeerConfig) -> Result<(), AddPeerError> {
         template.validate_template()?;
-        Ok(transport::check_keys(template)?)
+        transport::check(template)
     }
 
     /// Sets the keys of connections from `net` on every listener to those of `config`. After an error, the keys of the
