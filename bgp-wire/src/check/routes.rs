@@ -8,7 +8,7 @@ use super::Checked;
 use crate::attribute::MpPrefixes;
 use crate::family::Family;
 use crate::next_hop::NextHop;
-use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
+use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes, is_bogus_prefix};
 
 impl<'a> Checked<'a> {
     /// Returns the announced unicast prefixes without bogus ones. Empty if they count as withdrawn.
@@ -18,7 +18,10 @@ impl<'a> Checked<'a> {
         if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
-            UnicastRoutes::of(self.announced_section())
+            UnicastRoutes {
+                skips_bogus: self.has_bogus(),
+                ..UnicastRoutes::of(self.reachable())
+            }
         }
     }
 
@@ -31,13 +34,15 @@ impl<'a> Checked<'a> {
         } = if self.treats_as_withdraw() {
             UnicastSection::default()
         } else {
-            self.announced_section()
+            self.reachable()
         };
+        let skips_bogus = self.has_bogus();
         let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
         let of_reach = self.mp_reach().and_then(|reach| reach.next_hop_value());
         let ipv4 = ipv4.map(move |nlri| (of_ipv4.unwrap_or(NextHop::Absent), nlri.widen()));
         let others = multiprotocol.map(move |nlri| (of_reach.unwrap_or(NextHop::Absent), nlri));
         ipv4.chain(others)
+            .filter(move |(_, nlri)| !skips_bogus || !is_bogus_prefix(nlri.prefix))
     }
 
     /// Returns the withdrawn unicast prefixes. Announced ones that count as withdrawn follow.
@@ -55,20 +60,6 @@ impl<'a> Checked<'a> {
             UnicastRoutes::of_both(unreachable, self.reachable())
         } else {
             UnicastRoutes::of(unreachable)
-        }
-    }
-
-    /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI without bogus ones.
-    #[inline(always)]
-    fn announced_section(&self) -> UnicastSection<'a> {
-        let UnicastSection {
-            ipv4,
-            multiprotocol,
-        } = self.reachable();
-        let skip = self.has_bogus();
-        UnicastSection {
-            ipv4: ipv4.skipping_bogus(skip),
-            multiprotocol: multiprotocol.skipping_bogus(skip),
         }
     }
 
@@ -218,6 +209,8 @@ pub struct UnicastRoutes<'a> {
     first: UnicastSection<'a>,
     /// The announced prefixes, after treat-as-withdraw.
     second: Option<UnicastSection<'a>>,
+    /// `true` if the message announces a bogus prefix, which is left out.
+    skips_bogus: bool,
 }
 
 /// The announced or the withdrawn prefixes of a message.
@@ -246,6 +239,7 @@ impl<'a> UnicastRoutes<'a> {
         Self {
             first,
             second: None,
+            skips_bogus: false,
         }
     }
 
@@ -253,12 +247,36 @@ impl<'a> UnicastRoutes<'a> {
     #[must_use]
     #[inline]
     pub fn count_by_family(self) -> (usize, usize) {
-        let (ipv4, ipv6) = self.first.count_by_family();
-        let Some(second) = self.second else {
-            return (ipv4, ipv6);
-        };
-        let (more_ipv4, more_ipv6) = second.count_by_family();
-        (ipv4 + more_ipv4, ipv6 + more_ipv6)
+        // Few messages have a second section or bogus prefixes.
+        if self.second.is_some() || self.skips_bogus {
+            return self.count_each();
+        }
+        self.first.count_by_family()
+    }
+
+    #[cold]
+    fn count_each(self) -> (usize, usize) {
+        self.fold_each((0, 0), |(ipv4, ipv6), nlri| match nlri.prefix {
+            IpNet::V4(_) => (ipv4 + 1, ipv6),
+            IpNet::V6(_) => (ipv4, ipv6 + 1),
+        })
+    }
+
+    /// Does what `fold` does, with one loop for all sources.
+    #[cold]
+    #[inline(never)]
+    fn fold_each<B>(mut self, start: B, mut step: impl FnMut(B, Nlri<IpNet>) -> B) -> B {
+        let mut all = start;
+        while let Some(nlri) = self.next() {
+            all = step(all, nlri);
+        }
+        all
+    }
+
+    /// Returns the next prefix, whether or not it is bogus.
+    #[inline(always)]
+    fn next_of_all(&mut self) -> Option<Nlri<IpNet>> {
+        self.first.next().or_else(|| self.second.as_mut()?.next())
     }
 
     /// Creates an iterator over two sections.
@@ -267,6 +285,7 @@ impl<'a> UnicastRoutes<'a> {
         Self {
             first,
             second: Some(second),
+            skips_bogus: false,
         }
     }
 }
@@ -296,13 +315,20 @@ impl Iterator for UnicastRoutes<'_> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
-        self.first.next().or_else(|| self.second.as_mut()?.next())
+        let mut nlri = self.next_of_all()?;
+        while self.skips_bogus && is_bogus_prefix(nlri.prefix) {
+            nlri = self.next_of_all()?;
+        }
+        Some(nlri)
     }
 
-    // `next` asks each source for every prefix; here the two usual sources have a loop each. The second section is
-    // rare.
+    // `next` asks each source for every prefix; here the two usual sources have a loop each. A second section and bogus
+    // prefixes are rare.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
+        if self.skips_bogus {
+            return self.fold_each(start, step);
+        }
         let ipv4 = self.first.ipv4;
         let mut all = ipv4.fold(start, |all, nlri| step(all, nlri.widen()));
         all = self.first.multiprotocol.fold(all, &mut step);
