@@ -3,6 +3,7 @@
 //! The table retains stale routes while the peer restarts (RFC 4724 section 4.2, RFC 9494). It does not choose among routes:
 //! that is the application's decision.
 
+mod pool;
 mod store;
 mod unicast;
 
@@ -20,7 +21,8 @@ use crate::destination::is_unicast;
 use crate::negotiate::Negotiated;
 use crate::output::{ReceivedUpdate, SessionEvent};
 use crate::routes::{has_others, other_withdrawn};
-use store::{OtherStore, Store};
+use pool::Pool;
+use store::{Held, OtherStore, SharedRoute, Store};
 use unicast::UnicastStore;
 
 /// The routes of every negotiated family that one peer has announced.
@@ -52,14 +54,29 @@ pub struct AdjRibIn {
     ipv4: UnicastStore<Ipv4Net>,
     ipv6: UnicastStore<Ipv6Net>,
     others: BTreeMap<Family, OtherStore>,
+    // A peer may send the same attributes with every route, and two routes of one message may differ in nothing else.
+    attributes: Pool<AttributeSet>,
+    shared: Pool<SharedRoute>,
+    refreshes: BTreeMap<Family, Refresh>,
     /// The OTC that is added to unicast routes without one (RFC 9234 section 5).
     only_to_customer: Option<Asn>,
+}
+
+/// The refreshes of one family (RFC 7313 section 4).
+#[derive(Clone, Copy, Debug, Default)]
+struct Refresh {
+    /// The number of refreshes that have begun.
+    // Routes hold the number at their announcement. Marking every route at BoRR instead would let a message of 23 octets
+    // cost as much as the table.
+    begun: u32,
+    /// `true` between BoRR and EoRR.
+    is_pending: bool,
 }
 
 /// A route that a peer has announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedRoute {
-    /// The attributes, shared by the routes of one message.
+    /// The attributes, shared by the routes with equal ones.
     pub attributes: Arc<AttributeSet>,
     /// The next hop.
     pub next_hop: NextHop,
@@ -69,7 +86,7 @@ pub struct ReceivedRoute {
 }
 
 /// The degree of certainty that a peer still has a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Staleness {
     /// The peer has announced the route in the current session.
     Fresh,
@@ -99,7 +116,7 @@ impl AdjRibIn {
     pub fn routes(&self) -> impl Iterator<Item = (AnyNlriBuf, &ReceivedRoute)> {
         self.stores()
             .flat_map(|(_, store)| store.iter())
-            .map(|(nlri, held)| (nlri, &held.route))
+            .map(|(nlri, held)| (nlri, &held.route.0))
     }
 
     /// Returns the route with this NLRI, or `None` if the peer has not announced it. Compares the path identifier, but not
@@ -107,7 +124,7 @@ impl AdjRibIn {
     #[must_use]
     pub fn route(&self, nlri: &AnyNlriBuf) -> Option<&ReceivedRoute> {
         let held = self.store(nlri.family)?.get(nlri)?;
-        Some(&held.route)
+        Some(&held.route.0)
     }
 
     /// Returns the unicast routes to the longest prefix that contains this address, in ascending order of path identifiers.
@@ -162,20 +179,16 @@ impl AdjRibIn {
                 self.mark_long_lived(*families, &mut change);
             }
             SessionEvent::RefreshBegins(family) => {
-                self.store_mut(*family)
-                    .for_each_mut(&mut |_, held| held.unconfirmed = true);
+                let refresh = self.refreshes.entry(*family).or_default();
+                refresh.begun = refresh.begun.wrapping_add(1);
+                refresh.is_pending = true;
             }
-            SessionEvent::RefreshEnds(family) => {
-                // RFC 7313 section 4: EoRR without BoRR has no effect, because no route is unconfirmed then.
-                self.store_mut(*family)
-                    .remove_where(&|held| held.unconfirmed, &mut |nlri| {
-                        change(RouteChange::Withdrawn(nlri));
-                    });
-            }
+            SessionEvent::RefreshEnds(family) => self.end_refresh(*family, &mut change),
             // At End-of-RIB the session emits `StaleRoutesGone` as well. A refresh concerns the routes that we send.
             SessionEvent::StateChanged { .. }
             | SessionEvent::Failed { .. }
             | SessionEvent::UpdateFault(_)
+            | SessionEvent::UnexpectedPathIds(_)
             | SessionEvent::RoutesIgnored { .. }
             | SessionEvent::Refresh(_)
             | SessionEvent::EndOfRib(_)
@@ -198,9 +211,16 @@ impl AdjRibIn {
         if announced.peek().is_some() {
             let mut attributes = AttributeSet::from(&checked);
             attributes.only_to_customer = attributes.only_to_customer.or(self.only_to_customer);
-            let attributes = Arc::new(attributes);
+            let attributes = self.attributes.share(attributes);
+            let mut last: Option<Arc<SharedRoute>> = None;
             for (next_hop, nlri) in announced {
-                self.announce(&nlri.into(), next_hop, &attributes, change);
+                // A message has at most two next hops, one after the other.
+                let route = last
+                    .take()
+                    .filter(|route| route.0.next_hop == next_hop)
+                    .unwrap_or_else(|| self.fresh(&attributes, next_hop));
+                self.announce(&nlri.into(), &route, change);
+                last = Some(route);
             }
         }
         if has_others(&checked) {
@@ -215,38 +235,67 @@ impl AdjRibIn {
         }
     }
 
+    /// Returns a fresh route with these attributes, which are of the pool.
+    fn fresh(&mut self, attributes: &Arc<AttributeSet>, next_hop: NextHop) -> Arc<SharedRoute> {
+        self.shared.share(SharedRoute(ReceivedRoute {
+            attributes: Arc::clone(attributes),
+            next_hop,
+            staleness: Staleness::Fresh,
+        }))
+    }
+
     /// Adds or replaces a route.
     fn announce(
         &mut self,
         nlri: &AnyNlriBuf,
-        next_hop: NextHop,
-        attributes: &Arc<AttributeSet>,
+        route: &Arc<SharedRoute>,
         change: &mut impl FnMut(RouteChange<'_>),
     ) {
-        let route = ReceivedRoute {
-            attributes: Arc::clone(attributes),
-            next_hop,
-            staleness: Staleness::Fresh,
-        };
-        change(RouteChange::Announced(nlri, &route));
-        self.store_mut(nlri.family).insert(nlri, route.into());
+        change(RouteChange::Announced(nlri, &route.0));
+        let refresh = self.refresh(nlri.family).begun;
+        let route = Arc::clone(route);
+        self.store_mut(nlri.family)
+            .insert(nlri, Held { route, refresh });
     }
 
     /// Adds the routes of other families than unicast. All of them have the next hop of MP_REACH_NLRI.
     fn announce_others(&mut self, checked: &Checked<'_>, change: &mut impl FnMut(RouteChange<'_>)) {
         let update = UpdateBuf::from(checked);
-        let attributes = Arc::new(update.attributes);
-        for nlri in &update.announced {
-            if is_unicast(nlri.family) {
-                continue;
-            }
-            let next_hop = update
-                .next_hops
-                .iter()
-                .find(|(family, _)| *family == nlri.family)
-                .map_or(NextHop::Absent, |(_, next_hop)| *next_hop);
-            self.announce(nlri, next_hop, &attributes, change);
+        let attributes = self.attributes.share(update.attributes);
+        let others = update
+            .announced
+            .iter()
+            .filter(|nlri| !is_unicast(nlri.family));
+        let Some(first) = others.clone().next() else {
+            return;
+        };
+        let next_hop = update
+            .next_hops
+            .iter()
+            .find(|(family, _)| *family == first.family)
+            .map_or(NextHop::Absent, |(_, next_hop)| *next_hop);
+        let route = self.fresh(&attributes, next_hop);
+        others.for_each(|nlri| self.announce(nlri, &route, change));
+    }
+
+    /// Removes the routes of a family that the peer has not announced since BoRR.
+    fn end_refresh(&mut self, family: Family, change: &mut impl FnMut(RouteChange<'_>)) {
+        let Some(refresh) = self.refreshes.get_mut(&family) else {
+            return;
+        };
+        // RFC 7313 section 4: EoRR without BoRR has no effect.
+        if std::mem::take(&mut refresh.is_pending) {
+            let begun = refresh.begun;
+            self.store_mut(family)
+                .remove_where(&|held| held.refresh != begun, &mut |nlri| {
+                    change(RouteChange::Withdrawn(nlri));
+                });
         }
+    }
+
+    /// Returns the refreshes of a family.
+    fn refresh(&self, family: Family) -> Refresh {
+        self.refreshes.get(&family).copied().unwrap_or_default()
     }
 
     /// Marks the routes of the retained families as stale and removes all others.
@@ -256,27 +305,39 @@ impl AdjRibIn {
             // RFC 4724 section 4.2: routes that are still stale when the session ends again are removed. RFC 9494 section 4.2:
             // long-lived stale routes stay until their own time is over.
             store.remove_where(
-                &|held| !is_retained || held.route.staleness == Staleness::Stale,
+                &|held| !is_retained || held.route.0.staleness == Staleness::Stale,
                 &mut |nlri| change(RouteChange::Withdrawn(nlri)),
             );
         }
+        // A refresh ends with its session, and no EoRR will follow.
+        self.refreshes.clear();
+        let mut pool = std::mem::take(&mut self.shared);
+        let mut stale = Replacements::default();
         for (_, store) in self.stores_mut() {
             store.for_each_mut(&mut |nlri, held| {
-                // A refresh ends with its session, and no EoRR will follow.
-                held.unconfirmed = false;
-                if held.route.staleness == Staleness::Fresh {
-                    held.route.staleness = Staleness::Stale;
-                    change(RouteChange::Announced(nlri, &held.route));
+                held.refresh = 0;
+                if held.route.0.staleness == Staleness::Fresh {
+                    let replacement = stale.find(&held.route, |route| {
+                        Some(pool.share(route.with_staleness(Staleness::Stale)))
+                    });
+                    if let Some(replacement) = replacement {
+                        held.route = Arc::clone(replacement);
+                    }
+                    change(RouteChange::Announced(nlri, &held.route.0));
                 }
             });
         }
+        drop(stale);
+        pool.drop_unused();
+        self.shared = pool;
+        self.attributes.drop_unused();
     }
 
     /// Removes the stale routes of these families, long-lived ones included.
     fn remove_stale(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
         for family in families.iter() {
             self.store_mut(family).remove_where(
-                &|held| held.route.staleness != Staleness::Fresh,
+                &|held| held.route.0.staleness != Staleness::Fresh,
                 &mut |nlri| change(RouteChange::Withdrawn(nlri)),
             );
         }
@@ -284,24 +345,43 @@ impl AdjRibIn {
 
     /// Makes the stale routes of these families long-lived stale (RFC 9494 section 4.2).
     fn mark_long_lived(&mut self, families: FamilySet, change: &mut impl FnMut(RouteChange<'_>)) {
-        let mut marked = MarkedSets::default();
+        let (mut sets, mut pool) = (
+            std::mem::take(&mut self.attributes),
+            std::mem::take(&mut self.shared),
+        );
+        let mut marked = Replacements::default();
         for family in families.iter() {
             let store = self.store_mut(family);
+            store.for_each_mut(&mut |_, held| {
+                if held.route.0.staleness == Staleness::Stale {
+                    marked.find(&held.route, |route| {
+                        let attributes = mark_long_lived(&route.0.attributes, &mut sets)?;
+                        let route = ReceivedRoute {
+                            attributes,
+                            next_hop: route.0.next_hop,
+                            staleness: Staleness::LongLived,
+                        };
+                        Some(pool.share(SharedRoute(route)))
+                    });
+                }
+            });
+            let replacement = |held: &Held| marked.0.get(&Arc::as_ptr(&held.route));
             // RFC 9494 section 4.2: routes with NO_LLGR must not be retained for longer.
             store.remove_where(
-                &|held| held.route.must_not_outlive_stale_time(),
-                &mut |nlri| {
-                    change(RouteChange::Withdrawn(nlri));
-                },
+                &|held| matches!(replacement(held), Some((_, None))),
+                &mut |nlri| change(RouteChange::Withdrawn(nlri)),
             );
             store.for_each_mut(&mut |nlri, held| {
-                if held.route.staleness == Staleness::Stale {
-                    held.route.staleness = Staleness::LongLived;
-                    marked.mark(&mut held.route.attributes);
-                    change(RouteChange::Announced(nlri, &held.route));
+                if let Some((_, Some(marked))) = replacement(held) {
+                    held.route = Arc::clone(marked);
+                    change(RouteChange::Announced(nlri, &held.route.0));
                 }
             });
         }
+        drop(marked);
+        pool.drop_unused();
+        sets.drop_unused();
+        (self.attributes, self.shared) = (sets, pool);
     }
 
     /// Returns the routes of a family, or `None` if the peer has announced none.
@@ -351,35 +431,52 @@ impl AdjRibIn {
     }
 }
 
-impl ReceivedRoute {
-    /// Returns `true` if the route is removed at the end of its stale time.
-    fn must_not_outlive_stale_time(&self) -> bool {
-        self.staleness == Staleness::Stale
-            && self.attributes.communities.contains(&Community::NO_LLGR)
+impl SharedRoute {
+    /// Returns the route with another staleness.
+    fn with_staleness(&self, staleness: Staleness) -> Self {
+        Self(ReceivedRoute {
+            staleness,
+            ..self.0.clone()
+        })
     }
 }
 
-/// Attribute sets with LLGR_STALE, each with its original, by the address of the original.
-// Routes of one message share their attributes. Without this map, a million stale routes would get a copy each.
+/// Replaced routes, each with its replacement, by the address of the original. `None` if it has none.
+// Many routes share one original, whose attributes are then looked at once.
 #[derive(Default)]
-struct MarkedSets(HashMap<*const AttributeSet, [Arc<AttributeSet>; 2]>);
+struct Replacements(HashMap<*const SharedRoute, (Arc<SharedRoute>, Option<Arc<SharedRoute>>)>);
 
-impl MarkedSets {
-    /// Adds LLGR_STALE (RFC 9494 section 4.2).
-    fn mark(&mut self, attributes: &mut Arc<AttributeSet>) {
-        // Another speaker may have added the community before.
-        if attributes.communities.contains(&Community::LLGR_STALE) {
-            return;
-        }
-        let sets = self.0.entry(Arc::as_ptr(attributes));
-        let [_, marked] = sets.or_insert_with(|| {
-            let mut marked = AttributeSet::clone(attributes);
-            marked.communities.push(Community::LLGR_STALE);
-            // Keeping the original ensures that no other set is allocated at its address.
-            [Arc::clone(attributes), Arc::new(marked)]
+impl Replacements {
+    /// Returns the replacement of a route, which `replacement` makes for the first of equal routes.
+    fn find(
+        &mut self,
+        original: &Arc<SharedRoute>,
+        replacement: impl FnOnce(&SharedRoute) -> Option<Arc<SharedRoute>>,
+    ) -> Option<&Arc<SharedRoute>> {
+        let (_, replacement) = self.0.entry(Arc::as_ptr(original)).or_insert_with(|| {
+            // Keeping the original ensures that no other route is allocated at its address.
+            (Arc::clone(original), replacement(original))
         });
-        *attributes = Arc::clone(marked);
+        replacement.as_ref()
     }
+}
+
+/// Returns the attributes with LLGR_STALE, or `None` if their routes must not be retained (RFC 9494 section 4.2).
+fn mark_long_lived(
+    attributes: &Arc<AttributeSet>,
+    sets: &mut Pool<AttributeSet>,
+) -> Option<Arc<AttributeSet>> {
+    let communities = &attributes.communities;
+    if communities.contains(&Community::NO_LLGR) {
+        return None;
+    }
+    // Another speaker may have added the community before.
+    if communities.contains(&Community::LLGR_STALE) {
+        return Some(Arc::clone(attributes));
+    }
+    let mut marked = AttributeSet::clone(attributes);
+    marked.communities.push(Community::LLGR_STALE);
+    Some(sets.share(marked))
 }
 
 /// Returns the OTC for routes without one, or `None` if they remain without.

@@ -422,7 +422,7 @@ mod tests {
             .map(|port| format!(" ={port}"))
             .collect::<String>();
         for (family, text, expected) in [
-            (other, "0x00", "unsupported family 16388 71"),
+            (other, "0x00", "unsupported family bgp-ls bgp-ls"),
             (
                 Family::IPV4_UNICAST,
                 "2001:db8::/32",

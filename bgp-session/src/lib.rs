@@ -18,13 +18,17 @@
 //! # }
 //! ```
 //!
-//! [`fsm`] is the state machine of RFC 4271 as a pure table.
+//! [`fsm`] is the state machine of RFC 4271 as a pure table. [`driver`] tells how to write a driver of your own.
+//!
+//! With the feature `serde`, status and events implement `Serialize`, and configurations also `Deserialize`. Keys are not
+//! serialized.
 
 mod adj_rib_in;
 mod backoff;
 mod collision;
 mod config;
 mod destination;
+pub mod driver;
 pub mod fsm;
 // Public for the fuzz target, but no API: an ordinary build does not contain it.
 #[cfg(any(test, fuzzing))]
@@ -37,6 +41,8 @@ mod retry;
 mod rib;
 mod route;
 mod routes;
+#[cfg(feature = "serde")]
+mod serialize;
 mod session;
 // The only module that does I/O: the core builds without it.
 #[cfg(feature = "tokio")]
@@ -47,8 +53,9 @@ mod withheld;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ExportFilter, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange,
-    PeerConfig, PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
+    AoAlgorithm, AoKey, CapabilityError, ExportFilter, ExportPolicy, FamiliesError, LocalConfig,
+    Md5Key, OpenCheck, PeerChange, PeerConfig, PrefixRange, RestartConfig, RetryPolicy,
+    RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
@@ -59,7 +66,7 @@ pub use output::{
 pub use peering::{FlushId, FlushOutcome, PeerFlush, Peering};
 pub use rib::{AdjRibOut, Replaced, Rib, RibAccess};
 pub use route::Route;
-pub use session::{NotEstablished, RefreshError, Session, Shutdown};
+pub use session::{NotEstablished, RefreshError, SendError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, LastNotification,

@@ -1,5 +1,8 @@
 //! The outputs of a session: commands for its driver and events for the application.
 
+#[cfg(feature = "serde")]
+mod form;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -16,10 +19,12 @@ use crate::withheld::Withheld;
 
 /// Identifies one TCP connection or dial of a session. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConnectionId(pub(crate) u64);
 
 /// Identifies one period in Established. Counts up from 1 in each session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SessionId(pub(crate) u64);
 
 impl fmt::Display for SessionId {
@@ -67,6 +72,11 @@ pub enum Output {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SessionEvent {
     /// The session's state has changed: the state of its primary connection.
@@ -126,6 +136,9 @@ pub enum SessionEvent {
         /// The message. [`Checked::rejected_routes`] returns the routes.
         update: ReceivedUpdate,
     },
+    /// The peer's routes of this family begin with three default routes. They are delivered, but are probably path
+    /// identifiers that were not negotiated (RFC 7911 section 5). Emitted once in each period in Established.
+    UnexpectedPathIds(Family),
     /// The peer requests the routes of this family again (RFC 2918).
     Refresh(Family),
     /// The peer begins to send all its routes of this family again (BoRR, RFC 7313).

@@ -13,7 +13,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bgp_wire::Family;
+use bgp_wire::{Family, UpdateBuf};
 use bytes::BytesMut;
 use ipnet::IpNet;
 
@@ -21,7 +21,7 @@ use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::rib::{AdjRibOut, Rib, RibAccess};
-use crate::session::{RefreshError, Session, Shutdown};
+use crate::session::{RefreshError, SendError, Session, Shutdown};
 use crate::withheld::WithheldCounts;
 use flush::Flushes;
 use outbox::Outbox;
@@ -38,7 +38,7 @@ use outbox::Outbox;
 /// - Routes are taken from the table only while few octets wait for the socket.
 /// - End-of-RIB follows the first pass through the table.
 /// - Requests for a refresh are answered at a limited rate.
-/// - A session that ends releases its position in the table.
+/// - A session that ends releases its position in the table; so does dropping the `Peering`.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -65,7 +65,6 @@ use outbox::Outbox;
 ///         _ => {}
 ///     }
 /// }
-/// peering.close(&mut rib);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -157,6 +156,23 @@ impl Peering {
     /// Returns the errors of [`Session::refresh`].
     pub fn refresh(&mut self, now: Instant, family: Family) -> Result<(), RefreshError> {
         self.session.refresh(now, family)
+    }
+
+    /// Sends an UPDATE to this peer as it is (see [`Session::send_update`]). Returns the number of messages.
+    ///
+    /// The table does not know these routes, and neither does the peer's [`AdjRibOut`]:
+    ///
+    /// - The export policy, draining and End-of-RIB do not take account of them.
+    /// - They are not sent again after a ROUTE-REFRESH, a changed policy or in the next session.
+    /// - A later change of a route to the same destination in the table replaces or withdraws them at the peer.
+    ///
+    /// The UPDATE follows everything that was pulled from the table before. A later [`Peering::flush`] also waits for it.
+    ///
+    /// # Errors
+    ///
+    /// No session is Established, or the negotiated context does not permit the UPDATE. Nothing is sent then.
+    pub fn send_update(&mut self, now: Instant, update: &UpdateBuf) -> Result<usize, SendError> {
+        self.session.send_update(now, update)
     }
 
     /// Asks the peer to prefer the routes of other speakers because this session will end, or ends that request (RFC
@@ -284,7 +300,8 @@ impl Peering {
 
     /// Returns the next output; [`Output::Wait`] if no other is pending.
     ///
-    /// Takes routes from `table` while the queue has room. Encodes nothing while the table is locked.
+    /// Takes routes from `table` while the queue has room. Encodes nothing while the table is locked. Every call of one
+    /// peering has the same table (see [`AdjRibOut::pull`]).
     pub fn poll_output(&mut self, now: Instant, table: &mut impl RibAccess) -> Output {
         loop {
             let output = self.session.poll_output();
@@ -314,14 +331,6 @@ impl Peering {
                 }
                 Output::Dial(_) => return output,
             }
-        }
-    }
-
-    /// Releases the peer's position in the table, at the end of the peering. Otherwise the table keeps withdrawals for
-    /// it.
-    pub fn close(self, table: &mut impl RibAccess) {
-        if let Some(Established { adj_rib_out, .. }) = self.established {
-            table.with_rib(|rib| adj_rib_out.close(rib));
         }
     }
 
@@ -378,7 +387,7 @@ impl Peering {
         if let SessionEvent::Up { negotiated, .. } = event {
             self.up(negotiated, table);
         } else if let SessionEvent::Down { .. } = event {
-            self.down(table);
+            self.down();
         } else if let SessionEvent::Refresh(family) = event
             // Equal requests that arrive before the answer begins get one answer.
             && !self.refreshes.contains(family)
@@ -405,10 +414,8 @@ impl Peering {
     }
 
     /// Releases the peer's position in the table.
-    fn down(&mut self, table: &mut impl RibAccess) {
-        if let Some(Established { adj_rib_out, .. }) = self.established.take() {
-            table.with_rib(|rib| adj_rib_out.close(rib));
-        }
+    fn down(&mut self) {
+        self.established = None;
         // The next session sends the whole table anyway.
         self.refreshes.clear();
         self.up_to_date = false;

@@ -12,6 +12,7 @@ mod export;
 mod intern;
 mod key;
 mod log;
+mod membership;
 mod next_hop;
 mod table;
 mod window;
@@ -29,10 +30,12 @@ use bgp_wire::{Family, PathId};
 use crate::destination::{Destination, DestinationKey};
 use crate::route::{Path, Route};
 use intern::Interner;
+use membership::TableId;
 use table::{Entry, Table};
 
 /// The changes that a [`Rib::replace`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Replaced {
     /// The number of routes that are new or have changed.
     pub announced: usize,
@@ -72,6 +75,7 @@ pub struct Replaced {
 /// ```
 #[derive(Debug, Default)]
 pub struct Rib {
+    id: TableId,
     table: Table,
     paths: Interner,
     version: u64,

@@ -2,11 +2,14 @@
 //!
 //! No lock is held across an await. [`Peering`](crate::Peering) decides what a peer is sent and when.
 
+#[cfg(feature = "serde")]
+mod age;
 mod builder;
 mod command;
 mod dynamic_peers;
 mod error;
 mod event;
+mod events;
 mod flush;
 mod handle;
 mod interface;
@@ -30,7 +33,8 @@ mod update;
 pub use builder::SpeakerBuilder;
 pub use dynamic_peers::DynamicPeers;
 pub use error::{AddPeerError, KeyError};
-pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
+pub use event::{Refusal, RemovalReason, SpeakerEvent};
+pub use events::Events;
 pub use flush::FlushReport;
 pub use handle::Peer;
 pub use peer_error::{LastNotification, PeerError};
@@ -102,6 +106,8 @@ use shared::{Shared, lock};
 /// let PeerStatus { state, up_to_date, .. } = router.status();
 /// println!("{state}, {up_to_date}");
 /// router.reset("for the new key");
+/// router.stop(Shutdown::administrative("maintenance until noon"));
+/// router.start();
 /// let update: PeerUpdate = speaker.update_peer(config.with_passive(true))?;
 /// if !update.resets() {
 ///     update.apply()?;

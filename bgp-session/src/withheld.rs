@@ -8,6 +8,11 @@ use crate::destination::Destination;
 
 /// The reason why a peer is not sent a route of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum WithheldReason {
     /// The peer is external and has no export policy (RFC 8212).
@@ -115,13 +120,19 @@ impl fmt::Display for WithheldReason {
 
 /// A route that a peer is not sent, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Withheld {
     /// The destination of the route.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::text"))]
     pub destination: Destination,
     /// The reason.
     pub reason: WithheldReason,
     /// The error of the encoder, if it rejected the route.
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "crate::serialize::optional_text")
+    )]
     pub error: Option<EncodeError>,
 }
 
@@ -182,6 +193,14 @@ impl WithheldCounts {
     pub(crate) fn of_mut(&mut self, reason: WithheldReason) -> Option<&mut usize> {
         // A counter for each reason: the array has the length of the list of reasons.
         self.0.get_mut(reason.index())
+    }
+}
+
+/// Serialized as a map from the reasons to the numbers.
+#[cfg(feature = "serde")]
+impl serde::Serialize for WithheldCounts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 

@@ -9,8 +9,6 @@ pub(crate) mod thorough;
 mod usable;
 mod values;
 
-#[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
-pub(crate) use owned::dedup;
 pub use routes::UnicastRoutes;
 pub use usable::Unusable;
 
@@ -140,6 +138,51 @@ fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<bool, Dec
     }
 }
 
+impl Update<'_> {
+    /// Returns the treatment and the reason of a faulty attribute as an error. For a valid one, returns `true` if a prefix in
+    /// it may be bogus. `new` is `false` if its code appeared before.
+    // Inlined: MP_REACH_NLRI takes this path in every UPDATE of IPv6 routes.
+    #[inline(always)]
+    pub(crate) fn check_attribute(
+        &self,
+        raw: &RawAttribute<'_>,
+        new: bool,
+    ) -> Result<bool, (Treatment, Reason)> {
+        let context = self.context();
+        if !new {
+            // RFC 7606 section 3 (g): a duplicate is discarded, except for attributes with routes.
+            let treatment = match raw.code {
+                AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => Treatment::Reset,
+                _ => Treatment::Discard,
+            };
+            return Err((treatment, Reason::MALFORMED_ATTRIBUTE_LIST));
+        }
+        if let Some((treatment, reason)) = verdict(raw, context) {
+            let unused = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_unused();
+            let treatment = if unused {
+                Treatment::Discard
+            } else {
+                treatment
+            };
+            return Err((treatment, reason));
+        }
+        let checked = match raw.code {
+            AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
+            AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context).then_some(false),
+            _ => Some(false),
+        };
+        checked.ok_or((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
+    }
+
+    /// Returns `true` if NEXT_HOP is ignored because only MP_REACH_NLRI announces routes (RFC 4760 section 3).
+    fn next_hop_is_unused(&self) -> bool {
+        // The index may not have MP_REACH_NLRI yet, which can come after NEXT_HOP.
+        let mut attributes = self.raw_attributes().map_while(Result::ok);
+        self.nlri_octets().is_empty()
+            && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
+    }
+}
+
 impl<'a> Checked<'a> {
     /// Checks the fields, the attributes and the treatment of the strongest fault.
     #[inline(always)]
@@ -233,58 +276,26 @@ impl<'a> Checked<'a> {
             debug_assert!(false, "no attribute starts at {position}");
             return;
         };
-        let context = self.update.context();
-        let fault = if !new {
-            // RFC 7606 section 3 (g): a duplicate is discarded, except for attributes with routes.
-            let treatment = match raw.code {
-                AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => Treatment::Reset,
-                _ => Treatment::Discard,
-            };
-            Some((treatment, Reason::MALFORMED_ATTRIBUTE_LIST))
-        } else if let Some((treatment, reason)) = verdict(&raw, context) {
-            let unused = raw.code == AttributeCode::NEXT_HOP && self.next_hop_is_unused();
-            Some((
-                if unused {
-                    Treatment::Discard
-                } else {
-                    treatment
-                },
-                reason,
-            ))
-        } else {
-            let whole = match raw.code {
-                AttributeCode::MP_REACH_NLRI => self.check_mp_reach(raw.value),
-                AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context),
-                _ => true,
-            };
-            (!whole).then_some((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
-        };
-        match fault {
-            None => self.index.insert(slot(raw.code), position),
-            Some((treatment, reason)) => {
+        let checked = self.update.check_attribute(&raw, new);
+        match checked {
+            Ok(may_be_bogus) => {
+                self.index.insert(slot(raw.code), position);
+                if may_be_bogus {
+                    self.note_bogus(raw.value);
+                }
+            }
+            Err((treatment, reason)) => {
                 let span = raw.span();
                 self.record_fault(treatment, DecodeError { reason, span });
             }
         }
     }
 
-    /// Returns `true` if the value of MP_REACH_NLRI is well-formed, and notes a bogus prefix in it.
-    fn check_mp_reach(&mut self, value: &'a [u8]) -> bool {
-        let context = self.update.context();
-        let checked = MpReach::check(value, context);
-        if checked == Some(true) {
-            let mut routes = MpReach::from_checked(value, context).routes();
-            self.bogus |= u8::from(routes.any(|route| route.is_bogus()));
-        }
-        checked.is_some()
-    }
-
-    /// Returns `true` if NEXT_HOP is ignored because only MP_REACH_NLRI announces routes (RFC 4760 section 3).
-    fn next_hop_is_unused(&self) -> bool {
-        // The index may not have MP_REACH_NLRI yet, which can come after NEXT_HOP.
-        let mut attributes = self.update.raw_attributes().map_while(Result::ok);
-        self.update.nlri_octets().is_empty()
-            && attributes.any(|raw| raw.code == AttributeCode::MP_REACH_NLRI)
+    /// Notes a bogus prefix in a well-formed MP_REACH_NLRI.
+    #[cold]
+    fn note_bogus(&mut self, value: &'a [u8]) {
+        let mut routes = MpReach::from_checked(value, self.update.context()).routes();
+        self.bogus |= u8::from(routes.any(|route| route.is_bogus()));
     }
 
     /// Records treat-as-withdraw if a mandatory attribute is missing (RFC 7606 section 3 (d)).

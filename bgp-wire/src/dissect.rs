@@ -4,6 +4,7 @@
 
 mod values;
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -147,9 +148,7 @@ impl<'a> Dissector<'a> {
         }
         match Message::decode(self.message, self.context)? {
             Message::Update(update) => return self.update(&update),
-            Message::Notification(notification) => {
-                self.notification(&notification, Frame::HEADER_LENGTH);
-            }
+            Message::Notification(notification) => self.notification(notification),
             Message::RouteRefresh(refresh) => self.refresh(refresh),
             Message::Open(_) | Message::Keepalive => {}
         }
@@ -251,22 +250,8 @@ impl<'a> Dissector<'a> {
             &"path attributes length",
             &(attributes - start - 2),
         );
-        // The walk stops at an attribute that exceeds its section; `check` below reports it.
-        for raw in update.raw_attributes().map_while(Result::ok) {
-            let name = raw.code;
-            let found = verdict(&raw, self.context);
-            // Views do not check, so the value of a malformed attribute is shown as octets.
-            let mut value = match found {
-                None => attribute_value(raw, self.context),
-                Some(_) => hex(raw.value),
-            };
-            value += &format!("  ({})", flag_names(raw.flags));
-            if let Some((treatment, reason)) = found {
-                value += &format!("  {treatment}: {reason}");
-            }
-            self.put(raw.span(), 1, &name, &value);
-            self.multiprotocol(raw.code, raw.value);
-        }
+        let checked = update.check();
+        self.attributes(update, checked.as_ref().err());
         let nlri = update.nlri_octets();
         if !nlri.is_empty() {
             self.put(self.span(nlri), 0, &"NLRI", &"");
@@ -277,9 +262,35 @@ impl<'a> Dissector<'a> {
             );
         }
         // After the parts, so that they are shown whatever the outcome.
-        let checked = update.check()?;
+        let checked = checked?;
         self.unusable = checked.unusable();
+        if let Some(family) = checked.end_of_rib() {
+            let whole = Span::new(Frame::HEADER_LENGTH, self.message.len());
+            self.put(whole, 0, &"End-of-RIB", &family);
+        }
         Ok(checked.fault().map(|fault| (fault.treatment, fault.error)))
+    }
+
+    /// Appends the path attributes of an UPDATE and the routes in them. `reset` is the error that resets the session.
+    fn attributes(&mut self, update: &Update<'a>, reset: Option<&DecodeError>) {
+        let mut seen = BTreeSet::new();
+        // The walk stops at an attribute that exceeds its section, which is the fault of the message.
+        for raw in update.raw_attributes().map_while(Result::ok) {
+            // Views do not check, so the value of a malformed attribute is shown as octets.
+            let mut value = match verdict(&raw, self.context) {
+                None => attribute_value(raw, self.context),
+                Some(_) => hex(raw.value),
+            };
+            value += &format!("  ({})", flag_names(raw.flags));
+            if let Err((treatment, reason)) = update.check_attribute(&raw, seen.insert(raw.code)) {
+                // RFC 7606 section 5.2: in a message without routes, the same fault resets the session.
+                let resets = reset.is_some_and(|error| error.span == raw.span());
+                let treatment = if resets { Treatment::Reset } else { treatment };
+                value += &format!("  {treatment}: {reason}");
+            }
+            self.put(raw.span(), 1, &raw.code, &value);
+            self.multiprotocol(raw.code, raw.value);
+        }
     }
 
     /// Appends the routes inside MP_REACH_NLRI or MP_UNREACH_NLRI.
@@ -315,21 +326,27 @@ impl<'a> Dissector<'a> {
         self.put_rest(rest, depth, "malformed route");
     }
 
-    /// Appends the fields of a NOTIFICATION whose error code is at `start`.
-    ///
-    /// A NOTIFICATION inside a Hard Reset begins after the code and subcode of that one.
-    fn notification(&mut self, notification: &Notification<'a>, start: usize) {
-        let reason = notification.reason();
-        let name = if start == Frame::HEADER_LENGTH {
-            "reason"
-        } else {
-            "wrapped reason"
-        };
-        self.put(Span::new(start, start + 2), 0, &name, &reason);
-        // RFC 8538 section 3.1: the data of a Hard Reset is the NOTIFICATION that it replaces.
-        if let Some(inside) = notification.hard_reset() {
-            return self.notification(&inside, start + 2);
+    /// Appends the fields of a NOTIFICATION.
+    fn notification(&mut self, mut notification: Notification<'a>) {
+        let mut start = Frame::HEADER_LENGTH;
+        self.put(
+            Span::new(start, start + 2),
+            0,
+            &"reason",
+            &notification.reason(),
+        );
+        // RFC 8538 section 3.1: the data of a Hard Reset is the NOTIFICATION that it replaces. A loop, because a peer could
+        // nest them until a recursion exhausts the stack.
+        while let Some(inside) = notification.hard_reset() {
+            (notification, start) = (inside, start + 2);
+            self.put(
+                Span::new(start, start + 2),
+                0,
+                &"wrapped reason",
+                &notification.reason(),
+            );
         }
+        let reason = notification.reason();
         let data = notification.data();
         if data.is_empty() {
             return;
@@ -471,6 +488,77 @@ mod tests {
         assert!(cut.ends_with("fault: Message Header Error/Bad Message Length (1/2) at octets 16..18: session reset\n"), "{cut}");
         let garbage = dissected(&"47".repeat(20));
         assert!(garbage.contains("Connection Not Synchronized"), "{garbage}");
+    }
+
+    #[test]
+    fn attribute_and_message_have_the_same_treatment() {
+        // RFC 4760 section 3: NEXT_HOP beside MP_REACH_NLRI is ignored, so its wrong length costs no route.
+        let reach = "800e1c 000201 10 20010db8000000000000000000000001 00 3020010db80001";
+        let unused = format!(
+            "ff*16 0056 02 0000 003f {reach} 40010100 400206 02010000fde9 \
+             400310 20010db8000000000000000000000001"
+        );
+        // RFC 7606 section 5.2: without a route the same fault resets the session.
+        let alone = "ff*16 001b 02 0000 0004 40010107";
+        let twice =
+            "ff*16 0033 02 0000 0018 40010100 40010100 400206 02010000fde9 400304c0000201 18c63364";
+        for (message, code, treatment) in [
+            (unused.as_str(), "NEXT_HOP", "attribute discard"),
+            (twice, "ORIGIN", "attribute discard"),
+            (alone, "ORIGIN", "session reset"),
+        ] {
+            let text = dissected(message);
+            let fault = text.lines().last().unwrap();
+            assert!(fault.ends_with(treatment), "{text}");
+            let named = text.lines().filter(|line| line.contains(code));
+            let treated: Vec<_> = named
+                .filter(|line| line.contains(": ") && *line != fault)
+                .collect();
+            assert_eq!(treated.len(), 1, "{text}");
+            assert!(treated[0].contains(treatment), "{text}");
+            assert!(!text.contains("treat-as-withdraw"), "{text}");
+        }
+    }
+
+    #[test]
+    fn end_of_rib_is_named_with_its_family() {
+        for (message, family) in [
+            ("ff*16 0017 02 0000 0000", "ipv4 unicast"),
+            ("ff*16 001d 02 0000 0006 800f03000201", "ipv6 unicast"),
+            ("ff*16 001e 02 0000 0007 900f0003000285", "ipv6 flowspec"),
+        ] {
+            let context = Context::new(PeerKind::Internal).with_families(Family::PARSED);
+            let dissection = dissect(&octets(message), &context);
+            let last = dissection.fields.last().unwrap();
+            assert_eq!(
+                (last.name.as_str(), last.value.as_str()),
+                ("End-of-RIB", family)
+            );
+            assert_eq!(usize::from(last.octets.end), octets(message).len());
+        }
+        let withdrawal = dissected("ff*16 001e 02 0000 0007 800f0400020100");
+        assert!(!withdrawal.contains("End-of-RIB"), "{withdrawal}");
+    }
+
+    #[test]
+    fn nested_hard_resets_do_not_exhaust_the_stack() {
+        let mut message = std::vec![0xff; 16];
+        message.extend([0xff, 0xff, 3]);
+        message.extend([6, 9].repeat(32758));
+        let fields = dissect(&message, &Context::new(PeerKind::Internal)).fields;
+        assert_eq!(fields.len(), 3 + 32758);
+    }
+
+    #[test]
+    fn numbers_that_are_not_parsed_are_named() {
+        let open = dissected("ff*16 0027 01 04 fc00 005a c0a8006f 0a 0208 0104 4004 0047 8000");
+        for name in ["bgp-ls bgp-ls", "Prestandard Route Refresh (deprecated)"] {
+            assert!(open.contains(&format!("{name}\n")), "{name} in {open}");
+        }
+        let update = dissected(
+            "ff*16 0032 02 0000 001b 40010100 40020602010000fde9 400304c0000201 801d04 00000000",
+        );
+        assert!(update.contains("BGP-LS Attribute  0x00000000"), "{update}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod next_hop;
 mod writer;
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -14,8 +15,9 @@ use bytes::{BufMut, BytesMut};
 
 use crate::attribute::{AttributeFlags, AttributeSet};
 use crate::context::Context;
+use crate::distinct::grouped;
 use crate::error::EncodeError;
-use crate::family::{Family, FamilySet};
+use crate::family::Family;
 use crate::iana::{AttributeCode, MessageType};
 use crate::message::write_message;
 use crate::next_hop::{NextHop, is_host};
@@ -239,14 +241,6 @@ impl UpdateBuf {
         self.next_hops.push((family, next_hop.into()));
     }
 
-    /// Returns the next hop for a family.
-    fn next_hop(&self, family: Family) -> NextHop {
-        self.next_hops
-            .iter()
-            .find(|(known, _)| *known == family)
-            .map_or(NextHop::Absent, |(_, next_hop)| *next_hop)
-    }
-
     /// Appends as few messages as the limit permits to `out`. Returns the number of messages.
     ///
     /// Withdrawals come first. The routes of each family are together, in their order.
@@ -264,45 +258,22 @@ impl UpdateBuf {
     /// Appends the messages to `out`. After an error `out` may have some of them.
     fn encode_to(&self, context: &Context, out: &mut BytesMut) -> Result<usize, EncodeError> {
         // Withdrawals first: a route in both lists is then announced at the end.
-        let mut messages = 0;
-        each_family(&self.withdrawn, |family| {
-            messages += encode_withdrawals(context, of_family(&self.withdrawn, family), out)?;
-            Ok(())
-        })?;
-        each_family(&self.announced, |family| {
-            let routes = of_family(&self.announced, family);
-            let next_hop = self.next_hop(family);
+        let mut messages = encode_withdrawals(context, by_family(&self.withdrawn), out)?;
+        // Reversed, so that of several next hops for one family the first is kept.
+        let next_hops: BTreeMap<_, _> = self.next_hops.iter().rev().copied().collect();
+        let announced = by_family(&self.announced);
+        for routes in announced.chunk_by(|one, other| one.family == other.family) {
+            let family = routes.first().map(|route| route.family);
+            let next_hop = family.and_then(|family| next_hops.get(&family).copied());
+            let next_hop = next_hop.unwrap_or(NextHop::Absent);
+            let routes = routes.iter().copied();
             messages += encode_announcements(context, &self.attributes, next_hop, routes, out)?;
-            Ok(())
-        })?;
+        }
         Ok(messages)
     }
 }
 
-/// Calls `act` once for each family that has routes, in the order of the first routes.
-fn each_family(
-    routes: &[AnyNlriBuf],
-    mut act: impl FnMut(Family) -> Result<(), EncodeError>,
-) -> Result<(), EncodeError> {
-    let mut seen = FamilySet::EMPTY;
-    for (position, AnyNlriBuf { family, .. }) in routes.iter().enumerate() {
-        let earlier = || {
-            routes
-                .iter()
-                .take(position)
-                .any(|route| route.family == *family)
-        };
-        // The set cannot hold families that are not parsed; for these the earlier routes are searched.
-        let known = seen.contains(*family) || (family.bit() == 0 && earlier());
-        if !known {
-            seen = seen.with(*family);
-            act(*family)?;
-        }
-    }
-    Ok(())
-}
-
-/// Returns the routes of one family.
-fn of_family(routes: &[AnyNlriBuf], family: Family) -> impl Iterator<Item = &AnyNlriBuf> {
-    routes.iter().filter(move |route| route.family == family)
+/// Returns the routes with those of each family together.
+fn by_family(routes: &[AnyNlriBuf]) -> Vec<&AnyNlriBuf> {
+    grouped(routes, |route| route.family)
 }

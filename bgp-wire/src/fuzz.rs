@@ -408,7 +408,7 @@ fn expected(sent: &AttributeSet, context: &Context) -> AttributeSet {
         expected.originator_id = None;
         expected.cluster_list.clear();
     }
-    crate::check::dedup(&mut expected.large_communities);
+    crate::distinct::dedup(&mut expected.large_communities);
     expected.as_path = canonical(&expected.as_path, 255);
     if !context.four_octet_as() {
         expected.as_path = in_two_octets(expected.as_path);

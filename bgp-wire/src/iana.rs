@@ -55,6 +55,27 @@ registry! {
     SOFTWARE_VERSION = 75, "Software Version";
     /// Link-Local Next Hop (draft-ietf-idr-linklocal-capability).
     LINK_LOCAL_NEXT_HOP = 77, "Link-Local Next Hop";
+    // Not parsed: named for people who read a message.
+    /// BGPsec (RFC 8205 section 2.1).
+    BGPSEC = 7, "BGPsec";
+    /// Dynamic Capability (draft-ietf-idr-dynamic-cap).
+    DYNAMIC_CAPABILITY = 67, "Dynamic Capability";
+    /// Multisession BGP (draft-ietf-idr-bgp-multisession).
+    MULTISESSION = 68, "Multisession BGP";
+    /// The limit of paths to one destination (draft-abraitis-idr-addpath-paths-limit).
+    PATHS_LIMIT = 76, "PATHS-LIMIT";
+    /// Route Refresh as older routers announce it (RFC 8810).
+    PRESTANDARD_ROUTE_REFRESH = 128, "Prestandard Route Refresh (deprecated)";
+    /// Outbound Route Filtering or Routing Policy Distribution as older routers announce it (RFC 8810).
+    PRESTANDARD_POLICY_DISTRIBUTION = 129, "Prestandard Routing Policy Distribution (deprecated)";
+    /// Outbound Route Filtering as older routers announce it (RFC 8810).
+    PRESTANDARD_OUTBOUND_ROUTE_FILTER = 130, "Prestandard Outbound Route Filtering (deprecated)";
+    /// Multisession BGP as older routers announce it (RFC 8810).
+    PRESTANDARD_MULTISESSION = 131, "Prestandard Multisession (deprecated)";
+    /// FQDN as older routers announce it (RFC 8810).
+    PRESTANDARD_FQDN = 184, "Prestandard FQDN (deprecated)";
+    /// The OPERATIONAL message as older routers announce it (RFC 8810).
+    PRESTANDARD_OPERATIONAL = 185, "Prestandard OPERATIONAL message (deprecated)";
 }
 
 // Names are those of the registry, which is why some are in capitals and others are not.
@@ -107,6 +128,31 @@ registry! {
     PREFIX_SID = 40, "BGP Prefix-SID";
     /// The attributes of a customer's route, carried through a provider (RFC 6368 section 5).
     ATTR_SET = 128, "ATTR_SET";
+    // Not parsed: named for people who read a message.
+    /// The connector of a multicast VPN (RFC 6037 section 5.2.1).
+    CONNECTOR = 20, "Connector Attribute (deprecated)";
+    /// The maximum length of the AS path (draft-ietf-idr-as-pathlimit).
+    AS_PATHLIMIT = 21, "AS_PATHLIMIT (deprecated)";
+    /// Traffic engineering of a layer 1 VPN (RFC 5543).
+    TRAFFIC_ENGINEERING = 24, "Traffic Engineering";
+    /// Labels that distinguish provider edge routers (RFC 6514 section 8).
+    PE_DISTINGUISHER_LABELS = 27, "PE Distinguisher Labels";
+    /// Entropy label capability (RFC 6790 section 5.2).
+    ENTROPY_LABEL = 28, "BGP Entropy Label Capability Attribute (deprecated)";
+    /// The properties of a link, a node or a prefix (RFC 9552 section 5.3).
+    BGP_LS = 29, "BGP-LS Attribute";
+    /// The signed AS path (RFC 8205 section 3).
+    BGPSEC_PATH = 33, "BGPsec_Path";
+    /// Communities in containers (draft-ietf-idr-wide-bgp-communities).
+    COMMUNITY_CONTAINER = 34, "BGP Community Container Attribute";
+    /// The domains that an EVPN route has passed (draft-ietf-bess-evpn-ipvpn-interworking).
+    D_PATH = 36, "BGP Domain Path (D-PATH)";
+    /// A service function path (RFC 9015 section 3.2.1).
+    SFP = 37, "SFP attribute";
+    /// The discriminator of a BFD session (RFC 9026 section 3.1.6).
+    BFD_DISCRIMINATOR = 38, "BFD Discriminator";
+    /// Reserved for development (RFC 2042).
+    DEVELOPMENT = 255, "Reserved for development";
 }
 
 registry! {
@@ -133,6 +179,8 @@ registry! {
     IPV6 = 2, "ipv6";
     /// Layer 2 virtual private networks.
     L2VPN = 25, "l2vpn";
+    /// Link state, which is not parsed (RFC 9552 section 5.2).
+    BGP_LS = 16388, "bgp-ls";
 }
 
 registry! {
@@ -154,6 +202,21 @@ registry! {
     FLOWSPEC = 133, "flowspec";
     /// Flow specification in VPNs (RFC 8955).
     FLOWSPEC_VPN = 134, "flowspec-vpn";
+    // Not parsed: named for people who read a message.
+    /// Multicast VPN (RFC 6514 section 4).
+    MVPN = 5, "mvpn";
+    /// Virtual private LAN service (RFC 4761 section 3.2.2).
+    VPLS = 65, "vpls";
+    /// The multicast distribution tree of a VPN (RFC 6037 section 5.2.2).
+    MDT = 66, "mdt";
+    /// Link state (RFC 9552 section 5.2).
+    BGP_LS = 71, "bgp-ls";
+    /// Link state in VPNs (RFC 9552 section 5.2).
+    BGP_LS_VPN = 72, "bgp-ls-vpn";
+    /// Segment routing policies (RFC 9830 section 2.1).
+    SR_POLICY = 73, "sr-policy";
+    /// Multicast forwarding in VPNs (RFC 6514).
+    VPN_MULTICAST = 129, "vpn-multicast";
 }
 
 registry! {

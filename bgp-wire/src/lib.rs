@@ -53,6 +53,7 @@ mod context;
 #[cfg(test)]
 mod coverage;
 mod dissect;
+mod distinct;
 mod encode;
 mod error;
 mod extended_community;

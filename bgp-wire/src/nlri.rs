@@ -139,25 +139,24 @@ pub struct NlriFormat {
     pub(crate) withdrawn: bool,
 }
 
-/// Returns `true` if a field of prefixes begins like one with path identifiers, which it should not have.
+/// Returns `true` if a field of prefixes begins like one with path identifiers (RFC 7911 section 3).
 ///
-/// Most path identifiers (RFC 7911 section 3) are small, so their first three octets are zero. Without identifiers the
-/// same octets are the default route three times, which no speaker sends. Read literally, such a field would turn every
-/// route of a misconfigured peer into a default route.
-#[inline]
-pub(crate) fn seems_to_have_path_ids(field: &[u8]) -> bool {
+/// Most path identifiers are small, so their first three octets are zero. Without identifiers the same octets are the
+/// default route three times: legal, but hardly what a speaker wants to send.
+#[inline(always)]
+fn begins_like_path_ids(field: &[u8]) -> bool {
     // Three octets are enough: the identifiers 0 to 255 all begin with them.
     field.starts_with(&[0; 3])
 }
 
 impl NlriFormat {
-    /// Returns `true` if the field seems to have path identifiers without ADD-PATH (see [`seems_to_have_path_ids`]).
-    pub(crate) fn has_unexpected_path_ids(&self, field: &[u8]) -> bool {
+    /// Returns `true` if a field of this format seems to have path identifiers, which were not negotiated.
+    pub(crate) fn seems_to_have_path_ids(&self, field: &[u8]) -> bool {
         // Only plain prefixes can be taken for identifiers. A family without a bit is not read as prefixes.
         matches!(self.family.safi, Safi::UNICAST | Safi::MULTICAST)
             && self.family.bit() != 0
             && !self.add_path
-            && seems_to_have_path_ids(field)
+            && begins_like_path_ids(field)
     }
 
     /// Returns the format of a field of `family` as `context` negotiated it.

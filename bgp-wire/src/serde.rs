@@ -8,7 +8,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
     EthernetSegmentIdentifier, EvpnRoute, ExtendedCommunity, Family, FamilySet, FlowSpecBuf,
     HoldTime, Ipv6ExtendedCommunity, Label, LabeledPrefix, Labels, LargeCommunity, MacAddress,
     MessageType, NextHop, Origin, ParameterType, PathId, PmsiTunnelType, RawAttributeBuf,
-    RefreshSubtype, Role, RouteDistinguisher, RouteTargetPrefix, RouterId, Safi, SegmentType,
-    TunnelType, VpnPrefix,
+    RefreshSubtype, Role, RouteDistinguisher, RouteTargetPrefix, RouterId, Safi, SegmentBuf,
+    SegmentType, TunnelType, VpnPrefix,
 };
 
 /// A visitor that parses a text with `FromStr`.
@@ -56,7 +57,6 @@ macro_rules! texts {
 }
 
 texts! {
-    AsPathBuf,
     Community,
     EthernetSegmentIdentifier,
     EvpnRoute,
@@ -75,6 +75,48 @@ texts! {
     RouteTargetPrefix,
     RouterId,
     VpnPrefix,
+}
+
+impl Serialize for AsPathBuf {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The text omits empty segments and the borders of consecutive sequences, which a list of segments keeps.
+        let text = self.to_string();
+        if serializer.is_human_readable() && text.parse().as_ref() == Ok(self) {
+            serializer.serialize_str(&text)
+        } else {
+            self.segments.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AsPathBuf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(TextOrSegments)
+        } else {
+            Vec::deserialize(deserializer).map(|segments| Self { segments })
+        }
+    }
+}
+
+/// A visitor that reads an AS path from its text or from a list of segments.
+struct TextOrSegments;
+
+impl<'de> Visitor<'de> for TextOrSegments {
+    type Value = AsPathBuf;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an AS path as a string or a list of segments")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<AsPathBuf, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, segments: A) -> Result<AsPathBuf, A::Error> {
+        let segments = Vec::<SegmentBuf>::deserialize(SeqAccessDeserializer::new(segments))?;
+        Ok(AsPathBuf { segments })
+    }
 }
 
 impl Serialize for FamilySet {
@@ -185,7 +227,10 @@ registered! {
 mod tests {
     use std::prelude::v1::*;
 
-    use crate::{AnyNlriBuf, AttributeSet, CapabilityBuf, Family, NextHop, OpenBuf, UpdateBuf};
+    use crate::{
+        AnyNlriBuf, AsPathBuf, Asn, AttributeSet, CapabilityBuf, Family, NextHop, OpenBuf,
+        SegmentBuf, SegmentType, UpdateBuf,
+    };
 
     #[test]
     fn serialized_values_deserialize_to_themselves() {
@@ -232,6 +277,68 @@ mod tests {
             open,
             "{text}"
         );
+    }
+
+    #[test]
+    fn as_path_without_a_text_of_its_own_deserializes_to_itself() {
+        let segment = |kind: u8, asns: &[u32]| SegmentBuf {
+            segment_type: SegmentType(kind),
+            asns: asns.iter().copied().map(Asn::new).collect(),
+        };
+        let (one, two) = (segment(2, &[1]), segment(2, &[2]));
+        for (segments, json) in [
+            (vec![one.clone()], r#""1""#),
+            (vec![], r#""""#),
+            (
+                vec![one, two],
+                r#"[{"segment_type":2,"asns":[1]},{"segment_type":2,"asns":[2]}]"#,
+            ),
+            (
+                vec![segment(3, &[1]), segment(3, &[2])],
+                r#"[{"segment_type":3,"asns":[1]},{"segment_type":3,"asns":[2]}]"#,
+            ),
+            // Two sets count twice in the length of the path, so their text has two sets as well.
+            (vec![segment(1, &[1]), segment(1, &[2])], r#""{1} {2}""#),
+            (vec![segment(2, &[])], r#"[{"segment_type":2,"asns":[]}]"#),
+            (vec![segment(7, &[1])], r#"[{"segment_type":7,"asns":[1]}]"#),
+        ] {
+            let path = AsPathBuf { segments };
+            assert_eq!(serde_json::to_string(&path).unwrap(), json);
+            assert_eq!(serde_json::from_str::<AsPathBuf>(json).unwrap(), path);
+        }
+        assert!(serde_json::from_str::<AsPathBuf>("7").is_err());
+    }
+
+    #[test]
+    fn withdrawn_route_with_many_labels_deserializes_to_itself() {
+        // RFC 8277 section 2.4: a withdrawal is sent without these labels, so their number does not matter.
+        let labels = "1/2/3/4/5/6/7/8/9/10";
+        for (family, text) in [
+            (
+                Family::IPV6_LABELED,
+                format!("2001:db8::1/128 label {labels}"),
+            ),
+            (
+                Family::IPV4_VPN,
+                format!("10.0.0.0/8 rd 64512:1 label {labels}"),
+            ),
+        ] {
+            let route = AnyNlriBuf::parse(family, &text).unwrap();
+            let mut update = UpdateBuf::new(AttributeSet::new(crate::Origin::IGP));
+            update.withdraw(route.clone());
+            let context = crate::Context::new(crate::PeerKind::Internal).with_families([family]);
+            assert_eq!(update.encode(&context, &mut bytes::BytesMut::new()), Ok(1));
+            let json = serde_json::to_string(&update).unwrap();
+            assert_eq!(serde_json::from_str::<UpdateBuf>(&json).unwrap(), update);
+            // An announcement has the labels in it, which do not fit its length octet.
+            update.announce(route);
+            update.set_next_hop(family, NextHop::Address("2001:db8::1".parse().unwrap()));
+            assert!(
+                update
+                    .encode(&context, &mut bytes::BytesMut::new())
+                    .is_err()
+            );
+        }
     }
 
     #[test]

@@ -222,8 +222,17 @@ fn golden_messages_other_than_updates_decode_and_encode() {
         }
     }
     for code in bgp_wire::CapabilityCode::REGISTERED {
-        assert!(codes.contains(code), "{code} has no message");
+        assert!(
+            codes.contains(code) || !is_parsed("capability", code.0, code),
+            "{code} has no message"
+        );
     }
+}
+
+/// Returns `true` if the coverage table of the crate, which a test compares with the code, has a row for the code.
+fn is_parsed(kind: &str, code: u8, name: &impl std::fmt::Display) -> bool {
+    let table = include_str!("../src/coverage.md");
+    table.contains(&format!("| {kind} | {code} {name} |"))
 }
 
 #[test]
@@ -242,7 +251,9 @@ fn golden_attributes_decode_and_encode() {
     let elsewhere = [AttributeCode::MP_REACH_NLRI, AttributeCode::MP_UNREACH_NLRI];
     for code in AttributeCode::REGISTERED {
         assert!(
-            codes.contains(code) || elsewhere.contains(code),
+            codes.contains(code)
+                || elsewhere.contains(code)
+                || !is_parsed("attribute", code.0, code),
             "{code} has no message"
         );
     }

@@ -107,13 +107,6 @@ fn is_packed(mut octets: BytesMut, limit: MessageLimit) -> bool {
     true
 }
 
-/// Removes all default routes but the first. A field that begins with three of them is refused as path identifiers.
-fn one_default_route(mut prefixes: Vec<IpNet>) -> Vec<IpNet> {
-    let mut seen = BTreeSet::new();
-    prefixes.retain(|prefix| prefix.prefix_len() != 0 || seen.insert(*prefix));
-    prefixes
-}
-
 /// Returns `true` if MP_REACH_NLRI, if present, is first and the other attributes ascend by code.
 fn is_ascending(update: &bgp_wire::Update<'_>) -> bool {
     let codes: Vec<_> = update
@@ -131,7 +124,6 @@ proptest! {
         withdrawn in vec(prefix(), 0..100),
         extended in any::<bool>(),
     ) {
-        let (announced, withdrawn) = (one_default_route(announced), one_default_route(withdrawn));
         let limit = if extended { MessageLimit::Extended } else { MessageLimit::Standard };
         let context = Context::new(PeerKind::Internal).with_message_limit(limit);
         let mut update = UpdateBuf::new(attributes.clone());

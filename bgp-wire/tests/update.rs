@@ -420,6 +420,53 @@ fn unusable_route_is_withdrawn_and_is_no_fault() {
     assert_eq!(outcome(&martian, "", PeerKind::External), Clean);
 }
 
+#[test]
+fn routes_of_many_families_encode_in_the_order_of_their_families() {
+    // A quadratic search among the families of the routes took seconds.
+    let context = Context::new(PeerKind::Internal).with_raw_families(true);
+    let mut update = bgp_wire::UpdateBuf::new(bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP));
+    let family = |number: u16| Family::new(bgp_wire::Afi(1000 + number), bgp_wire::Safi(250));
+    for number in (0..20_000).rev().chain([19_999]) {
+        let route = bgp_wire::AnyNlriBuf {
+            family: family(number),
+            path_id: None,
+            destination: bgp_wire::DestinationBuf::Unknown(vec![1]),
+        };
+        update.announce(route.clone());
+        update.withdraw(route);
+    }
+    update.next_hops = vec![
+        (family(7), [192, 0, 2, 1].into()),
+        (family(7), [192, 0, 2, 2].into()),
+    ]
+    .into_iter()
+    .map(|(family, address): (_, std::net::IpAddr)| (family, address.into()))
+    .collect();
+    let mut out = bytes::BytesMut::new();
+    assert_eq!(update.encode(&context, &mut out), Ok(2 * 20_001));
+    let (mut announced, mut withdrawn) = (Vec::new(), Vec::new());
+    while let Some(frame) =
+        bgp_wire::Frame::split(&mut out, bgp_wire::MessageLimit::Standard).unwrap()
+    {
+        let checked = common::update(&frame, &context).check().unwrap();
+        if checked
+            .mp_reach()
+            .is_some_and(|reach| reach.family() == family(7))
+        {
+            let next_hop = checked.mp_reach().unwrap().next_hop();
+            assert_eq!(next_hop, Some([192, 0, 2, 1].into()), "the first counts");
+        }
+        announced.extend(checked.announced_routes().map(|route| route.family));
+        withdrawn.extend(checked.withdrawn_routes().map(|route| route.family));
+    }
+    let expected: Vec<_> = [19_999]
+        .into_iter()
+        .chain((0..20_000).rev())
+        .map(family)
+        .collect();
+    assert_eq!((&announced, &withdrawn), (&expected, &expected));
+}
+
 /// Returns an UPDATE without withdrawn routes.
 fn announcing(attributes: &str, nlri: &str) -> bgp_wire::Frame {
     let (attributes, nlri) = (hex(attributes), hex(nlri));

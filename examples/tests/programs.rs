@@ -88,6 +88,30 @@ fn mrt_prints_routes_of_update_records() -> Outcome {
 }
 
 #[test]
+fn mrt_refuses_files_with_a_cut_or_impossible_record() -> Outcome {
+    for (file, error) in [
+        // A length field of 4 GiB.
+        ("000000000010 0001 ffffffff", "longer than a BGP message"),
+        ("000000000010", "ends inside a header"),
+        ("000000000010 0004 00000003 0102", "ends inside a record"),
+        ("00000000000d 0001 00000003 0102", "ends inside a record"),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mrt"))
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut input = child.stdin.take().ok_or("no standard input")?;
+        input.write_all(&octets(&file.replace(' ', "")))?;
+        drop(input);
+        let output = child.wait_with_output()?;
+        assert!(!output.status.success(), "{file}");
+        let text = String::from_utf8(output.stderr)?;
+        assert!(text.contains(error), "{file}: {text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn flowspec_update_decodes_to_same_rule() -> Outcome {
     let rule = "64512 destination 192.0.2.1/32 protocol =udp source-port =53";
     let arguments: Vec<_> = rule.split(' ').collect();
@@ -141,5 +165,37 @@ fn tap_forwards_and_prints_both_directions() -> Outcome {
 fn in_memory_speakers_exchange_route() -> Outcome {
     let text = output(env!("CARGO_BIN_EXE_in_memory"), &[], b"")?;
     assert_eq!(text, "192.168.0.111 announces 192.168.10.1/32\n");
+    Ok(())
+}
+
+#[test]
+fn virtual_day_is_short_and_the_same_in_every_run() -> Outcome {
+    let text = output(env!("CARGO_BIN_EXE_virtual_time"), &[], b"")?;
+    let lines: Vec<_> = text.lines().collect();
+    let [
+        node_up,
+        router_up,
+        down,
+        also_down,
+        again,
+        also_again,
+        count,
+    ] = lines.as_slice()
+    else {
+        return Err(text.into());
+    };
+    for up in [node_up, router_up] {
+        assert!(up.starts_with("00:00:00 ") && up.ends_with(" up"), "{up}");
+    }
+    // The hold time is 90 s, and the last KEEPALIVE came at most 30 s before the cable was cut.
+    for down in [down, also_down] {
+        assert!(down.starts_with("12:01:"), "{down}");
+        assert!(down.contains("Hold Timer Expired"), "{down}");
+    }
+    for up in [again, also_again] {
+        assert!(up.starts_with("13:0") && up.ends_with(" up"), "{up}");
+    }
+    assert!(count.ends_with(" KEEPALIVEs and 2 routes"), "{count}");
+    assert_eq!(output(env!("CARGO_BIN_EXE_virtual_time"), &[], b"")?, text);
     Ok(())
 }

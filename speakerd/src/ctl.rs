@@ -1,6 +1,8 @@
 //! The command line of `speakerctl`.
 
 mod decode;
+mod packet;
+mod paste;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

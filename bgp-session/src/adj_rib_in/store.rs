@@ -1,26 +1,46 @@
 //! `Store`: the routes of one family, by the fields of the NLRI that identify a route.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use bgp_wire::AnyNlriBuf;
 
 use super::ReceivedRoute;
 use crate::identity::NlriKey;
 
-/// A route with the state that its peer's refresh gives it.
-#[derive(Debug)]
+/// A route as the stores hold it.
+#[derive(Clone, Debug)]
 pub(super) struct Held {
-    pub(super) route: ReceivedRoute,
-    /// `true` if a refresh is under way that has not announced the route yet (RFC 7313 section 4).
-    pub(super) unconfirmed: bool,
+    /// Shared by all routes with equal contents.
+    pub(super) route: Arc<SharedRoute>,
+    /// The number of the refresh during which the route was announced (RFC 7313 section 4).
+    pub(super) refresh: u32,
 }
 
-impl From<ReceivedRoute> for Held {
-    fn from(route: ReceivedRoute) -> Self {
-        Self {
-            route,
-            unconfirmed: false,
-        }
+/// A route of a pool, whose attributes are of a pool as well.
+#[derive(Debug)]
+pub(super) struct SharedRoute(pub(super) ReceivedRoute);
+
+// By address: equal attributes of one pool are the same, and comparing or hashing long ones again would be slow.
+impl PartialEq for SharedRoute {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other) = (&self.0, &other.0);
+        Arc::ptr_eq(&one.attributes, &other.attributes)
+            && (one.next_hop, one.staleness) == (other.next_hop, other.staleness)
+    }
+}
+
+impl Eq for SharedRoute {}
+
+impl Hash for SharedRoute {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ReceivedRoute {
+            attributes,
+            next_hop,
+            staleness,
+        } = &self.0;
+        (Arc::as_ptr(attributes), next_hop, staleness).hash(state);
     }
 }
 

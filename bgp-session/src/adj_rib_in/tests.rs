@@ -350,6 +350,7 @@ fn other_families_get_no_otc() {
         restart: None,
         peer_long_lived: FamilySet::EMPTY,
         peer_role: Some(Role::PROVIDER),
+        peer_capabilities: Vec::new(),
     };
     let mut recorder = Recorder::default();
     recorder.apply(&SessionEvent::Up {

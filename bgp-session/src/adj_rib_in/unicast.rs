@@ -1,5 +1,6 @@
 //! `UnicastStore`: the routes of IPv4 or IPv6 unicast, in a trie that also finds the longest prefix for an address.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bgp_wire::{AnyNlriBuf, DestinationBuf, Nlri, PathId};
@@ -41,63 +42,73 @@ pub(super) struct UnicastStore<P: Prefix> {
     routes: usize,
 }
 
-/// The routes to one prefix in ascending order of path identifiers. The list is never empty.
+/// The routes to one prefix in ascending order of path identifiers. There is always one.
 enum Paths {
     // Without path identifiers every prefix has one route, which then needs no allocation of its own.
-    One(Path),
-    Several(Vec<Path>),
-}
-
-/// A route to a prefix.
-struct Path {
-    path_id: Option<PathId>,
-    held: Held,
+    One(Option<PathId>, Held),
+    // A sorted map and no list: the peer chooses the number and the order of the identifiers.
+    #[expect(
+        clippy::box_collection,
+        reason = "a map in place would make every route without identifiers a third larger"
+    )]
+    Several(Box<BTreeMap<Option<PathId>, Held>>),
 }
 
 impl Paths {
     /// Returns all routes.
-    fn as_slice(&self) -> &[Path] {
+    fn iter(&self) -> impl Iterator<Item = (Option<PathId>, &Held)> {
+        let (one, several) = match self {
+            Self::One(path_id, held) => (Some((*path_id, held)), None),
+            Self::Several(paths) => (None, Some(paths.iter())),
+        };
+        let several = several.into_iter().flatten();
+        one.into_iter()
+            .chain(several.map(|(path_id, held)| (*path_id, held)))
+    }
+
+    /// Calls `act` with all routes.
+    fn for_each_mut(&mut self, mut act: impl FnMut(Option<PathId>, &mut Held)) {
         match self {
-            Self::One(path) => std::slice::from_ref(path),
-            Self::Several(paths) => paths,
+            Self::One(path_id, held) => act(*path_id, held),
+            Self::Several(paths) => paths
+                .iter_mut()
+                .for_each(|(path_id, held)| act(*path_id, held)),
         }
     }
 
-    /// Returns all routes.
-    fn as_mut_slice(&mut self) -> &mut [Path] {
+    /// Returns the route with this identifier.
+    fn get(&self, path_id: Option<PathId>) -> Option<&Held> {
         match self {
-            Self::One(path) => std::slice::from_mut(path),
-            Self::Several(paths) => paths,
+            Self::One(known, held) => (*known == path_id).then_some(held),
+            Self::Several(paths) => paths.get(&path_id),
         }
-    }
-
-    /// Returns the position of the route with this identifier, or `Err` with the position at which to insert it.
-    fn position(&self, path_id: Option<PathId>) -> Result<usize, usize> {
-        self.as_slice()
-            .binary_search_by_key(&path_id, |path| path.path_id)
     }
 
     /// Adds a path. Returns `false` if it replaces one with the same identifier.
-    fn insert(&mut self, path: Path) -> bool {
-        let position = match self.position(path.path_id) {
-            Ok(position) => {
-                let known = self.as_mut_slice().get_mut(position);
-                debug_assert!(known.is_some(), "position out of range");
-                if let Some(known) = known {
-                    *known = path;
-                }
-                return false;
+    fn insert(&mut self, path_id: Option<PathId>, held: Held) -> bool {
+        match self {
+            Self::One(known, old) if *known == path_id => {
+                *old = held;
+                false
             }
-            Err(position) => position,
-        };
-        // The empty list, which does not allocate, takes the place of the value while the path moves into a list.
-        let mut paths = match std::mem::replace(self, Self::Several(Vec::new())) {
-            Self::One(known) => vec![known],
-            Self::Several(paths) => paths,
-        };
-        paths.insert(position, path);
-        *self = Self::Several(paths);
-        true
+            Self::One(known, old) => {
+                let both = [(*known, old.clone()), (path_id, held)];
+                *self = Self::Several(Box::new(both.into()));
+                true
+            }
+            Self::Several(paths) => paths.insert(path_id, held).is_none(),
+        }
+    }
+
+    /// Removes a path. Returns `None` if there is none with this identifier, or `true` if it was the last one.
+    fn remove(&mut self, path_id: Option<PathId>) -> Option<bool> {
+        match self {
+            Self::One(known, _) => (*known == path_id).then_some(true),
+            Self::Several(paths) => {
+                paths.remove(&path_id)?;
+                Some(paths.is_empty())
+            }
+        }
     }
 }
 
@@ -108,32 +119,22 @@ impl<P: UnicastKey> UnicastStore<P> {
             .get_lpm(&prefix)
             .into_iter()
             .flat_map(|(prefix, paths)| {
-                paths.as_slice().iter().map(move |path| {
-                    let nlri = Nlri {
-                        path_id: path.path_id,
-                        prefix: prefix.into(),
-                    };
-                    (nlri, &path.held.route)
+                paths.iter().map(move |(path_id, held)| {
+                    let prefix = prefix.into();
+                    (Nlri { path_id, prefix }, &held.route.0)
                 })
             })
     }
 
     /// Removes a route. Returns `false` if the store does not hold it.
     fn remove_path(&mut self, prefix: P, path_id: Option<PathId>) -> bool {
-        let Some(paths) = self.prefixes.get_mut(&prefix) else {
+        let paths = self.prefixes.get_mut(&prefix);
+        let Some(is_last) = paths.and_then(|paths| paths.remove(path_id)) else {
             return false;
         };
-        let Ok(position) = paths.position(path_id) else {
-            return false;
-        };
-        match paths {
-            Paths::Several(paths) if paths.len() > 1 => {
-                paths.remove(position);
-            }
-            // The last route: a prefix without routes would hide shorter prefixes from `lookup`.
-            Paths::One(_) | Paths::Several(_) => {
-                self.prefixes.remove(&prefix);
-            }
+        if is_last {
+            // A prefix without routes would hide shorter prefixes from `lookup`.
+            self.prefixes.remove(&prefix);
         }
         self.routes -= 1;
         true
@@ -157,9 +158,7 @@ fn nlri<P: UnicastKey>(prefix: P, path_id: Option<PathId>) -> AnyNlriBuf {
 
 impl<P: UnicastKey> Store for UnicastStore<P> {
     fn get(&self, nlri: &AnyNlriBuf) -> Option<&Held> {
-        let paths = self.prefixes.get(&key(nlri)?)?;
-        let position = paths.position(nlri.path_id).ok()?;
-        Some(&paths.as_slice().get(position)?.held)
+        self.prefixes.get(&key(nlri)?)?.get(nlri.path_id)
     }
 
     fn insert(&mut self, nlri: &AnyNlriBuf, held: Held) {
@@ -168,11 +167,12 @@ impl<P: UnicastKey> Store for UnicastStore<P> {
             debug_assert!(false, "{nlri} is not of this family");
             return;
         };
-        let path_id = nlri.path_id;
-        let path = Path { path_id, held };
         let is_new = match self.prefixes.get_mut(&prefix) {
-            Some(paths) => paths.insert(path),
-            None => self.prefixes.insert(prefix, Paths::One(path)).is_none(),
+            Some(paths) => paths.insert(nlri.path_id, held),
+            None => self
+                .prefixes
+                .insert(prefix, Paths::One(nlri.path_id, held))
+                .is_none(),
         };
         self.routes += usize::from(is_new);
     }
@@ -186,17 +186,14 @@ impl<P: UnicastKey> Store for UnicastStore<P> {
     fn iter(&self) -> Box<dyn Iterator<Item = (AnyNlriBuf, &Held)> + '_> {
         Box::new(self.prefixes.iter().flat_map(|(prefix, paths)| {
             paths
-                .as_slice()
                 .iter()
-                .map(move |path| (nlri(prefix, path.path_id), &path.held))
+                .map(move |(path_id, held)| (nlri(prefix, path_id), held))
         }))
     }
 
     fn for_each_mut(&mut self, act: &mut dyn FnMut(&AnyNlriBuf, &mut Held)) {
         for (prefix, paths) in self.prefixes.iter_mut() {
-            for path in paths.as_mut_slice() {
-                act(&nlri(prefix, path.path_id), &mut path.held);
-            }
+            paths.for_each_mut(|path_id, held| act(&nlri(prefix, path_id), held));
         }
     }
 
@@ -211,10 +208,9 @@ impl<P: UnicastKey> Store for UnicastStore<P> {
             .iter()
             .flat_map(|(prefix, paths)| {
                 paths
-                    .as_slice()
                     .iter()
-                    .filter(|path| unwanted(&path.held))
-                    .map(move |path| (prefix, path.path_id))
+                    .filter(|(_, held)| unwanted(held))
+                    .map(move |(path_id, _)| (prefix, path_id))
             })
             .collect();
         for (prefix, path_id) in found {
@@ -248,13 +244,13 @@ impl<P: Prefix> fmt::Debug for UnicastStore<P> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::net::IpAddr;
     use std::sync::Arc;
 
     use bgp_wire::{AttributeSet, NextHop, Origin};
     use proptest::prelude::*;
 
+    use super::super::store::SharedRoute;
     use super::*;
     use crate::Staleness;
 
@@ -300,7 +296,10 @@ mod tests {
             next_hop: NextHop::Absent,
             staleness: Staleness::Fresh,
         };
-        route.into()
+        Held {
+            route: Arc::new(SharedRoute(route)),
+            refresh: 0,
+        }
     }
 
     fn value(route: &ReceivedRoute) -> u32 {
@@ -337,7 +336,7 @@ mod tests {
                     let mut removed: Vec<AnyNlriBuf> = Vec::new();
                     let stores: [&mut dyn Store; 2] = [&mut self.0, &mut self.1];
                     for store in stores {
-                        store.remove_where(&|held| value(&held.route) == unwanted, &mut |nlri| {
+                        store.remove_where(&|held| value(&held.route.0) == unwanted, &mut |nlri| {
                             removed.push(nlri.clone());
                         });
                     }
@@ -373,7 +372,7 @@ mod tests {
                 stores.apply(step, &mut model);
                 prop_assert_eq!(stores.0.len() + stores.1.len(), model.len());
             }
-            let all: Vec<_> = stores.0.iter().chain(stores.1.iter()).map(|(nlri, held)| (nlri, value(&held.route))).collect();
+            let all: Vec<_> = stores.0.iter().chain(stores.1.iter()).map(|(nlri, held)| (nlri, value(&held.route.0))).collect();
             let expected = model.iter().map(|(&(prefix, path_id), value)| (Nlri { path_id, prefix }.into(), *value));
             prop_assert_eq!(all, expected.collect::<Vec<(AnyNlriBuf, u32)>>());
             // Addresses near the prefixes, so that most lookups find several prefixes to choose from.

@@ -19,9 +19,9 @@ use crate::destination::Destination;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrefixRange {
-    prefix: IpNet,
-    min_length: u8,
-    max_length: u8,
+    pub(super) prefix: IpNet,
+    pub(super) min_length: u8,
+    pub(super) max_length: u8,
 }
 
 impl PrefixRange {
@@ -84,6 +84,11 @@ impl PrefixRange {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields, default = "ExportPolicy::all")
+)]
 pub struct ExportPolicy {
     /// The permitted prefixes, or `None` if all are permitted.
     // An empty list permits nothing, so that it cannot stand for all prefixes.

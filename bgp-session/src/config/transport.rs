@@ -42,6 +42,11 @@ impl std::fmt::Debug for Md5Key {
 
 /// An algorithm of TCP-AO (RFC 5926).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum AoAlgorithm {
     /// HMAC-SHA-1-96.
     HmacSha1,

@@ -10,6 +10,11 @@ pub struct FlushId(u64);
 
 /// The outcome of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum FlushOutcome {
     /// The peer's TCP has acknowledged every octet. Its kernel has them; its program may not have read them yet.
@@ -22,6 +27,7 @@ pub enum FlushOutcome {
 
 /// The result of a flush at one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerFlush {
     /// The fate of the routes that the peer is sent.

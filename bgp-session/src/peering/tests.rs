@@ -427,12 +427,11 @@ fn interface_addresses_are_taken_only_in_a_session() {
 
 #[test]
 fn session_that_is_down_keeps_no_position_in_the_table() {
-    // Both ends of a position: the peering is closed, or its session goes down.
-    for closes in [false, true] {
+    // Both ends of a position: the peering is dropped, or its session goes down.
+    for drops in [false, true] {
         let mut dialogue = Dialogue::established(1000, 4096);
         let (now, connection) = (dialogue.now, dialogue.connection);
-        if closes {
-            let Dialogue { peering, rib, .. } = &mut dialogue;
+        if drops {
             let session = Session::new(
                 LocalConfig {
                     asn: Asn::new(64512),
@@ -442,7 +441,7 @@ fn session_that_is_down_keeps_no_position_in_the_table() {
                 now,
                 1,
             );
-            std::mem::replace(peering, Peering::new(session)).close(rib);
+            dialogue.peering = Peering::new(session);
         } else {
             dialogue.peering.handle_closed(now, connection);
             dialogue.drain();

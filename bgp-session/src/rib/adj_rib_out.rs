@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::cursor::Cursor;
 use super::export::Export;
+use super::membership::Membership;
 use super::withheld::WithheldRoutes;
 use super::writer::Writer;
 use super::{Rib, RibAccess};
@@ -17,9 +18,9 @@ use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::withheld::{Withheld, WithheldCounts, WithheldReason};
 
-/// The part of the table that one peer has been sent. Create it when the session comes up and close it when the session ends.
+/// The part of the table that one peer has been sent. Create it when the session comes up and drop it when the session ends.
 ///
-/// Dropping it without [`AdjRibOut::close`] keeps withdrawals in the table for ever.
+/// The table keeps withdrawals until every `AdjRibOut` has pulled them. Dropping one releases what was kept for it.
 ///
 /// ```
 /// use bgp_session::{AdjRibOut, Negotiated, PeerConfig, Rib};
@@ -31,7 +32,6 @@ use crate::withheld::{Withheld, WithheldCounts, WithheldReason};
 ///     let mut messages = BytesMut::new();
 ///     while !adj_rib_out.pull(rib, &mut messages, usize::MAX) {}
 ///     assert_eq!(adj_rib_out.version(), Some(rib.version()));
-///     adj_rib_out.close(rib);
 ///     messages
 /// }
 ///
@@ -55,31 +55,31 @@ pub struct AdjRibOut {
     /// `true` if the peer may have been sent routes.
     has_pulled: bool,
     withheld: WithheldRoutes,
+    /// Frees the positions of the cursors when it is dropped.
+    membership: Membership,
 }
 
 impl AdjRibOut {
-    /// Creates the state of a peer that has been sent nothing in any of the negotiated families.
+    /// Creates the state of a peer that has been sent nothing in any of the negotiated families. It reads this table only.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
         let paths = negotiated.sends.add_path();
+        let membership = Membership::new(&rib.id);
         Self {
             export: Export::new(config, negotiated),
             // RFC 7911 section 4: a peer without the capability for a family is sent one path of each destination.
             cursors: negotiated
                 .families()
                 .iter()
-                .map(|family| Cursor::new(&mut rib.table, family, paths.contains(family)))
+                .map(|family| {
+                    let every_path = paths.contains(family);
+                    Cursor::new(&mut rib.table, family, every_path, &membership)
+                })
                 .collect(),
             version: None,
             has_pulled: false,
             withheld: WithheldRoutes::default(),
-        }
-    }
-
-    /// Removes the peer from the table. The table then no longer keeps withdrawals for it.
-    pub fn close(self, rib: &mut Rib) {
-        for cursor in self.cursors {
-            cursor.close(&mut rib.table);
+            membership,
         }
     }
 
@@ -158,9 +158,22 @@ impl AdjRibOut {
     ///
     /// Another user of a shared table may change it during the call. Such changes may be left to the next call; see
     /// [`AdjRibOut::version`].
+    ///
+    /// A `table` that is not the one of [`AdjRibOut::new`] is a fault of the caller. Nothing is then read or written, the
+    /// result is `true`, and [`AdjRibOut::version`] stays as it is, so that no flush takes the peer for up to date.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds, if `table` is not the one of [`AdjRibOut::new`].
     pub fn pull(&mut self, table: &mut impl RibAccess, out: &mut BytesMut, budget: usize) -> bool {
         self.has_pulled = true;
-        let version = table.with_rib(|rib| self.begin(rib));
+        let Some(version) = table.with_rib(|rib| self.begin(rib)) else {
+            debug_assert!(
+                false,
+                "an AdjRibOut reads the table that it was created for"
+            );
+            return true;
+        };
         let mut writer = Writer {
             export: &self.export,
             out,
@@ -179,8 +192,12 @@ impl AdjRibOut {
         up_to_date
     }
 
-    /// Counts the routes that are withheld whatever they are. Returns the version of the table.
-    fn begin(&mut self, rib: &Rib) -> u64 {
+    /// Counts the routes that are withheld whatever they are. Returns the version of the table, or `None` if it is not this
+    /// peer's table.
+    fn begin(&mut self, rib: &Rib) -> Option<u64> {
+        if !self.membership.is_in(&rib.id) {
+            return None;
+        }
         let families = self.export.context.families();
         let [exchanged, others] = rib.table.count_within(families);
         let denied = self.export.denied();
@@ -193,7 +210,7 @@ impl AdjRibOut {
             self.withheld.report(reason, None, || destination);
         }
         // The version is read before the windows: a later change may or may not be in them.
-        rib.version()
+        Some(rib.version())
     }
 
     /// Returns the version of the table up to which every change has been pulled. Returns `None` until the first pass, or a

@@ -3,6 +3,7 @@
 use bgp_wire::{Family, RefreshSubtype};
 
 use super::log::ConsumerId;
+use super::membership::Membership;
 use super::table::{FamilyKey, ForKeys, Table, for_family};
 use super::window::Window;
 use super::writer::{Sent, Writer};
@@ -52,20 +53,20 @@ enum Taken {
 }
 
 impl Cursor {
-    /// Creates a cursor at the beginning of the log.
-    pub(super) fn new(table: &mut Table, family: Family, every_path: bool) -> Self {
+    /// Creates a cursor at the beginning of the log. It leaves the log when `membership` is dropped.
+    pub(super) fn new(
+        table: &mut Table,
+        family: Family,
+        every_path: bool,
+        membership: &Membership,
+    ) -> Self {
         Self {
             family,
-            consumer: table.join(family, every_path),
+            consumer: table.join(family, every_path, membership),
             initial: true,
             pass: None,
             requested: Requested::default(),
         }
-    }
-
-    /// Removes the cursor's consumer from the log.
-    pub(super) fn close(self, table: &mut Table) {
-        table.leave(self.family, self.consumer);
     }
 
     pub(super) fn family(&self) -> Family {

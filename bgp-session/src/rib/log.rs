@@ -8,6 +8,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::intern::PathKey;
 use super::key::{Key, LogKey};
+use super::membership::{Membership, MembershipRef};
 use crate::route::DEFAULT_PATH;
 
 /// The changes of a family in order, each path at its newest change.
@@ -20,7 +21,11 @@ pub(crate) struct Log<D> {
     // Positions instead of keys keep the index small: a key of IPv6 takes 24 octets.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    consumers: Vec<Option<Consumer>>,
+    consumers: Vec<Slot>,
+    /// Positions in `consumers` whose consumer was gone when it was last looked for.
+    free: Vec<usize>,
+    /// The length of `consumers` at which gone ones are looked for.
+    search_at: usize,
     /// The number of announced paths.
     announced: usize,
     /// The number of indexed paths, tombstones included, whose identifier is not the default. If it is 0, no destination has
@@ -38,6 +43,13 @@ struct Entry<D> {
     /// The number of the path's attributes, `TOMBSTONE` or `DEAD`.
     // One number instead of an enum saves four octets an entry, of which a large table has millions.
     state: u32,
+}
+
+/// A consumer, whose slot is free once its membership has been dropped.
+#[derive(Debug)]
+struct Slot {
+    membership: MembershipRef,
+    consumer: Consumer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +103,8 @@ impl<D> Default for Log<D> {
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             consumers: Vec::new(),
+            free: Vec::new(),
+            search_at: 0,
             announced: 0,
             identified: 0,
             unused: 0,
@@ -191,44 +205,47 @@ impl<D: LogKey> Log<D> {
     }
 
     /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
-    /// destination.
-    pub(crate) fn join(&mut self, every_path: bool) -> ConsumerId {
-        let consumer = Some(Consumer {
-            offset: 0,
-            joined: self.entries.len(),
-            every_path,
-        });
+    /// destination. It is removed when `membership` is dropped.
+    pub(super) fn join(&mut self, every_path: bool, membership: &Membership) -> ConsumerId {
+        let slot = Slot {
+            membership: membership.downgrade(),
+            consumer: Consumer {
+                offset: 0,
+                joined: self.entries.len(),
+                every_path,
+            },
+        };
         // Slots are used again, so that peers that go up and down do not grow the list.
-        match self.consumers.iter().position(Option::is_none) {
-            Some(free) => {
-                if let Some(slot) = self.consumers.get_mut(free) {
-                    *slot = consumer;
-                }
-                ConsumerId(free)
-            }
-            None => {
-                self.consumers.push(consumer);
-                ConsumerId(self.consumers.len() - 1)
-            }
+        if self.free.is_empty() && self.consumers.len() >= self.search_at {
+            self.find_free();
         }
+        if let Some(free) = self.free.pop()
+            && let Some(known) = self.consumers.get_mut(free)
+        {
+            *known = slot;
+            return ConsumerId(free);
+        }
+        self.consumers.push(slot);
+        ConsumerId(self.consumers.len() - 1)
     }
 
-    /// Removes a consumer.
-    pub(crate) fn leave(&mut self, consumer: ConsumerId) {
-        debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
-        if let Some(slot) = self.consumers.get_mut(consumer.0) {
-            *slot = None;
-        }
+    /// Finds the slots of consumers that are gone.
+    fn find_free(&mut self) {
+        let slots = self.consumers.iter().enumerate();
+        let gone = slots.filter(|(_, slot)| !slot.membership.is_alive());
+        self.free.extend(gone.map(|(position, _)| position));
+        // A search at every join would cost a look at every peer each time.
+        self.search_at = 2 * (self.consumers.len() - self.free.len());
     }
 
     /// Makes a consumer read all announced paths once more, from the oldest change.
     pub(crate) fn rewind(&mut self, consumer: ConsumerId) {
         debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
         let end = self.entries.len();
-        if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
+        if let Some(Slot { consumer, .. }) = self.consumers.get_mut(consumer.0) {
             // The consumer has read the withdrawals before its offset; those after it are still due.
-            slot.joined = slot.joined.max(slot.offset).min(end);
-            slot.offset = 0;
+            consumer.joined = consumer.joined.max(consumer.offset).min(end);
+            consumer.offset = 0;
         }
     }
 
@@ -273,8 +290,8 @@ impl<D: LogKey> Log<D> {
                 self.best_change(&entry.key.destination, position, slot.joined)
             }));
         }
-        if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
-            slot.offset = end;
+        if let Some(slot) = self.consumers.get_mut(consumer.0) {
+            slot.consumer.offset = end;
         }
     }
 
@@ -361,7 +378,12 @@ impl<D: LogKey> Log<D> {
 
     /// Frees dead positions, and the tombstones that every consumer has passed.
     fn compact(&mut self) {
-        let consumers = self.consumers.iter().flatten();
+        // A consumer whose owner is gone would keep tombstones for ever.
+        let consumers = self
+            .consumers
+            .iter()
+            .filter(|slot| slot.membership.is_alive())
+            .map(|slot| slot.consumer);
         let slowest = consumers
             .clone()
             .map(|consumer| consumer.offset)
@@ -397,7 +419,8 @@ impl<D: LogKey> Log<D> {
                 .and_then(|index| moved.get(index).copied())
                 .unwrap_or(end)
         };
-        for consumer in self.consumers.iter_mut().flatten() {
+        for Slot { consumer, .. } in &mut self.consumers {
+            // Free slots move as well, to the end: they are overwritten when a consumer joins.
             consumer.offset = new_position(consumer.offset);
             consumer.joined = new_position(consumer.joined);
         }
@@ -432,7 +455,7 @@ impl<D: LogKey> Log<D> {
     }
 
     fn consumer(&self, consumer: ConsumerId) -> Option<&Consumer> {
-        self.consumers.get(consumer.0)?.as_ref()
+        self.consumers.get(consumer.0).map(|slot| &slot.consumer)
     }
 }
 

@@ -14,6 +14,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::intern::PathKey;
 use super::key::{Key, LogKey};
 use super::log::{ConsumerId, Log, Set};
+use super::membership::Membership;
 use crate::destination::{Destination, DestinationKey, prefix_of};
 use crate::identity::NlriKey;
 
@@ -126,28 +127,22 @@ impl Table {
     }
 
     /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
-    /// destination.
-    pub(super) fn join(&mut self, family: Family, every_path: bool) -> ConsumerId {
+    /// destination. It is removed when `membership` is dropped.
+    pub(super) fn join(
+        &mut self,
+        family: Family,
+        every_path: bool,
+        membership: &Membership,
+    ) -> ConsumerId {
         for_family(
             family,
             Join {
                 table: self,
                 family,
                 every_path,
+                membership,
             },
         )
-    }
-
-    /// Removes a consumer.
-    pub(super) fn leave(&mut self, family: Family, consumer: ConsumerId) {
-        for_family(
-            family,
-            Leave {
-                table: self,
-                family,
-                consumer,
-            },
-        );
     }
 }
 
@@ -294,28 +289,14 @@ struct Join<'a> {
     table: &'a mut Table,
     family: Family,
     every_path: bool,
+    membership: &'a Membership,
 }
 
 impl ForKeys for Join<'_> {
     type Output = ConsumerId;
 
     fn run<D: FamilyKey>(self) -> ConsumerId {
-        D::log(self.table, self.family).join(self.every_path)
-    }
-}
-
-/// [`Table::leave`], generic over the keys of the family.
-struct Leave<'a> {
-    table: &'a mut Table,
-    family: Family,
-    consumer: ConsumerId,
-}
-
-impl ForKeys for Leave<'_> {
-    type Output = ();
-
-    fn run<D: FamilyKey>(self) {
-        D::log(self.table, self.family).leave(self.consumer);
+        D::log(self.table, self.family).join(self.every_path, self.membership)
     }
 }
 

@@ -46,6 +46,7 @@ fn negotiated(peer: PeerKind) -> Negotiated {
         restart: None,
         peer_long_lived: FamilySet::EMPTY,
         peer_role: None,
+        peer_capabilities: Vec::new(),
     }
 }
 
@@ -96,7 +97,7 @@ const FAMILIES: [Family; 8] = [
 
 impl Peer {
     fn up(&mut self, rib: &mut Rib) {
-        self.down(rib);
+        self.down();
         let config = policy(self.policy);
         self.adj_rib_out = Some(AdjRibOut::new(rib, &config, &self.negotiated()));
         self.passing.extend(self.families());
@@ -123,10 +124,7 @@ impl Peer {
         }
     }
 
-    fn down(&mut self, rib: &mut Rib) {
-        if let Some(adj_rib_out) = self.adj_rib_out.take() {
-            adj_rib_out.close(rib);
-        }
+    fn down(&mut self) {
         *self = Self {
             add_path: self.add_path,
             policy: self.policy,

@@ -271,6 +271,13 @@ impl Session {
         if let Some(reason) = checked.unusable() {
             self.report_ignored(reason, &checked, frame, context);
         }
+        if !self.has_reported_path_ids
+            && let Some(family) = checked.unexpected_path_ids()
+        {
+            // Once: every message of such a peer would cause the event.
+            self.has_reported_path_ids = true;
+            self.emit(SessionEvent::UnexpectedPathIds(family));
+        }
         if let Some(family) = checked.end_of_rib() {
             self.statistics.count_end_of_rib(family);
             // RFC 4724 section 4.2: routes that the peer has not sent again by now are removed.

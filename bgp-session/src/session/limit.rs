@@ -13,7 +13,7 @@ pub(super) struct PrefixLimit(Vec<LimitedFamily>);
 
 /// The announced routes of one family with a limit.
 ///
-/// The value of each route is `true` if the refresh that is under way has announced it (RFC 7313 section 4).
+/// The value of each route is the number of the refresh during which it was announced (RFC 7313 section 4).
 // The routes themselves are stored: a counter alone could not tell a new route from one that is announced again.
 #[derive(Debug)]
 struct LimitedFamily {
@@ -21,9 +21,14 @@ struct LimitedFamily {
     limit: u32,
     /// The routes, if the family is unicast.
     // An `Nlri` takes much less memory than an `AnyNlriBuf`.
-    unicast: HashMap<Nlri, bool>,
+    unicast: HashMap<Nlri, u32>,
     /// The routes, if the family is not unicast.
-    others: HashMap<NlriKey<AnyNlriBuf>, bool>,
+    others: HashMap<NlriKey<AnyNlriBuf>, u32>,
+    /// The number of refreshes that have begun.
+    // Marking every route at BoRR instead would let a message of 23 octets cost as much as the table.
+    refreshes: u32,
+    /// `true` between BoRR and EoRR.
+    is_refreshing: bool,
 }
 
 impl PrefixLimit {
@@ -51,7 +56,7 @@ impl PrefixLimit {
         }
         for nlri in checked.announced() {
             if let Some(limited) = self.of(family_of(nlri.prefix)) {
-                limited.unicast.insert(nlri, true);
+                limited.unicast.insert(nlri, limited.refreshes);
                 if limited.is_exceeded() {
                     return Some((limited.family, limited.limit));
                 }
@@ -59,7 +64,8 @@ impl PrefixLimit {
         }
         for nlri in other_announced(checked) {
             if let Some(limited) = self.of(nlri.family) {
-                limited.others.insert(NlriKey(nlri.into()), true);
+                let key = NlriKey(nlri.into());
+                limited.others.insert(key, limited.refreshes);
                 if limited.is_exceeded() {
                     return Some((limited.family, limited.limit));
                 }
@@ -71,23 +77,19 @@ impl PrefixLimit {
     /// Handles BoRR: the peer begins to announce all routes of a family again.
     pub(super) fn refresh_begins(&mut self, family: Family) {
         if let Some(limited) = self.of(family) {
-            limited
-                .unicast
-                .values_mut()
-                .for_each(|announced| *announced = false);
-            limited
-                .others
-                .values_mut()
-                .for_each(|announced| *announced = false);
+            limited.refreshes = limited.refreshes.wrapping_add(1);
+            limited.is_refreshing = true;
         }
     }
 
     /// Handles EoRR: removes the routes of a family that the peer has not announced since BoRR.
     pub(super) fn refresh_ends(&mut self, family: Family) {
-        // New routes are inserted with `true`, so that EoRR without BoRR removes nothing.
-        if let Some(limited) = self.of(family) {
-            limited.unicast.retain(|_, announced| *announced);
-            limited.others.retain(|_, announced| *announced);
+        if let Some(limited) = self.of(family)
+            && std::mem::take(&mut limited.is_refreshing)
+        {
+            let current = limited.refreshes;
+            limited.unicast.retain(|_, refresh| *refresh == current);
+            limited.others.retain(|_, refresh| *refresh == current);
         }
     }
 
@@ -104,6 +106,8 @@ impl LimitedFamily {
             limit: *limit,
             unicast: HashMap::new(),
             others: HashMap::new(),
+            refreshes: 0,
+            is_refreshing: false,
         }
     }
 

@@ -405,6 +405,7 @@ impl Session {
             .retention
             .peer_returned(now, negotiated.restart.as_ref(), stale_time);
         self.emit_stale_routes_gone(discarded);
+        self.has_reported_path_ids = false;
         self.sessions += 1;
         let session = SessionId(self.sessions);
         self.established = Some((session, now));

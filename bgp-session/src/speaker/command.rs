@@ -1,13 +1,13 @@
 //! The commands to a peer's task.
 
-use bgp_wire::Family;
+use bgp_wire::{Family, UpdateBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::event::RemovalReason;
 use super::transport::Transport;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::peering::PeerFlush;
-use crate::session::Shutdown;
+use crate::session::{SendError, Shutdown};
 
 pub(super) enum Command {
     /// Offers an accepted connection to the session. The permit limits the number of connections that wait for the task.
@@ -24,6 +24,12 @@ pub(super) enum Command {
     UpdateLocal(LocalConfig),
     /// Ends the session and starts it again.
     Reset(Shutdown),
+    /// Sends an UPDATE as it is. Answers with the number of messages.
+    Send(Box<UpdateBuf>, oneshot::Sender<Result<usize, SendError>>),
+    /// Ends the session until it is started again.
+    Stop(Shutdown),
+    /// Starts the session again.
+    Start,
     /// Ends the session and the task because the peer is removed.
-    Stop(Shutdown, RemovalReason),
+    Remove(Shutdown, RemovalReason),
 }

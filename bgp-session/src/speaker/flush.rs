@@ -22,6 +22,7 @@ use crate::peering::PeerFlush;
 /// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct FlushReport {
     /// The result at each peer, ordered by address.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgp_wire::Family;
+use bgp_wire::{Family, UpdateBuf};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::command::Command;
@@ -13,7 +13,7 @@ use super::event::{Refusal, RemovalReason};
 use super::status::PeerStatus;
 use super::transport::Transport;
 use crate::peering::{FlushOutcome, PeerFlush};
-use crate::session::Shutdown;
+use crate::session::{SendError, Shutdown};
 
 /// A handle to one peer of a [`Speaker`](super::Speaker). Cheap to clone.
 ///
@@ -81,6 +81,41 @@ impl Peer {
         self.send(Command::Reset(Shutdown::reset(text)));
     }
 
+    /// Sends an UPDATE to this peer as it is, and returns the number of messages. Returns once they are queued.
+    ///
+    /// The speaker's table does not know these routes: neither the export policy nor draining applies to them, they are not
+    /// sent again after a refresh or in the next session, and a later change of a route to the same destination in the table
+    /// replaces or withdraws them. See [`Peering::send_update`](crate::Peering::send_update).
+    ///
+    /// A caller that sends many UPDATEs flushes now and then: nothing else limits the memory that they take until a slow peer
+    /// has read them.
+    ///
+    /// If the future is dropped before it has completed, the UPDATE may have been sent.
+    ///
+    /// # Errors
+    ///
+    /// The session is not Established, or the negotiated context does not permit the UPDATE. Nothing is sent then.
+    pub async fn send_update(&self, update: UpdateBuf) -> Result<usize, SendError> {
+        let (done, sent) = oneshot::channel();
+        self.send(Command::Send(Box::new(update), done));
+        // An error means that the task has failed or ended, so that no session is up.
+        sent.await.unwrap_or(Err(SendError::NotEstablished))
+    }
+
+    /// Ends the session with a Cease and stays in Idle until [`Peer::start`]: the peer is not dialled, and its connections are
+    /// refused. [`PeerStatus::stopped`] remembers the reason.
+    ///
+    /// The peer stays configured. A change of its configuration, a reset, or a failure of its task does not start it. A
+    /// dynamic peer is removed when its session has ended, and may come back.
+    pub fn stop(&self, why: Shutdown) {
+        self.send(Command::Stop(why));
+    }
+
+    /// Starts the session again after [`Peer::stop`]. If the peer is not stopped, ends a wait after a failure.
+    pub fn start(&self) {
+        self.send(Command::Start);
+    }
+
     /// Waits until the kernel of this peer has acknowledged all earlier announcements and withdrawals. Returns the outcome, and
     /// the numbers of routes that the peer is not sent.
     ///
@@ -116,8 +151,8 @@ impl Peer {
         }
     }
 
-    pub(super) fn stop(&self, why: Shutdown, reason: RemovalReason) {
-        self.send(Command::Stop(why, reason));
+    pub(super) fn remove(&self, why: Shutdown, reason: RemovalReason) {
+        self.send(Command::Remove(why, reason));
     }
 
     /// Waits until the peer's task has ended.

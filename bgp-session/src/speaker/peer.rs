@@ -111,10 +111,13 @@ impl PeerTask {
         self.address
     }
 
-    /// Starts the session.
+    /// Starts the session, unless the operator has stopped it.
     pub(super) fn start(&mut self) {
         self.set_draining();
-        self.peering.start(now());
+        // A task that failed starts again, but the operator's stop outlasts that.
+        if !self.report.is_stopped() {
+            self.peering.start(now());
+        }
     }
 
     /// Returns `true` if commands wait.
@@ -126,7 +129,7 @@ impl PeerTask {
     pub(super) async fn run(&mut self) -> Ended {
         while let Some(wake) = self.turn().await {
             match wake {
-                Wake::Command(Some(Command::Stop(why, reason))) => {
+                Wake::Command(Some(Command::Remove(why, reason))) => {
                     self.peering.stop(now(), &why);
                     return Ended::Removed(reason);
                 }
@@ -161,18 +164,17 @@ impl PeerTask {
     pub(super) async fn finish(&mut self, reason: RemovalReason) {
         self.drain_outputs();
         self.report.publish(&self.peering);
-        self.take_peering().close(&mut &self.shared.rib);
+        self.renew_peering();
         let peer = self.address;
         self.emit(SpeakerEvent::PeerRemoved { peer, reason });
         self.delivery.finish().await;
     }
 
-    /// Replaces the peering with a new one that has not started. Returns the old one.
-    fn take_peering(&mut self) -> Peering {
+    /// Replaces the peering with a new one that has not started. Releases the position in the table.
+    fn renew_peering(&mut self) {
         let session = self.peering.session();
         let (local, config) = (session.local(), session.config().clone());
-        let new = Peering::new(new_session(&self.shared, local, config));
-        std::mem::replace(&mut self.peering, new)
+        self.peering = Peering::new(new_session(&self.shared, local, config));
     }
 
     /// Does all pending work and waits for the next event. Returns `None` when the task of a dynamic peer can end.
@@ -284,14 +286,29 @@ impl PeerTask {
             }
             Command::Update(config) => self.update(*config),
             Command::UpdateLocal(local) => self.peering.update_local(now(), local),
+            // A session that the operator has stopped has nothing to reset.
+            Command::Reset(_) if self.report.is_stopped() => {}
             Command::Reset(why) => {
                 self.peering.stop(now(), &why);
                 // The contract of `Peering`: outputs are drained after every call.
                 self.drain_outputs();
                 self.peering.start(now());
             }
+            Command::Send(update, done) => {
+                let sent = self.peering.send_update(now(), &update);
+                // The caller may have given up.
+                done.send(sent).ok();
+            }
+            Command::Stop(why) => {
+                self.peering.stop(now(), &why);
+                self.report.set_stopped(Some(why));
+            }
+            Command::Start => {
+                self.report.set_stopped(None);
+                self.peering.start(now());
+            }
             // `run` handles it before this function is called.
-            Command::Stop(..) => {}
+            Command::Remove(..) => {}
         }
     }
 

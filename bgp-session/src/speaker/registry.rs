@@ -104,7 +104,7 @@ impl Registry {
     pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
         let mut state = lock(&self.state);
         let peer = state.remove(address)?;
-        peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
+        peer.remove(Shutdown::deconfigured(), RemovalReason::Deconfigured);
         Some(peer)
     }
 
@@ -207,7 +207,7 @@ impl Registry {
         state.listeners.close_all();
         state.dynamic.clear();
         for entry in std::mem::take(&mut state.peers).into_values() {
-            entry.peer.stop(why.clone(), RemovalReason::ShutDown);
+            entry.peer.remove(why.clone(), RemovalReason::ShutDown);
         }
     }
 

@@ -5,9 +5,11 @@
 use std::time::Duration;
 
 use crate::script::{Script, config, hex, keepalive, open, open_with, raw_open, update_with};
-use bgp_session::{AdjRibIn, AdjRibOut, ExportPolicy, PeerConfig, Rib, Route, SessionEvent, State};
+use bgp_session::{
+    AdjRibIn, AdjRibOut, ExportPolicy, PeerConfig, Rib, Route, SessionEvent, Shutdown, State,
+};
 use bgp_wire::{
-    Asn, AttributeCode, CapabilityBuf, Frame, HoldTime, Message, MessageLimit, RouterId,
+    Asn, AttributeCode, CapabilityBuf, Family, Frame, HoldTime, Message, MessageLimit, RouterId,
 };
 use bytes::BytesMut;
 
@@ -95,6 +97,36 @@ fn extended_messages_are_sent_only_if_both_offer_them() {
     }
 }
 
+/// RFC 7911 section 5: the peer sends path identifiers that were not negotiated.
+#[test]
+fn unexpected_path_ids_are_reported_once_a_session() {
+    let mut a = Script::new(config());
+    let reports = |a: &mut Script| {
+        let events = a.take_events().into_iter();
+        let reports = events.filter_map(|event| match event {
+            SessionEvent::UnexpectedPathIds(family) => Some(family),
+            _ => None,
+        });
+        reports.collect::<Vec<_>>()
+    };
+    let attributes = "400101 00  400200  400304 c0a800fe  400504 00000064";
+    for _ in 0..2 {
+        let connection = a.establish(open(64512, 90));
+        a.receive(connection, update_with(attributes, "180a0001"));
+        assert_eq!(reports(&mut a), []);
+        // Three default routes, 0.0.0.0/1 and 200.192.0.0/10: legal octets, which do not end the session.
+        for expected in [&[Family::IPV4_UNICAST][..], &[]] {
+            a.receive(connection, update_with(attributes, "00000001 180ac802"));
+            assert_eq!(reports(&mut a), expected);
+        }
+        assert_eq!(a.session.state(), State::Established);
+        a.stop(&Shutdown::administrative(""));
+        a.take_messages(connection);
+        a.expect_close(connection);
+    }
+    assert_eq!(a.session.statistics().prefixes_announced(), 2 * 11);
+}
+
 /// RFC 9072 section 2: the length of the optional parameters may have two octets.
 #[test]
 fn open_with_extended_parameters_is_accepted() {
@@ -104,7 +136,7 @@ fn open_with_extended_parameters_is_accepted() {
         "04 fc00 005a c0a800fe ff ff 0009 02 0006 01 04 0001 00 01",
     ));
     let families: Vec<_> = a.session.negotiated().unwrap().families().iter().collect();
-    assert_eq!(families, [bgp_wire::Family::IPV4_UNICAST]);
+    assert_eq!(families, [Family::IPV4_UNICAST]);
 }
 
 /// RFC 4271 section 6.3: a speaker may reject a path that does not begin with the peer's AS.

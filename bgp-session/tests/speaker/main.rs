@@ -11,7 +11,10 @@ mod keys;
 mod listeners;
 mod load;
 mod local;
+#[cfg(feature = "serde")]
+mod serialized;
 mod session;
+mod stop;
 mod transport;
 
 use std::future::poll_fn;

@@ -70,21 +70,23 @@ impl<'a> MpReach<'a> {
     /// Returns the next hop: the global address if the field also has a link-local one (RFC 2545 section 3). `None` if
     /// the field has no address, as with flow specifications.
     ///
+    /// Of two addresses without a global one, such as `::` and a link-local address, the link-local address is returned.
     /// The zero route distinguisher before the next hop of a VPN route is not part of the address.
     #[must_use]
     pub fn next_hop(&self) -> Option<IpAddr> {
-        let (first, _) = self.next_hops();
-        match first.len() {
-            4 => first.first_chunk::<4>().map(|octets| (*octets).into()),
-            16 => first.first_chunk::<16>().map(|octets| (*octets).into()),
-            _ => None,
+        let (first, second) = self.next_hops();
+        match (first?, second) {
+            (IpAddr::V6(global), Some(link_local)) if lacks_global(global, link_local) => {
+                Some(link_local.into())
+            }
+            (first, _) => Some(first),
         }
     }
 
     /// Returns the next hop in the form that the encoders take, or `None` if the field has no address.
     pub(crate) fn next_hop_value(&self) -> Option<NextHop> {
         match (self.next_hop()?, self.link_local_next_hop()) {
-            (IpAddr::V6(global), Some(link_local)) => {
+            (IpAddr::V6(global), Some(link_local)) if global != link_local => {
                 Some(NextHop::GlobalAndLinkLocal(global, link_local))
             }
             // RFC 8955 section 4: the next hop of a flow specification is ignored, so the encoder must not check it.
@@ -93,15 +95,18 @@ impl<'a> MpReach<'a> {
         }
     }
 
-    /// Returns the link-local address after a global one, if the field has one (RFC 2545 section 3).
+    /// Returns the second address of the field if it is link-local (RFC 2545 section 3).
     #[must_use]
     pub fn link_local_next_hop(&self) -> Option<Ipv6Addr> {
+        // Another second address is of no use to the receiver, which has the first.
         let (_, second) = self.next_hops();
-        Some((*second.as_array::<16>()?).into())
+        second.filter(Ipv6Addr::is_unicast_link_local)
     }
 
-    /// Returns the one or two addresses without their route distinguishers (RFC 4659 section 3.2.1.1).
-    fn next_hops(&self) -> (&'a [u8], &'a [u8]) {
+    /// Returns the one or two addresses of the field, without their route distinguishers (RFC 4659 section 3.2.1.1).
+    ///
+    /// The first is `None` if the field has another length than an address.
+    pub(crate) fn next_hops(&self) -> (Option<IpAddr>, Option<Ipv6Addr>) {
         let distinguisher = match self.family().safi {
             Safi::VPN => 8,
             _ => 0,
@@ -112,9 +117,16 @@ impl<'a> MpReach<'a> {
             32 | 48 => next_hop.split_at(next_hop.len() / 2),
             _ => (next_hop, &[][..]),
         };
+        let address = |octets: &'a [u8]| octets.get(distinguisher..).unwrap_or_default();
+        let (first, second) = (address(first), address(second));
+        let first = match first.len() {
+            4 => first.first_chunk::<4>().map(|octets| (*octets).into()),
+            16 => first.first_chunk::<16>().map(|octets| (*octets).into()),
+            _ => None,
+        };
         (
-            first.get(distinguisher..).unwrap_or_default(),
-            second.get(distinguisher..).unwrap_or_default(),
+            first,
+            second.as_array::<16>().map(|octets| (*octets).into()),
         )
     }
 
@@ -198,6 +210,13 @@ pub enum MpPrefixes<'a> {
     Ipv4(Prefixes<'a, Ipv4Net>),
     /// IPv6 unicast (AFI 2).
     Ipv6(Prefixes<'a, Ipv6Net>),
+}
+
+/// Returns `true` if of two next hops only the second can be used, because the first is not global.
+fn lacks_global(first: Ipv6Addr, second: Ipv6Addr) -> bool {
+    // RFC 2545 section 3 requires a global address, but a session over link-local addresses may have none: BIRD sends
+    // `::` in its place, and FRR the link-local address twice.
+    (first.is_unspecified() || first.is_unicast_link_local()) && second.is_unicast_link_local()
 }
 
 impl MpPrefixes<'_> {

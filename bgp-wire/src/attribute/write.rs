@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use super::rules::{flags, is_accepted};
 use super::{Aggregator, AttributeFlags, AttributeSet, RawAttributeBuf, SegmentBuf, as_path_buf};
 use crate::context::{Context, PeerKind};
+use crate::distinct::each_distinct;
 use crate::iana::AttributeCode;
 use crate::sink::{Sink, Slice};
 
@@ -44,9 +45,16 @@ impl AttributeSet {
             + list_length(self.extended_communities.len(), 8)
             + if four_octets { 0 } else { self.as4_length() }
             // RFC 8092 section 3: each large community is sent once.
-            + list_length(distinct(&self.large_communities).count(), 12)
+            + list_length(self.distinct_large_communities(), 12)
             + optional_length(self.only_to_customer.is_some(), 4)
             + unknown.sum::<usize>()
+    }
+
+    /// Returns the number of large communities without duplicates.
+    fn distinct_large_communities(&self) -> usize {
+        let mut count = 0;
+        each_distinct(&self.large_communities, |_| count += 1);
+        count
     }
 
     /// Returns `true` if the route may have attributes other than NEXT_HOP and the five that most routes have.
@@ -175,10 +183,12 @@ impl AttributeSet {
             self.put_as4(writer);
         }
         // RFC 8092 section 3: each large community is sent once.
-        let large = distinct(&self.large_communities).count();
-        if large > 0 {
-            writer.put_header(AttributeCode::LARGE_COMMUNITIES, large * 12);
-            distinct(&self.large_communities).for_each(|item| writer.out.put(&item.to_octets()));
+        if !self.large_communities.is_empty() {
+            let octets = self.distinct_large_communities() * 12;
+            writer.put_header(AttributeCode::LARGE_COMMUNITIES, octets);
+            each_distinct(&self.large_communities, |item| {
+                writer.out.put(&item.to_octets());
+            });
         }
         if let Some(asn) = self.only_to_customer {
             writer.put_four_octets(AttributeCode::ONLY_TO_CUSTOMER, asn.number().to_be_bytes());
@@ -203,16 +213,6 @@ impl AttributeSet {
 fn attribute_length(octets: usize) -> usize {
     // `put_header` uses the extended length under the same condition.
     octets + if octets > 255 { 4 } else { 3 }
-}
-
-/// Returns the items without duplicates: the first of each.
-fn distinct<T: PartialEq>(items: &[T]) -> impl Iterator<Item = &T> {
-    // Quadratic, but it allocates nothing, and routes have few large communities.
-    let earlier = |position| items.get(..position).unwrap_or_default();
-    items
-        .iter()
-        .enumerate()
-        .filter_map(move |(position, item)| (!earlier(position).contains(item)).then_some(item))
 }
 
 /// Returns the length of an attribute that is present or not.

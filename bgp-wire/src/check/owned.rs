@@ -1,11 +1,11 @@
 //! Conversions of a checked UPDATE to owned types, to store or forward it: `AttributeSet` and `UpdateBuf`.
 
-use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::Checked;
 use crate::asn::Asn;
 use crate::attribute::{Attribute, AttributeFlags, AttributeSet, RawAttributeBuf};
+use crate::distinct::dedup;
 use crate::encode::UpdateBuf;
 use crate::family::Family;
 use crate::iana::Origin;
@@ -104,15 +104,4 @@ fn merge_as4(set: &mut AttributeSet, checked: &Checked<'_>) {
     if let Some(as4_path) = checked.as4_path() {
         set.as_path = core::mem::take(&mut set.as_path).merge(as4_path.into());
     }
-}
-
-/// Removes duplicates: keeps the first of each.
-pub(crate) fn dedup<T: PartialEq + Copy>(items: &mut Vec<T>) {
-    let mut kept = Vec::with_capacity(items.len());
-    for item in items.iter() {
-        if !kept.contains(item) {
-            kept.push(*item);
-        }
-    }
-    *items = kept;
 }

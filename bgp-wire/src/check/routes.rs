@@ -140,6 +140,52 @@ impl<'a> Checked<'a> {
         Routes::from_checked(if exchanged { field } else { &[] }, format)
     }
 
+    /// Returns a family whose routes begin with three default routes, or `None` if there is none.
+    ///
+    /// These octets are legal, but they are probably path identifiers that were not negotiated (RFC 7911 section 5). Read
+    /// without them, every route of the peer includes a default route.
+    #[must_use]
+    #[inline]
+    pub fn unexpected_path_ids(&self) -> Option<Family> {
+        // One look at the first octet of each field is enough for nearly all messages.
+        let is_suspect = |field: &[u8]| field.first() == Some(&0);
+        if is_suspect(self.update.nlri_octets())
+            || is_suspect(self.update.withdrawn_octets())
+            || self
+                .mp_reach()
+                .is_some_and(|reach| is_suspect(reach.nlri_octets()))
+            || self
+                .mp_unreach()
+                .is_some_and(|unreach| is_suspect(unreach.nlri_octets()))
+        {
+            self.find_path_ids()
+        } else {
+            None
+        }
+    }
+
+    #[cold]
+    fn find_path_ids(&self) -> Option<Family> {
+        let reach = self
+            .mp_reach()
+            .map(|reach| (reach.family(), reach.nlri_octets()));
+        let unreach = self
+            .mp_unreach()
+            .map(|unreach| (unreach.family(), unreach.nlri_octets()));
+        let ipv4 = [self.update.nlri_octets(), self.update.withdrawn_octets()]
+            .map(|field| Some((Family::IPV4_UNICAST, field)));
+        let context = self.update.context();
+        [reach, unreach]
+            .into_iter()
+            .chain(ipv4)
+            .flatten()
+            .find(|(family, field)| {
+                let format = NlriFormat::new(*family, context, false);
+                context.exchanges(*family) && format.seems_to_have_path_ids(field)
+            })
+            .map(|(family, _)| family)
+    }
+
     /// Returns the family of an End-of-RIB marker (RFC 4724 section 2), or `None` if the UPDATE is not one or its family was
     /// not negotiated.
     #[must_use]

@@ -106,8 +106,9 @@ pub(super) fn attribute_value(raw: RawAttribute<'_>, context: &Context) -> Strin
 
 /// Returns the family and the next hop of MP_REACH_NLRI.
 fn mp_reach(reach: &MpReach<'_>) -> String {
-    let next_hop = match (reach.next_hop(), reach.link_local_next_hop()) {
-        (Some(global), Some(link_local)) => format!("{global} {link_local}"),
+    // As in the field, even if one of two addresses is not used.
+    let next_hop = match reach.next_hops() {
+        (Some(first), Some(second)) => format!("{first} {second}"),
         (Some(address), None) => address.to_string(),
         // RFC 8955 section 4: a flow specification has a next hop of length 0.
         (None, _) if reach.next_hop_octets().is_empty() => "none".into(),
@@ -170,6 +171,8 @@ pub(super) fn capability_value(capability: &Capability<'_>) -> String {
         })),
         Capability::Fqdn { host, domain } => format!("{} {}", text(host), text(domain)),
         Capability::SoftwareVersion(version) => text(version),
+        // Many capabilities have no value, as those that are parsed above.
+        Capability::Unknown(_, []) => String::new(),
         Capability::Unknown(_, value) => hex(value),
     }
 }

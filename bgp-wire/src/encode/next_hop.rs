@@ -53,13 +53,14 @@ impl NextHopField {
             NextHop::Address(IpAddr::V6(address)) if ipv6 && is_usable(address.into()) => {
                 self.push(vpn, &address.octets());
             }
-            // RFC 2545 section 3 and RFC 4659 section 3.2.1.1 define a second address for these families only.
+            // RFC 2545 section 3 and RFC 4659 section 3.2.1.1 define a second address for these families only. A
+            // receiver ignores addresses of another scope.
             NextHop::GlobalAndLinkLocal(global, link_local)
                 if ipv6
                     && ip
-                    && [global, link_local]
-                        .iter()
-                        .all(|hop| is_usable((*hop).into())) =>
+                    && is_usable(global.into())
+                    && !global.is_unicast_link_local()
+                    && link_local.is_unicast_link_local() =>
             {
                 self.push(vpn, &global.octets());
                 self.push(vpn, &link_local.octets());

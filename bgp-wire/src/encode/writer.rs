@@ -127,12 +127,8 @@ impl<'a> UpdateWriter<'a> {
         debug_assert_eq!(message.len(), before + room + after, "resized above");
         let field = message.get_mut(before..before + room).unwrap_or_default();
         let used = self.write_routes(next, routes, field)?;
-        let written = field.get(..used).unwrap_or_default();
-        if written.is_empty() || self.format.has_unexpected_path_ids(written) {
-            // A receiver takes three default routes in a row for path identifiers that were not negotiated.
-            return Err(EncodeError::Illegal(
-                "empty NLRI, or three default routes in a row",
-            ));
+        if used == 0 {
+            return Err(EncodeError::Illegal("empty NLRI"));
         }
         let length = before + used + after;
         Slice::write(message, |out| self.put_head(length, attributes, out));

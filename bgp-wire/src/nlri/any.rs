@@ -80,24 +80,6 @@ impl<'a> EncodeNlri for AnyNlri<'a> {
     }
 }
 
-impl Sealed for &AnyNlri<'_> {}
-
-impl<'a> EncodeNlri for &AnyNlri<'a> {
-    type Value = Destination<'a>;
-
-    fn family(&self) -> Family {
-        self.family
-    }
-
-    fn path_id(&self) -> Option<PathId> {
-        self.path_id
-    }
-
-    fn value(&self) -> Destination<'a> {
-        self.destination
-    }
-}
-
 impl Sealed for &AnyNlriBuf {}
 
 impl<'a> EncodeNlri for &'a AnyNlriBuf {
@@ -171,6 +153,8 @@ impl fmt::Display for AnyNlriBuf {
 impl AnyNlriBuf {
     /// Parses a route of `family`. Host bits of a prefix are cleared.
     ///
+    /// Any stack of labels is accepted, because a withdrawal may have it; the encoder of announcements may refuse it.
+    ///
     /// # Errors
     ///
     /// Returns [`ParseNlriError`] if the text is not a route of this family.
@@ -184,19 +168,16 @@ impl AnyNlriBuf {
         let mut words = Words::new(text);
         let destination = DestinationBuf::parse(family, &mut words)
             .filter(|destination| {
-                // The session that will send the route is not known here, so either form of labels is accepted. One
-                // label may lack the S bit (RFC 8277 section 2.2); several need it on the last (section 2.3).
-                let legal = |multiple_labels| {
-                    let format = NlriFormat {
-                        family,
-                        add_path: false,
-                        multiple_labels,
-                        withdrawn: false,
-                    };
-                    destination.is_legal(&format)
+                // As a withdrawal, which any number of labels suits (RFC 8277 section 2.4). An announcement may have a form
+                // that not every session permits; its encoder decides.
+                let format = NlriFormat {
+                    family,
+                    add_path: false,
+                    multiple_labels: false,
+                    withdrawn: true,
                 };
                 // Left-over words are an error, because part of the route would be lost.
-                words.end().is_some() && (legal(false) || legal(true))
+                words.end().is_some() && destination.is_legal(&format)
             })
             .ok_or(error)?;
         Ok(Self {

@@ -18,6 +18,7 @@ use crate::sink::Slice;
 /// | [`Nlri<RouteTargetPrefix>`](crate::RouteTargetPrefix) | route target membership |
 /// | [`AnyNlri`](crate::AnyNlri), [`&AnyNlriBuf`](crate::AnyNlriBuf) | the family in the item |
 /// | `(Family, Nlri<V>)` | the given family |
+/// | a reference to any of them | that of the item |
 ///
 /// The last form is for values that do not determine their family: [`&FlowSpecBuf`](crate::FlowSpecBuf),
 /// [`FlowSpec`](crate::FlowSpec), [`&DestinationBuf`](crate::DestinationBuf), [`Destination`](crate::Destination), and
@@ -153,6 +154,33 @@ impl<V: NlriValue> EncodeNlri for (Family, Nlri<V>) {
 
     fn value(&self) -> V {
         self.1.prefix
+    }
+}
+
+impl<R: EncodeNlri> private::Sealed for &R {}
+
+// A route by reference, so that the items of a slice need not be copied by the caller.
+impl<R: EncodeNlri> EncodeNlri for &R {
+    type Value = R::Value;
+
+    #[inline(always)]
+    fn family(&self) -> Family {
+        (**self).family()
+    }
+
+    #[inline(always)]
+    fn path_id(&self) -> Option<PathId> {
+        (**self).path_id()
+    }
+
+    #[inline(always)]
+    fn value(&self) -> R::Value {
+        (**self).value()
+    }
+
+    #[inline(always)]
+    fn is_of(&self, family: Family) -> bool {
+        (**self).is_of(family)
     }
 }
 

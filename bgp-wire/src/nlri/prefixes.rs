@@ -5,7 +5,7 @@
 use core::marker::PhantomData;
 use core::ops::RangeInclusive;
 
-use super::{Nlri, PathId, UnicastPrefix, seems_to_have_path_ids};
+use super::{Nlri, PathId, UnicastPrefix};
 use crate::error::Span;
 
 /// An iterator over the prefixes of a checked field. It never fails.
@@ -30,14 +30,9 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
             scan_prefixes::<P, 0>(field)
         };
         scanned.ok_or_else(|| {
-            // Path identifiers that were not negotiated spoil the whole field, not only its tail.
             let end = start + field.len();
-            let from = if !add_path && seems_to_have_path_ids(field) {
-                start
-            } else {
-                end - Self::from_checked(field, add_path).malformed_tail_length()
-            };
-            Span::new(from, end)
+            let malformed = Self::from_checked(field, add_path).malformed_tail_length();
+            Span::new(end - malformed, end)
         })
     }
 
@@ -207,7 +202,6 @@ fn scan_prefixes<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> Option<bo
         suspect |= has_suspect::<P>(run, SKIP + 1, SKIP + 1 + length);
         match field.get(at + SKIP) {
             Some(bits) if *bits > P::MAX_BITS => return None,
-            Some(0) if SKIP == 0 && at == 0 && seems_to_have_path_ids(field) => return None,
             Some(bits) => {
                 suspect |= is_suspect(at + SKIP + 1);
                 at += SKIP + 1 + predictor.octets::<P>(*bits);

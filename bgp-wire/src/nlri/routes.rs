@@ -20,9 +20,6 @@ impl<'a> Routes<'a> {
     ///
     /// Returns the octets from the first malformed route to the end of the field as an error.
     pub(crate) fn check(field: &'a [u8], format: NlriFormat, start: usize) -> Result<Self, Span> {
-        if format.has_unexpected_path_ids(field) {
-            return Err(Span::new(start, start + field.len()));
-        }
         let mut rest = field;
         while !rest.is_empty() {
             let Ok((after, _)) = split(rest, &format) else {

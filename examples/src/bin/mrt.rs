@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "this program prints its result")]
 
 use std::error::Error;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use bgp_wire::{Checked, Context, Family, Frame, Message, MessageLimit, PeerKind};
 use bytes::{Buf, Bytes};
@@ -13,25 +13,56 @@ use bytes::{Buf, Bytes};
 /// The record types of messages that a collector received: BGP4MP and BGP4MP_ET.
 const BGP4MP: [u16; 2] = [16, 17];
 
+/// The maximum length of a record of these types: a BGP message of 65535 octets, and the fields before it.
+const MAX_LENGTH: u32 = 65535 + 64;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut input = std::io::stdin().lock();
-    let mut header = [0; 12];
-    loop {
-        match input.read_exact(&mut header) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+    while let Some(header) = read_header(&mut input)? {
         let mut fields = &header[..];
         let (time, kind, subtype) = (fields.get_u32(), fields.get_u16(), fields.get_u16());
-        let mut record = vec![0; usize::try_from(fields.get_u32())?];
-        input.read_exact(&mut record)?;
-        if BGP4MP.contains(&kind)
-            && let Some((message, four_octet_as)) = message(&record.into(), kind == 17, subtype)
-        {
+        let length = fields.get_u32();
+        if !BGP4MP.contains(&kind) {
+            // Not kept: records of other types, such as whole tables, may be long.
+            if std::io::copy(
+                &mut input.by_ref().take(length.into()),
+                &mut std::io::sink(),
+            )? != u64::from(length)
+            {
+                return Err("the file ends inside a record".into());
+            }
+            continue;
+        }
+        let record = read_record(&mut input, length)?;
+        if let Some((message, four_octet_as)) = message(&record, kind == 17, subtype) {
             print(time, message, four_octet_as);
         }
     }
+    Ok(())
+}
+
+/// Reads the header of the next record. Returns `None` at the end of the file.
+fn read_header(input: &mut impl Read) -> Result<Option<[u8; 12]>, Box<dyn Error>> {
+    let mut octets = Vec::new();
+    input.take(12).read_to_end(&mut octets)?;
+    if octets.is_empty() {
+        return Ok(None);
+    }
+    let header = octets.try_into();
+    Ok(Some(header.map_err(|_| "the file ends inside a header")?))
+}
+
+/// Reads the octets of a record after its header.
+fn read_record(input: &mut impl Read, length: u32) -> Result<Bytes, Box<dyn Error>> {
+    if length > MAX_LENGTH {
+        return Err(format!("record of {length} octets: longer than a BGP message").into());
+    }
+    let mut record = Vec::new();
+    // Grows with the octets that are there, because the length field may be wrong.
+    if input.take(length.into()).read_to_end(&mut record)? < usize::try_from(length)? {
+        return Err("the file ends inside a record".into());
+    }
+    Ok(record.into())
 }
 
 /// Returns the BGP message of a record, and `true` if its AS numbers have four octets (RFC 6396 section 4.4).

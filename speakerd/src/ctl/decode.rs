@@ -9,12 +9,13 @@ use bytes::BytesMut;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::paste;
 use crate::exit::{Failure, say};
 
 /// What to decode, and what the two speakers have agreed on.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Whole messages in hex, one behind the other; spaces, colons and 0x do not matter; - reads them from standard input
+    /// Whole messages: hex, or a dump of xxd, hexdump -C, tcpdump -x, Wireshark or ExaBGP; - reads standard input
     #[arg(required = true, value_name = "HEX")]
     hex: Vec<String>,
     /// Where the sender is
@@ -108,45 +109,8 @@ impl Arguments {
                 text.push(' ');
             }
         }
-        parse_hex(&text)
+        paste::parse(&text).map_err(|error| Failure::new(Failure::REFUSED, error))
     }
-}
-
-/// Octets from hex digits with anything between pairs that people put there.
-fn parse_hex(text: &str) -> Result<Vec<u8>, Failure> {
-    let usage = |message: String| Failure::new(Failure::REFUSED, message);
-    let mut octets = Vec::new();
-    let mut high = None;
-    let words = text.split(|c: char| c.is_whitespace() || c == ':' || c == ',');
-    let digits = words.flat_map(|word| word.strip_prefix("0x").unwrap_or(word).chars());
-    for character in digits {
-        let digit = character
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok());
-        let Some(digit) = digit else {
-            let at = octets.len();
-            return Err(usage(format!(
-                "{character:?} behind octet {at} is not a hex digit; a message is given as ffffffffffffffffffffffffffffffff001304"
-            )));
-        };
-        high = match high.take() {
-            None => Some(digit),
-            Some(high) => {
-                octets.push(high << 4 | digit);
-                None
-            }
-        };
-    }
-    if high.is_some() {
-        return Err(usage(format!(
-            "half an octet behind octet {}",
-            octets.len()
-        )));
-    }
-    if octets.is_empty() {
-        return Err(usage("no octets".to_owned()));
-    }
-    Ok(octets)
 }
 
 /// Splits messages; what does not start with a legal header is the last.
@@ -227,29 +191,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_as_people_write_it() {
-        for text in [
-            "ff00 13",
-            "0xff 0x00 0x13",
-            "ff:00:13",
-            "FF\n00\t13",
-            "ff, 00, 13",
-        ] {
-            assert_eq!(parse_hex(text).unwrap(), [0xff, 0, 0x13], "{text}");
-        }
-        for (text, says) in [
-            ("ff0", "half an octet behind octet 1"),
-            ("fg", "'g' behind octet 0 is not a hex digit"),
-            (" ", "no octets"),
-        ] {
-            assert!(
-                parse_hex(text).unwrap_err().to_string().starts_with(says),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
     fn messages_are_told_apart() {
         let keepalive = bgp_wire::KEEPALIVE;
         assert_eq!(messages(&[keepalive, keepalive].concat()).len(), 2);
@@ -260,7 +201,7 @@ mod tests {
     #[test]
     fn a_message_as_json() {
         let octets =
-            parse_hex("ffffffffffffffffffffffffffffffff 001b 02 0000 0000 18c0a80a").unwrap();
+            paste::parse("ffffffffffffffffffffffffffffffff 001b 02 0000 0000 18c0a80a").unwrap();
         let dissection = dissect(&octets, &Context::new(PeerKind::External));
         let object = object(&dissection);
         assert_eq!(object["fault"]["treatment"], "treat-as-withdraw");

@@ -78,7 +78,7 @@ proptest! {
                     rib.replace(&routes);
                 }
                 Step::Up(peer) => peers[peer].up(&mut rib),
-                Step::Down(peer) => peers[peer].down(&mut rib),
+                Step::Down(peer) => peers[peer].down(),
                 Step::Pull(peer, budget, routes) => {
                     let concurrent = routes.iter().flat_map(|(number, path_id, _)| keys(*number, *path_id));
                     peers[peer].concurrent = concurrent.collect();

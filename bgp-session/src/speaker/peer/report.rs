@@ -15,7 +15,7 @@ use super::now;
 use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
-use crate::session::Session;
+use crate::session::{Session, Shutdown};
 use crate::withheld::WithheldCounts;
 
 pub(super) struct Report {
@@ -26,6 +26,7 @@ pub(super) struct Report {
     established_since: Option<Instant>,
     last_error: Option<(PeerError, Instant)>,
     last_down: Option<DownReason>,
+    stopped: Option<Shutdown>,
     last_notification: Option<LastNotification>,
     /// The cause of a failed dial, until the session has reported the failure.
     dial_error: Option<PeerError>,
@@ -47,6 +48,7 @@ impl Report {
             last_error: None,
             last_error_at: None,
             last_down: None,
+            stopped: None,
             last_notification: None,
             statistics: session.statistics().clone(),
             withheld: WithheldCounts::default(),
@@ -60,6 +62,7 @@ impl Report {
             established_since: None,
             last_error: None,
             last_down: None,
+            stopped: None,
             last_notification: None,
             dial_error: None,
             malformed_limit: LogLimit::default(),
@@ -79,6 +82,16 @@ impl Report {
     /// Returns the session if it is Established, or `None`.
     pub(super) fn session(&self) -> Option<SessionId> {
         self.session
+    }
+
+    /// Records that the operator has stopped the session, or has started it again.
+    pub(super) fn set_stopped(&mut self, stopped: Option<Shutdown>) {
+        self.stopped = stopped;
+    }
+
+    /// Returns `true` while the operator has stopped the session.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
     }
 
     /// Records that the task has failed, which ends the session.
@@ -145,6 +158,7 @@ impl Report {
             SessionEvent::StateChanged { .. }
             | SessionEvent::Update(_)
             | SessionEvent::RoutesIgnored { .. }
+            | SessionEvent::UnexpectedPathIds(_)
             | SessionEvent::Refresh(_)
             | SessionEvent::Withheld(_)
             | SessionEvent::RefreshBegins(_)
@@ -219,6 +233,7 @@ impl Report {
             let mut changed = status.state != session.state()
                 || status.up_to_date != up_to_date
                 || status.established_since != self.established_since
+                || status.stopped != self.stopped
                 || status.withheld != withheld;
             status.statistics = session.statistics().clone();
             status.withheld = withheld;
@@ -226,6 +241,7 @@ impl Report {
             status.negotiated = negotiated;
             status.established_since = self.established_since;
             status.up_to_date = up_to_date;
+            status.stopped.clone_from(&self.stopped);
             // These allocate, so that they are copied only if they have changed.
             if (status.last_error.as_ref(), status.last_error_at) != (last_error, last_error_at) {
                 status.last_error = last_error.cloned();
@@ -274,6 +290,10 @@ fn log_event(peer: IpAddr, event: &SessionEvent, repeats: bool) {
         SessionEvent::RoutesIgnored { reason, .. } => {
             tracing::debug!(%peer, "routes ignored: {reason}");
         }
+        SessionEvent::UnexpectedPathIds(family) => tracing::warn!(
+            %peer, %family,
+            "three default routes in a row, probably path identifiers; help: enable ADD-PATH on both sides or on neither"
+        ),
         SessionEvent::Refresh(family) => tracing::debug!(%peer, %family, "refresh requested"),
         SessionEvent::StaleRoutesGone(families) => {
             tracing::debug!(%peer, %families, "stale routes removed");
@@ -310,6 +330,19 @@ mod tests {
     use crate::config::{LocalConfig, Md5Key};
     use crate::fsm::State;
     use crate::output::{ConnectionId, Output};
+
+    #[test]
+    fn unexpected_path_ids_are_a_warning() {
+        let recorder = Recorder::new();
+        tracing::subscriber::with_default(recorder.clone(), || {
+            let event = SessionEvent::UnexpectedPathIds(Family::IPV4_UNICAST);
+            log_event([192, 0, 2, 1].into(), &event, false);
+        });
+        let lines = recorder.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("WARN"), "{lines:?}");
+        assert!(lines[0].contains("ipv4 unicast"), "{lines:?}");
+    }
 
     /// Returns a session that has received an OPEN with these numbers, and the reason for which it failed, if it did.
     fn session_after_open(config: PeerConfig, asn: u32, router_id: &str) -> (Session, DownReason) {

@@ -199,7 +199,7 @@ fn write_bits(value: u64, names: &[(u64, &str)], f: &mut fmt::Formatter<'_>) -> 
 }
 
 impl FlowSpecBuf {
-    /// Parses a rule. The components may be in any order and are sorted by type.
+    /// Parses a rule. The components may be in any order and are sorted by type. Returns `None` if a type occurs twice.
     ///
     /// `afi` determines the meaning of ICMP type names.
     pub(in crate::nlri) fn parse(words: &mut Words<'_>, afi: Afi) -> Option<Self> {
@@ -213,12 +213,14 @@ impl FlowSpecBuf {
             let component_type = ComponentType::from_name(keyword)?;
             components.push(parse_component(component_type, afi, words)?);
         }
-        // RFC 8955 section 4.2 requires this order on the wire.
+        // RFC 8955 section 4.2 requires this order on the wire, and each type once.
         components.sort_by_key(FlowSpecComponent::component_type);
-        Some(Self {
-            distinguisher,
-            components,
-        })
+        components
+            .is_sorted_by(|one, other| one.component_type() < other.component_type())
+            .then_some(Self {
+                distinguisher,
+                components,
+            })
     }
 }
 
@@ -330,7 +332,7 @@ fn parse_bits(text: &str, names: &[(u64, &str)]) -> Option<u64> {
 mod tests {
     use std::prelude::v1::*;
 
-    use crate::{AnyNlriBuf, Family};
+    use crate::{AnyNlriBuf, Family, FlowSpecBuf};
 
     #[test]
     fn flowspec_text_in_another_notation_prints_as_the_canonical_one() {
@@ -371,5 +373,23 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn repeated_flowspec_component_is_refused() {
+        // RFC 8955 section 4.2: each type occurs at most once.
+        for text in [
+            "destination-port =80 destination-port =443",
+            "destination 192.0.2.0/24 protocol =udp destination 198.51.100.0/24",
+            "protocol =tcp next-header =udp",
+        ] {
+            assert!(text.parse::<FlowSpecBuf>().is_err(), "{text}");
+            assert!(
+                AnyNlriBuf::parse(Family::IPV4_FLOWSPEC, text).is_err(),
+                "{text}"
+            );
+        }
+        let rule: FlowSpecBuf = "destination-port =80 =443".parse().unwrap();
+        assert_eq!(rule.components.len(), 1);
     }
 }

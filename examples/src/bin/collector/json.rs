@@ -44,6 +44,9 @@ pub(crate) fn event(event: &SessionEvent) -> Option<Value> {
             retained,
             ..
         } => down(*session, reason, retained),
+        SessionEvent::UnexpectedPathIds(family) => {
+            json!({"event": "unexpected-path-ids", "family": family})
+        }
         SessionEvent::Refresh(family) => json!({"event": "refresh", "family": family}),
         SessionEvent::EndOfRib(family) => json!({"event": "eor", "family": family}),
         _ => return None,

@@ -1,0 +1,272 @@
+//! The memory of an `AdjRibIn` is bounded by the octets that its peer has sent, whatever they are.
+
+#![cfg(test)]
+#![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Instant;
+
+use bgp_session::{
+    AdjRibIn, LocalConfig, Output, PeerConfig, ReceivedRoute, RestartConfig, Session, Staleness,
+};
+use bgp_wire::{
+    Asn, AttributeSet, CapabilityBuf, Community, Context, Family, GracefulRestartFamily, HoldTime,
+    KEEPALIVE, LongLivedRestartFamily, MessageLimit, NextHop, Nlri, OpenBuf, Origin, PeerKind,
+    encode_announcements,
+};
+use bytes::BytesMut;
+use ipnet::Ipv4Net;
+
+/// An allocator that counts the allocated octets of each thread.
+// By thread, because the test harness allocates on threads of its own.
+struct Counting;
+
+thread_local! {
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on unchanged to the system allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.with(|octets| octets.set(octets.get().wrapping_add(layout.size())));
+        // SAFETY: the caller upholds the contract of the system allocator.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        ALLOCATED.with(|octets| octets.set(octets.get().wrapping_sub(layout.size())));
+        // SAFETY: the caller upholds the contract of the system allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A session of a peer that restarts gracefully, and the table of its routes.
+struct Peer {
+    session: Session,
+    now: Instant,
+    table: AdjRibIn,
+}
+
+impl Peer {
+    #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
+    fn new() -> Self {
+        let local = LocalConfig {
+            asn: Asn::new(64512),
+            router_id: "192.0.2.1".parse().unwrap(),
+        };
+        let restart = RestartConfig::new().with_long_lived(3600);
+        let config = PeerConfig::new("192.0.2.2".parse().unwrap(), Asn::new(64512))
+            .with_deliver_updates(true)
+            .with_extended_message(true)
+            .with_graceful_restart(restart);
+        let now = Instant::now();
+        let mut peer = Self {
+            session: Session::new(local, config, now, 1),
+            now,
+            table: AdjRibIn::new(),
+        };
+        peer.session.start(now);
+        peer.follow();
+        peer
+    }
+
+    /// Applies the events of the session to the table, and answers a dial.
+    fn follow(&mut self) {
+        loop {
+            match self.session.poll_output() {
+                Output::Dial(id) => {
+                    let local = "192.0.2.1".parse().unwrap();
+                    self.session.handle_connected(self.now, id, local);
+                    let family = Family::IPV4_UNICAST;
+                    let open = OpenBuf {
+                        asn: Asn::new(64512),
+                        hold_time: HoldTime::DEFAULT,
+                        router_id: "192.0.2.2".parse().unwrap(),
+                        capabilities: vec![
+                            CapabilityBuf::Multiprotocol(family),
+                            CapabilityBuf::ExtendedMessage,
+                            CapabilityBuf::EnhancedRouteRefresh,
+                            CapabilityBuf::GracefulRestart {
+                                restarted: false,
+                                notification: false,
+                                restart_time: 120,
+                                families: vec![GracefulRestartFamily {
+                                    family,
+                                    forwarding: true,
+                                }],
+                            },
+                            CapabilityBuf::LongLivedGracefulRestart(vec![LongLivedRestartFamily {
+                                family,
+                                forwarding: true,
+                                stale_time: 3600,
+                            }]),
+                        ],
+                    };
+                    let mut octets = BytesMut::new();
+                    open.encode(&mut octets).unwrap();
+                    octets.extend_from_slice(&KEEPALIVE);
+                    self.session.handle_bytes(self.now, id, &mut octets);
+                }
+                Output::Event(event) => self.table.apply(&event, |_| {}),
+                Output::Wait(_) => return,
+                Output::Transmit(..) | Output::Close(_) | _ => {}
+            }
+        }
+    }
+
+    /// Receives messages.
+    fn receive(&mut self, mut octets: BytesMut) {
+        let id = self.session.connection_id().expect("Established");
+        self.session.handle_bytes(self.now, id, &mut octets);
+        self.follow();
+    }
+
+    /// Loses the connection and stays away until the routes are long-lived stale.
+    fn vanish(&mut self) {
+        let id = self.session.connection_id().expect("Established");
+        self.session.handle_closed(self.now, id);
+        // The restart time is 120 s. Later dials are not answered, so they time out.
+        for _ in 0..100 {
+            let deadline = loop {
+                match self.session.poll_output() {
+                    Output::Event(event) => self.table.apply(&event, |_| {}),
+                    Output::Wait(deadline) => break deadline.expect("a timer runs"),
+                    Output::Dial(_) | Output::Transmit(..) | Output::Close(_) | _ => {}
+                }
+            };
+            let is_long_lived =
+                |(_, route): (_, &ReceivedRoute)| route.staleness == Staleness::LongLived;
+            if self.table.routes().all(is_long_lived) {
+                return;
+            }
+            self.now = deadline;
+            self.session.handle_timeout(deadline);
+        }
+        panic!("the routes are not long-lived stale");
+    }
+}
+
+/// Returns an announcement of these prefixes in as few messages as possible.
+fn announcement(attributes: &AttributeSet, prefixes: impl Iterator<Item = Ipv4Net>) -> BytesMut {
+    let context = Context::new(PeerKind::Internal).with_message_limit(MessageLimit::Extended);
+    let next_hop = NextHop::Address([192, 0, 2, 2].into());
+    let mut octets = BytesMut::new();
+    encode_announcements(
+        &context,
+        attributes,
+        next_hop,
+        prefixes.map(Nlri::new),
+        &mut octets,
+    )
+    .unwrap();
+    octets
+}
+
+/// Returns `count` prefixes of 24 bits, from the one with this number.
+fn prefixes(first: u32, count: u32) -> impl Iterator<Item = Ipv4Net> {
+    (first..first + count).map(|number| Ipv4Net::new_assert(((0x0a_0000 + number) << 8).into(), 24))
+}
+
+/// Returns `count` prefixes of 24 bits that have few bits in common.
+fn scattered(first: u32, count: u32) -> impl Iterator<Item = Ipv4Net> {
+    // An odd factor, so that no two numbers give one prefix.
+    let numbers = (first..first + count).map(|number| number.wrapping_mul(0x9e_3779) << 8);
+    numbers.map(|bits| Ipv4Net::new_assert(bits.into(), 24))
+}
+
+/// Returns the octets that the table of a peer takes after these messages, and those that were received.
+fn memory(messages: impl FnOnce() -> Vec<BytesMut>, vanish: bool) -> (usize, usize) {
+    let mut peer = Peer::new();
+    let before = ALLOCATED.get();
+    let mut received = 0;
+    for message in messages() {
+        received += message.len();
+        peer.receive(message);
+    }
+    if vanish {
+        peer.vanish();
+    }
+    (ALLOCATED.get().wrapping_sub(before), received)
+}
+
+/// The octets that a received octet may take at most.
+// Scattered prefixes are the worst: each has four octets in the message, and several nodes of the trie.
+const MAX_RATIO: usize = 32;
+
+#[test]
+fn long_lived_stale_routes_take_no_copy_of_their_attributes() {
+    // Attributes of half a message with as many routes as fit beside them.
+    let messages = || {
+        let message = |number: u32| {
+            let attributes = AttributeSet {
+                communities: (0..8000).map(|low| Community(number << 16 | low)).collect(),
+                ..AttributeSet::new(Origin::IGP)
+            };
+            announcement(&attributes, prefixes(number * 8300, 8300))
+        };
+        (0..4).map(message).collect()
+    };
+    for vanish in [false, true] {
+        let (octets, received) = memory(messages, vanish);
+        assert!(received > 256_000, "{received}");
+        assert!(
+            octets < received * MAX_RATIO,
+            "{octets} of {received}, {vanish}"
+        );
+    }
+}
+
+#[test]
+fn ordinary_routes_take_memory_in_proportion() {
+    let messages = || {
+        let attributes = AttributeSet::new(Origin::IGP);
+        let message = |number: u32| announcement(&attributes, scattered(number * 1000, 1000));
+        (0..100).map(message).collect()
+    };
+    for vanish in [false, true] {
+        let (octets, received) = memory(messages, vanish);
+        assert!(received > 400_000, "{received}");
+        assert!(
+            octets < received * MAX_RATIO,
+            "{octets} of {received}, {vanish}"
+        );
+    }
+}
+
+#[test]
+fn attributes_of_replaced_routes_are_freed() {
+    let once = |number: u32| {
+        let attributes = AttributeSet {
+            communities: (0..8000).map(|low| Community(number << 16 | low)).collect(),
+            ..AttributeSet::new(Origin::IGP)
+        };
+        announcement(&attributes, prefixes(0, 1))
+    };
+    let (one, _) = memory(|| vec![once(0)], false);
+    let (many, _) = memory(|| (0..200).map(once).collect(), false);
+    // A few unused sets may wait to be dropped.
+    assert!(
+        many < one * 20,
+        "{many} after 200 replacements, {one} after one"
+    );
+}
+
+#[test]
+fn one_message_for_each_route_shares_the_attributes() {
+    let attributes = AttributeSet {
+        communities: (0..900).map(Community).collect(),
+        ..AttributeSet::new(Origin::IGP)
+    };
+    let messages = || {
+        (0..500)
+            .map(|number| announcement(&attributes, prefixes(number, 1)))
+            .collect()
+    };
+    let (octets, received) = memory(messages, true);
+    assert!(received > 500 * 3600);
+    assert!(octets < 500 * 500, "{octets}");
+}
