@@ -1,5 +1,5 @@
 # speakerd: `make test` is what CI runs.
-.PHONY: help test lint check bench fuzz sim mutations
+.PHONY: help test lint check bench fuzz corpus sim mutations mutants
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,9 +26,23 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuz
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
+corpus: ## add inputs that reach new code to fuzz/corpus, from our encoder, the simulator and routers; needs cargo-fuzz
+	SIMULATION_RECORD=$(CURDIR)/target/simulated.txt cargo test --release -p bgp-session --test simulation
+	RUSTFLAGS='--cfg fuzzing' cargo run --manifest-path fuzz/Cargo.toml --target-dir target/corpus \
+		--example corpus -- target/fuzz/generated target/simulated.txt
+	for target in $$(cargo fuzz list); do \
+		[ ! -d target/fuzz/generated/$$target ] || cargo fuzz run -s none $$target -- -set_cover_merge=1 \
+			fuzz/corpus/$$target target/fuzz/generated/$$target || exit 1; \
+	done
+
 SIMULATION_SECONDS ?= 60
 sim: ## simulate sessions for SIMULATION_SECONDS, or replay one SIMULATION_SEED with a trace
 	SIMULATION_SECONDS=$(SIMULATION_SECONDS) cargo test --release -p bgp-session --test simulation
 
 mutations: ## break the library in one place after the other; the simulator must find each fault
 	@.ci/mutations
+
+MUTANTS ?= 100
+SEED ?= 1
+mutants: ## test a sample of MUTANTS mutants, chosen by SEED, with the quick tests; needs cargo-mutants
+	@MUTANTS=$(MUTANTS) SEED=$(SEED) .ci/mutants

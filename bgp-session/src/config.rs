@@ -2,15 +2,21 @@
 
 mod change;
 mod export;
+mod export_filter;
 mod families;
+#[cfg(feature = "serde")]
+mod form;
 mod getters;
+mod open;
 mod restart;
 mod retry;
 mod transport;
 
 pub use change::PeerChange;
 pub use export::{ExportPolicy, PrefixRange};
+pub use export_filter::ExportFilter;
 pub use families::FamiliesError;
+pub use open::{CapabilityError, OpenCheck};
 pub use restart::RestartConfig;
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
@@ -18,12 +24,13 @@ pub use transport::{AoAlgorithm, AoKey, Md5Key};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
+use bgp_wire::{Asn, CapabilityBuf, Family, FamilySet, HoldTime, Role, RouterId};
 
 pub(crate) use transport::TransportConfig;
 
 /// Our identity towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LocalConfig {
     /// Our AS number.
     pub asn: Asn,
@@ -48,7 +55,7 @@ pub struct LocalConfig {
 /// ```
 /// use std::time::Duration;
 /// use bgp_session::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
-/// use bgp_wire::{Asn, Family, HoldTime, Role};
+/// use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, Role};
 /// let seconds = Duration::from_secs;
 /// let peer = PeerConfig::new("10.0.0.1".parse()?, Asn::new(64513))
 ///     // Our identity and our capabilities.
@@ -62,6 +69,8 @@ pub struct LocalConfig {
 ///     .with_role(Role::CUSTOMER)
 ///     .with_require_role(true)
 ///     .with_graceful_restart(RestartConfig::new())
+///     .with_capability(CapabilityBuf::SoftwareVersion("example 1.0".into()))?
+///     .with_open_check(|_peer, _open| Ok(()))
 ///     // Connecting and timers.
 ///     .with_passive(false)
 ///     .with_keepalive_time(seconds(5))
@@ -119,6 +128,9 @@ pub struct PeerConfig {
     pub(crate) send_hold_time: Option<Duration>,
     pub(crate) maximum_prefixes: Vec<(Family, u32)>,
     pub(crate) export: Option<ExportPolicy>,
+    pub(crate) capabilities: Vec<CapabilityBuf>,
+    pub(crate) open_check: Option<OpenCheck>,
+    pub(crate) export_filter: Option<ExportFilter>,
     pub(crate) transport: TransportConfig,
     pub(crate) description: String,
 }
@@ -159,6 +171,9 @@ impl PeerConfig {
             maximum_prefixes: Vec::new(),
             // Not `ExportPolicy::all()`: the default depends on the kind of peer (RFC 8212).
             export: None,
+            capabilities: Vec::new(),
+            open_check: None,
+            export_filter: None,
             transport: TransportConfig::default(),
             description: String::new(),
         }
@@ -214,7 +229,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv6 an IPv4 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
@@ -223,7 +239,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session.
+    /// Sets the next hop of IPv6 routes without one of their own. The default is the local address of the session, or of a
+    /// session over IPv4 an IPv6 address of the same interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]
@@ -311,10 +328,19 @@ impl PeerConfig {
 
     /// Sets the export policy: the routes that the peer is sent, and the changes to them.
     ///
-    /// Without a policy, an internal peer is sent every route, and an external peer none (RFC 8212).
+    /// Without a policy and a filter, an internal peer is sent every route, and an external peer none (RFC 8212).
     #[must_use]
     pub fn with_export(mut self, policy: ExportPolicy) -> Self {
         self.export = Some(policy);
+        self
+    }
+
+    /// Sets a filter that is called with every route that the export policy permits.
+    ///
+    /// Without an [`ExportPolicy`], a peer with a filter is sent every route that the filter permits, also if it is external.
+    #[must_use]
+    pub fn with_export_filter(mut self, filter: ExportFilter) -> Self {
+        self.export_filter = Some(filter);
         self
     }
 

@@ -104,3 +104,10 @@ pub fn step(state: State, event: Event, conditions: Conditions) -> Transition {
         State::Established => table::established(event),
     }
 }
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -34,6 +34,8 @@ struct Run {
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 0, 111));
 
+const PEER_ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 0, 254));
+
 /// Runs one input. Panics if the peering panics, loops, sends a partial message, or sends one after a NOTIFICATION.
 pub fn session(input: &[u8]) {
     let [selector, more, all @ ..] = input else {
@@ -58,25 +60,14 @@ pub fn session(input: &[u8]) {
 }
 
 /// Returns the configuration that the bits of two octets select.
-fn config(selector: u8, more: u8) -> PeerConfig {
+#[must_use]
+pub fn config(selector: u8, more: u8) -> PeerConfig {
     let bit = |mask| selector & mask != 0;
     // Internal and external peers have different rules.
     let peer = Asn::new(if bit(1) { 64512 } else { 64513 });
-    let address = IpAddr::from([192, 168, 0, 254]);
-    let mut config = PeerConfig::new(address, peer)
-        .with_passive(bit(2))
-        .with_add_path(bit(4))
-        .with_extended_message(bit(8))
-        .with_extended_next_hop(bit(16))
-        .with_deliver_updates(true)
-        .with_export(ExportPolicy::all())
-        // The minimum makes HoldTimer expire in few steps.
-        .with_hold_time(
-            HoldTime::new(if bit(32) { 3 } else { 90 }).expect("3 s and 90 s are valid"),
-        );
-    if bit(64) {
-        config = config.with_graceful_restart(RestartConfig::new().with_long_lived(60));
-    }
+    let mut config = options(PeerConfig::new(PEER_ADDRESS, peer), selector, more);
+    // The options of one side only: the other one need not mirror them.
+    config = config.with_passive(bit(2));
     if bit(128) {
         config = config.with_delay_open(Duration::from_secs(5));
     }
@@ -86,6 +77,42 @@ fn config(selector: u8, more: u8) -> PeerConfig {
     }
     if more & 2 != 0 {
         config = config.with_role(Role::CUSTOMER);
+    }
+    if more & 16 != 0 {
+        config = config.with_require_role(true);
+    }
+    if more & 32 != 0 {
+        config = config.with_local_as(Asn::new(64496));
+    }
+    if more & 64 != 0 {
+        config = config.with_role(Role((more >> 1) & 1));
+    }
+    config
+}
+
+/// Returns a configuration with the options of [`config`] that both sides of a session may have.
+#[must_use]
+pub fn options(config: PeerConfig, selector: u8, more: u8) -> PeerConfig {
+    let bit = |mask| selector & mask != 0;
+    let mut config = config
+        .with_add_path(bit(4))
+        .with_extended_message(bit(8))
+        .with_extended_next_hop(bit(16))
+        .with_deliver_updates(true)
+        .with_export(ExportPolicy::all())
+        .with_enforce_first_as(more & 8 == 0)
+        // The minimum makes HoldTimer expire in few steps.
+        .with_hold_time(
+            HoldTime::new(if bit(32) { 3 } else { 90 }).expect("3 s and 90 s are valid"),
+        );
+    if more & 4 != 0 {
+        config = config
+            .with_families(Family::PARSED)
+            .expect("every parsed family is served");
+    }
+    if bit(64) {
+        let restart = RestartConfig::new().with_notification(more & 128 == 0);
+        config = config.with_graceful_restart(restart.with_long_lived(60));
     }
     config
 }

@@ -18,13 +18,17 @@
 //! # }
 //! ```
 //!
-//! [`fsm`] is the state machine of RFC 4271 as a pure table.
+//! [`fsm`] is the state machine of RFC 4271 as a pure table. [`driver`] tells how to write a driver of your own.
+//!
+//! With the feature `serde`, status and events implement `Serialize`, and configurations also `Deserialize`. Keys are not
+//! serialized.
 
 mod adj_rib_in;
 mod backoff;
 mod collision;
 mod config;
 mod destination;
+pub mod driver;
 pub mod fsm;
 // Public for the fuzz target, but no API: an ordinary build does not contain it.
 #[cfg(any(test, fuzzing))]
@@ -35,18 +39,23 @@ mod output;
 mod peering;
 mod retry;
 mod rib;
+mod route;
 mod routes;
+#[cfg(feature = "serde")]
+mod serialize;
 mod session;
 // The only module that does I/O: the core builds without it.
 #[cfg(feature = "tokio")]
 mod speaker;
 mod stats;
 mod timer;
+mod withheld;
 
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, ExportPolicy, FamiliesError, LocalConfig, Md5Key, PeerChange, PeerConfig,
-    PrefixRange, RestartConfig, RetryPolicy, RetryPolicyError,
+    AoAlgorithm, AoKey, CapabilityError, ExportFilter, ExportPolicy, FamiliesError, LocalConfig,
+    Md5Key, OpenCheck, PeerChange, PeerConfig, PrefixRange, RestartConfig, RetryPolicy,
+    RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
@@ -54,17 +63,19 @@ pub use negotiate::{Negotiated, PeerRestart};
 pub use output::{
     ConnectionId, DownReason, MalformedUpdate, Output, ReceivedUpdate, SessionEvent, SessionId,
 };
-pub use peering::{FlushId, FlushOutcome, Peering};
-pub use rib::{AdjRibOut, Replaced, Rib, RibAccess, Route, Skipped};
-pub use session::{NotEstablished, RefreshError, Session, Shutdown};
+pub use peering::{FlushId, FlushOutcome, PeerFlush, Peering};
+pub use rib::{AdjRibOut, Replaced, Rib, RibAccess};
+pub use route::Route;
+pub use session::{NotEstablished, RefreshError, SendError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
-    AddPeerError, Dialer, Dialing, DynamicPeers, Events, KeyError, LastNotification, Peer,
-    PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
-    SpeakerEvent, TcpDialer, Transport,
+    AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, LastNotification,
+    Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
+    SpeakerEvent, TcpDialer, Transport, TransportOption,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;
+pub use withheld::{Withheld, WithheldCounts, WithheldReason};
 
 /// Compiles the code of the README.
 #[cfg(all(doctest, feature = "tokio"))]

@@ -26,6 +26,7 @@ use crate::config::{LocalConfig, PeerConfig};
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Negotiated {
     /// Our AS number towards this peer.
@@ -39,6 +40,7 @@ pub struct Negotiated {
     /// The smaller of the two hold times (RFC 4271 section 4.2); 0 s means no HoldTimer and no KEEPALIVEs.
     pub hold_time: HoldTime,
     /// The interval between KEEPALIVEs before jitter: at most a third of the hold time. Zero if the hold time is 0.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::seconds"))]
     pub keepalive: Duration,
     /// The context that decodes received messages.
     pub context: Context,
@@ -57,10 +59,13 @@ pub struct Negotiated {
     pub peer_long_lived: FamilySet,
     /// The role that the peer declares (RFC 9234).
     pub peer_role: Option<Role>,
+    /// Every capability of the peer's OPEN, in its order, also those that the session ignores.
+    pub peer_capabilities: Vec<CapabilityBuf>,
 }
 
 /// The restart parameters of a peer's OPEN (RFC 4724 section 3, RFC 9494 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerRestart {
     /// The R bit: the peer has just restarted.
@@ -68,12 +73,17 @@ pub struct PeerRestart {
     /// The N bit: both sides also keep routes after a NOTIFICATION that is no Hard Reset (RFC 8538).
     pub notification: bool,
     /// The time in which the peer expects to return; 0 to 4,095 s.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::seconds"))]
     pub restart_time: Duration,
     /// The negotiated families whose routes are kept meanwhile.
     pub families: FamilySet,
     /// The families of these with the F bit: the peer preserved forwarding over its last restart.
     pub forwarding: FamilySet,
     /// The long-lived stale time by family; at most 16,777,215 s (RFC 9494).
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "crate::serialize::seconds_by_family")
+    )]
     pub long_lived: Vec<(Family, Duration)>,
     /// The families with the F bit of RFC 9494: forwarding was preserved over a restart of that length.
     pub long_lived_forwarding: FamilySet,
@@ -143,6 +153,7 @@ pub(crate) fn our_open(
     }
     capabilities.push(CapabilityBuf::EnhancedRouteRefresh);
     capabilities.extend(long_lived(config));
+    capabilities.extend_from_slice(&config.capabilities);
     open
 }
 
@@ -226,14 +237,10 @@ pub(crate) fn negotiate(
     open.capabilities()
         .for_each(|capability| offer.add(capability));
     check_roles(config, internal, &offer).map_err(refusal)?;
-    let ours = our_families(config, parameters);
-    let families = ours.intersection(offer.families());
-    if families.is_empty() {
-        // RFC 5492 section 5: the data field lists the capabilities that the peer lacks.
-        let missing: Vec<_> = ours.iter().map(CapabilityBuf::Multiprotocol).collect();
-        let notification = NotificationBuf::unsupported_capabilities(&missing);
-        debug_assert!(notification.is_ok(), "a family takes four octets");
-        return Err(notification.unwrap_or_else(|_| refusal(Reason::UNSUPPORTED_CAPABILITY)));
+    let families = common_families(our_families(config, parameters), &offer)?;
+    // Last, so that the application only sees OPENs that the session would accept.
+    if let Some(check) = &config.open_check {
+        check.check(config.address, open)?;
     }
     let hold_time = parameters.hold_time.negotiate(open.hold_time());
     let keepalive = hold_time.keepalive();
@@ -278,6 +285,7 @@ pub(crate) fn negotiate(
             .map(|entry| entry.family)
             .collect(),
         peer_role: offer.role,
+        peer_capabilities: open.capabilities().map(CapabilityBuf::from).collect(),
     })
 }
 
@@ -297,6 +305,19 @@ fn our_families(config: &PeerConfig, parameters: OpenParameters) -> FamilySet {
     } else {
         config.families
     }
+}
+
+/// Returns the families that both sides offer, or the NOTIFICATION that refuses the OPEN if there are none.
+fn common_families(ours: FamilySet, offer: &Offer<'_>) -> Result<FamilySet, NotificationBuf> {
+    let families = ours.intersection(offer.families());
+    if !families.is_empty() {
+        return Ok(families);
+    }
+    // RFC 5492 section 5: the data field lists the capabilities that the peer lacks.
+    let missing: Vec<_> = ours.iter().map(CapabilityBuf::Multiprotocol).collect();
+    let notification = NotificationBuf::unsupported_capabilities(&missing);
+    debug_assert!(notification.is_ok(), "a family takes four octets");
+    Err(notification.unwrap_or_else(|_| refusal(Reason::UNSUPPORTED_CAPABILITY)))
 }
 
 /// Returns the contexts for received and for sent messages.

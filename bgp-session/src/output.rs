@@ -1,5 +1,8 @@
 //! The outputs of a session: commands for its driver and events for the application.
 
+#[cfg(feature = "serde")]
+mod form;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -12,13 +15,16 @@ use bytes::Bytes;
 
 use crate::fsm::{Event, State};
 use crate::negotiate::Negotiated;
+use crate::withheld::Withheld;
 
 /// Identifies one TCP connection or dial of a session. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConnectionId(pub(crate) u64);
 
 /// Identifies one period in Established. Counts up from 1 in each session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SessionId(pub(crate) u64);
 
 impl fmt::Display for SessionId {
@@ -66,6 +72,11 @@ pub enum Output {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SessionEvent {
     /// The session's state has changed: the state of its primary connection.
@@ -137,6 +148,8 @@ pub enum SessionEvent {
     RefreshEnds(Family),
     /// The peer has sent all its routes of this family (RFC 4724 section 2).
     EndOfRib(Family),
+    /// The peer is not sent this route of the table. Emitted for the first route of each reason in a session.
+    Withheld(Withheld),
 }
 
 /// The side that ended a connection, and the reason.

@@ -7,20 +7,22 @@
 mod flush;
 mod outbox;
 
-pub use flush::{FlushId, FlushOutcome};
+pub use flush::{FlushId, FlushOutcome, PeerFlush};
 
 use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bgp_wire::Family;
+use bgp_wire::{Family, UpdateBuf};
 use bytes::BytesMut;
+use ipnet::IpNet;
 
 use crate::config::{LocalConfig, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
-use crate::rib::{AdjRibOut, Rib, RibAccess, Skipped};
-use crate::session::{RefreshError, Session, Shutdown};
+use crate::rib::{AdjRibOut, Rib, RibAccess};
+use crate::session::{RefreshError, SendError, Session, Shutdown};
+use crate::withheld::WithheldCounts;
 use flush::Flushes;
 use outbox::Outbox;
 
@@ -36,7 +38,7 @@ use outbox::Outbox;
 /// - Routes are taken from the table only while few octets wait for the socket.
 /// - End-of-RIB follows the first pass through the table.
 /// - Requests for a refresh are answered at a limited rate.
-/// - A session that ends releases its position in the table.
+/// - A session that ends releases its position in the table; so does dropping the `Peering`.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -63,7 +65,6 @@ use outbox::Outbox;
 ///         _ => {}
 ///     }
 /// }
-/// peering.close(&mut rib);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -157,6 +158,23 @@ impl Peering {
         self.session.refresh(now, family)
     }
 
+    /// Sends an UPDATE to this peer as it is (see [`Session::send_update`]). Returns the number of messages.
+    ///
+    /// The table does not know these routes, and neither does the peer's [`AdjRibOut`]:
+    ///
+    /// - The export policy, draining and End-of-RIB do not take account of them.
+    /// - They are not sent again after a ROUTE-REFRESH, a changed policy or in the next session.
+    /// - A later change of a route to the same destination in the table replaces or withdraws them at the peer.
+    ///
+    /// The UPDATE follows everything that was pulled from the table before. A later [`Peering::flush`] also waits for it.
+    ///
+    /// # Errors
+    ///
+    /// No session is Established, or the negotiated context does not permit the UPDATE. Nothing is sent then.
+    pub fn send_update(&mut self, now: Instant, update: &UpdateBuf) -> Result<usize, SendError> {
+        self.session.send_update(now, update)
+    }
+
     /// Asks the peer to prefer the routes of other speakers because this session will end, or ends that request (RFC
     /// 8326).
     ///
@@ -184,9 +202,13 @@ impl Peering {
         self.flushes.cancel(id);
     }
 
-    /// Returns the outcome of a flush that has ended, each once; `None` if no other is pending.
-    pub fn poll_flushed(&mut self) -> Option<(FlushId, FlushOutcome)> {
-        self.flushes.poll()
+    /// Returns the result of a flush that has ended, each once; `None` if no other has ended.
+    ///
+    /// The counts are those at the time of this call. No outcome is [`FlushOutcome::Pending`].
+    pub fn poll_flushed(&mut self) -> Option<(FlushId, PeerFlush)> {
+        let (id, outcome) = self.flushes.poll()?;
+        let withheld = self.withheld();
+        Some((id, PeerFlush { outcome, withheld }))
     }
 
     /// Returns `true` while a flush waits for the peer.
@@ -252,6 +274,25 @@ impl Peering {
         self.up_to_date = false;
     }
 
+    /// Reports the addresses of the interface that holds our end of the session, each with the length of its subnet. They are
+    /// the next hops of routes of the address family that the session does not run over.
+    ///
+    /// Of several addresses, global ones precede link-local ones, and those with a subnet precede single ones; the first of
+    /// equal ones is used. A link-local address is used only if the peer is in a subnet of the interface.
+    ///
+    /// A driver calls it after [`SessionEvent::Up`], if [`Peering::needs_interface_addresses`] returns `true`, and again when
+    /// the addresses change. Has no effect if no session is Established.
+    pub fn handle_interface_addresses(&mut self, addresses: &[IpNet]) {
+        if let (Some(established), Some(negotiated)) =
+            (&mut self.established, self.session.negotiated())
+        {
+            let config = self.session.config();
+            let adj_rib_out = &mut established.adj_rib_out;
+            adj_rib_out.set_interface_addresses(config, negotiated, addresses);
+            self.up_to_date = false;
+        }
+    }
+
     /// Processes every timer whose deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
@@ -259,7 +300,8 @@ impl Peering {
 
     /// Returns the next output; [`Output::Wait`] if no other is pending.
     ///
-    /// Takes routes from `table` while the queue has room. Encodes nothing while the table is locked.
+    /// Takes routes from `table` while the queue has room. Encodes nothing while the table is locked. Every call of one
+    /// peering has the same table (see [`AdjRibOut::pull`]).
     pub fn poll_output(&mut self, now: Instant, table: &mut impl RibAccess) -> Output {
         loop {
             let output = self.session.poll_output();
@@ -267,6 +309,9 @@ impl Peering {
                 // Only now: an event that is still queued may end the session that the routes are for.
                 Output::Wait(deadline) => {
                     if !self.pull(now, table) {
+                        if let Some(event) = self.poll_withheld() {
+                            return Output::Event(event);
+                        }
                         let refresh = self.refresh_deadline(now);
                         let deadline = deadline.iter().chain(&refresh).min();
                         return Output::Wait(deadline.copied());
@@ -286,14 +331,6 @@ impl Peering {
                 }
                 Output::Dial(_) => return output,
             }
-        }
-    }
-
-    /// Releases the peer's position in the table, at the end of the peering. Otherwise the table keeps withdrawals for
-    /// it.
-    pub fn close(self, table: &mut impl RibAccess) {
-        if let Some(Established { adj_rib_out, .. }) = self.established {
-            table.with_rib(|rib| adj_rib_out.close(rib));
         }
     }
 
@@ -317,13 +354,32 @@ impl Peering {
             .map(|established| established.connection)
     }
 
-    /// Returns the numbers of routes that the peer was not sent in this session.
+    /// Returns `true` if the session is Established and routes of a negotiated family have a next hop only if
+    /// [`Peering::handle_interface_addresses`] provides one.
     #[must_use]
-    pub fn skipped(&self) -> Skipped {
+    pub fn needs_interface_addresses(&self) -> bool {
         self.established
             .as_ref()
-            .map(|established| established.adj_rib_out.skipped())
+            .is_some_and(|established| established.adj_rib_out.needs_interface_addresses())
+    }
+
+    /// Returns the numbers of routes of the table that the peer is not sent, by reason, as of the last time that the table was
+    /// read. None are counted unless a session is Established.
+    #[must_use]
+    pub fn withheld(&self) -> WithheldCounts {
+        self.established
+            .as_ref()
+            .map(|established| established.adj_rib_out.withheld())
             .unwrap_or_default()
+    }
+
+    /// Returns the event of the next route that was withheld for a new reason.
+    fn poll_withheld(&mut self) -> Option<SessionEvent> {
+        let established = self.established.as_mut()?;
+        established
+            .adj_rib_out
+            .poll_withheld()
+            .map(SessionEvent::Withheld)
     }
 
     /// Updates the peer's position in the table after an event of the session.
@@ -331,7 +387,7 @@ impl Peering {
         if let SessionEvent::Up { negotiated, .. } = event {
             self.up(negotiated, table);
         } else if let SessionEvent::Down { .. } = event {
-            self.down(table);
+            self.down();
         } else if let SessionEvent::Refresh(family) = event
             // Equal requests that arrive before the answer begins get one answer.
             && !self.refreshes.contains(family)
@@ -358,10 +414,8 @@ impl Peering {
     }
 
     /// Releases the peer's position in the table.
-    fn down(&mut self, table: &mut impl RibAccess) {
-        if let Some(Established { adj_rib_out, .. }) = self.established.take() {
-            table.with_rib(|rib| adj_rib_out.close(rib));
-        }
+    fn down(&mut self) {
+        self.established = None;
         // The next session sends the whole table anyway.
         self.refreshes.clear();
         self.up_to_date = false;

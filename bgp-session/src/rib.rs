@@ -12,16 +12,15 @@ mod export;
 mod intern;
 mod key;
 mod log;
+mod membership;
 mod next_hop;
-mod route;
 mod table;
 mod window;
+mod withheld;
 mod writer;
 
 pub use access::RibAccess;
 pub use adj_rib_out::AdjRibOut;
-pub use route::Route;
-pub use writer::Skipped;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,12 +28,14 @@ use std::sync::Arc;
 use bgp_wire::{Family, PathId};
 
 use crate::destination::{Destination, DestinationKey};
+use crate::route::{Path, Route};
 use intern::Interner;
-use route::Path;
+use membership::TableId;
 use table::{Entry, Table};
 
 /// The changes that a [`Rib::replace`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Replaced {
     /// The number of routes that are new or have changed.
     pub announced: usize,
@@ -74,6 +75,7 @@ pub struct Replaced {
 /// ```
 #[derive(Debug, Default)]
 pub struct Rib {
+    id: TableId,
     table: Table,
     paths: Interner,
     version: u64,

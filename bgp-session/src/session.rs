@@ -8,8 +8,11 @@ mod inbound;
 mod limit;
 mod perform;
 mod retention;
+mod send;
+mod shutdown;
 
-pub use error::{NotEstablished, RefreshError};
+pub use error::{NotEstablished, RefreshError, SendError};
+pub use shutdown::Shutdown;
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bgp_wire::{Family, FamilySet, NotificationBuf, Reason, RefreshSubtype, RouteRefresh};
+use bgp_wire::{Family, FamilySet, Reason, RefreshSubtype, RouteRefresh};
 use bytes::{Bytes, BytesMut};
 
 use crate::collision::Initiator;
@@ -128,65 +131,6 @@ pub struct Session {
     /// `true` if [`SessionEvent::UnexpectedPathIds`] was emitted since the session was Established.
     has_reported_path_ids: bool,
     statistics: Statistics,
-}
-
-/// The reason for which the operator ends a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shutdown {
-    reason: Reason,
-    text: String,
-    restart: bool,
-}
-
-impl Shutdown {
-    fn new(reason: Reason, text: impl Into<String>) -> Self {
-        Self {
-            reason,
-            text: text.into(),
-            restart: false,
-        }
-    }
-
-    /// Ends the session until it is started again, with Cease/Administrative Shutdown. `text` explains it to the peer's
-    /// operator (RFC 9003); empty for none.
-    #[must_use]
-    pub fn administrative(text: impl Into<String>) -> Self {
-        Self::new(Reason::ADMINISTRATIVE_SHUTDOWN, text)
-    }
-
-    /// Ends the session with Cease/Administrative Reset and `text` (RFC 9003). The caller starts it again.
-    #[must_use]
-    pub fn reset(text: impl Into<String>) -> Self {
-        Self::new(Reason::ADMINISTRATIVE_RESET, text)
-    }
-
-    /// Ends the session with Cease/Peer De-configured, because the peer is removed from the configuration.
-    #[must_use]
-    pub fn deconfigured() -> Self {
-        Self::new(Reason::PEER_DECONFIGURED, "")
-    }
-
-    /// Ends the session with Cease/Other Configuration Change. The caller starts it again.
-    #[must_use]
-    pub fn configuration_change() -> Self {
-        Self::new(Reason::OTHER_CONFIGURATION_CHANGE, "")
-    }
-
-    /// Ends the session for a restart of this program.
-    ///
-    /// A peer that keeps our routes over the restart gets no NOTIFICATION (RFC 4724 section 4.1); any other peer gets
-    /// Cease/Administrative Reset.
-    #[must_use]
-    pub fn restart() -> Self {
-        Self {
-            restart: true,
-            ..Self::reset("restart")
-        }
-    }
-
-    fn notification(&self) -> NotificationBuf {
-        NotificationBuf::with_text(self.reason, &self.text)
-    }
 }
 
 impl Session {

@@ -2,33 +2,44 @@
 //!
 //! No lock is held across an await. [`Peering`](crate::Peering) decides what a peer is sent and when.
 
+#[cfg(feature = "serde")]
+mod age;
 mod builder;
 mod command;
 mod dynamic_peers;
 mod error;
 mod event;
+mod events;
+mod flush;
 mod handle;
+mod interface;
 mod keys;
 mod link;
 mod listen;
 mod listeners;
 mod log;
+#[cfg(all(feature = "netlink", target_os = "linux"))]
+mod netlink;
 mod peer;
 mod peer_error;
 mod registry;
 mod shared;
 mod sockopt;
 mod status;
+mod support;
 mod transport;
 mod update;
 
 pub use builder::SpeakerBuilder;
 pub use dynamic_peers::DynamicPeers;
 pub use error::{AddPeerError, KeyError};
-pub use event::{Events, Refusal, RemovalReason, SpeakerEvent};
+pub use event::{Refusal, RemovalReason, SpeakerEvent};
+pub use events::Events;
+pub use flush::FlushReport;
 pub use handle::Peer;
 pub use peer_error::{LastNotification, PeerError};
 pub use status::PeerStatus;
+pub use support::TransportOption;
 pub use transport::{Dialer, Dialing, TcpDialer, Transport};
 pub use update::PeerUpdate;
 
@@ -41,14 +52,13 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, PathId, RouterId};
 use ipnet::IpNet;
-use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
 use crate::config::{LocalConfig, PeerChange, PeerConfig};
 use crate::destination::Destination;
-use crate::rib::{Replaced, Rib, Route, SharedRoute, Wanted};
+use crate::rib::{Replaced, Rib, SharedRoute, Wanted};
+use crate::route::Route;
 use crate::session::Shutdown;
-use command::Command;
 use registry::Registry;
 use shared::{Shared, lock};
 
@@ -96,6 +106,8 @@ use shared::{Shared, lock};
 /// let PeerStatus { state, up_to_date, .. } = router.status();
 /// println!("{state}, {up_to_date}");
 /// router.reset("for the new key");
+/// router.stop(Shutdown::administrative("maintenance until noon"));
+/// router.start();
 /// let update: PeerUpdate = speaker.update_peer(config.with_passive(true))?;
 /// if !update.resets() {
 ///     update.apply()?;
@@ -303,20 +315,28 @@ impl Speaker {
         lock(&self.shared.rib).route(destination)
     }
 
-    /// Waits until the kernel of every Established peer has acknowledged all earlier announcements and withdrawals.
+    /// Waits until the kernel of every Established peer has acknowledged all earlier announcements and withdrawals. Returns the
+    /// outcome at every peer, with the numbers of routes that it is not sent.
     ///
-    /// Does not wait for a peer whose session is not up or goes down meanwhile: its next session gets the whole table.
-    pub async fn flush(&self) {
-        // One version for all peers: changes during the wait do not prolong it. Waiting for one peer after the other costs
-        // no time, because the others are sent their routes meanwhile.
-        let version = lock(&self.shared.rib).version();
-        for peer in self.peers() {
-            let (done, acknowledged) = oneshot::channel();
-            if peer.send(Command::Flush { version, done }) {
-                // An error means that the task has failed or ended, so that no session is up.
-                acknowledged.await.ok();
-            }
-        }
+    /// Does not wait for a peer whose session is not up or goes down meanwhile: its next session gets the whole table. A peer
+    /// that reads nothing ends its session by [`PeerConfig::with_send_hold_time`]; [`Speaker::flush_within`] waits for less.
+    /// Cancel safe: a dropped future has no effect.
+    pub async fn flush(&self) -> FlushReport {
+        FlushReport::collect(self.peers(), std::future::pending()).await
+    }
+
+    /// Waits like [`Speaker::flush`], at most for `timeout`. Peers that have not acknowledged everything by then are
+    /// [`FlushOutcome::Pending`](crate::FlushOutcome::Pending).
+    pub async fn flush_within(&self, timeout: Duration) -> FlushReport {
+        FlushReport::collect(self.peers(), tokio::time::sleep(timeout)).await
+    }
+
+    /// Looks the addresses of the interfaces up again, which are next hops of routes of the address family that a session does
+    /// not run over. They are also looked up when a session becomes Established.
+    ///
+    /// Not needed on Linux with the feature `netlink`, which does this when an address changes.
+    pub fn refresh_addresses(&self) {
+        self.shared.refresh_addresses();
     }
 
     /// Returns a receiver of all events from now on.

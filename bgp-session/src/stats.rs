@@ -9,6 +9,7 @@ use crate::routes::{has_others, other_announced, other_withdrawn};
 
 /// The number of messages of each type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MessageCounts {
     /// The number of OPEN messages.
     pub open: u64,
@@ -57,6 +58,7 @@ impl MessageCounts {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Statistics {
     /// The messages that were received completely.
@@ -76,6 +78,8 @@ pub struct Statistics {
     /// The number of UPDATEs that reset the session.
     pub updates_with_reset: u64,
     /// The time at which the session last became Established.
+    // An `Instant` means nothing outside of this process.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub last_established: Option<Instant>,
     /// The AS number in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_as: Option<Asn>,
@@ -84,18 +88,22 @@ pub struct Statistics {
     /// The BGP Identifier in the peer's last OPEN, even if the OPEN was rejected.
     pub peer_router_id: Option<RouterId>,
     /// The time at which the session was created.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub created: Instant,
     /// The NOTIFICATION that ended the last connection, with `true` if we sent it. `None` if it ended without one.
     pub last_reason: Option<(Reason, bool)>,
     /// The counters of each family, in the order of [`Family::PARSED`].
     // An array instead of a map: counting a route must not allocate.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_families"))]
     families: [FamilyCounts; Family::PARSED.len()],
     /// The numbers of ignored routes, in the order of [`Unusable::ALL`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_ignored"))]
     ignored: [u64; Unusable::ALL.len()],
 }
 
 /// The counters of the received routes of one family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FamilyCounts {
     /// The number of routes that the peer announced. A route counts once each time it is announced.
     pub announced: u64,
@@ -263,4 +271,23 @@ impl Statistics {
 
 fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Serializes the counters of the families that have any.
+#[cfg(feature = "serde")]
+fn serialize_families<S: serde::Serializer>(
+    families: &[FamilyCounts],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let counts = Family::PARSED.into_iter().zip(families);
+    serializer.collect_map(counts.filter(|(_, counts)| **counts != FamilyCounts::default()))
+}
+
+/// Serializes the numbers of ignored routes by reason.
+#[cfg(feature = "serde")]
+fn serialize_ignored<S: serde::Serializer>(
+    ignored: &[u64],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Unusable::ALL.iter().zip(ignored))
 }

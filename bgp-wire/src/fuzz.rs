@@ -16,22 +16,27 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    AnyNlriBuf, AttributeSet, CapabilityBuf, Checked, Context, DestinationBuf, Family, Frame,
-    Label, LabeledPrefix, Message, MessageLimit, MessageType, NextHop, OpenBuf, PeerKind, Update,
-    UpdateBuf, VpnPrefix,
+    AnyNlriBuf, Asn, AttributeSet, CapabilityBuf, Checked, Context, DestinationBuf, Family, Frame,
+    Label, LabeledPrefix, Message, MessageLimit, MessageType, NextHop, OpenBuf, PeerKind, Role,
+    RouterId, Update, UpdateBuf, VpnPrefix,
 };
+
+mod dissection;
+
+pub use dissection::dissect;
 
 /// The name and the body of a fuzz target.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All fuzz targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("frame", frame),
     ("open", open),
     ("update", update),
     ("round_trip", round_trip),
     ("text", text),
     ("builder", builder),
+    ("dissect", dissect),
 ];
 
 /// Returns the context that the bits of `selector` choose. They cover every parameter that changes how an UPDATE decodes.
@@ -62,6 +67,48 @@ pub fn context(selector: u8) -> Context {
         } else {
             MessageLimit::Extended
         })
+}
+
+/// The AS number of every context with one of its own.
+const LOCAL_AS: Asn = Asn::new(64512);
+
+/// The AS number of the peer of every context that judges by it.
+const PEER_AS: Asn = Asn::new(64513);
+
+/// Returns a context with the reasons to ignore a route that the bits of `reasons` choose: our AS number, the peer's, our
+/// address, the peer's role, our BGP Identifier. Its other parameters are those of [`context`].
+#[must_use]
+pub fn judging_context(selector: u8, reasons: u8) -> Context {
+    let mut context = context(selector);
+    if reasons & 1 != 0 {
+        context = context.with_local_as(LOCAL_AS);
+    }
+    if reasons & 2 != 0 {
+        context = context.with_first_as(PEER_AS);
+    }
+    if reasons & 4 != 0 {
+        context = context.with_local_address([192, 0, 2, 1].into());
+    }
+    if reasons & 8 != 0 {
+        let documentation = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1];
+        context = context.with_local_address(documentation.into());
+    }
+    if reasons & 128 != 0 {
+        context = context.with_router_id(RouterId::new(192, 0, 2, 1).expect("valid"));
+    }
+    // RFC 9234 section 4.1 has the roles 0 to 4.
+    match (reasons >> 4) & 7 {
+        0 => context,
+        role => context.with_peer_role(Role(role - 1), PEER_AS),
+    }
+}
+
+/// Splits the context, which the first two octets select, from an input.
+fn split_context(input: &[u8]) -> Option<(Context, &[u8])> {
+    let [selector, reasons, rest @ ..] = input else {
+        return None;
+    };
+    Some((judging_context(*selector, *reasons), rest))
 }
 
 /// Splits arbitrary octets into frames and decodes each of them.
@@ -99,11 +146,11 @@ pub fn open(input: &[u8]) {
     }
 }
 
-/// Decodes, checks and prints the body of an UPDATE. The first octet selects the context.
+/// Decodes, checks and prints the body of an UPDATE. The first two octets select the context.
 pub fn update(input: &[u8]) {
-    if let Some((selector, body)) = input.split_first()
+    if let Some((context, body)) = split_context(input)
         && let Some(frame) = message(MessageType::UPDATE, body)
-        && let Ok(Message::Update(update)) = frame.decode(&context(*selector))
+        && let Ok(Message::Update(update)) = frame.decode(&context)
     {
         walk(&update);
     }
@@ -155,12 +202,11 @@ fn walk(update: &Update<'_>) {
     ));
 }
 
-/// Encodes an UPDATE that was decoded and checked, and compares what decodes again.
+/// Encodes an UPDATE that was decoded and checked, and compares what decodes again. The first two octets select the context.
 pub fn round_trip(input: &[u8]) {
-    let Some((selector, body)) = input.split_first() else {
+    let Some((context, body)) = split_context(input) else {
         return;
     };
-    let context = context(*selector);
     if let Some(frame) = message(MessageType::UPDATE, body)
         && let Ok(Message::Update(update)) = frame.decode(&context)
         && let Ok(checked) = update.check()
@@ -181,8 +227,8 @@ pub fn text(input: &[u8]) {
     };
     // The numbers are part of the corpus: a new type takes a new one.
     match selector & 0x7f {
-        0 => assert_text_round_trip::<crate::Asn>(text),
-        1 => assert_text_round_trip::<crate::RouterId>(text),
+        0 => assert_text_round_trip::<Asn>(text),
+        1 => assert_text_round_trip::<RouterId>(text),
         2 => assert_text_round_trip::<Family>(text),
         3 => assert_text_round_trip::<crate::Community>(text),
         4 => assert_text_round_trip::<crate::LargeCommunity>(text),

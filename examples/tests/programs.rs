@@ -167,3 +167,35 @@ fn in_memory_speakers_exchange_route() -> Outcome {
     assert_eq!(text, "192.168.0.111 announces 192.168.10.1/32\n");
     Ok(())
 }
+
+#[test]
+fn virtual_day_is_short_and_the_same_in_every_run() -> Outcome {
+    let text = output(env!("CARGO_BIN_EXE_virtual_time"), &[], b"")?;
+    let lines: Vec<_> = text.lines().collect();
+    let [
+        node_up,
+        router_up,
+        down,
+        also_down,
+        again,
+        also_again,
+        count,
+    ] = lines.as_slice()
+    else {
+        return Err(text.into());
+    };
+    for up in [node_up, router_up] {
+        assert!(up.starts_with("00:00:00 ") && up.ends_with(" up"), "{up}");
+    }
+    // The hold time is 90 s, and the last KEEPALIVE came at most 30 s before the cable was cut.
+    for down in [down, also_down] {
+        assert!(down.starts_with("12:01:"), "{down}");
+        assert!(down.contains("Hold Timer Expired"), "{down}");
+    }
+    for up in [again, also_again] {
+        assert!(up.starts_with("13:0") && up.ends_with(" up"), "{up}");
+    }
+    assert!(count.ends_with(" KEEPALIVEs and 2 routes"), "{count}");
+    assert_eq!(output(env!("CARGO_BIN_EXE_virtual_time"), &[], b"")?, text);
+    Ok(())
+}

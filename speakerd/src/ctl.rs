@@ -347,3 +347,42 @@ fn duration(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(line: &str) -> Request {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        cli.command.request().unwrap()
+    }
+
+    #[test]
+    fn wait_option_asks_for_reply_after_acknowledgement() {
+        for command in [
+            "announce 192.168.10.1",
+            "withdraw 192.168.10.1",
+            "allocate web",
+            "release web",
+        ] {
+            let line = format!("speakerctl {command}");
+            assert!(!request(&line).waits(), "{line}");
+            assert!(request(&format!("{line} --wait")).waits(), "{line} --wait");
+        }
+        assert!(!request("speakerctl routes").waits());
+        assert!(!request("speakerctl peers").waits());
+    }
+
+    #[test]
+    fn uptime_is_shown_in_hours_minutes_and_seconds() {
+        for (seconds, shown) in [
+            (0, "00:00:00"),
+            (59, "00:00:59"),
+            (3599, "00:59:59"),
+            (3600, "01:00:00"),
+            (100 * 3600 + 62, "100:01:02"),
+        ] {
+            assert_eq!(duration(seconds), shown);
+        }
+    }
+}

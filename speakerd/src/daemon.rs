@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bgp_session::{Events, ExportPolicy, Md5Key, PeerConfig, PeerStatus, Shutdown, Speaker, State};
+use bgp_session::{
+    Events, ExportPolicy, Md5Key, PeerConfig, PeerStatus, Shutdown, Speaker, State, WithheldReason,
+};
 use bgp_wire::{Family, RouterId};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -266,6 +268,10 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
         .filter(|(family, _)| families.contains(*family));
     let prefixes: usize = sent.map(|(_, count)| count).sum();
     let prefixes = u64::try_from(prefixes).unwrap_or(u64::MAX);
+    // The routes of other families are not in `prefixes`.
+    let withheld =
+        status.withheld.total() - status.withheld.count(WithheldReason::FamilyNotNegotiated);
+    let withheld = u64::try_from(withheld).unwrap_or(u64::MAX);
     PeerInfo {
         address: status.address,
         remote_as: status.remote_as.number(),
@@ -275,9 +281,7 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
         messages_received: status.statistics.received.total(),
         messages_sent: status.statistics.sent.total(),
         prefixes_received: status.statistics.prefixes_announced(),
-        prefixes_sent: status
-            .up_to_date
-            .then(|| prefixes.saturating_sub(status.skipped.routes)),
+        prefixes_sent: status.up_to_date.then(|| prefixes.saturating_sub(withheld)),
         hold_time: negotiated.map(|negotiated| negotiated.hold_time.seconds()),
         router_id: negotiated.map(|negotiated| negotiated.peer_router_id.to_string()),
         established: status.statistics.established,

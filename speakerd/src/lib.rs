@@ -9,6 +9,9 @@ pub mod ctl;
 pub mod daemon;
 pub mod demo;
 pub mod exit;
+// Public for the fuzz target, but no API: an ordinary build does not contain it.
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod logging;
 mod paths;
 pub mod pool;

@@ -370,6 +370,71 @@ mod tests {
         assert_eq!(open(directory.path()).1.leases.len(), 1);
     }
 
+    fn journal(store: &mut Store) -> &mut Journal {
+        match store {
+            Store::Journal(journal) => journal,
+            Store::Memory => panic!("a store with a directory"),
+        }
+    }
+
+    fn lines(directory: &Path) -> usize {
+        let text = std::fs::read_to_string(directory.join(JOURNAL)).unwrap();
+        text.lines().count()
+    }
+
+    #[test]
+    fn journal_is_compacted_once_it_reaches_its_limit() {
+        let line = u64::try_from(encode(&[lease("a", 1)]).unwrap().len()).unwrap();
+        for (room, expected) in [(line + 1, 2), (line, 1), (line - 1, 1)] {
+            let directory = tempfile::tempdir().unwrap();
+            let (mut store, _) = open(directory.path());
+            let journal = journal(&mut store);
+            journal.append(&[lease("a", 1)]).unwrap();
+            assert_eq!(journal.length, line);
+            journal.compact_at = line + room;
+            journal.append(&[lease("a", 2)]).unwrap();
+            assert_eq!(lines(directory.path()), expected, "room for {room} octets");
+        }
+    }
+
+    #[test]
+    fn journal_grows_to_four_times_its_length_before_next_compaction() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(directory.path());
+        let journal = journal(&mut store);
+        assert_eq!(
+            journal.compact_at, 1_048_576,
+            "the limit of a short journal"
+        );
+        // Long enough that four times its length is more than the limit of a short one.
+        let leases: Vec<_> = (0..3000)
+            .map(|number| lease(&format!("{number:0100}"), 1))
+            .collect();
+        journal.append(&leases).unwrap();
+        journal.compact().unwrap();
+        assert!(journal.length > 1_048_576 / 4, "{}", journal.length);
+        assert_eq!(journal.compact_at, 4 * journal.length);
+    }
+
+    #[test]
+    fn journal_that_cannot_be_compacted_is_left_alone_until_twice_its_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(directory.path());
+        let journal = journal(&mut store);
+        let in_the_way = directory.path().join("journal.new");
+        std::fs::create_dir(&in_the_way).unwrap();
+        journal.compact_at = 0;
+        journal.append(&[lease("a", 1)]).unwrap();
+        assert_eq!(journal.compact_at, 2 * journal.length);
+        // The next attempt would succeed, but it does not come with every change.
+        std::fs::remove_dir(&in_the_way).unwrap();
+        journal.compact_at += 1;
+        journal.append(&[lease("a", 2)]).unwrap();
+        assert_eq!(lines(directory.path()), 2);
+        journal.append(&[lease("a", 3)]).unwrap();
+        assert_eq!(lines(directory.path()), 1);
+    }
+
     #[test]
     fn where_nothing_can_be_written_what_was_acknowledged_is_still_there() {
         let directory = tempfile::tempdir().unwrap();

@@ -430,6 +430,20 @@ fn the_least_native_file_and_the_command_line() {
 }
 
 #[test]
+fn origin_of_routes_is_read() {
+    for (text, origin) in [
+        ("", Origin::IGP),
+        ("origin = 'igp'", Origin::IGP),
+        ("origin = 'egp'", Origin::EGP),
+        ("origin = 'incomplete'", Origin::INCOMPLETE),
+    ] {
+        let text = format!("local-as = 64512\n[routes]\n{text}\n");
+        let loaded = Config::parse("speakerd.toml", &text).unwrap();
+        assert_eq!(loaded.config.defaults.origin, origin, "{text}");
+    }
+}
+
+#[test]
 fn the_format_is_told_by_the_content() {
     for text in [
         "local-as = 64512",

@@ -36,8 +36,14 @@ impl Daemon {
             "--pool",
             pool,
         ]);
+        command.args(["--pool", "2001:db8::/64"]);
+        Self::spawn(directory, command, log)
+    }
+
+    /// Runs a command with its state and its control socket in a directory, and its log in `log`.
+    fn spawn(directory: &Path, mut command: Command, log: Stdio) -> Self {
         command
-            .args(["--pool", "2001:db8::/64", "--state-directory"])
+            .arg("--state-directory")
             .arg(directory.join("state"));
         command
             .arg("--control-socket")
@@ -263,6 +269,89 @@ fn orders() {
     let peers: Value = serde_json::from_str(&daemon.granted("peers --json")).unwrap();
     assert_eq!(peers[0]["address"], "127.0.0.1");
     assert_ne!(peers[0]["state"], "Established");
+}
+
+#[test]
+fn repeat_without_wait_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let order = "announce 192.168.10.9";
+    for (option, answer) in [(" --wait", "announced"), ("", "announced already")] {
+        let printed = daemon.granted(&format!("{order}{option}"));
+        assert_eq!(printed, format!("192.168.10.9/32 {answer}\n"));
+    }
+}
+
+#[test]
+fn announced_origin_is_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    for (origin, letter) in [("igp", "i"), ("egp", "e"), ("incomplete", "?")] {
+        daemon.granted(&format!("announce 192.168.10.9 --origin {origin}"));
+        let routes: Value = serde_json::from_str(&daemon.granted("routes --json")).unwrap();
+        assert_eq!(routes[0]["origin"], origin);
+        let table = daemon.granted("routes");
+        let row: Vec<_> = table.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(row[3], letter, "{row:?}");
+    }
+}
+
+#[test]
+fn leased_route_has_communities_of_pool() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("speakerd.toml");
+    let text = r#"local-as = 64512
+router-id = "192.168.0.111"
+[[peer]]
+address = "127.0.0.1"
+port = 1
+[[pool]]
+name = "a"
+addresses = ["192.168.10.0/24"]
+[[pool.advertisement]]
+local-pref = 7
+communities = ["64512:1", "no-export", "large:64512:1:2"]
+"#;
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_speakerd"));
+    command.arg("--config").arg(&file);
+    let daemon = Daemon::spawn(directory.path(), command, Stdio::null());
+    daemon.granted("allocate web");
+    let routes: Value = serde_json::from_str(&daemon.granted("routes --json")).unwrap();
+    assert_eq!(routes[0]["local-pref"], 7);
+    let communities = json!(["64512:1", "no-export", "64512:1:2"]);
+    assert_eq!(routes[0]["communities"], communities);
+}
+
+#[test]
+fn every_line_of_reply_has_id_of_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    daemon.granted("announce 192.168.10.9");
+    let mut stream = BufReader::new(UnixStream::connect(daemon.socket()).unwrap());
+    // Sent at once, so that a mixed-up reply would have the wrong id.
+    let requests = r#"{"id":"a","cmd":"routes"}
+{"id":7,"cmd":"release","name":"nobody"}
+{"cmd":"allocate","name":"web"}
+{"id":[1,{}],"cmd":"dance"}
+"#;
+    stream.get_mut().write_all(requests.as_bytes()).unwrap();
+    let replies: Vec<Value> = stream
+        .lines()
+        .take(5)
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    let ids: Vec<_> = replies.iter().map(|reply| &reply["id"]).collect();
+    let expected = [
+        json!("a"),
+        json!("a"),
+        json!(7),
+        json!(null),
+        json!([1, {}]),
+    ];
+    assert_eq!(ids, expected.each_ref());
+    let granted: Vec<_> = replies.iter().map(|reply| &reply["ok"]).collect();
+    assert_eq!(granted, [true, true, false, true, false]);
 }
 
 #[test]

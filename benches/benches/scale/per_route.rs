@@ -59,8 +59,6 @@ impl TableKind {
             }
         });
         out.clear();
-        // A consumer that is not closed keeps withdrawn routes in the log.
-        adj_rib_out.close(&mut rib);
         [announcing, pulling]
     }
 

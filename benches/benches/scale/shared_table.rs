@@ -66,9 +66,7 @@ fn pull(table: &Mutex<Rib>, peers: usize, barrier: &Barrier, encode_locked: bool
         } else {
             adj_rib_out.pull(&mut access, &mut out, BUDGET)
         };
-        if whole {
-            access.with_rib(|rib| adj_rib_out.close(rib));
-        } else {
+        if !whole {
             waiting.push_back(adj_rib_out);
         }
     }

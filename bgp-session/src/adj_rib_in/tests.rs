@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bgp_wire::{Context, Frame, HoldTime, Message, MessageLimit, Origin, PeerKind, RouterId};
+use bgp_wire::{
+    Community, Context, Frame, HoldTime, Message, MessageLimit, Origin, PeerKind, RouterId,
+};
 use bytes::BytesMut;
 
 use super::*;
@@ -350,6 +352,7 @@ fn other_families_get_no_otc() {
         restart: None,
         peer_long_lived: FamilySet::EMPTY,
         peer_role: Some(Role::PROVIDER),
+        peer_capabilities: Vec::new(),
     };
     let mut recorder = Recorder::default();
     recorder.apply(&SessionEvent::Up {

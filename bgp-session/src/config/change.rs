@@ -5,6 +5,7 @@ use super::PeerConfig;
 /// The differences of a new configuration of a peer, by the time at which they take effect. Each has the name of its
 /// setter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PeerChange {
     /// Differences that take effect at once.
     pub live: Vec<&'static str>,
@@ -51,6 +52,7 @@ impl PeerConfig {
                 description => "description",
                 deliver_updates => "deliver_updates",
                 export => "export",
+                export_filter => "export_filter",
                 next_hop_ipv4 => "next_hop_ipv4",
                 next_hop_ipv6 => "next_hop_ipv6",
                 send_hold_time => "send_hold_time",
@@ -63,6 +65,7 @@ impl PeerConfig {
                 retry => "retry",
                 passive => "passive",
                 enforce_first_as => "enforce_first_as",
+                open_check => "open_check",
                 maximum_prefixes => "maximum_prefixes",
                 transport.port => "dial_port",
                 transport.source_address => "source_address",
@@ -84,6 +87,7 @@ impl PeerConfig {
                 role => "role",
                 require_role => "require_role",
                 restart => "graceful_restart",
+                capabilities => "capabilities",
                 transport.ao_key => "ao_key";
         }
         change

@@ -19,9 +19,9 @@ use crate::destination::Destination;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrefixRange {
-    prefix: IpNet,
-    min_length: u8,
-    max_length: u8,
+    pub(super) prefix: IpNet,
+    pub(super) min_length: u8,
+    pub(super) max_length: u8,
 }
 
 impl PrefixRange {
@@ -84,6 +84,11 @@ impl PrefixRange {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields, default = "ExportPolicy::all")
+)]
 pub struct ExportPolicy {
     /// The permitted prefixes, or `None` if all are permitted.
     // An empty list permits nothing, so that it cannot stand for all prefixes.
@@ -213,6 +218,11 @@ impl ExportPolicy {
         // A route without a prefix is in no range: a flow specification for all addresses must not slip through.
         let listed = |prefix| only.iter().any(|range| range.contains(prefix));
         self.families.contains(family) || prefix.is_some_and(listed)
+    }
+
+    /// Returns `true` if no route is sent.
+    pub(crate) fn denies_all(&self) -> bool {
+        self.families.is_empty() && self.only.as_ref().is_some_and(Vec::is_empty)
     }
 
     /// Returns `true` if every route is sent.

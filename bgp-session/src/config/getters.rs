@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
-use super::{AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
+use super::{AoKey, ExportFilter, ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
 
 /// Each getter returns the value that the setter of the same name, with the prefix `with_`, has set.
 impl PeerConfig {
@@ -92,13 +92,13 @@ impl PeerConfig {
         &self.maximum_prefixes
     }
 
-    /// Returns the next hop of IPv4 routes that have none, or `None` for the session's local address.
+    /// Returns the next hop of IPv4 routes that have none, or `None` for an address of the session's interface.
     #[must_use]
     pub fn next_hop_ipv4(&self) -> Option<Ipv4Addr> {
         self.next_hop_ipv4
     }
 
-    /// Returns the next hop of IPv6 routes that have none, or `None` for the session's local address.
+    /// Returns the next hop of IPv6 routes that have none, or `None` for an address of the session's interface.
     #[must_use]
     pub fn next_hop_ipv6(&self) -> Option<Ipv6Addr> {
         self.next_hop_ipv6
@@ -158,6 +158,12 @@ impl PeerConfig {
     pub fn export(&self) -> Option<&ExportPolicy> {
         // The kind of peer, and with it the default, depends on our AS number.
         self.export.as_ref()
+    }
+
+    /// Returns the export filter, or `None` if no filter is set.
+    #[must_use]
+    pub fn export_filter(&self) -> Option<&ExportFilter> {
+        self.export_filter.as_ref()
     }
 
     /// Returns the port to dial; 179 by default.

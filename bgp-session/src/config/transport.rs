@@ -26,7 +26,8 @@ impl Md5Key {
         Some(Self(octets.into())).filter(|key| (1..=Self::LONGEST).contains(&key.0.len()))
     }
 
-    #[cfg(feature = "tokio")]
+    // Only these systems have an option for keys.
+    #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
     pub(crate) fn octets(&self) -> &[u8] {
         &self.0
     }
@@ -41,6 +42,11 @@ impl std::fmt::Debug for Md5Key {
 
 /// An algorithm of TCP-AO (RFC 5926).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum AoAlgorithm {
     /// HMAC-SHA-1-96.
     HmacSha1,
@@ -49,7 +55,7 @@ pub enum AoAlgorithm {
 }
 
 impl AoAlgorithm {
-    #[cfg(feature = "tokio")]
+    #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
     /// Returns the name of the algorithm in the Linux crypto API.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -2,18 +2,54 @@
 
 use std::collections::VecDeque;
 
+use crate::withheld::WithheldCounts;
+
 /// Identifies one flush of a peering. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlushId(u64);
 
 /// The outcome of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum FlushOutcome {
     /// The peer's TCP has acknowledged every octet. Its kernel has them; its program may not have read them yet.
     Acknowledged,
     /// No session is Established, or it went down meanwhile. The next session sends everything again.
     NotEstablished,
+    /// The caller waited no longer, and the peer has not acknowledged every octet.
+    Pending,
+}
+
+/// The result of a flush at one peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PeerFlush {
+    /// The fate of the routes that the peer is sent.
+    pub outcome: FlushOutcome,
+    /// The numbers of routes that the peer is not sent, by reason. They belong to the whole table, not only to the last
+    /// changes. Empty if no session is Established.
+    pub withheld: WithheldCounts,
+}
+
+impl PeerFlush {
+    /// The result of a flush without a session.
+    #[cfg(feature = "tokio")]
+    pub(crate) const NOT_ESTABLISHED: Self = Self {
+        outcome: FlushOutcome::NotEstablished,
+        withheld: WithheldCounts::NONE,
+    };
+
+    /// Returns `true` if the peer has acknowledged the whole table: every octet, and no route is withheld.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.outcome == FlushOutcome::Acknowledged && self.withheld.is_empty()
+    }
 }
 
 /// Pending and ended flushes.

@@ -22,6 +22,8 @@ struct Dialogue {
     sent: Vec<Frame>,
     unwritten: usize,
     deadline: Option<Instant>,
+    /// The routes reported as withheld, with the reasons.
+    withheld: Vec<String>,
 }
 
 fn config() -> PeerConfig {
@@ -59,6 +61,7 @@ impl Dialogue {
             sent: Vec::new(),
             unwritten: 0,
             deadline: None,
+            withheld: Vec::new(),
         };
         dialogue.drain();
         let mut octets = BytesMut::new();
@@ -112,6 +115,9 @@ impl Dialogue {
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return;
+                }
+                Output::Event(SessionEvent::Withheld(withheld)) => {
+                    self.withheld.push(withheld.to_string());
                 }
                 Output::Dial(_) | Output::Close(_) | Output::Event(_) => {}
             }
@@ -338,8 +344,12 @@ fn flush_ends_when_the_peer_has_acknowledged_every_octet() {
     );
     assert!(dialogue.peering.awaits_acknowledgement());
     dialogue.peering.handle_unacknowledged(connection, 0);
-    let outcome = Some((flush, FlushOutcome::Acknowledged));
-    assert_eq!(dialogue.peering.poll_flushed(), outcome);
+    let (ended, flushed) = dialogue.peering.poll_flushed().unwrap();
+    assert_eq!(
+        (ended, flushed.outcome),
+        (flush, FlushOutcome::Acknowledged)
+    );
+    assert!(flushed.is_complete());
     assert!(!dialogue.peering.awaits_acknowledgement());
 }
 
@@ -352,21 +362,76 @@ fn flush_without_a_session_ends_at_once() {
     let (now, connection) = (dialogue.now, dialogue.connection);
     dialogue.peering.handle_closed(now, connection);
     dialogue.drain();
-    let none = FlushOutcome::NotEstablished;
+    let none = PeerFlush {
+        outcome: FlushOutcome::NotEstablished,
+        withheld: WithheldCounts::default(),
+    };
+    assert!(!none.is_complete());
     assert_eq!(dialogue.peering.poll_flushed(), Some((waiting, none)));
     let later = dialogue.peering.flush(dialogue.rib.version());
     assert_eq!(dialogue.peering.poll_flushed(), Some((later, none)));
     assert_eq!(dialogue.peering.poll_flushed(), None);
 }
 
+/// The peer has not negotiated IPv6 unicast.
+#[test]
+fn withheld_route_is_reported_once_and_counted_in_the_flush() {
+    let mut dialogue = Dialogue::established(1, MAX_QUEUED);
+    let ipv6 = |text: &str| Route::new(text.parse().unwrap());
+    dialogue.change(|rib| assert!(rib.announce(&ipv6("2001:db8::/32"))));
+    dialogue.change(|rib| assert!(rib.announce(&ipv6("2001:db8:1::/48"))));
+    assert_eq!(dialogue.withheld, ["2001:db8::/32: family not negotiated"]);
+    let too_long = (0..1100).fold(route(5), |route, value| {
+        route.with_community(bgp_wire::Community(value))
+    });
+    dialogue.change(|rib| assert!(rib.announce(&too_long)));
+    assert!(dialogue.withheld[1].starts_with("10.0.0.5/32: too long for a message ("));
+    let flush = dialogue.peering.flush(dialogue.rib.version());
+    dialogue.drain();
+    dialogue.write_all();
+    let connection = dialogue.connection;
+    dialogue.peering.handle_unacknowledged(connection, 0);
+    let (ended, flushed) = dialogue.peering.poll_flushed().unwrap();
+    assert_eq!(
+        (ended, flushed.outcome),
+        (flush, FlushOutcome::Acknowledged)
+    );
+    assert!(!flushed.is_complete());
+    let counts = "2 family not negotiated, 1 too long for a message";
+    assert_eq!(flushed.withheld.to_string(), counts);
+    assert_eq!(dialogue.peering.withheld(), flushed.withheld);
+    // No session has no routes to withhold.
+    let now = dialogue.now;
+    dialogue.peering.handle_closed(now, connection);
+    dialogue.drain();
+    assert!(dialogue.peering.withheld().is_empty());
+}
+
+#[test]
+fn interface_addresses_are_taken_only_in_a_session() {
+    let mut dialogue = Dialogue::established(1, MAX_QUEUED);
+    // IPv4 alone is negotiated, over IPv4.
+    assert!(!dialogue.peering.needs_interface_addresses());
+    dialogue.take();
+    let addresses = ["2001:db8::1/64".parse().unwrap()];
+    dialogue.peering.handle_interface_addresses(&addresses);
+    dialogue.drain();
+    assert!(dialogue.peering.is_up_to_date());
+    let (now, connection) = (dialogue.now, dialogue.connection);
+    dialogue.peering.handle_closed(now, connection);
+    dialogue.drain();
+    dialogue.peering.handle_interface_addresses(&addresses);
+    assert!(!dialogue.peering.needs_interface_addresses());
+    dialogue.drain();
+}
+
 #[test]
 fn session_that_is_down_keeps_no_position_in_the_table() {
-    // Both ends of a position: the peering is closed, or its session goes down.
-    for closes in [false, true] {
+    // Both ends of a position: the peering is dropped, or its session goes down.
+    for drops in [false, true] {
         let mut dialogue = Dialogue::established(1000, 4096);
         let (now, connection) = (dialogue.now, dialogue.connection);
-        if closes {
-            let Dialogue { peering, rib, .. } = &mut dialogue;
+        if drops {
             let session = Session::new(
                 LocalConfig {
                     asn: Asn::new(64512),
@@ -376,7 +441,7 @@ fn session_that_is_down_keeps_no_position_in_the_table() {
                 now,
                 1,
             );
-            std::mem::replace(peering, Peering::new(session)).close(rib);
+            dialogue.peering = Peering::new(session);
         } else {
             dialogue.peering.handle_closed(now, connection);
             dialogue.drain();

@@ -6,17 +6,21 @@
 
 use bgp_wire::Family;
 use bytes::BytesMut;
+use ipnet::IpNet;
 
 use super::cursor::Cursor;
 use super::export::Export;
-use super::writer::{Skipped, Writer};
+use super::membership::Membership;
+use super::withheld::WithheldRoutes;
+use super::writer::Writer;
 use super::{Rib, RibAccess};
 use crate::config::{ExportPolicy, PeerConfig};
 use crate::negotiate::Negotiated;
+use crate::withheld::{Withheld, WithheldCounts, WithheldReason};
 
-/// The part of the table that one peer has been sent. Create it when the session comes up and close it when the session ends.
+/// The part of the table that one peer has been sent. Create it when the session comes up and drop it when the session ends.
 ///
-/// Dropping it without [`AdjRibOut::close`] keeps withdrawals in the table for ever.
+/// The table keeps withdrawals until every `AdjRibOut` has pulled them. Dropping one releases what was kept for it.
 ///
 /// ```
 /// use bgp_session::{AdjRibOut, Negotiated, PeerConfig, Rib};
@@ -28,7 +32,6 @@ use crate::negotiate::Negotiated;
 ///     let mut messages = BytesMut::new();
 ///     while !adj_rib_out.pull(rib, &mut messages, usize::MAX) {}
 ///     assert_eq!(adj_rib_out.version(), Some(rib.version()));
-///     adj_rib_out.close(rib);
 ///     messages
 /// }
 ///
@@ -36,8 +39,10 @@ use crate::negotiate::Negotiated;
 /// fn operate(adj_rib_out: &mut AdjRibOut, config: &PeerConfig, negotiated: &Negotiated) {
 ///     adj_rib_out.set_policy(config, negotiated);
 ///     adj_rib_out.set_draining(true);
-///     let bgp_session::Skipped { routes, error } = adj_rib_out.skipped();
-///     println!("{routes} routes skipped: {error:?}");
+///     println!("withheld: {}", adj_rib_out.withheld());
+///     while let Some(withheld) = adj_rib_out.poll_withheld() {
+///         println!("{withheld}; help: {}", withheld.reason.help());
+///     }
 /// }
 /// ```
 #[derive(Debug)]
@@ -47,31 +52,34 @@ pub struct AdjRibOut {
     cursors: Vec<Cursor>,
     /// The version of the table up to which every change has been pulled.
     version: Option<u64>,
-    skipped: Skipped,
+    /// `true` if the peer may have been sent routes.
+    has_pulled: bool,
+    withheld: WithheldRoutes,
+    /// Frees the positions of the cursors when it is dropped.
+    membership: Membership,
 }
 
 impl AdjRibOut {
-    /// Creates the state of a peer that has been sent nothing in any of the negotiated families.
+    /// Creates the state of a peer that has been sent nothing in any of the negotiated families. It reads this table only.
     #[must_use]
     pub fn new(rib: &mut Rib, config: &PeerConfig, negotiated: &Negotiated) -> Self {
         let paths = negotiated.sends.add_path();
+        let membership = Membership::new(&rib.id);
         Self {
             export: Export::new(config, negotiated),
             // RFC 7911 section 4: a peer without the capability for a family is sent one path of each destination.
             cursors: negotiated
                 .families()
                 .iter()
-                .map(|family| Cursor::new(&mut rib.table, family, paths.contains(family)))
+                .map(|family| {
+                    let every_path = paths.contains(family);
+                    Cursor::new(&mut rib.table, family, every_path, &membership)
+                })
                 .collect(),
             version: None,
-            skipped: Skipped::default(),
-        }
-    }
-
-    /// Removes the peer from the table. The table then no longer keeps withdrawals for it.
-    pub fn close(self, rib: &mut Rib) {
-        for cursor in self.cursors {
-            cursor.close(&mut rib.table);
+            has_pulled: false,
+            withheld: WithheldRoutes::default(),
+            membership,
         }
     }
 
@@ -100,6 +108,29 @@ impl AdjRibOut {
         }
     }
 
+    /// Uses `addresses` as next hops of the address family that the session does not run over. They are those of the interface
+    /// that holds our end of the session, each with the length of its subnet.
+    ///
+    /// Of several addresses, global ones precede link-local ones, and those with a subnet precede single ones; the first of
+    /// equal ones is used. If a next hop changes, all routes are sent again.
+    pub fn set_interface_addresses(
+        &mut self,
+        config: &PeerConfig,
+        negotiated: &Negotiated,
+        addresses: &[IpNet],
+    ) {
+        if self.export.set_interface(config, negotiated, addresses) {
+            self.readvertise(None);
+        }
+    }
+
+    /// Returns `true` if routes of a negotiated family have a next hop only if
+    /// [`AdjRibOut::set_interface_addresses`] provides one.
+    #[must_use]
+    pub fn needs_interface_addresses(&self) -> bool {
+        self.export.needs_interface()
+    }
+
     /// Asks the peer to prefer other speakers' routes before the session ends, or cancels the request (RFC 8326).
     ///
     /// All routes are sent again. While draining, they have the community GRACEFUL_SHUTDOWN, and LOCAL_PREF 0 towards
@@ -112,6 +143,10 @@ impl AdjRibOut {
 
     /// Requests to send all routes again. `before` is the previous policy, if it has changed.
     fn readvertise(&mut self, before: Option<&ExportPolicy>) {
+        // The first pass sends every route with the new export.
+        if !self.has_pulled {
+            return;
+        }
         for cursor in &mut self.cursors {
             cursor.readvertise(before);
         }
@@ -123,14 +158,28 @@ impl AdjRibOut {
     ///
     /// Another user of a shared table may change it during the call. Such changes may be left to the next call; see
     /// [`AdjRibOut::version`].
+    ///
+    /// A `table` that is not the one of [`AdjRibOut::new`] is a fault of the caller. Nothing is then read or written, the
+    /// result is `true`, and [`AdjRibOut::version`] stays as it is, so that no flush takes the peer for up to date.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds, if `table` is not the one of [`AdjRibOut::new`].
     pub fn pull(&mut self, table: &mut impl RibAccess, out: &mut BytesMut, budget: usize) -> bool {
-        // The version is read before the windows: a later change may or may not be in them.
-        let version = table.with_rib(|rib| rib.version());
+        self.has_pulled = true;
+        let Some(version) = table.with_rib(|rib| self.begin(rib)) else {
+            debug_assert!(
+                false,
+                "an AdjRibOut reads the table that it was created for"
+            );
+            return true;
+        };
         let mut writer = Writer {
             export: &self.export,
             out,
             budget,
-            skipped: &mut self.skipped,
+            withheld: &mut self.withheld,
+            is_first: false,
         };
         // The loop does not stop at a full output: End-of-RIB and refresh marks of later families are due without room.
         let mut up_to_date = true;
@@ -143,6 +192,27 @@ impl AdjRibOut {
         up_to_date
     }
 
+    /// Counts the routes that are withheld whatever they are. Returns the version of the table, or `None` if it is not this
+    /// peer's table.
+    fn begin(&mut self, rib: &Rib) -> Option<u64> {
+        if !self.membership.is_in(&rib.id) {
+            return None;
+        }
+        let families = self.export.context.families();
+        let [exchanged, others] = rib.table.count_within(families);
+        let denied = self.export.denied();
+        self.withheld.set_whole(denied, exchanged, others);
+        let reason = WithheldReason::FamilyNotNegotiated;
+        if others > 0
+            && self.withheld.is_first(reason)
+            && let Some(destination) = rib.table.first_outside(families)
+        {
+            self.withheld.report(reason, None, || destination);
+        }
+        // The version is read before the windows: a later change may or may not be in them.
+        Some(rib.version())
+    }
+
     /// Returns the version of the table up to which every change has been pulled. Returns `None` until the first pass, or a
     /// pass requested later, has ended.
     #[must_use]
@@ -150,9 +220,18 @@ impl AdjRibOut {
         self.version
     }
 
-    /// Returns the count of routes that were withdrawn because they cannot be encoded, and the last error.
+    /// Returns the numbers of routes of the table that the peer is not sent, by reason, as of the last
+    /// [`AdjRibOut::pull`].
+    ///
+    /// Routes that the peer supports no path identifiers for are not counted (see
+    /// [`Route::with_path_id`](crate::Route::with_path_id)). If no route of a family is sent, each path counts.
     #[must_use]
-    pub fn skipped(&self) -> Skipped {
-        self.skipped
+    pub fn withheld(&self) -> WithheldCounts {
+        self.withheld.counts()
+    }
+
+    /// Returns the first route that was withheld for a reason, each reason once; `None` if no other is pending.
+    pub fn poll_withheld(&mut self) -> Option<Withheld> {
+        self.withheld.poll()
     }
 }

@@ -63,8 +63,8 @@ mod tests {
     use ipnet::Ipv4Net;
 
     use super::super::intern::PathKey;
-    use super::super::route::DEFAULT_PATH;
     use super::*;
+    use crate::route::DEFAULT_PATH;
 
     #[test]
     fn grouped_window_equals_sorted_window() {

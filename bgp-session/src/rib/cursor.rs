@@ -3,9 +3,10 @@
 use bgp_wire::{Family, RefreshSubtype};
 
 use super::log::ConsumerId;
+use super::membership::Membership;
 use super::table::{FamilyKey, ForKeys, Table, for_family};
 use super::window::Window;
-use super::writer::Writer;
+use super::writer::{Sent, Writer};
 use super::{Rib, RibAccess};
 use crate::config::ExportPolicy;
 
@@ -42,25 +43,30 @@ struct Requested {
 enum Taken {
     /// The output is full, and changes are left.
     Nothing,
-    /// The window has been filled. `ends` is `true` if it contains the last change, and `incomplete` is that of the table.
-    Changes { ends: bool, incomplete: bool },
+    /// The window has been filled. `ends` is `true` if it contains the last change, `is_first` if it contains nothing that the
+    /// peer may have been sent, and `incomplete` is that of the table.
+    Changes {
+        ends: bool,
+        is_first: bool,
+        incomplete: bool,
+    },
 }
 
 impl Cursor {
-    /// Creates a cursor at the beginning of the log.
-    pub(super) fn new(table: &mut Table, family: Family, every_path: bool) -> Self {
+    /// Creates a cursor at the beginning of the log. It leaves the log when `membership` is dropped.
+    pub(super) fn new(
+        table: &mut Table,
+        family: Family,
+        every_path: bool,
+        membership: &Membership,
+    ) -> Self {
         Self {
             family,
-            consumer: table.join(family, every_path),
+            consumer: table.join(family, every_path, membership),
             initial: true,
             pass: None,
             requested: Requested::default(),
         }
-    }
-
-    /// Removes the cursor's consumer from the log.
-    pub(super) fn close(self, table: &mut Table) {
-        table.leave(self.family, self.consumer);
     }
 
     pub(super) fn family(&self) -> Family {
@@ -104,13 +110,18 @@ impl Cursor {
         loop {
             let full = writer.is_full();
             let taken = table.with_rib(|rib| self.take(rib, full, &mut window));
-            let Taken::Changes { ends, incomplete } = taken else {
+            let Taken::Changes {
+                ends,
+                is_first,
+                incomplete,
+            } = taken
+            else {
                 return false;
             };
             // A new policy applies at once. During a pass the peer may have routes of two earlier policies.
             let passing = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
             let before = [passing, self.requested.before.as_ref()];
-            writer.write(self.family, &mut window, before);
+            writer.write(self.family, &mut window, Sent { is_first, before });
             if !ends {
                 continue;
             }
@@ -138,6 +149,8 @@ impl Cursor {
         }
         Taken::Changes {
             ends: log.is_at_end(self.consumer),
+            // A further pass reads the same routes again.
+            is_first: self.pass.is_none() && log.is_before_joined(self.consumer),
             incomplete: rib.incomplete,
         }
     }

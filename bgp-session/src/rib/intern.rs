@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::route::Path;
+use crate::route::Path;
 
 /// The key of an interned path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

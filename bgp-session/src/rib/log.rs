@@ -8,7 +8,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::intern::PathKey;
 use super::key::{Key, LogKey};
-use super::route::DEFAULT_PATH;
+use super::membership::{Membership, MembershipRef};
+use crate::route::DEFAULT_PATH;
 
 /// The changes of a family in order, each path at its newest change.
 ///
@@ -20,9 +21,11 @@ pub(crate) struct Log<D> {
     // Positions instead of keys keep the index small: a key of IPv6 takes 24 octets.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    consumers: Vec<Option<Consumer>>,
-    /// The unused positions in `consumers`.
+    consumers: Vec<Slot>,
+    /// The slots that were free when free ones were last searched, and are not used again yet.
     free: Vec<usize>,
+    /// The number of slots from which free ones are searched.
+    search_at: usize,
     /// The number of announced paths.
     announced: usize,
     /// The number of indexed paths, tombstones included, whose identifier is not the default. If it is 0, no destination has
@@ -40,6 +43,13 @@ struct Entry<D> {
     /// The number of the path's attributes, `TOMBSTONE` or `DEAD`.
     // One number instead of an enum saves four octets an entry, of which a large table has millions.
     state: u32,
+}
+
+/// A consumer, whose slot is free once its membership has been dropped.
+#[derive(Debug)]
+struct Slot {
+    membership: MembershipRef,
+    consumer: Consumer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +104,7 @@ impl<D> Default for Log<D> {
             hasher: DefaultHashBuilder::default(),
             consumers: Vec::new(),
             free: Vec::new(),
+            search_at: MIN_SLOTS,
             announced: 0,
             identified: 0,
             unused: 0,
@@ -194,46 +205,53 @@ impl<D: LogKey> Log<D> {
     }
 
     /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
-    /// destination.
-    pub(crate) fn join(&mut self, every_path: bool) -> ConsumerId {
-        let consumer = Some(Consumer {
-            offset: 0,
-            joined: self.entries.len(),
-            every_path,
-        });
+    /// destination. It is removed when `membership` is dropped.
+    pub(super) fn join(&mut self, every_path: bool, membership: &Membership) -> ConsumerId {
+        let slot = Slot {
+            membership: membership.downgrade(),
+            consumer: Consumer {
+                offset: 0,
+                joined: self.entries.len(),
+                every_path,
+            },
+        };
         // Slots are used again, so that peers that go up and down do not grow the list.
-        match self.free.pop() {
-            Some(free) => {
-                if let Some(slot) = self.consumers.get_mut(free) {
-                    *slot = consumer;
-                }
+        match self.free_slot() {
+            Some((free, known)) => {
+                *known = slot;
                 ConsumerId(free)
             }
             None => {
-                self.consumers.push(consumer);
+                self.consumers.push(slot);
                 ConsumerId(self.consumers.len() - 1)
             }
         }
     }
 
-    /// Removes a consumer.
-    pub(crate) fn leave(&mut self, consumer: ConsumerId) {
-        debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
-        if let Some(slot) = self.consumers.get_mut(consumer.0)
-            && slot.take().is_some()
-        {
-            self.free.push(consumer.0);
+    /// Returns a slot whose membership has been dropped, with its position. `None` if a new one is to be added.
+    fn free_slot(&mut self) -> Option<(usize, &mut Slot)> {
+        // Nobody reports a dropped membership, and a search for each consumer that joins would cost the square of their
+        // number. The list is at most twice as long as needed.
+        if self.free.is_empty() && self.consumers.len() >= self.search_at {
+            let slots = self.consumers.iter().enumerate();
+            let free = slots.filter(|(_, slot)| !slot.membership.is_alive());
+            self.free.extend(free.map(|(position, _)| position));
+            let alive = self.consumers.len() - self.free.len();
+            self.search_at = (alive * 2).max(MIN_SLOTS);
         }
+        let free = self.free.pop()?;
+        let slot = self.consumers.get_mut(free)?;
+        Some((free, slot))
     }
 
     /// Makes a consumer read all announced paths once more, from the oldest change.
     pub(crate) fn rewind(&mut self, consumer: ConsumerId) {
         debug_assert!(self.consumer(consumer).is_some(), "unknown {consumer:?}");
         let end = self.entries.len();
-        if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
+        if let Some(Slot { consumer, .. }) = self.consumers.get_mut(consumer.0) {
             // The consumer has read the withdrawals before its offset; those after it are still due.
-            slot.joined = slot.joined.max(slot.offset).min(end);
-            slot.offset = 0;
+            consumer.joined = consumer.joined.max(consumer.offset).min(end);
+            consumer.offset = 0;
         }
     }
 
@@ -241,6 +259,12 @@ impl<D: LogKey> Log<D> {
     pub(crate) fn is_at_end(&self, consumer: ConsumerId) -> bool {
         self.consumer(consumer)
             .is_none_or(|consumer| consumer.offset >= self.entries.len())
+    }
+
+    /// Returns `true` if every position that the consumer has read was there when it joined.
+    pub(crate) fn is_before_joined(&self, consumer: ConsumerId) -> bool {
+        self.consumer(consumer)
+            .is_some_and(|consumer| consumer.offset <= consumer.joined)
     }
 
     /// Reads the next `limit` positions and appends their changes to `window`.
@@ -272,8 +296,8 @@ impl<D: LogKey> Log<D> {
                 self.best_change(&entry.key.destination, position, slot.joined)
             }));
         }
-        if let Some(Some(slot)) = self.consumers.get_mut(consumer.0) {
-            slot.offset = end;
+        if let Some(slot) = self.consumers.get_mut(consumer.0) {
+            slot.consumer.offset = end;
         }
     }
 
@@ -360,7 +384,12 @@ impl<D: LogKey> Log<D> {
 
     /// Frees dead positions, and the tombstones that every consumer has passed.
     fn compact(&mut self) {
-        let consumers = self.consumers.iter().flatten();
+        // A consumer whose owner is gone would keep tombstones for ever.
+        let consumers = self
+            .consumers
+            .iter()
+            .filter(|slot| slot.membership.is_alive())
+            .map(|slot| slot.consumer);
         let slowest = consumers
             .clone()
             .map(|consumer| consumer.offset)
@@ -396,7 +425,8 @@ impl<D: LogKey> Log<D> {
                 .and_then(|index| moved.get(index).copied())
                 .unwrap_or(end)
         };
-        for consumer in self.consumers.iter_mut().flatten() {
+        for Slot { consumer, .. } in &mut self.consumers {
+            // Free slots move as well, to the end: they are overwritten when a consumer joins.
             consumer.offset = new_position(consumer.offset);
             consumer.joined = new_position(consumer.joined);
         }
@@ -431,7 +461,7 @@ impl<D: LogKey> Log<D> {
     }
 
     fn consumer(&self, consumer: ConsumerId) -> Option<&Consumer> {
-        self.consumers.get(consumer.0)?.as_ref()
+        self.consumers.get(consumer.0).map(|slot| &slot.consumer)
     }
 }
 
@@ -445,6 +475,9 @@ const TOMBSTONE: u32 = u32::MAX - 1;
 /// The state of a position whose path has a newer one.
 const DEAD: u32 = u32::MAX;
 
+/// Do not search free slots of consumers below this many slots.
+const MIN_SLOTS: usize = 16;
+
 /// Do not compact below this many unused entries.
 const MIN_UNUSED: usize = 64;
 
@@ -453,5 +486,33 @@ impl<D> Log<D> {
     /// Returns the number of positions in use, dead ones included.
     pub(crate) fn positions(&self) -> usize {
         self.entries.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipnet::Ipv4Net;
+
+    use super::super::membership::TableId;
+    use super::*;
+
+    #[test]
+    fn slots_of_dropped_memberships_are_used_again() {
+        let (mut log, table) = (Log::<Ipv4Net>::default(), TableId::default());
+        let mut kept = Vec::new();
+        for round in 0..1000 {
+            let membership = Membership::new(&table);
+            let consumer = log.join(false, &membership);
+            // Two consumers never have one slot.
+            assert!(kept.iter().all(|(known, _)| *known != consumer));
+            if round < 100 {
+                kept.push((consumer, membership));
+            }
+        }
+        assert!(
+            log.consumers.len() <= 2 * 100 + 1,
+            "{}",
+            log.consumers.len()
+        );
     }
 }

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bgp_wire::{AnyNlriBuf, DestinationBuf, EncodeNlri, Family, Nlri, PathId};
+use bgp_wire::{AnyNlriBuf, DestinationBuf, EncodeNlri, Family, FamilySet, Nlri, PathId};
 use hashbrown::DefaultHashBuilder;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::intern::PathKey;
 use super::key::{Key, LogKey};
 use super::log::{ConsumerId, Log, Set};
+use super::membership::Membership;
 use crate::destination::{Destination, DestinationKey, prefix_of};
 use crate::identity::NlriKey;
 
@@ -94,29 +95,54 @@ impl Table {
         .chain(self.others.iter().map(|(family, log)| (*family, log.len())))
     }
 
+    /// Returns the number of announced paths of these families, and the number of those of all others.
+    pub(super) fn count_within(&self, families: FamilySet) -> [usize; 2] {
+        self.counts()
+            .fold([0; 2], |[within, others], (family, count)| {
+                if families.contains(family) {
+                    [within + count, others]
+                } else {
+                    [within, others + count]
+                }
+            })
+    }
+
+    /// Returns the destination of a path that is not of these families, or `None` if no such path is announced.
+    pub(super) fn first_outside(&self, families: FamilySet) -> Option<Destination> {
+        let outside = |family| !families.contains(family);
+        let ipv4 = self
+            .ipv4
+            .iter()
+            .take_while(|_| outside(Family::IPV4_UNICAST));
+        let ipv6 = self
+            .ipv6
+            .iter()
+            .take_while(|_| outside(Family::IPV6_UNICAST));
+        let others = self.others.iter().filter(|(family, _)| outside(**family));
+        (ipv4.map(unicast))
+            .chain(ipv6.map(unicast))
+            .chain(others.flat_map(|(_, log)| log.iter()).map(other))
+            .map(|(destination, ..)| destination)
+            .next()
+    }
+
     /// Adds a consumer that starts with the oldest change. It reads every path, or else only the best path of each
-    /// destination.
-    pub(super) fn join(&mut self, family: Family, every_path: bool) -> ConsumerId {
+    /// destination. It is removed when `membership` is dropped.
+    pub(super) fn join(
+        &mut self,
+        family: Family,
+        every_path: bool,
+        membership: &Membership,
+    ) -> ConsumerId {
         for_family(
             family,
             Join {
                 table: self,
                 family,
                 every_path,
+                membership,
             },
         )
-    }
-
-    /// Removes a consumer.
-    pub(super) fn leave(&mut self, family: Family, consumer: ConsumerId) {
-        for_family(
-            family,
-            Leave {
-                table: self,
-                family,
-                consumer,
-            },
-        );
     }
 }
 
@@ -138,12 +164,7 @@ fn unicast<D: Copy + Into<IpNet>>((key, path): (&Key<D>, PathKey)) -> Entry {
 
 /// Returns the entry of a path of another family.
 fn other((key, path): (&Key<OtherKey>, PathKey)) -> Entry {
-    let NlriKey(nlri) = &key.destination;
-    (
-        Destination::from_shared(Arc::clone(nlri)),
-        key.path_id,
-        path,
-    )
+    (key.destination.destination(), key.path_id, path)
 }
 
 /// The keys of the log of a family.
@@ -161,6 +182,9 @@ pub(super) trait FamilyKey: LogKey {
 
     /// Returns the prefix that a policy matches, or `None` if the route has no prefix.
     fn prefix(&self) -> Option<IpNet>;
+
+    /// Returns the key as a destination.
+    fn destination(&self) -> Destination;
 }
 
 impl FamilyKey for Ipv4Net {
@@ -180,6 +204,10 @@ impl FamilyKey for Ipv4Net {
     fn prefix(&self) -> Option<IpNet> {
         Some((*self).into())
     }
+
+    fn destination(&self) -> Destination {
+        IpNet::from(*self).into()
+    }
 }
 
 impl FamilyKey for Ipv6Net {
@@ -197,6 +225,10 @@ impl FamilyKey for Ipv6Net {
 
     fn prefix(&self) -> Option<IpNet> {
         Some((*self).into())
+    }
+
+    fn destination(&self) -> Destination {
+        IpNet::from(*self).into()
     }
 }
 
@@ -227,6 +259,10 @@ impl FamilyKey for OtherKey {
     fn prefix(&self) -> Option<IpNet> {
         prefix_of(&self.0.destination)
     }
+
+    fn destination(&self) -> Destination {
+        Destination::from_shared(Arc::clone(&self.0))
+    }
 }
 
 /// An action on the log of a family, generic over its keys.
@@ -253,28 +289,14 @@ struct Join<'a> {
     table: &'a mut Table,
     family: Family,
     every_path: bool,
+    membership: &'a Membership,
 }
 
 impl ForKeys for Join<'_> {
     type Output = ConsumerId;
 
     fn run<D: FamilyKey>(self) -> ConsumerId {
-        D::log(self.table, self.family).join(self.every_path)
-    }
-}
-
-/// [`Table::leave`], generic over the keys of the family.
-struct Leave<'a> {
-    table: &'a mut Table,
-    family: Family,
-    consumer: ConsumerId,
-}
-
-impl ForKeys for Leave<'_> {
-    type Output = ();
-
-    fn run<D: FamilyKey>(self) {
-        D::log(self.table, self.family).leave(self.consumer);
+        D::log(self.table, self.family).join(self.every_path, self.membership)
     }
 }
 

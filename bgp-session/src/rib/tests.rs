@@ -17,11 +17,13 @@ use super::*;
 use crate::config::{ExportPolicy, PeerConfig, PrefixRange};
 use crate::identity::NlriKey;
 use crate::negotiate::Negotiated;
+use crate::withheld::{WithheldCounts, WithheldReason};
 
 mod export;
 mod families;
 mod model;
 mod readers;
+mod withheld;
 
 fn negotiated(peer: PeerKind) -> Negotiated {
     let peer_as = Asn::new(if peer == PeerKind::Internal {
@@ -44,6 +46,7 @@ fn negotiated(peer: PeerKind) -> Negotiated {
         restart: None,
         peer_long_lived: FamilySet::EMPTY,
         peer_role: None,
+        peer_capabilities: Vec::new(),
     }
 }
 
@@ -94,7 +97,7 @@ const FAMILIES: [Family; 8] = [
 
 impl Peer {
     fn up(&mut self, rib: &mut Rib) {
-        self.down(rib);
+        self.down();
         let config = policy(self.policy);
         self.adj_rib_out = Some(AdjRibOut::new(rib, &config, &self.negotiated()));
         self.passing.extend(self.families());
@@ -121,10 +124,7 @@ impl Peer {
         }
     }
 
-    fn down(&mut self, rib: &mut Rib) {
-        if let Some(adj_rib_out) = self.adj_rib_out.take() {
-            adj_rib_out.close(rib);
-        }
+    fn down(&mut self) {
         *self = Self {
             add_path: self.add_path,
             policy: self.policy,
@@ -160,6 +160,22 @@ impl Peer {
             }
         }
         table
+    }
+
+    /// Returns the counts of the routes of the model that the peer should not have.
+    fn withheld(&self, model: &BTreeMap<(u8, u32), u32>) -> WithheldCounts {
+        let mut counts = WithheldCounts::default();
+        let mut denied = BTreeSet::new();
+        for (number, path_id) in model.keys() {
+            if !self.families().contains(&destination(*number, 0).family()) {
+                *counts.of_mut(WithheldReason::FamilyNotNegotiated).unwrap() += 1;
+            } else if !allowed(self.policy, *number) {
+                // Without path identifiers a peer knows one path of a destination.
+                denied.insert((*number, self.add_path.then_some(*path_id)));
+            }
+        }
+        *counts.of_mut(WithheldReason::Denied).unwrap() = denied.len();
+        counts
     }
 
     fn pull(&mut self, table: &mut impl RibAccess, budget: usize) -> bool {

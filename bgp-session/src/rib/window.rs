@@ -6,7 +6,7 @@ use super::by_path;
 use super::intern::{Interner, PathKey};
 use super::key::{Key, LogKey};
 use super::log::{Change, ConsumerId, Log};
-use super::route::Path;
+use crate::route::Path;
 
 /// Changes that one consumer has taken from a log, with their paths.
 ///
@@ -92,6 +92,14 @@ impl<D: LogKey> Window<D> {
         for (key, _) in self.paths.drain(..) {
             self.path_set.remove(key);
         }
+    }
+
+    /// Returns the keys of withdrawn routes. Valid until the changes are modified.
+    pub(super) fn withdrawn(&self) -> impl Iterator<Item = &Key<D>> {
+        let changes = self.changes.iter();
+        changes
+            .filter(|(_, change)| matches!(change, Change::Withdrawn))
+            .map(|(key, _)| key)
     }
 
     /// Calls `keep` with every change, which it may modify, and removes the changes for which it returns `false`.

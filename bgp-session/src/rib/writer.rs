@@ -1,27 +1,20 @@
-//! `Writer`: encodes windows as the UPDATEs for one peer.
+//! `Writer`: encodes windows as the UPDATEs for one peer, and records the routes that the peer is not sent.
 
 use bgp_wire::{
-    EncodeError, Family, PathId, RefreshSubtype, RouteRefresh, encode_announcements,
-    encode_end_of_rib, encode_withdrawals,
+    EncodeError, Family, RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib,
+    encode_withdrawals,
 };
 use bytes::BytesMut;
 
 use super::export::Export;
 use super::key::Key;
 use super::log::Change;
-use super::route::Path;
 use super::table::FamilyKey;
 use super::window::Window;
+use super::withheld::{Scope, WithheldRoutes};
 use crate::config::ExportPolicy;
-
-/// The routes that could not be encoded for a peer and were withdrawn instead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skipped {
-    /// The number of skipped routes. A route counts once each time it is skipped.
-    pub routes: u64,
-    /// The error of the last skipped route, or `None` if no route was skipped.
-    pub error: Option<EncodeError>,
-}
+use crate::route::{Path, Route};
+use crate::withheld::WithheldReason;
 
 /// The output of one peer, with the changes that the peer's routes need.
 pub(super) struct Writer<'a> {
@@ -29,7 +22,18 @@ pub(super) struct Writer<'a> {
     pub(super) out: &'a mut BytesMut,
     /// The number of octets from which the output is full.
     pub(super) budget: usize,
-    pub(super) skipped: &'a mut Skipped,
+    pub(super) withheld: &'a mut WithheldRoutes,
+    /// `true` if the peer has been sent none of the routes of the window.
+    pub(super) is_first: bool,
+}
+
+/// The routes of a window that the peer may have been sent before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent<'a> {
+    /// `true` if it has been sent none of them.
+    pub(super) is_first: bool,
+    /// The policies that it may have been sent them with, if the policy has changed.
+    pub(super) before: [Option<&'a ExportPolicy>; 2],
 }
 
 impl Writer<'_> {
@@ -40,85 +44,149 @@ impl Writer<'_> {
 
     /// Writes a window.
     ///
-    /// Routes that the policy does not permit are skipped. If a policy in `before` permitted them, they are withdrawn.
+    /// Routes that the policy does not permit are left out. If a policy in `sent` permitted them, they are withdrawn.
     pub(super) fn write<D: FamilyKey>(
         &mut self,
         family: Family,
         window: &mut Window<D>,
-        before: [Option<&ExportPolicy>; 2],
+        sent: Sent<'_>,
     ) {
-        let policy = self.export.policy();
+        self.is_first = sent.is_first;
+        let identified = self.export.context.add_path().contains(family);
+        let scope = Scope { family, identified };
+        // Before the policy, which turns other routes into withdrawals.
+        if !self.withheld.is_empty() {
+            window
+                .withdrawn()
+                .for_each(|key| self.withheld.remove(scope, key));
+        }
         // Matching prefixes is the slowest part of a pull, and the usual policy of an internal peer permits all of them.
-        if !policy.allows_all() {
-            window.retain_mut(|key, change| {
-                let prefix = key.destination.prefix();
-                if !policy.admits(family, prefix) {
-                    *change = Change::Withdrawn;
-                    // A withdrawal of a route that the peer was never sent would only cost octets.
-                    return before
-                        .iter()
-                        .flatten()
-                        .any(|before| before.admits(family, prefix));
-                }
-                true
-            });
+        if !self.export.policy().allows_all() {
+            self.apply_policy(scope, window, sent.before);
         }
         window.group();
-        let identified = self.export.context.add_path().contains(family);
         for (path, group) in window.groups() {
-            self.write_group(family, identified, path, group);
+            match path {
+                None => self.withdraw(scope, group),
+                Some(path) if self.export.has_filter() => self.write_filtered(scope, path, group),
+                Some(path) => self.announce(scope, path, group),
+            }
         }
     }
 
-    /// Writes the changes of one path, or withdrawals if there is no path.
-    fn write_group<D: FamilyKey>(
+    /// Removes the routes that the policy does not permit, or turns them into withdrawals if an earlier policy permitted them.
+    fn apply_policy<D: FamilyKey>(
         &mut self,
-        family: Family,
-        identified: bool,
-        path: Option<&Path>,
+        scope: Scope,
+        window: &mut Window<D>,
+        before: [Option<&ExportPolicy>; 2],
+    ) {
+        let (export, family) = (self.export, scope.family);
+        let (policy, denied) = (export.policy(), export.denied());
+        window.retain_mut(|key, change| {
+            let prefix = key.destination.prefix();
+            if denied.is_none() && policy.admits(family, prefix) {
+                return true;
+            }
+            if matches!(change, Change::Announced(_)) {
+                let reason = denied.unwrap_or(WithheldReason::Denied);
+                self.withheld
+                    .report(reason, None, || key.destination.destination());
+                // If no route is sent, the size of the table is the count.
+                if denied.is_none() {
+                    self.withheld.insert(scope, key, reason);
+                }
+                *change = Change::Withdrawn;
+            }
+            // A withdrawal of a route that the peer was never sent would only cost octets.
+            let mut before = before.iter().flatten();
+            !self.is_first && before.any(|before| before.admits(family, prefix))
+        });
+    }
+
+    /// Filters each route of a group by itself, and announces consecutive routes with the same result together.
+    fn write_filtered<D: FamilyKey>(
+        &mut self,
+        scope: Scope,
+        path: &Path,
         group: &[(Key<D>, Change)],
     ) {
-        let Err(error) = self.encode(family, identified, path, group) else {
-            return;
+        let export = self.export;
+        let filter = |(key, _): &(Key<D>, Change)| {
+            export.filter(Route {
+                destination: key.destination.destination(),
+                path_id: key.path_id,
+                path: path.clone(),
+            })
         };
-        // NLRI differ in length. A route that does not fit beside its attributes must not prevent the others of its path.
-        if matches!(error, EncodeError::AttributesTooLong { .. }) && group.len() > 1 {
-            for route in group.chunks(1) {
-                self.write_group(family, identified, path, route);
+        let filtered: Vec<Option<Path>> = group.iter().map(filter).collect();
+        let mut rest = group;
+        for run in filtered.chunk_by(|one, other| one == other) {
+            // The runs together are as long as the group.
+            let routes = rest.split_off(..run.len()).unwrap_or_default();
+            match run.first() {
+                Some(Some(path)) => self.announce(scope, path, routes),
+                _ => self.withhold(scope, routes, WithheldReason::Denied, None),
             }
-            return;
         }
-        // The peer may have an older state of the route, which is no longer valid. Withdrawals always encode because a
-        // `Destination` fits into a message.
-        let withdrawn = self.encode(family, identified, None, group);
-        debug_assert!(withdrawn.is_ok(), "withdrawal: {withdrawn:?}");
-        self.skipped.routes += u64::try_from(group.len()).unwrap_or(u64::MAX);
-        self.skipped.error = Some(error);
     }
 
-    /// Encodes announcements with `path`, or withdrawals if it is `None` or is not for this peer.
-    fn encode<D: FamilyKey>(
-        &mut self,
-        family: Family,
-        identified: bool,
-        path: Option<&Path>,
-        group: &[(Key<D>, Change)],
-    ) -> Result<usize, EncodeError> {
-        let export = self.export;
-        let path_id = |path_id: PathId| identified.then_some(path_id);
-        let routes = group
-            .iter()
-            .map(|(key, _)| key.destination.item(path_id(key.path_id)));
-        let announced = path.and_then(|path| Some((path, export.attributes(family, path)?)));
-        // A path that must not be sent to this peer is withdrawn: the peer may have an earlier path of the route.
-        let Some((path, attributes)) = announced else {
-            return encode_withdrawals(&export.context, routes, self.out);
+    /// Announces routes with one path, or records the reason why they are withheld.
+    fn announce<D: FamilyKey>(&mut self, scope: Scope, path: &Path, group: &[(Key<D>, Change)]) {
+        let (attributes, next_hop) = match self.export.route(scope.family, path) {
+            Ok(route) => route,
+            Err(reason) => return self.withhold(scope, group, reason, None),
         };
-        let next_hop = export
-            .next_hops
-            .of(family, path)
-            .ok_or(EncodeError::NextHopMissing(family))?;
-        encode_announcements(&export.context, &attributes, next_hop, routes, self.out)
+        let routes = items(scope, group);
+        let context = &self.export.context;
+        match encode_announcements(context, &attributes, next_hop, routes, self.out) {
+            Ok(_) => {
+                // Usually no route is withheld, and this check is the whole cost.
+                if !self.withheld.is_empty() {
+                    let keys = group.iter().map(|(key, _)| key);
+                    keys.for_each(|key| self.withheld.remove(scope, key));
+                }
+            }
+            // NLRI differ in length. A route that does not fit beside its attributes must not prevent the others of its path.
+            Err(EncodeError::AttributesTooLong { .. }) if group.len() > 1 => {
+                for route in group.chunks(1) {
+                    self.announce(scope, path, route);
+                }
+            }
+            Err(error) => {
+                self.withhold(scope, group, WithheldReason::from_error(error), Some(error));
+            }
+        }
+    }
+
+    /// Records the reason why routes are not sent, and withdraws them if the peer may have an older state of them.
+    fn withhold<D: FamilyKey>(
+        &mut self,
+        scope: Scope,
+        group: &[(Key<D>, Change)],
+        reason: WithheldReason,
+        error: Option<EncodeError>,
+    ) {
+        let mut first = None;
+        for (key, _) in group {
+            self.withheld.insert(scope, key, reason);
+            first = first.or(Some(key));
+        }
+        if let Some(key) = first {
+            self.withheld
+                .report(reason, error, || key.destination.destination());
+        }
+        if !self.is_first {
+            self.withdraw(scope, group);
+        }
+    }
+
+    /// Withdraws routes.
+    fn withdraw<D: FamilyKey>(&mut self, scope: Scope, group: &[(Key<D>, Change)]) {
+        let routes = items(scope, group);
+        // Withdrawals always encode because a `Destination` fits into a message.
+        let withdrawn = encode_withdrawals(&self.export.context, routes, self.out);
+        debug_assert!(withdrawn.is_ok(), "withdrawal: {withdrawn:?}");
     }
 
     /// Writes End-of-RIB (RFC 4724 section 2), if the peer uses it.
@@ -134,4 +202,14 @@ impl Writer<'_> {
             RouteRefresh { family, subtype }.encode(self.out);
         }
     }
+}
+
+/// Returns the routes of a group as the encoders accept them.
+fn items<D: FamilyKey>(
+    scope: Scope,
+    group: &[(Key<D>, Change)],
+) -> impl Iterator<Item = D::Item<'_>> {
+    group
+        .iter()
+        .map(move |(key, _)| key.destination.item(scope.path_id(key.path_id)))
 }

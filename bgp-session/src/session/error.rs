@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bgp_wire::Family;
+use bgp_wire::{EncodeError, Family};
 
 /// The error of a command that needs an Established session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,3 +45,37 @@ impl fmt::Display for RefreshError {
 }
 
 impl std::error::Error for RefreshError {}
+
+/// The error of an UPDATE that is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session is not Established.
+    NotEstablished,
+    /// The negotiated context does not permit the UPDATE, for example because a family was not negotiated.
+    Encode(EncodeError),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEstablished => NotEstablished.fmt(f),
+            Self::Encode(error) => write!(f, "cannot encode the UPDATE: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotEstablished => None,
+            Self::Encode(error) => Some(error),
+        }
+    }
+}
+
+impl From<NotEstablished> for SendError {
+    fn from(NotEstablished: NotEstablished) -> Self {
+        Self::NotEstablished
+    }
+}

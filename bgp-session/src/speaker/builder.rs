@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Speaker;
 use super::event::{EventSenders, SpeakerEvent};
+use super::interface::Interfaces;
 use super::shared::Shared;
 use super::transport::{Dialer, TcpDialer};
 use crate::config::LocalConfig;
@@ -118,15 +119,19 @@ impl SpeakerBuilder {
             dialer: self.dialer,
             seed: self.seed,
             restarting: self.restarting.into(),
+            interfaces: Interfaces::default(),
+            addresses: watch::Sender::new(()),
             draining: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             stop: stop.clone(),
         });
         // Created before the listeners: if one cannot be bound, its drop ends those that are already running.
-        let speaker = Speaker::new(shared, self.local, stop.drop_guard());
+        let speaker = Speaker::new(Arc::clone(&shared), self.local, stop.drop_guard());
         for (address, device) in &self.listeners {
             speaker.registry.add_listener(*address, device.as_deref())?;
         }
+        #[cfg(all(feature = "netlink", target_os = "linux"))]
+        tokio::spawn(super::netlink::watch_addresses(shared));
         Ok(speaker)
     }
 }

@@ -1,21 +1,19 @@
 //! The commands to a peer's task.
 
-use bgp_wire::Family;
+use bgp_wire::{Family, UpdateBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::event::RemovalReason;
 use super::transport::Transport;
 use crate::config::{LocalConfig, PeerConfig};
-use crate::session::Shutdown;
+use crate::peering::PeerFlush;
+use crate::session::{SendError, Shutdown};
 
 pub(super) enum Command {
     /// Offers an accepted connection to the session. The permit limits the number of connections that wait for the task.
     Accept(Box<dyn Transport>, OwnedSemaphorePermit),
-    /// Answers when the peer has acknowledged the table up to `version`, or when its session is not up.
-    Flush {
-        version: u64,
-        done: oneshot::Sender<()>,
-    },
+    /// Answers when the peer has acknowledged the table as it is now, or when its session is not up.
+    Flush(oneshot::Sender<PeerFlush>),
     /// Asks the peer to send its routes of this family again (RFC 2918).
     Refresh(Family),
     /// Asks the peer to prefer the routes of other speakers, or ends that request (RFC 8326).
@@ -26,6 +24,12 @@ pub(super) enum Command {
     UpdateLocal(LocalConfig),
     /// Ends the session and starts it again.
     Reset(Shutdown),
+    /// Sends an UPDATE as it is. Answers with the number of messages.
+    Send(Box<UpdateBuf>, oneshot::Sender<Result<usize, SendError>>),
+    /// Ends the session until it is started again.
+    Stop(Shutdown),
+    /// Starts the session again.
+    Start,
     /// Ends the session and the task because the peer is removed.
-    Stop(Shutdown, RemovalReason),
+    Remove(Shutdown, RemovalReason),
 }

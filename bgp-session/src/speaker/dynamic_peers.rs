@@ -6,6 +6,7 @@ use crate::config::PeerConfig;
 
 /// The dynamic peers of one prefix (see [`Speaker::add_dynamic_peers`](super::Speaker::add_dynamic_peers)).
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DynamicPeers {
     /// The prefix that the peers connect from.

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::support::TransportOption;
+
 /// The error of an attempt to add or update a peer or dynamic peers.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -23,6 +25,8 @@ pub enum AddPeerError {
     ShutDown,
     /// The configured key cannot be used (RFC 2385, RFC 5925).
     Key(KeyError),
+    /// The system does not support an option that this peer is configured with.
+    Unsupported(IpAddr, TransportOption),
 }
 
 impl fmt::Display for AddPeerError {
@@ -35,6 +39,10 @@ impl fmt::Display for AddPeerError {
             Self::ShutDown => f.write_str("the speaker is shut down"),
             // Shown without a prefix because the key error already names the peers.
             Self::Key(error) => error.fmt(f),
+            Self::Unsupported(peer, option) => write!(
+                f,
+                "{peer} is configured with {option}, which this system does not support"
+            ),
         }
     }
 }
@@ -48,7 +56,8 @@ impl Error for AddPeerError {
             | Self::PrefixExists(_)
             | Self::Unknown(_)
             | Self::UnknownPrefix(_)
-            | Self::ShutDown => None,
+            | Self::ShutDown
+            | Self::Unsupported(..) => None,
         }
     }
 }

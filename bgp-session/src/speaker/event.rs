@@ -32,6 +32,11 @@ use crate::output::SessionEvent;
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SpeakerEvent {
     /// An event of one peer's session.
@@ -68,6 +73,7 @@ pub enum SpeakerEvent {
         /// The message of the panic.
         error: Arc<str>,
         /// The time until the task restarts.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::seconds"))]
         retry_in: Duration,
     },
     /// An incoming connection was refused.
@@ -79,6 +85,7 @@ pub enum SpeakerEvent {
         /// The address that the connection came from.
         remote: IpAddr,
         /// The reason.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::text"))]
         reason: Refusal,
     },
     /// A listener cannot accept connections at present. It retries until it can.
@@ -87,6 +94,7 @@ pub enum SpeakerEvent {
         /// The address of the listener.
         address: SocketAddr,
         /// The first error since connections were last accepted.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::text"))]
         error: Arc<io::Error>,
     },
     /// A listener that failed accepts connections again.
@@ -99,6 +107,11 @@ pub enum SpeakerEvent {
 
 /// The reason why a peer was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum RemovalReason {
     /// The application removed the peer, or the prefix of a dynamic peer.
@@ -150,42 +163,6 @@ impl Error for Refusal {
             | Self::PeerFailed
             | Self::NotAccepted => None,
         }
-    }
-}
-
-/// A receiver of the events of a speaker, in the order in which they were sent.
-#[derive(Debug)]
-pub struct Events {
-    receiver: broadcast::Receiver<SpeakerEvent>,
-    missed: u64,
-}
-
-impl Events {
-    pub(super) fn new(receiver: broadcast::Receiver<SpeakerEvent>) -> Self {
-        Self {
-            receiver,
-            missed: 0,
-        }
-    }
-
-    /// Returns the next event, or `None` after all handles of the speaker were dropped and its tasks have ended.
-    ///
-    /// A slow receiver loses the oldest events instead of blocking a session; [`Events::missed`] counts them.
-    pub async fn next(&mut self) -> Option<SpeakerEvent> {
-        loop {
-            match self.receiver.recv().await {
-                Ok(event) => return Some(event),
-                // The receiver is now at the oldest event that is left, so that the next call succeeds.
-                Err(broadcast::error::RecvError::Lagged(missed)) => self.missed += missed,
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
-    }
-
-    /// Returns the number of events that were lost so far.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.missed
     }
 }
 

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bgp_wire::Family;
-use tokio::sync::{Semaphore, mpsc, watch};
+use bgp_wire::{Family, UpdateBuf};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::command::Command;
 use super::event::{Refusal, RemovalReason};
 use super::status::PeerStatus;
 use super::transport::Transport;
-use crate::session::Shutdown;
+use crate::peering::{FlushOutcome, PeerFlush};
+use crate::session::{SendError, Shutdown};
 
 /// A handle to one peer of a [`Speaker`](super::Speaker). Cheap to clone.
 ///
@@ -79,8 +81,78 @@ impl Peer {
         self.send(Command::Reset(Shutdown::reset(text)));
     }
 
-    pub(super) fn stop(&self, why: Shutdown, reason: RemovalReason) {
-        self.send(Command::Stop(why, reason));
+    /// Sends an UPDATE to this peer as it is, and returns the number of messages. Returns once they are queued.
+    ///
+    /// The speaker's table does not know these routes: neither the export policy nor draining applies to them, they are not
+    /// sent again after a refresh or in the next session, and a later change of a route to the same destination in the table
+    /// replaces or withdraws them. See [`Peering::send_update`](crate::Peering::send_update).
+    ///
+    /// A caller that sends many UPDATEs flushes now and then: nothing else limits the memory that they take until a slow peer
+    /// has read them.
+    ///
+    /// If the future is dropped before it has completed, the UPDATE may have been sent.
+    ///
+    /// # Errors
+    ///
+    /// The session is not Established, or the negotiated context does not permit the UPDATE. Nothing is sent then.
+    pub async fn send_update(&self, update: UpdateBuf) -> Result<usize, SendError> {
+        let (done, sent) = oneshot::channel();
+        self.send(Command::Send(Box::new(update), done));
+        // An error means that the task has failed or ended, so that no session is up.
+        sent.await.unwrap_or(Err(SendError::NotEstablished))
+    }
+
+    /// Ends the session with a Cease and stays in Idle until [`Peer::start`]: the peer is not dialled, and its connections are
+    /// refused. [`PeerStatus::stopped`] remembers the reason.
+    ///
+    /// The peer stays configured. A change of its configuration, a reset, or a failure of its task does not start it. A
+    /// dynamic peer is removed when its session has ended, and may come back.
+    pub fn stop(&self, why: Shutdown) {
+        self.send(Command::Stop(why));
+    }
+
+    /// Starts the session again after [`Peer::stop`]. If the peer is not stopped, ends a wait after a failure.
+    pub fn start(&self) {
+        self.send(Command::Start);
+    }
+
+    /// Waits until the kernel of this peer has acknowledged all earlier announcements and withdrawals. Returns the outcome, and
+    /// the numbers of routes that the peer is not sent.
+    ///
+    /// Does not wait if the session is not Established, or longer than the session lasts. A peer that reads nothing ends its
+    /// session by [`PeerConfig::with_send_hold_time`](crate::PeerConfig::with_send_hold_time); [`Peer::flush_within`] waits
+    /// for less. Cancel safe: a dropped future has no effect.
+    pub async fn flush(&self) -> PeerFlush {
+        match self.begin_flush() {
+            // An error means that the task has failed or ended, so that no session is up.
+            Some(flushed) => flushed.await.unwrap_or(PeerFlush::NOT_ESTABLISHED),
+            None => PeerFlush::NOT_ESTABLISHED,
+        }
+    }
+
+    /// Waits like [`Peer::flush`], at most for `timeout`. Returns [`FlushOutcome::Pending`] if the peer has not acknowledged
+    /// everything by then.
+    pub async fn flush_within(&self, timeout: Duration) -> PeerFlush {
+        let flushed = tokio::time::timeout(timeout, self.flush()).await;
+        flushed.unwrap_or_else(|_| self.pending_flush())
+    }
+
+    /// Begins a flush. Returns the receiver of its result, or `None` if the task has ended.
+    pub(super) fn begin_flush(&self) -> Option<oneshot::Receiver<PeerFlush>> {
+        let (done, flushed) = oneshot::channel();
+        self.send(Command::Flush(done)).then_some(flushed)
+    }
+
+    /// Returns the result of a flush that has not ended.
+    pub(super) fn pending_flush(&self) -> PeerFlush {
+        PeerFlush {
+            outcome: FlushOutcome::Pending,
+            withheld: self.status.borrow().withheld,
+        }
+    }
+
+    pub(super) fn remove(&self, why: Shutdown, reason: RemovalReason) {
+        self.send(Command::Remove(why, reason));
     }
 
     /// Waits until the peer's task has ended.

@@ -1,21 +1,12 @@
 //! The keys that authenticate a peer's TCP segments (RFC 2385, RFC 5925), on dialling, listening and connected sockets.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 
 use ipnet::IpNet;
 
 use super::error::KeyError;
-use super::sockopt::{self, RemoteNet};
+use super::sockopt::{self, KeyedSocket};
 use crate::config::{AoKey, Md5Key, TransportConfig};
-
-/// A socket and the form of the peers' addresses on it.
-#[derive(Clone, Copy)]
-pub(super) struct KeyedSocket<'a> {
-    pub(super) socket: BorrowedFd<'a>,
-    /// `true` for an IPv6 socket, on which IPv4 peers have mapped addresses.
-    pub(super) mapped: bool,
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys {
@@ -47,25 +38,23 @@ impl Keys {
         socket: KeyedSocket<'_>,
         peers: IpNet,
     ) -> Result<(), KeyError> {
-        let known = RemoteNet::new(peers, socket.mapped);
         // The kernel accepts no key of one kind beside a key of the other, so that old keys are deleted first.
         if old.md5.is_some() && self.md5.is_none() {
-            sockopt::set_md5_key(socket.socket, known, None)
+            sockopt::set_md5_key(socket, peers, None)
                 .map_err(|error| KeyError::Md5(peers, error))?;
         }
         // A TCP-AO key cannot be overwritten: adding its identifiers again fails with EEXIST.
         if let Some(key) = old.ao.as_ref().filter(|_| old.ao != self.ao) {
-            sockopt::delete_ao_key(socket.socket, known, key)
+            sockopt::delete_ao_key(socket, peers, key)
                 .map_err(|error| KeyError::TcpAo(peers, error))?;
         }
         // The kernel overwrites an MD5 key in place, without a moment in which unsigned segments pass.
         if let Some(key) = self.md5.as_ref().filter(|_| old.md5 != self.md5) {
-            sockopt::set_md5_key(socket.socket, known, Some(key))
+            sockopt::set_md5_key(socket, peers, Some(key))
                 .map_err(|error| KeyError::Md5(peers, error))?;
         }
         if let Some(key) = self.ao.as_ref().filter(|_| old.ao != self.ao) {
-            sockopt::add_ao_key(socket.socket, known, key)
-                .map_err(|error| cannot_add(error, peers))?;
+            sockopt::add_ao_key(socket, peers, key).map_err(|error| cannot_add(error, peers))?;
         }
         Ok(())
     }
@@ -77,16 +66,18 @@ impl Keys {
     pub(super) fn require(&self, socket: KeyedSocket<'_>, peers: IpNet) -> Result<(), KeyError> {
         match self.set(socket, peers) {
             // A connection that was made with the TCP-AO key already has it. The kernel adds it to no other connection.
-            Err(KeyError::TcpAo(_, error)) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+            Err(KeyError::TcpAo(_, error)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(())
+            }
             result => result,
         }
     }
 }
 
 fn cannot_add(error: io::Error, peers: IpNet) -> KeyError {
-    match error.raw_os_error() {
-        // The answer of a kernel that was built without the option.
-        Some(libc::ENOPROTOOPT) => KeyError::NoTcpAo(peers),
-        _ => KeyError::TcpAo(peers, error),
+    if error.kind() == io::ErrorKind::Unsupported {
+        KeyError::NoTcpAo(peers)
+    } else {
+        KeyError::TcpAo(peers, error)
     }
 }

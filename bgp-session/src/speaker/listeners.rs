@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use super::error::KeyError;
-use super::keys::{KeyedSocket, Keys};
-use super::sockopt;
-use super::transport::{SYSTEM_TTL, bind_device, describe, min_ttl, socket};
+use super::keys::Keys;
+use super::sockopt::{self, KeyedSocket};
+use super::transport::{bind_device, describe, min_ttl, socket};
 
 /// The listening sockets.
 #[derive(Default)]
@@ -66,7 +65,7 @@ impl Listeners {
     /// Sets the minimum TTL that all peers that may connect have in common. `hops` contains the maximum distance of each.
     pub(super) fn limit_ttl(&self, hops: &[(IpNet, Option<u8>)]) {
         for listener in &self.0 {
-            limit_ttl(&*listener.socket, listener.address, hops);
+            limit_ttl(&SockRef::from(&*listener.socket), listener.address, hops);
         }
     }
 }
@@ -85,12 +84,12 @@ impl Listener {
         keys.retain(|peers, keys| reaches(address, *peers) && !keys.is_empty());
         for (peers, keys) in &keys {
             let socket = KeyedSocket {
-                socket: bound.as_fd(),
+                socket: &SockRef::from(&bound),
                 mapped: address.is_ipv6(),
             };
             keys.set(socket, *peers)?;
         }
-        limit_ttl(&bound, address, hops);
+        limit_ttl(&SockRef::from(&bound), address, hops);
         let socket = bound
             .listen(BACKLOG)
             .map_err(|error| describe(&error, "cannot listen on", address))?;
@@ -118,7 +117,7 @@ impl Listener {
             return Ok(());
         }
         let socket = KeyedSocket {
-            socket: self.socket.as_fd(),
+            socket: &SockRef::from(&*self.socket),
             mapped: self.address.is_ipv6(),
         };
         if let Err(error) = keys.replace(&old, socket, peers) {
@@ -162,29 +161,23 @@ fn reaches(address: SocketAddr, peers: IpNet) -> bool {
 }
 
 /// Sets the minimum TTL that all peers that may connect have in common. More distant hosts get no connection (RFC 5082).
-fn limit_ttl(socket: &impl AsFd, address: SocketAddr, hops: &[(IpNet, Option<u8>)]) {
+fn limit_ttl(socket: &Socket, address: SocketAddr, hops: &[(IpNet, Option<u8>)]) {
     let reaching = || {
         hops.iter()
             .filter(|(peers, _)| reaches(address, *peers))
             .map(|(_, hops)| *hops)
     };
     let minimum = reaching().map(|hops| hops.map_or(0, min_ttl)).min();
-    let fd = socket.as_fd();
     // Errors are harmless because each accepted connection gets its own limit. An IPv6 socket also receives IPv4 packets.
     if address.is_ipv6() {
-        sockopt::set_min_ttl(fd, true, minimum.unwrap_or(0)).ok();
+        sockopt::set_min_ttl(socket, true, minimum.unwrap_or(0)).ok();
     }
-    sockopt::set_min_ttl(fd, false, minimum.unwrap_or(0)).ok();
+    sockopt::set_min_ttl(socket, false, minimum.unwrap_or(0)).ok();
     // The SYN-ACK is sent with the listener's TTL, and the peer checks it like any other segment.
     let is_limited = reaching().any(|hops| hops.is_some());
-    let ttl = if is_limited {
-        u8::MAX.into()
-    } else {
-        SYSTEM_TTL
-    };
-    let options = SockRef::from(&fd);
-    options.set_ttl_v4(ttl).ok();
-    options.set_unicast_hops_v6(ttl).ok();
+    let ttl = is_limited.then_some(u8::MAX);
+    sockopt::set_ttl(socket, false, ttl).ok();
+    sockopt::set_ttl(socket, true, ttl).ok();
 }
 
 /// The maximum number of connections that wait to be accepted.

@@ -1,5 +1,6 @@
 //! The task of one peer: owns the peer's sockets and channels, and carries out the decisions of its [`Peering`].
 
+mod addresses;
 mod attempts;
 mod delivery;
 mod report;
@@ -19,12 +20,12 @@ use super::command::Command;
 use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
 use super::log;
-use super::shared::Shared;
+use super::shared::{Shared, lock};
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::{LocalConfig, PeerConfig};
-use crate::output::{ConnectionId, Output};
-use crate::peering::{FlushId, Peering};
+use crate::output::{ConnectionId, Output, SessionEvent};
+use crate::peering::{FlushId, PeerFlush, Peering};
 use crate::session::{Session, Shutdown};
 use delivery::Delivery;
 use report::Report;
@@ -44,6 +45,7 @@ pub(super) struct PeerTask {
     peering: Peering,
     commands: mpsc::UnboundedReceiver<Command>,
     changed: watch::Receiver<u64>,
+    addresses: watch::Receiver<()>,
     delivery: Delivery,
     report: Report,
     /// `true` for a dynamic peer, whose task ends with its last connection.
@@ -53,7 +55,7 @@ pub(super) struct PeerTask {
     all_draining: watch::Receiver<bool>,
     dial: Option<(ConnectionId, Dialing)>,
     links: Vec<Link>,
-    flushes: Vec<(FlushId, oneshot::Sender<()>)>,
+    flushes: Vec<(FlushId, oneshot::Sender<PeerFlush>)>,
     deadline: Option<Instant>,
     refusal_limit: RefusalLimit,
 }
@@ -65,6 +67,7 @@ enum Wake {
     Link(usize, Progress),
     Timeout,
     TableChanged,
+    AddressesChanged,
     Flush,
     Draining,
     Delivered,
@@ -88,6 +91,7 @@ impl PeerTask {
             peering: Peering::new(session),
             commands,
             changed: shared.changed.subscribe(),
+            addresses: shared.addresses.subscribe(),
             delivery: Delivery::new(shared.events.channel.clone()),
             report,
             dynamic,
@@ -107,10 +111,13 @@ impl PeerTask {
         self.address
     }
 
-    /// Starts the session.
+    /// Starts the session, unless the operator has stopped it.
     pub(super) fn start(&mut self) {
         self.set_draining();
-        self.peering.start(now());
+        // A task that failed starts again, but the operator's stop outlasts that.
+        if !self.report.is_stopped() {
+            self.peering.start(now());
+        }
     }
 
     /// Returns `true` if commands wait.
@@ -122,7 +129,7 @@ impl PeerTask {
     pub(super) async fn run(&mut self) -> Ended {
         while let Some(wake) = self.turn().await {
             match wake {
-                Wake::Command(Some(Command::Stop(why, reason))) => {
+                Wake::Command(Some(Command::Remove(why, reason))) => {
                     self.peering.stop(now(), &why);
                     return Ended::Removed(reason);
                 }
@@ -144,6 +151,7 @@ impl PeerTask {
                 Wake::Link(index, progress) => self.progress(index, progress),
                 Wake::Timeout => self.peering.handle_timeout(now()),
                 Wake::TableChanged => self.peering.handle_table_changed(),
+                Wake::AddressesChanged => self.look_up_interface(),
                 Wake::Draining => self.set_draining(),
                 // The next turn answers the flushes and delivers further events.
                 Wake::Flush | Wake::Delivered => {}
@@ -156,18 +164,17 @@ impl PeerTask {
     pub(super) async fn finish(&mut self, reason: RemovalReason) {
         self.drain_outputs();
         self.report.publish(&self.peering);
-        self.take_peering().close(&mut &self.shared.rib);
+        self.renew_peering();
         let peer = self.address;
         self.emit(SpeakerEvent::PeerRemoved { peer, reason });
         self.delivery.finish().await;
     }
 
-    /// Replaces the peering with a new one that has not started. Returns the old one.
-    fn take_peering(&mut self) -> Peering {
+    /// Replaces the peering with a new one that has not started. Releases the position in the table.
+    fn renew_peering(&mut self) {
         let session = self.peering.session();
         let (local, config) = (session.local(), session.config().clone());
-        let new = Peering::new(new_session(&self.shared, local, config));
-        std::mem::replace(&mut self.peering, new)
+        self.peering = Peering::new(new_session(&self.shared, local, config));
     }
 
     /// Does all pending work and waits for the next event. Returns `None` when the task of a dynamic peer can end.
@@ -250,6 +257,7 @@ impl PeerTask {
             wake = dialled => wake,
             _ = self.changed.changed(), if follows => Wake::TableChanged,
             _ = self.all_draining.changed() => Wake::Draining,
+            _ = self.addresses.changed() => Wake::AddressesChanged,
             () = tokio::time::sleep(ACKNOWLEDGEMENT_INTERVAL), if flushing => Wake::Flush,
             () = self.delivery.deliver_next(), if !reads => Wake::Delivered,
             wake = link => wake,
@@ -262,7 +270,9 @@ impl PeerTask {
                 drop(permit);
                 self.accept(transport);
             }
-            Command::Flush { version, done } => {
+            Command::Flush(done) => {
+                // Read here instead of from `changed`, which a change reaches only after the table is unlocked.
+                let version = lock(&self.shared.rib).version();
                 self.flushes.push((self.peering.flush(version), done));
             }
             Command::Refresh(family) => {
@@ -276,14 +286,29 @@ impl PeerTask {
             }
             Command::Update(config) => self.update(*config),
             Command::UpdateLocal(local) => self.peering.update_local(now(), local),
+            // A session that the operator has stopped has nothing to reset.
+            Command::Reset(_) if self.report.is_stopped() => {}
             Command::Reset(why) => {
                 self.peering.stop(now(), &why);
                 // The contract of `Peering`: outputs are drained after every call.
                 self.drain_outputs();
                 self.peering.start(now());
             }
+            Command::Send(update, done) => {
+                let sent = self.peering.send_update(now(), &update);
+                // The caller may have given up.
+                done.send(sent).ok();
+            }
+            Command::Stop(why) => {
+                self.peering.stop(now(), &why);
+                self.report.set_stopped(Some(why));
+            }
+            Command::Start => {
+                self.report.set_stopped(None);
+                self.peering.start(now());
+            }
             // `run` handles it before this function is called.
-            Command::Stop(..) => {}
+            Command::Remove(..) => {}
         }
     }
 
@@ -326,6 +351,7 @@ impl PeerTask {
         log::guarded(|| tracing::info!(peer = %self.address, ?change, "configuration"));
         self.report.configure(&config);
         self.peering.update(now(), config);
+        self.look_up_interface();
     }
 
     fn connected(&mut self, id: ConnectionId, transport: Box<dyn Transport>) {
@@ -379,8 +405,13 @@ impl PeerTask {
                 Output::Close(id) => self.close(id),
                 Output::Event(event) => {
                     self.report.follow(&event, &self.peering);
+                    let is_up = matches!(event, SessionEvent::Up { .. });
                     let peer = self.address;
                     self.emit(SpeakerEvent::Session { peer, event });
+                    // Before the first route is sent, so that no route is sent twice.
+                    if is_up {
+                        self.look_up_interface();
+                    }
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -421,10 +452,10 @@ impl PeerTask {
         {
             peering.handle_unacknowledged(id, link.unacknowledged());
         }
-        while let Some((id, _)) = peering.poll_flushed() {
+        while let Some((id, flushed)) = peering.poll_flushed() {
             for (_, done) in self.flushes.extract_if(.., |(known, _)| *known == id) {
                 // The caller may have given up in the meantime.
-                done.send(()).ok();
+                done.send(flushed).ok();
             }
         }
     }

@@ -91,10 +91,19 @@ impl fmt::Display for PeerError {
 
 impl std::error::Error for PeerError {}
 
+/// Serialized as its text. [`PeerStatus::last_down`](super::PeerStatus::last_down) has the parts.
+#[cfg(feature = "serde")]
+impl serde::Serialize for PeerError {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The last NOTIFICATION that was sent to a peer or received from it.
 ///
 /// `Display` writes the sender, the reason and the decoded Data.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LastNotification {
     /// `true` if we sent it.
@@ -102,6 +111,10 @@ pub struct LastNotification {
     /// The NOTIFICATION. [`NotificationBuf::decoded_data`] returns its Data.
     pub notification: NotificationBuf,
     /// The time at which it was sent or received.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_seconds", serialize_with = "super::age::seconds")
+    )]
     pub at: Instant,
 }
 

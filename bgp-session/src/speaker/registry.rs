@@ -104,14 +104,14 @@ impl Registry {
     pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
         let mut state = lock(&self.state);
         let peer = state.remove(address)?;
-        peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
+        peer.remove(Shutdown::deconfigured(), RemovalReason::Deconfigured);
         Some(peer)
     }
 
     /// Returns the differences between `config` and the current configuration of the peer with this address.
     pub(super) fn change(&self, config: &PeerConfig) -> Result<PeerChange, AddPeerError> {
         let address = config.address();
-        transport::check_keys(config)?;
+        transport::check(config)?;
         let state = lock(&self.state);
         let entry = state
             .peers
@@ -207,7 +207,7 @@ impl Registry {
         state.listeners.close_all();
         state.dynamic.clear();
         for entry in std::mem::take(&mut state.peers).into_values() {
-            entry.peer.stop(why.clone(), RemovalReason::ShutDown);
+            entry.peer.remove(why.clone(), RemovalReason::ShutDown);
         }
     }
 

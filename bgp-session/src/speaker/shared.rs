@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::event::EventSenders;
+use super::interface::Interfaces;
 use super::transport::Dialer;
 use crate::rib::Rib;
 
@@ -15,6 +16,9 @@ pub(super) struct Shared {
     pub(super) rib: Mutex<Rib>,
     /// The version of the table. A change wakes the peers.
     pub(super) changed: watch::Sender<u64>,
+    pub(super) interfaces: Interfaces,
+    /// Wakes the peers when the addresses of interfaces have changed.
+    pub(super) addresses: watch::Sender<()>,
     pub(super) events: EventSenders,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) seed: u64,
@@ -26,6 +30,14 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     /// Ends every task.
     pub(super) stop: CancellationToken,
+}
+
+impl Shared {
+    /// Makes every peer look up the addresses of its interface.
+    pub(super) fn refresh_addresses(&self) {
+        self.interfaces.forget();
+        self.addresses.send_replace(());
+    }
 }
 
 /// Locks `mutex`, also after a holder panicked.

@@ -1,256 +1,65 @@
-//! Socket options without a safe wrapper: keys for TCP MD5 (RFC 2385) and TCP-AO (RFC 5925), the minimum TTL
-//! (RFC 5082), and the number of unacknowledged octets.
+//! The socket options that differ between systems, behind one set of functions. An option that a system lacks is an error
+//! of the kind `Unsupported`.
 
-#![expect(
-    unsafe_code,
-    reason = "TCP_MD5SIG, TCP_AO_ADD_KEY, TCP_AO_DEL_KEY, IP_MINTTL and SIOCOUTQ have no safe wrapper"
-)]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod other;
+mod queue;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use linux as system;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use other as system;
 
 use std::io;
-use std::net::IpAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
 
-use ipnet::IpNet;
-use socket2::SockAddr;
+use socket2::Socket;
 
-use crate::config::{AoKey, Md5Key};
+pub(super) use queue::unacknowledged;
+pub(super) use system::{
+    SUPPORTED, add_ao_key, bind_device, delete_ao_key, interface_index, set_md5_key, set_min_ttl,
+    set_user_timeout,
+};
 
-/// `struct tcp_md5sig` of linux/tcp.h.
-#[repr(C)]
-struct TcpMd5Sig {
-    address: socket2::SockAddrStorage,
-    flags: u8,
-    prefix_length: u8,
-    key_length: u16,
-    interface: libc::c_int,
-    key: [u8; Md5Key::LONGEST],
+/// A socket and the form of the peers' addresses on it.
+#[derive(Clone, Copy)]
+pub(super) struct KeyedSocket<'a> {
+    pub(super) socket: &'a Socket,
+    /// `true` for an IPv6 socket, on which IPv4 peers have mapped addresses.
+    pub(super) mapped: bool,
 }
 
-/// `struct tcp_ao_add` of linux/tcp.h.
-// The C declaration has the attribute `aligned(8)`.
-#[repr(C, align(8))]
-struct TcpAoAdd {
-    address: socket2::SockAddrStorage,
-    algorithm: [u8; 64],
-    interface: i32,
-    /// Bit 0: the key becomes current at once; bit 1: the peer is asked to use it.
-    set: u32,
-    reserved: u16,
-    prefix_length: u8,
-    send_id: u8,
-    receive_id: u8,
-    mac_length: u8,
-    key_flags: u8,
-    key_length: u8,
-    key: [u8; Md5Key::LONGEST],
-}
-
-/// `struct tcp_ao_del` of linux/tcp.h.
-#[repr(C, align(8))]
-struct TcpAoDel {
-    address: socket2::SockAddrStorage,
-    interface: i32,
-    /// Bits 0 and 1: the keys below become current and next; bit 2: the deletion is asynchronous.
-    set: u32,
-    reserved: u16,
-    prefix_length: u8,
-    send_id: u8,
-    receive_id: u8,
-    current_key: u8,
-    next_key: u8,
-    key_flags: u8,
-}
-
-// Defined in linux/tcp.h; libc lacks some of them.
-const TCP_MD5SIG_EXT: libc::c_int = 32;
-const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
-const TCP_AO_ADD_KEY: libc::c_int = 38;
-const TCP_AO_DEL_KEY: libc::c_int = 39;
-
-// Defined in linux/in.h and linux/in6.h; libc does not have them on every target.
-const IP_MINTTL: libc::c_int = 21;
-const IPV6_MINHOPCOUNT: libc::c_int = 73;
-
-/// The address or network of the peers, in the form that the socket uses.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RemoteNet {
-    network: IpAddr,
-    // The kernel counts the 32 bits of an IPv4 address even if the address is mapped into IPv6.
-    prefix_length: u8,
-    single: bool,
-}
-
-impl RemoteNet {
-    /// Converts a network. `mapped` is `true` for an IPv6 socket, on which IPv4 peers have mapped addresses.
-    pub(super) fn new(peers: IpNet, mapped: bool) -> Self {
-        let network = match peers.network() {
-            IpAddr::V4(address) if mapped => address.to_ipv6_mapped().into(),
-            network @ (IpAddr::V4(_) | IpAddr::V6(_)) => network,
-        };
-        Self {
-            network,
-            prefix_length: peers.prefix_len(),
-            single: peers.prefix_len() == peers.max_prefix_len(),
-        }
-    }
-}
-
-/// Signs segments to `peers` and drops segments from them without a valid signature. `None` deletes the key.
-///
-/// A connection inherits the key that its listening socket had at the time of the handshake.
-#[expect(
-    clippy::expect_used,
-    reason = "`Md5Key` has at most 80 octets; a length of 0 would delete the key"
-)]
-pub(super) fn set_md5_key(
-    socket: BorrowedFd<'_>,
-    peers: RemoteNet,
-    key: Option<&Md5Key>,
-) -> io::Result<()> {
-    let octets = key.map(Md5Key::octets).unwrap_or_default();
-    // Kernels before 4.13 have only the option for single addresses.
-    let (name, flags, prefix_length) = if peers.single {
-        (libc::TCP_MD5SIG, 0, 0)
-    } else {
-        (TCP_MD5SIG_EXT, TCP_MD5SIG_FLAG_PREFIX, peers.prefix_length)
+/// Sets the TTL or hop limit of packets to a peer of this family; `None` stands for the system's.
+pub(super) fn set_ttl(socket: &Socket, ipv6: bool, ttl: Option<u8>) -> io::Result<()> {
+    let ttl = match ttl {
+        Some(ttl) => ttl.into(),
+        None if cfg!(any(target_os = "linux", target_os = "android")) => SYSTEM_TTL,
+        // Other systems refuse -1. They also lack TTL security, so that no listener has another TTL than the system.
+        None => return Ok(()),
     };
-    let option = TcpMd5Sig {
-        address: storage(peers.network),
-        flags,
-        prefix_length,
-        key_length: u16::try_from(octets.len()).expect("at most 80 octets"),
-        // 0: the key applies on every interface.
-        interface: 0,
-        key: padded(octets),
-    };
-    set(socket, libc::IPPROTO_TCP, name, &option)
-}
-
-/// Authenticates segments to and from `peers` with this key.
-///
-/// # Errors
-///
-/// `ENOPROTOOPT` if the kernel has no TCP-AO, `EEXIST` if the socket already has a key with these identifiers.
-#[expect(
-    clippy::expect_used,
-    reason = "the secret is an `Md5Key`, which has at most 80 octets"
-)]
-pub(super) fn add_ao_key(socket: BorrowedFd<'_>, peers: RemoteNet, key: &AoKey) -> io::Result<()> {
-    let octets = key.secret.octets();
-    let option = TcpAoAdd {
-        address: storage(peers.network),
-        algorithm: padded(key.algorithm.name().as_bytes()),
-        interface: 0,
-        set: 0,
-        reserved: 0,
-        prefix_length: peers.prefix_length,
-        send_id: key.send_id,
-        receive_id: key.receive_id,
-        // RFC 5926 section 3.2: the MAC of both algorithms is truncated to 96 bits.
-        mac_length: 12,
-        key_flags: 0,
-        key_length: u8::try_from(octets.len()).expect("at most 80 octets"),
-        key: padded(octets),
-    };
-    set(socket, libc::IPPROTO_TCP, TCP_AO_ADD_KEY, &option)
-}
-
-/// Deletes a key of `peers` from a listening socket.
-pub(super) fn delete_ao_key(
-    socket: BorrowedFd<'_>,
-    peers: RemoteNet,
-    key: &AoKey,
-) -> io::Result<()> {
-    let option = TcpAoDel {
-        address: storage(peers.network),
-        interface: 0,
-        // Asynchronous, which only a listening socket permits: otherwise the call waits until no CPU uses the key.
-        set: 4,
-        reserved: 0,
-        prefix_length: peers.prefix_length,
-        send_id: key.send_id,
-        receive_id: key.receive_id,
-        current_key: 0,
-        next_key: 0,
-        key_flags: 0,
-    };
-    set(socket, libc::IPPROTO_TCP, TCP_AO_DEL_KEY, &option)
-}
-
-/// Drops packets with a TTL or hop limit below `ttl`; 0 accepts all.
-pub(super) fn set_min_ttl(socket: BorrowedFd<'_>, ipv6: bool, ttl: u8) -> io::Result<()> {
-    let ttl = libc::c_int::from(ttl);
     if ipv6 {
-        set(socket, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl)
+        socket.set_unicast_hops_v6(ttl)
     } else {
-        set(socket, libc::IPPROTO_IP, IP_MINTTL, &ttl)
+        socket.set_ttl_v4(ttl)
     }
 }
 
-fn storage(address: IpAddr) -> socket2::SockAddrStorage {
-    // Keys belong to addresses: a peer that dials has any port.
-    SockAddr::from(std::net::SocketAddr::new(address, 0)).as_storage()
-}
+/// -1, which stands for the TTL or hop limit of the system (ip(7), RFC 3493 section 5.1).
+const SYSTEM_TTL: u32 = u32::MAX;
 
-fn padded<const N: usize>(octets: &[u8]) -> [u8; N] {
-    debug_assert!(octets.len() <= N, "{} octets do not fit", octets.len());
-    let mut padded = [0; N];
-    for (to, from) in padded.iter_mut().zip(octets) {
-        *to = *from;
-    }
-    padded
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "the options are structures of less than 300 octets"
-)]
-fn set<T>(
-    socket: BorrowedFd<'_>,
-    level: libc::c_int,
-    name: libc::c_int,
-    option: &T,
-) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of::<T>()).expect("a small structure");
-    // SAFETY: the descriptor is open while it is borrowed. The kernel reads `length` octets of `option`, which has the
-    // layout that the option requires, and keeps no reference to it.
-    let result = unsafe {
-        let option = std::ptr::from_ref(option).cast();
-        libc::setsockopt(socket.as_raw_fd(), level, name, option, length)
-    };
-    if result < 0 {
-        Err(io::Error::last_os_error())
+/// Sets the traffic class of packets to a peer of this family: DSCP and ECN (RFC 2474 section 3).
+#[cfg(not(windows))]
+pub(super) fn set_traffic_class(socket: &Socket, ipv6: bool, class: u8) -> io::Result<()> {
+    if ipv6 {
+        socket.set_tclass_v6(class.into())
     } else {
-        Ok(())
+        socket.set_tos_v4(class.into())
     }
 }
 
-/// Returns the number of written octets that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
-pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<usize> {
-    let mut octets: libc::c_int = 0;
-    // SAFETY: the descriptor is open while it is borrowed, and SIOCOUTQ (TIOCOUTQ on Linux) writes one int to `octets`.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        debug_assert!(octets >= 0, "the kernel returns a number of octets");
-        Ok(usize::try_from(octets).unwrap_or(0))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // Sizes and offsets of linux/tcp.h on every target with 8-octet alignment of `sockaddr_storage`.
-    #[test]
-    fn option_structures_have_layouts_of_kernel() {
-        let key = std::mem::offset_of!(TcpMd5Sig, key);
-        assert_eq!((size_of::<TcpMd5Sig>(), key), (216, 136));
-        let key = std::mem::offset_of!(TcpAoAdd, key);
-        let prefix_length = std::mem::offset_of!(TcpAoAdd, prefix_length);
-        assert_eq!((size_of::<TcpAoAdd>(), prefix_length, key), (288, 202, 208));
-        let prefix_length = std::mem::offset_of!(TcpAoDel, prefix_length);
-        assert_eq!((size_of::<TcpAoDel>(), prefix_length), (144, 138));
-    }
+/// Does nothing: Windows ignores the traffic class of sockets. [`SUPPORTED`] lacks the option.
+#[cfg(windows)]
+pub(super) fn set_traffic_class(_: &Socket, _: bool, _: u8) -> io::Result<()> {
+    Ok(())
 }

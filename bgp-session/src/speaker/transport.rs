@@ -6,17 +6,17 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::error::KeyError;
-use super::keys::{KeyedSocket, Keys};
-use super::sockopt::{self, RemoteNet};
+use super::error::{AddPeerError, KeyError};
+use super::keys::Keys;
+use super::sockopt::{self, KeyedSocket};
+use super::support::unsupported;
 use crate::config::{Md5Key, PeerConfig, TransportConfig};
 
 /// A connection to a peer.
@@ -33,7 +33,8 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     ///
     /// # Errors
     ///
-    /// The number is unknown. A flush then does not wait.
+    /// The number is unknown. A flush then waits only until everything is written. A TCP connection knows the number on
+    /// Linux, Android, FreeBSD, NetBSD and the systems of Apple.
     fn unacknowledged(&self) -> io::Result<usize>;
 
     /// Signs segments with another key from now on, or with none (RFC 2385). The default returns an error.
@@ -54,12 +55,15 @@ impl Transport for TcpStream {
     }
 
     fn unacknowledged(&self) -> io::Result<usize> {
-        sockopt::unacknowledged(self.as_fd())
+        sockopt::unacknowledged(&SockRef::from(self))
     }
 
     fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) -> io::Result<()> {
-        let mapped = self.local_addr()?.is_ipv6();
-        sockopt::set_md5_key(self.as_fd(), RemoteNet::new(peer.into(), mapped), key)
+        let socket = KeyedSocket {
+            socket: &SockRef::from(self),
+            mapped: self.local_addr()?.is_ipv6(),
+        };
+        sockopt::set_md5_key(socket, peer.into(), key)
     }
 }
 
@@ -99,8 +103,7 @@ pub(super) fn socket(address: IpAddr) -> io::Result<TcpSocket> {
 }
 
 pub(super) fn bind_device(socket: &TcpSocket, device: &str, failure: &str) -> io::Result<()> {
-    SockRef::from(socket)
-        .bind_device(Some(device.as_bytes()))
+    sockopt::bind_device(&SockRef::from(socket), device)
         .map_err(|error| describe(&error, failure, device))
 }
 
@@ -108,11 +111,8 @@ pub(super) fn bind_device(socket: &TcpSocket, device: &str, failure: &str) -> io
 fn remote(address: IpAddr, transport: &TransportConfig) -> io::Result<SocketAddr> {
     match (address, &transport.device) {
         (IpAddr::V6(address), Some(device)) if address.is_unicast_link_local() => {
-            // `if_nametoindex` needs unsafe code, which only `sockopt` contains.
-            let index = std::fs::read_to_string(format!("/sys/class/net/{device}/ifindex"))
+            let scope = sockopt::interface_index(device)
                 .map_err(|error| describe(&error, "no such device:", device))?;
-            // The kernel writes a decimal number. With scope 0, `connect` would return an error.
-            let scope = index.trim().parse().unwrap_or(0);
             Ok(SocketAddrV6::new(address, transport.port, 0, scope).into())
         }
         _ => Ok(SocketAddr::new(address, transport.port)),
@@ -139,50 +139,40 @@ fn prepare_dial(socket: &TcpSocket, peer: IpAddr, transport: &TransportConfig) -
             .bind(source)
             .map_err(|error| describe(&error, "cannot dial from", source.ip()))?;
     }
+    let socket = SockRef::from(socket);
     let keyed = KeyedSocket {
-        socket: socket.as_fd(),
+        socket: &socket,
         // The socket has the family of the peer.
         mapped: false,
     };
     // RFC 2385 section 2: the signature covers every segment, including the SYN.
     Keys::new(transport).set(keyed, peer.into())?;
-    prepare(socket.as_fd(), peer, transport)
+    prepare(&socket, peer, transport)
 }
 
 /// Sets the options of every connection to the peer.
-fn prepare(socket: BorrowedFd<'_>, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
-    let options = SockRef::from(&socket);
+fn prepare(socket: &Socket, peer: IpAddr, transport: &TransportConfig) -> io::Result<()> {
     // The session packs routes into full messages, so that the kernel has nothing to gain from a delay.
-    options.set_tcp_nodelay(true)?;
-    // RFC 2474 section 3: the codepoint is in the upper six bits of the octet.
-    let tos = u32::from(transport.dscp) << 2;
+    socket.set_tcp_nodelay(true)?;
     // RFC 5082 section 3: the peer can check the distance only if the TTL starts at 255.
     let ttl = transport.ttl.or_else(|| transport.hops.map(|_| u8::MAX));
-    // An accepted connection has inherited the TTL of its listener, which other peers may have raised.
-    let ttl = ttl.map_or(SYSTEM_TTL, u32::from);
     // The family of the peer decides: an IPv6 socket sends IPv4 packets to a mapped peer.
     let ipv6 = peer.is_ipv6();
-    if ipv6 {
-        options.set_tclass_v6(tos)?;
-        options.set_unicast_hops_v6(ttl)?;
-    } else {
-        options.set_tos_v4(tos)?;
-        options.set_ttl_v4(ttl)?;
-    }
+    // RFC 2474 section 3: the codepoint is in the upper six bits of the octet.
+    sockopt::set_traffic_class(socket, ipv6, transport.dscp << 2)?;
+    // Also without a limit: an accepted connection has inherited the TTL of its listener, which other peers may have raised.
+    sockopt::set_ttl(socket, ipv6, ttl)?;
     if let Some(hops) = transport.hops {
         sockopt::set_min_ttl(socket, ipv6, min_ttl(hops))
             .map_err(|error| describe(&error, "cannot limit the TTL of", peer))?;
     }
     // RFC 4271 section 4.4: with a hold time of 0 no KEEPALIVEs are sent, so that nothing else detects a dead peer.
-    options.set_tcp_keepalive(&KEEPALIVE)?;
+    socket.set_tcp_keepalive(&KEEPALIVE)?;
     if let Some(time) = transport.user_timeout {
-        options.set_tcp_user_timeout(Some(time))?;
+        sockopt::set_user_timeout(socket, time)?;
     }
     Ok(())
 }
-
-/// -1, which stands for the TTL or hop limit of the system (ip(7), RFC 3493 section 5.1).
-pub(super) const SYSTEM_TTL: u32 = u32::MAX;
 
 /// Returns the minimum TTL of packets from peers at most `hops` hops away (RFC 5082 section 3).
 pub(super) fn min_ttl(hops: u8) -> u8 {
@@ -190,8 +180,16 @@ pub(super) fn min_ttl(hops: u8) -> u8 {
     u8::MAX - (hops - 1)
 }
 
+/// Checks that the system supports every option of a peer, and accepts its keys.
+pub(super) fn check(config: &PeerConfig) -> Result<(), AddPeerError> {
+    match unsupported(&config.transport, sockopt::SUPPORTED) {
+        Some(option) => Err(AddPeerError::Unsupported(config.address, option)),
+        None => Ok(check_keys(config)?),
+    }
+}
+
 /// Checks that the kernel accepts the keys of a peer.
-pub(super) fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
+fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
     let (peer, transport) = (config.address.into(), &config.transport);
     match (&transport.md5_key, &transport.ao_key) {
         (None, None) => return Ok(()),
@@ -201,7 +199,7 @@ pub(super) fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
     // Only the kernel knows whether it has TCP-AO, so that a socket without a connection tries the key.
     let socket = socket(config.address).map_err(|error| KeyError::Socket(peer, error))?;
     let keyed = KeyedSocket {
-        socket: socket.as_fd(),
+        socket: &SockRef::from(&socket),
         mapped: false,
     };
     Keys::new(transport).set(keyed, peer)
@@ -209,12 +207,13 @@ pub(super) fn check_keys(config: &PeerConfig) -> Result<(), KeyError> {
 
 /// Sets the options of an accepted connection.
 pub(super) fn prepare_accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
+    let socket = SockRef::from(stream);
     let keyed = KeyedSocket {
-        socket: stream.as_fd(),
+        socket: &socket,
         mapped: stream.local_addr()?.is_ipv6(),
     };
     Keys::new(&config.transport).require(keyed, config.address.into())?;
-    prepare(stream.as_fd(), config.address, &config.transport)
+    prepare(&socket, config.address, &config.transport)
 }
 
 /// Returns an error of the same kind with the failed action and its object before the text.
@@ -302,7 +301,7 @@ mod tests {
             let (accepted, _) = listener.accept().unwrap();
             let options = SockRef::from(&accepted);
             assert_eq!(read(&options), 255, "inherited");
-            prepare(accepted.as_fd(), peer.address, &peer.transport).unwrap();
+            prepare(&options, peer.address, &peer.transport).unwrap();
             assert_eq!(read(&options), system);
         }
     }

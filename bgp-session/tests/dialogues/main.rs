@@ -6,6 +6,7 @@
     reason = "each test looks for one kind of event"
 )]
 
+mod application;
 mod capabilities;
 mod families;
 mod old_peers;

@@ -10,6 +10,7 @@ mod exabgp;
 mod families;
 mod frr;
 mod gobgp;
+mod next_hop;
 mod openbgpd;
 mod outage;
 mod restart;

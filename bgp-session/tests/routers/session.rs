@@ -73,6 +73,6 @@ fn refused(kind: &'static Kind, setup: &Setup, config: PeerConfig, condition: fn
 }
 
 /// Returns the prefixes to announce, one of each family.
-fn prefixes() -> [IpNet; 2] {
+pub(crate) fn prefixes() -> [IpNet; 2] {
     ["192.168.10.1/32", "2001:db8:10::1/128"].map(|text| text.parse().unwrap())
 }

@@ -144,7 +144,7 @@ impl Setup {
 }
 
 /// Returns short waits: trials start the router after the session, so that the first attempts fail.
-fn quick_retry() -> RetryPolicy {
+pub(crate) fn quick_retry() -> RetryPolicy {
     let (first, maximum) = (Duration::from_millis(100), Duration::from_secs(1));
     RetryPolicy::new()
         .with_connect_interval(first)
@@ -161,7 +161,8 @@ pub(crate) fn when(wanted: bool, text: &str) -> &str {
     if wanted { text } else { "" }
 }
 
-/// Returns shell commands that add the addresses of all setups with numbers from 1 to `maximum`.
+/// Returns shell commands that add the addresses of all setups with numbers from 1 to `maximum`, and those of
+/// [`INTERFACES`].
 pub(crate) fn addresses(maximum: u8) -> String {
     // One batch: a process for each of a thousand addresses would take seconds.
     let mut lines = "ip -batch - <<'END'\nlink set lo up\n".to_owned();
@@ -174,5 +175,29 @@ pub(crate) fn addresses(maximum: u8) -> String {
             writeln!(lines, "address add {address}/64 dev lo nodad").unwrap();
         }
     }
+    for number in INTERFACES {
+        let setup = Setup::new(number, Dialling::Us);
+        let (ours, theirs) = (interface(number), format!("router{number}"));
+        // No link-local addresses: they would be next hops while an interface has no other address.
+        for line in [
+            format!("link add {ours} type veth peer name {theirs}"),
+            format!("link set {ours} addrgenmode none up"),
+            format!("link set {theirs} addrgenmode none up"),
+            format!("address add {}/24 dev {ours}", setup.our_ipv4()),
+            format!("address add {}/64 dev {ours} nodad", setup.our_ipv6()),
+            format!("address add {}/24 dev {theirs}", setup.router_ipv4()),
+            format!("address add {}/64 dev {theirs} nodad", setup.router_ipv6()),
+        ] {
+            writeln!(lines, "{line}").unwrap();
+        }
+    }
     lines + "END"
+}
+
+/// The numbers of the setups whose addresses are on interfaces of their own.
+pub(crate) const INTERFACES: [u8; 4] = [251, 252, 253, 254];
+
+/// Returns the name of our interface in one of the setups with [`INTERFACES`].
+pub(crate) fn interface(number: u8) -> String {
+    format!("ours{number}")
 }

@@ -9,12 +9,13 @@ use crate::exabgp::EXABGP;
 use crate::families;
 use crate::frr::FRR;
 use crate::gobgp::GOBGP;
+use crate::next_hop;
 use crate::openbgpd::OPENBGPD;
 use crate::outage::{self, LIMITED_BIRD};
 use crate::restart::{self, End};
 use crate::router::Kind;
 use crate::session;
-use crate::setup::{Dialling, Gtsm, Setup};
+use crate::setup::{Dialling, Gtsm, INTERFACES, Setup};
 
 /// The kinds of routers, the slowest first, so that no slow trial runs alone at the end.
 static KINDS: [&Kind; 5] = [&GOBGP, &FRR, &BIRD, &OPENBGPD, &EXABGP];
@@ -79,6 +80,7 @@ pub(crate) fn all() -> Vec<Trial> {
             trials.push(trial(kind, &name, setup, move |setup| verdict(kind, setup)));
         }
     }
+    trials.extend(next_hops());
     for group in families::groups() {
         let setup = group.setup(number());
         trials.push(trial(group.kind, group.name, setup, |group_setup| {
@@ -112,6 +114,26 @@ pub(crate) fn all() -> Vec<Trial> {
         families::flowspec_arrives_without_deferral,
     ));
     trials
+}
+
+/// Returns the trials of next hops of the address family that the session does not run over.
+fn next_hops() -> impl Iterator<Item = Trial> {
+    let sessions = [(&FRR, false), (&FRR, true), (&BIRD, false), (&BIRD, true)];
+    let numbered = sessions.into_iter().zip(INTERFACES);
+    numbered.map(|((kind, ipv6), number)| {
+        let setup = Setup {
+            ipv6,
+            ..Setup::new(number, Dialling::Us)
+        };
+        let name = if ipv6 {
+            "next_hop_over_ipv6_is_ipv4_of_interface"
+        } else {
+            "next_hop_over_ipv4_is_ipv6_of_interface"
+        };
+        trial(kind, name, setup, move |setup| {
+            next_hop::is_of_interface(kind, setup);
+        })
+    })
 }
 
 /// Returns the trials of sessions that one side dials: the end of the name, the trial and its setup.

@@ -5,7 +5,7 @@
 //! every Adj-RIB-In equals the table that its peer announces.
 //!
 //! `cargo test` runs a few seeds, `make sim` runs seeds for a given time. A failure prints its seed, and `SIMULATION_SEED`
-//! replays that seed with a trace.
+//! replays that seed with a trace. With `SIMULATION_RECORD`, the messages of the speakers are written to that file.
 
 #![cfg(test)]
 #![expect(
@@ -25,17 +25,20 @@ mod monitor;
 mod network;
 mod pace;
 mod plan;
+mod recorder;
 mod speaker;
 mod transitions;
 mod world;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use recorder::Recorder;
 use world::{Report, World};
 
 /// Epochs of a seed in `make sim`. Each is about 90 minutes with faults, then a check of convergence.
@@ -45,6 +48,9 @@ const EPOCHS: u32 = 5;
 const TEST_SEEDS: u64 = 10;
 
 fn main() -> ExitCode {
+    if let Some(path) = std::env::var_os("SIMULATION_RECORD") {
+        return record(Path::new(&path));
+    }
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>());
     match (number("SIMULATION_SEED"), number("SIMULATION_SECONDS")) {
         (Some(Ok(seed)), _) => replay(seed),
@@ -96,6 +102,24 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
         .cloned()
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_else(|| "panic without a message".to_owned())
+}
+
+/// Writes messages of the speakers in the seeds of the tests to a file, one a line in hex.
+fn record(path: &Path) -> ExitCode {
+    let mut recorder = Recorder::default();
+    for seed in 0..TEST_SEEDS {
+        let mut world = World::new(seed, false);
+        world.recorder = Some(std::mem::take(&mut recorder));
+        world.run(1);
+        recorder = world.recorder.take().unwrap_or_default();
+    }
+    match std::fs::write(path, recorder.lines()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot write {}: {error}", path.display());
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn replay(seed: u64) -> ExitCode {

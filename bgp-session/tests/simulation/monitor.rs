@@ -274,7 +274,8 @@ impl Monitor {
             | SessionEvent::EndOfRib(_)
             | SessionEvent::Refresh(_)
             | SessionEvent::RefreshBegins(_)
-            | SessionEvent::RefreshEnds(_) => {
+            | SessionEvent::RefreshEnds(_)
+            | SessionEvent::Withheld(_) => {
                 assert!(
                     self.up.is_some(),
                     "{side:?}: {event:?} outside of Established"

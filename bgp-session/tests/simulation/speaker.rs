@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgp_session::{
     AdjRibIn, ConnectionId, LocalConfig, Output, PeerConfig, Peering, Rib, Route, Session,
-    SessionEvent, Shutdown,
+    SessionEvent, Shutdown, WithheldReason,
 };
 use bgp_wire::{Family, LargeCommunity, PathId};
 use bytes::BytesMut;
@@ -363,8 +363,15 @@ impl World {
         }
         let now = self.now;
         let peering = peer.peering.as_ref().expect("the program runs");
-        let skipped = peering.skipped().error;
-        assert_eq!(skipped, None, "a route could not be encoded");
+        let withheld = peering.withheld();
+        for reason in [
+            WithheldReason::NoNextHop,
+            WithheldReason::NextHopIsPeer,
+            WithheldReason::TooLong,
+            WithheldReason::Unencodable,
+        ] {
+            assert_eq!(withheld.count(reason), 0, "{side:?}: {reason}");
+        }
         let session = peering.session();
         peer.monitor
             .check(side, now, session, peer.is_started, peer.deadline);
@@ -405,6 +412,9 @@ impl World {
                 }
                 Output::Transmit(id, octets) => {
                     peer.monitor.handle_transmit(id, &octets, self.now);
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.record(&octets);
+                    }
                     if let Some(link) = peer.link(id) {
                         link.outbound.extend_from_slice(&octets);
                     }

@@ -12,6 +12,7 @@ use bgp_wire::{Asn, RouterId};
 use fastrand::Rng;
 
 use crate::network::{Tcp, TcpId};
+use crate::recorder::Recorder;
 use crate::speaker::Speaker;
 use crate::{memory, plan};
 
@@ -106,6 +107,8 @@ pub(crate) struct World {
     /// The limit of the delay of a packet, in milliseconds.
     pub(crate) max_delay_ms: u32,
     pub(crate) trace: Trace,
+    /// The messages of the speakers, if they are recorded.
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) report: Report,
 }
 
@@ -132,6 +135,7 @@ impl World {
                 on: traced,
                 ..Trace::default()
             },
+            recorder: None,
             report: Report::default(),
         };
         for host in 0..world.hosts.len() {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use bgp_session::{Events, Refusal, SessionEvent, Shutdown, Speaker, SpeakerEvent, State};
 use bgp_wire::Asn;
+use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -264,4 +265,27 @@ async fn dropped_speaker_removes_its_peers() {
     let texts = collect(&mut events, "127.0.0.1 removed: ShutDown").await;
     assert_eq!(texts.len(), 2);
     assert!(within(events.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn stream_yields_the_events_in_order_and_ends_with_the_speaker() {
+    let router = listening("192.168.0.254", ROUTER).await;
+    let mut dropped = pin!(router.events().into_future());
+    // A dropped future loses no event: the next one returns it.
+    assert!(poll_once(dropped.as_mut()).await.is_pending());
+    let mut events = router.events();
+    {
+        let mut next = pin!(events.next());
+        assert!(poll_once(next.as_mut()).await.is_pending());
+    }
+    router.add_peer(passive(NODE)).unwrap();
+    assert!(within(router.remove_peer(address(NODE))).await);
+    within(router.shutdown(Shutdown::administrative(""))).await;
+    drop(router);
+    let all = events.filter_map(|event| std::future::ready(describe(&event)));
+    let texts: Vec<_> = within(all.collect()).await;
+    let expected = ["127.0.0.1 added", "127.0.0.1 removed: Deconfigured"];
+    assert_eq!(texts, expected);
+    let (first, _) = within(dropped).await;
+    assert_eq!(describe(&first.unwrap()).as_deref(), Some(expected[0]));
 }

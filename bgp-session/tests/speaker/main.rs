@@ -5,12 +5,16 @@
 mod changes;
 mod dynamic;
 mod events;
+mod flush;
 mod interrupted;
 mod keys;
 mod listeners;
 mod load;
 mod local;
+#[cfg(feature = "serde")]
+mod serialized;
 mod session;
+mod stop;
 mod transport;
 
 use std::future::poll_fn;

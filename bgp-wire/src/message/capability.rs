@@ -293,8 +293,9 @@ impl CapabilityBuf {
         }
     }
 
-    /// Returns the code.
-    pub(super) fn code(&self) -> CapabilityCode {
+    /// Returns the code of the capability.
+    #[must_use]
+    pub const fn code(&self) -> CapabilityCode {
         match self {
             Self::Multiprotocol(_) => CapabilityCode::MULTIPROTOCOL,
             Self::RouteRefresh => CapabilityCode::ROUTE_REFRESH,

@@ -22,9 +22,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     router
         .wait_for(|status| status.state == State::Established)
         .await;
-    // `flush` returns once the router's kernel has acknowledged the route.
-    speaker.flush().await;
-    eprintln!("{} acknowledged {prefix}", router.address());
+    // `flush` returns once the router's kernel has acknowledged the route, or with the reason why it is not sent.
+    let flushed = router.flush().await;
+    if flushed.is_complete() {
+        eprintln!("{} acknowledged {prefix}", router.address());
+    } else {
+        eprintln!(
+            "{}: {:?}, withheld: {}",
+            router.address(),
+            flushed.outcome,
+            flushed.withheld
+        );
+    }
     tokio::signal::ctrl_c().await?;
     speaker
         .shutdown(Shutdown::administrative("announce ends"))

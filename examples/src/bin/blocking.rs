@@ -9,7 +9,7 @@
 
 use std::error::Error;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use bgp_session::{
@@ -21,14 +21,16 @@ type Connection = Option<(ConnectionId, TcpStream, BytesMut)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [router, asn, prefix, router_id] = arguments.as_slice() else {
-        return Err("usage: blocking ADDRESS:PORT AS PREFIX ROUTER-ID".into());
+    let [router, asn, prefix, node] = arguments.as_slice() else {
+        return Err("usage: blocking ROUTER:PORT AS PREFIX NODE".into());
     };
-    let router: SocketAddr = router.parse()?;
-    let (asn, router_id) = (asn.parse()?, router_id.parse()?);
+    let (router, node): (SocketAddr, Ipv4Addr) = (router.parse()?, node.parse()?);
+    let (asn, router_id) = (asn.parse()?, node.try_into()?);
     let mut rib = Rib::new();
     rib.announce(&Route::new(prefix.parse()?));
-    let config = PeerConfig::new(router.ip(), asn).with_export(ExportPolicy::all());
+    let config = PeerConfig::new(router.ip(), asn)
+        .with_export(ExportPolicy::all())
+        .with_next_hop_ipv4(node);
     let local = LocalConfig { asn, router_id };
     let mut peering = Peering::new(Session::new(local, config, Instant::now(), 0));
     let mut connection = None;

@@ -101,3 +101,41 @@ impl Client {
         Ok(serde_json::from_str(&line)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::super::Nothing;
+    use super::*;
+
+    #[test]
+    fn requests_are_numbered_from_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let daemon = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut answers = stream.try_clone().unwrap();
+            let mut received = Vec::new();
+            for line in BufReader::new(stream).lines() {
+                let request: Value = serde_json::from_str(&line.unwrap()).unwrap();
+                writeln!(
+                    answers,
+                    r#"{{"id":{},"ok":true,"data":{{}}}}"#,
+                    request["id"]
+                )
+                .unwrap();
+                received.push(request);
+            }
+            received
+        });
+        let mut client = Client::connect(&path).unwrap();
+        for _ in 0..3 {
+            client.request(&Request::Routes(Nothing {})).unwrap();
+        }
+        drop(client);
+        let expected = [1, 2, 3].map(|id| serde_json::json!({"v": 1, "id": id, "cmd": "routes"}));
+        assert_eq!(daemon.join().unwrap(), expected);
+    }
+}

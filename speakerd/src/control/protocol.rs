@@ -462,6 +462,24 @@ mod tests {
     }
 
     #[test]
+    fn origin_is_read_and_written_as_text() {
+        for (text, origin) in [
+            ("igp", Origin::IGP),
+            ("egp", Origin::EGP),
+            ("incomplete", Origin::INCOMPLETE),
+        ] {
+            assert_eq!(parse_origin(text), Ok(origin));
+            let line = format!(r#"{{"cmd":"announce","prefix":"10.0.0.0/8","origin":"{text}"}}"#);
+            let (_, request) = parse_request(&line);
+            let Ok(Request::Announce(announce)) = request else {
+                panic!("{request:?}")
+            };
+            assert_eq!(announce.origin, Some(origin));
+            assert_eq!(serde_json::to_value(announce).unwrap()["origin"], text);
+        }
+    }
+
+    #[test]
     fn refusals_say_what_is_wrong() {
         let table = [
             ("", "not a request: EOF"),

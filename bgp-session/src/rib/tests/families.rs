@@ -117,7 +117,7 @@ fn read(route: &Route, kind: PeerKind) -> Vec<String> {
     let mut adj_rib_out = AdjRibOut::new(&mut rib, &config(), &negotiated);
     let mut octets = BytesMut::new();
     assert!(adj_rib_out.pull(&mut rib, &mut octets, usize::MAX));
-    assert_eq!(adj_rib_out.skipped(), Skipped::default());
+    assert!(adj_rib_out.withheld().is_empty());
     let mut texts = Vec::new();
     while let Some(frame) = Frame::split(&mut octets, MessageLimit::Standard).unwrap() {
         let Ok(Message::Update(update)) = frame.decode(&context) else {
@@ -243,10 +243,15 @@ fn route_that_is_too_long_does_not_withhold_others() {
     assert!(peer.pull(&mut rib, usize::MAX));
     sent.remove(1);
     assert_eq!(peer.table.keys().cloned().collect::<Vec<_>>(), sent);
-    let skipped = peer.adj_rib_out.as_ref().unwrap().skipped();
-    assert_eq!(skipped.routes, 1);
+    let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
+    assert_eq!(
+        adj_rib_out.withheld().to_string(),
+        "1 too long for a message"
+    );
+    let withheld = adj_rib_out.poll_withheld().unwrap();
+    assert!(withheld.destination.to_string().contains("10.0.0.1/32"));
     assert!(matches!(
-        skipped.error,
+        withheld.error,
         Some(bgp_wire::EncodeError::AttributesTooLong { .. })
     ));
 }

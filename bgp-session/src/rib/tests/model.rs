@@ -78,7 +78,7 @@ proptest! {
                     rib.replace(&routes);
                 }
                 Step::Up(peer) => peers[peer].up(&mut rib),
-                Step::Down(peer) => peers[peer].down(&mut rib),
+                Step::Down(peer) => peers[peer].down(),
                 Step::Pull(peer, budget, routes) => {
                     let concurrent = routes.iter().flat_map(|(number, path_id, _)| keys(*number, *path_id));
                     peers[peer].concurrent = concurrent.collect();
@@ -115,6 +115,7 @@ proptest! {
             while !peer.pull(&mut rib, 1000) {}
             if peer.adj_rib_out.is_some() {
                 prop_assert_eq!(&peer.table, &peer.share(&model));
+                prop_assert_eq!(peer.adj_rib_out.as_ref().unwrap().withheld(), peer.withheld(&model));
                 let before = peer.announcements;
                 prop_assert!(peer.pull(&mut rib, 1000) && peer.announcements == before, "nothing twice");
             }

@@ -216,3 +216,58 @@ fn end_of_rib_waits_until_the_table_is_complete() {
     assert!(peer.pull(&mut rib, 4096));
     assert_eq!(peer.marks.len(), 4, "{:?}", peer.marks);
 }
+
+#[test]
+fn dropped_reader_keeps_no_withdrawals_in_the_table() {
+    let mut rib = Rib::new();
+    let (mut dropped, mut kept) = (Peer::default(), Peer::default());
+    kept.up(&mut rib);
+    dropped.up(&mut rib);
+    (0..1000).for_each(|round| {
+        rib.announce(&Route::new(host(round)));
+    });
+    // Dropped without access to the table, as by a task that panics.
+    drop(dropped.adj_rib_out.take());
+    while !kept.pull(&mut rib, 4096) {}
+    (0..1000).for_each(|round| {
+        rib.withdraw(host(round));
+    });
+    while !kept.pull(&mut rib, 4096) {}
+    for _ in 0..1000 {
+        rib.announce(&route(2, 0));
+        rib.withdraw(prefix(2));
+        while !kept.pull(&mut rib, 4096) {}
+    }
+    let positions = rib.ipv4_positions();
+    assert!(positions < 300, "{positions} positions are kept");
+    // The free slot is used again, and its new reader starts at the beginning.
+    rib.announce(&route(4, 7));
+    let mut late = Peer::default();
+    late.up(&mut rib);
+    assert!(late.pull(&mut rib, 4096));
+    assert_eq!(late.preference(4), Some(7));
+}
+
+fn host(number: u32) -> IpNet {
+    IpNet::from(std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(
+        0x0a00_0000 | number,
+    )))
+}
+
+/// A table that is not the reader's own has another log, with positions of other readers.
+#[test]
+#[cfg_attr(debug_assertions, should_panic(expected = "was created for"))]
+fn reader_of_another_table_pulls_nothing() {
+    let (mut own, mut foreign) = (Rib::new(), Rib::new());
+    foreign.announce(&route(2, 0));
+    let mut stranger = Peer::default();
+    stranger.up(&mut foreign);
+    let mut peer = Peer::default();
+    peer.up(&mut own);
+    let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
+    let mut octets = BytesMut::new();
+    assert!(adj_rib_out.pull(&mut foreign, &mut octets, 4096));
+    assert_eq!((octets.len(), adj_rib_out.version()), (0, None));
+    assert!(stranger.pull(&mut foreign, 4096));
+    assert_eq!(stranger.preference(2), Some(0));
+}

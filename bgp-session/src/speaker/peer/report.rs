@@ -15,8 +15,8 @@ use super::now;
 use crate::config::PeerConfig;
 use crate::output::{DownReason, SessionEvent, SessionId};
 use crate::peering::Peering;
-use crate::rib::Skipped;
-use crate::session::Session;
+use crate::session::{Session, Shutdown};
+use crate::withheld::WithheldCounts;
 
 pub(super) struct Report {
     peer: IpAddr,
@@ -26,6 +26,7 @@ pub(super) struct Report {
     established_since: Option<Instant>,
     last_error: Option<(PeerError, Instant)>,
     last_down: Option<DownReason>,
+    stopped: Option<Shutdown>,
     last_notification: Option<LastNotification>,
     /// The cause of a failed dial, until the session has reported the failure.
     dial_error: Option<PeerError>,
@@ -47,9 +48,10 @@ impl Report {
             last_error: None,
             last_error_at: None,
             last_down: None,
+            stopped: None,
             last_notification: None,
             statistics: session.statistics().clone(),
-            skipped: Skipped::default(),
+            withheld: WithheldCounts::default(),
             up_to_date: false,
             failures: 0,
         });
@@ -60,6 +62,7 @@ impl Report {
             established_since: None,
             last_error: None,
             last_down: None,
+            stopped: None,
             last_notification: None,
             dial_error: None,
             malformed_limit: LogLimit::default(),
@@ -79,6 +82,16 @@ impl Report {
     /// Returns the session if it is Established, or `None`.
     pub(super) fn session(&self) -> Option<SessionId> {
         self.session
+    }
+
+    /// Records that the operator has stopped the session, or has started it again.
+    pub(super) fn set_stopped(&mut self, stopped: Option<Shutdown>) {
+        self.stopped = stopped;
+    }
+
+    /// Returns `true` while the operator has stopped the session.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
     }
 
     /// Records that the task has failed, which ends the session.
@@ -147,6 +160,7 @@ impl Report {
             | SessionEvent::RoutesIgnored { .. }
             | SessionEvent::UnexpectedPathIds(_)
             | SessionEvent::Refresh(_)
+            | SessionEvent::Withheld(_)
             | SessionEvent::RefreshBegins(_)
             | SessionEvent::RefreshEnds(_)
             | SessionEvent::EndOfRib(_)
@@ -208,7 +222,7 @@ impl Report {
     pub(super) fn publish(&self, peering: &Peering) {
         let session = peering.session();
         let negotiated = session.shared_negotiated();
-        let (skipped, up_to_date) = (peering.skipped(), peering.is_up_to_date());
+        let (withheld, up_to_date) = (peering.withheld(), peering.is_up_to_date());
         let (last_error, last_error_at) = match &self.last_error {
             Some((error, at)) => (Some(error), Some(*at)),
             None => (None, None),
@@ -219,13 +233,15 @@ impl Report {
             let mut changed = status.state != session.state()
                 || status.up_to_date != up_to_date
                 || status.established_since != self.established_since
-                || status.skipped != skipped;
+                || status.stopped != self.stopped
+                || status.withheld != withheld;
             status.statistics = session.statistics().clone();
-            status.skipped = skipped;
+            status.withheld = withheld;
             status.state = session.state();
             status.negotiated = negotiated;
             status.established_since = self.established_since;
             status.up_to_date = up_to_date;
+            status.stopped.clone_from(&self.stopped);
             // These allocate, so that they are copied only if they have changed.
             if (status.last_error.as_ref(), status.last_error_at) != (last_error, last_error_at) {
                 status.last_error = last_error.cloned();
@@ -284,6 +300,11 @@ fn log_event(peer: IpAddr, event: &SessionEvent, repeats: bool) {
         }
         SessionEvent::StaleRoutesLongLived(families) => {
             tracing::debug!(%peer, %families, "stale routes are long-lived stale now");
+        }
+        // At most one line for each reason in a session.
+        SessionEvent::Withheld(withheld) => {
+            let help = withheld.reason.help();
+            tracing::warn!(%peer, "route withheld: {withheld}; help: {help}");
         }
         // `follow` logs the first two. One line per UPDATE would cost more than its processing.
         SessionEvent::Failed { .. }

@@ -1,13 +1,11 @@
 //! The cleanup after a panic of a peer's task, and the wait until the task starts again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bgp_wire::FamilySet;
 
 use super::super::command::Command;
 use super::super::event::{Refusal, RemovalReason, SpeakerEvent};
-use super::super::log;
 use super::{PeerTask, new_session};
 use crate::config::{LocalConfig, PeerConfig};
 use crate::fsm::State;
@@ -28,15 +26,7 @@ impl PeerTask {
         // Dropping the senders tells the callers that no session is up.
         self.flushes.clear();
         self.deadline = None;
-        let failed = self.take_peering();
-        // The panic may have left any state, so that this may panic again. If the position in the table cannot be released,
-        // withdrawals stay in the table, which only costs memory.
-        let close = || failed.close(&mut &self.shared.rib);
-        if catch_unwind(AssertUnwindSafe(close)).is_err() {
-            log::guarded(|| {
-                tracing::error!(peer = %self.address, "cannot release the peer's position in the table");
-            });
-        }
+        self.renew_peering();
         let peer = self.address;
         if let Some(session) = established {
             let event = SessionEvent::Down {
@@ -78,16 +68,25 @@ impl PeerTask {
                 () = self.delivery.deliver_next(), if undelivered => continue,
             };
             match command {
-                Some(Command::Stop(_, reason)) => return Some(reason),
+                Some(Command::Remove(_, reason)) => return Some(reason),
                 None => return Some(RemovalReason::ShutDown),
                 // A reset asks for a new session now, which ends the wait.
                 Some(Command::Reset(_)) => return None,
+                Some(Command::Stop(why)) => {
+                    self.report.set_stopped(Some(why));
+                    self.report.publish(&self.peering);
+                }
+                Some(Command::Start) => {
+                    self.report.set_stopped(None);
+                    return None;
+                }
                 Some(Command::Drain(draining)) => self.draining = draining,
                 Some(Command::Accept(..)) => self.report_refusal(Refusal::PeerFailed),
-                // A dropped flush tells its caller that no session is up. `renew` gets the configuration from the registry.
+                // A dropped answer tells its caller that no session is up. `renew` gets the configuration from the registry.
                 Some(
-                    Command::Flush { .. }
+                    Command::Flush(_)
                     | Command::Refresh(_)
+                    | Command::Send(..)
                     | Command::Update(_)
                     | Command::UpdateLocal(_),
                 ) => {}

@@ -20,7 +20,7 @@ impl State {
         if self.closed {
             return Err(AddPeerError::ShutDown);
         }
-        Ok(transport::check_keys(config)?)
+        transport::check(config)
     }
 
     /// Sets the keys of connections from `net` on every listener to those of `config`. After an error, the keys of the

@@ -62,7 +62,7 @@ impl Registry {
     ) -> Result<PeerChange, AddPeerError> {
         let prefix = prefix.trunc();
         let template = template.with_address(prefix.addr());
-        transport::check_keys(&template)?;
+        transport::check(&template)?;
         let mut state = lock(&self.state);
         let index = state
             .position(prefix)
@@ -112,7 +112,7 @@ impl Registry {
         let mut removed = Vec::with_capacity(present.len());
         for (address, entry) in present {
             let peer = state.keep_until_ended(address, entry);
-            peer.stop(Shutdown::deconfigured(), RemovalReason::Deconfigured);
+            peer.remove(Shutdown::deconfigured(), RemovalReason::Deconfigured);
             state.restore_keys(address.into());
             removed.push(peer);
         }
