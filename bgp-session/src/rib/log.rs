@@ -22,9 +22,9 @@ pub(crate) struct Log<D> {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     consumers: Vec<Slot>,
-    /// The slots that were free when free ones were last searched, and are not used again yet.
+    /// Positions in `consumers` whose consumer was gone when it was last looked for.
     free: Vec<usize>,
-    /// The number of slots from which free ones are searched.
+    /// The length of `consumers` at which gone ones are looked for.
     search_at: usize,
     /// The number of announced paths.
     announced: usize,
@@ -104,7 +104,7 @@ impl<D> Default for Log<D> {
             hasher: DefaultHashBuilder::default(),
             consumers: Vec::new(),
             free: Vec::new(),
-            search_at: MIN_SLOTS,
+            search_at: 0,
             announced: 0,
             identified: 0,
             unused: 0,
@@ -216,32 +216,26 @@ impl<D: LogKey> Log<D> {
             },
         };
         // Slots are used again, so that peers that go up and down do not grow the list.
-        match self.free_slot() {
-            Some((free, known)) => {
-                *known = slot;
-                ConsumerId(free)
-            }
-            None => {
-                self.consumers.push(slot);
-                ConsumerId(self.consumers.len() - 1)
-            }
+        if self.free.is_empty() && self.consumers.len() >= self.search_at {
+            self.find_free();
         }
+        if let Some(free) = self.free.pop()
+            && let Some(known) = self.consumers.get_mut(free)
+        {
+            *known = slot;
+            return ConsumerId(free);
+        }
+        self.consumers.push(slot);
+        ConsumerId(self.consumers.len() - 1)
     }
 
-    /// Returns a slot whose membership has been dropped, with its position. `None` if a new one is to be added.
-    fn free_slot(&mut self) -> Option<(usize, &mut Slot)> {
-        // Nobody reports a dropped membership, and a search for each consumer that joins would cost the square of their
-        // number. The list is at most twice as long as needed.
-        if self.free.is_empty() && self.consumers.len() >= self.search_at {
-            let slots = self.consumers.iter().enumerate();
-            let free = slots.filter(|(_, slot)| !slot.membership.is_alive());
-            self.free.extend(free.map(|(position, _)| position));
-            let alive = self.consumers.len() - self.free.len();
-            self.search_at = (alive * 2).max(MIN_SLOTS);
-        }
-        let free = self.free.pop()?;
-        let slot = self.consumers.get_mut(free)?;
-        Some((free, slot))
+    /// Finds the slots of consumers that are gone.
+    fn find_free(&mut self) {
+        let slots = self.consumers.iter().enumerate();
+        let gone = slots.filter(|(_, slot)| !slot.membership.is_alive());
+        self.free.extend(gone.map(|(position, _)| position));
+        // A search at every join would cost a look at every peer each time.
+        self.search_at = 2 * (self.consumers.len() - self.free.len());
     }
 
     /// Makes a consumer read all announced paths once more, from the oldest change.
@@ -474,9 +468,6 @@ const TOMBSTONE: u32 = u32::MAX - 1;
 
 /// The state of a position whose path has a newer one.
 const DEAD: u32 = u32::MAX;
-
-/// Do not search free slots of consumers below this many slots.
-const MIN_SLOTS: usize = 16;
 
 /// Do not compact below this many unused entries.
 const MIN_UNUSED: usize = 64;
