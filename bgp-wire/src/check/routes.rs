@@ -18,9 +18,11 @@ impl<'a> Checked<'a> {
         if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
-            UnicastRoutes {
-                skips_bogus: self.has_bogus(),
-                ..UnicastRoutes::of(self.reachable())
+            let section = self.reachable();
+            if self.has_bogus() {
+                UnicastRoutes::default().with_unusual(section, true)
+            } else {
+                UnicastRoutes::of(section)
             }
         }
     }
@@ -57,7 +59,7 @@ impl<'a> Checked<'a> {
         };
         // RFC 7606 section 2: all routes of the UPDATE are handled as if it had withdrawn them.
         if self.treats_as_withdraw() {
-            UnicastRoutes::of_both(unreachable, self.reachable())
+            UnicastRoutes::of(unreachable).with_unusual(self.reachable(), false)
         } else {
             UnicastRoutes::of(unreachable)
         }
@@ -206,11 +208,9 @@ impl<'a> Checked<'a> {
 /// `for_each` and other adapters that use `fold` are faster than a `for` loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnicastRoutes<'a> {
-    first: UnicastSection<'a>,
-    /// The announced prefixes, after treat-as-withdraw.
-    second: Option<UnicastSection<'a>>,
-    /// `true` if the message announces a bogus prefix, which is left out.
-    skips_bogus: bool,
+    usual: UnicastSection<'a>,
+    /// The prefixes that follow in few messages, for which no loop is optimized.
+    unusual: Option<UnusualSection<'a>>,
 }
 
 /// The announced or the withdrawn prefixes of a message.
@@ -220,6 +220,13 @@ struct UnicastSection<'a> {
     ipv4: Prefixes<'a, Ipv4Net>,
     /// The prefixes in MP_REACH_NLRI or MP_UNREACH_NLRI.
     multiprotocol: MpPrefixes<'a>,
+}
+
+/// Announced prefixes that count as withdrawn, or of which some are bogus.
+#[derive(Clone, Copy, Debug)]
+struct UnusualSection<'a> {
+    section: UnicastSection<'a>,
+    skips_bogus: bool,
 }
 
 impl Default for UnicastSection<'_> {
@@ -235,57 +242,31 @@ impl Default for UnicastSection<'_> {
 impl<'a> UnicastRoutes<'a> {
     /// Creates an iterator over one section.
     #[inline]
-    fn of(first: UnicastSection<'a>) -> Self {
+    fn of(usual: UnicastSection<'a>) -> Self {
         Self {
-            first,
-            second: None,
-            skips_bogus: false,
+            usual,
+            unusual: None,
         }
+    }
+
+    /// Appends another section.
+    #[inline]
+    fn with_unusual(mut self, section: UnicastSection<'a>, skips_bogus: bool) -> Self {
+        self.unusual = Some(UnusualSection {
+            section,
+            skips_bogus,
+        });
+        self
     }
 
     /// Returns the numbers of the remaining IPv4 and IPv6 prefixes.
     #[must_use]
     #[inline]
     pub fn count_by_family(self) -> (usize, usize) {
-        // Few messages have a second section or bogus prefixes.
-        if self.second.is_some() || self.skips_bogus {
-            return self.count_each();
-        }
-        self.first.count_by_family()
-    }
-
-    #[cold]
-    fn count_each(self) -> (usize, usize) {
-        self.fold_each((0, 0), |(ipv4, ipv6), nlri| match nlri.prefix {
-            IpNet::V4(_) => (ipv4 + 1, ipv6),
-            IpNet::V6(_) => (ipv4, ipv6 + 1),
-        })
-    }
-
-    /// Does what `fold` does, with one loop for all sources.
-    #[cold]
-    #[inline(never)]
-    fn fold_each<B>(mut self, start: B, mut step: impl FnMut(B, Nlri<IpNet>) -> B) -> B {
-        let mut all = start;
-        while let Some(nlri) = self.next() {
-            all = step(all, nlri);
-        }
-        all
-    }
-
-    /// Returns the next prefix, whether or not it is bogus.
-    #[inline(always)]
-    fn next_of_all(&mut self) -> Option<Nlri<IpNet>> {
-        self.first.next().or_else(|| self.second.as_mut()?.next())
-    }
-
-    /// Creates an iterator over two sections.
-    #[inline]
-    fn of_both(first: UnicastSection<'a>, second: UnicastSection<'a>) -> Self {
-        Self {
-            first,
-            second: Some(second),
-            skips_bogus: false,
+        let counts = self.usual.count_by_family();
+        match self.unusual {
+            None => counts,
+            Some(unusual) => unusual.add_counts(counts),
         }
     }
 }
@@ -310,30 +291,46 @@ impl UnicastSection<'_> {
     }
 }
 
+impl UnusualSection<'_> {
+    #[cold]
+    fn add_counts(mut self, (mut ipv4, mut ipv6): (usize, usize)) -> (usize, usize) {
+        while let Some(nlri) = self.next() {
+            match nlri.prefix {
+                IpNet::V4(_) => ipv4 += 1,
+                IpNet::V6(_) => ipv6 += 1,
+            }
+        }
+        (ipv4, ipv6)
+    }
+
+    // Not inlined, so that the usual loops stay small.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Nlri<IpNet>> {
+        loop {
+            let nlri = self.section.next()?;
+            if !(self.skips_bogus && is_bogus_prefix(nlri.prefix)) {
+                return Some(nlri);
+            }
+        }
+    }
+}
+
 impl Iterator for UnicastRoutes<'_> {
     type Item = Nlri<IpNet>;
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
-        let mut nlri = self.next_of_all()?;
-        while self.skips_bogus && is_bogus_prefix(nlri.prefix) {
-            nlri = self.next_of_all()?;
-        }
-        Some(nlri)
+        self.usual.next().or_else(|| self.unusual.as_mut()?.next())
     }
 
-    // `next` asks each source for every prefix; here the two usual sources have a loop each. A second section and bogus
-    // prefixes are rare.
+    // `next` asks each source for every prefix; here the two usual sources have a loop each.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
-        if self.skips_bogus {
-            return self.fold_each(start, step);
-        }
-        let ipv4 = self.first.ipv4;
+        let ipv4 = self.usual.ipv4;
         let mut all = ipv4.fold(start, |all, nlri| step(all, nlri.widen()));
-        all = self.first.multiprotocol.fold(all, &mut step);
-        if let Some(mut second) = self.second {
-            while let Some(nlri) = second.next() {
+        all = self.usual.multiprotocol.fold(all, &mut step);
+        if let Some(mut unusual) = self.unusual {
+            while let Some(nlri) = unusual.next() {
                 all = step(all, nlri);
             }
         }
