@@ -4,16 +4,16 @@
 //! that is the application's decision.
 
 mod pool;
+mod replacements;
 mod store;
 mod unicast;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgp_wire::{
-    AnyNlriBuf, Asn, AttributeSet, Checked, Community, Family, FamilySet, NextHop, Nlri, Role,
-    UpdateBuf,
+    AnyNlriBuf, Asn, AttributeSet, Checked, Family, FamilySet, NextHop, Nlri, Role, UpdateBuf,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -22,6 +22,7 @@ use crate::negotiate::Negotiated;
 use crate::output::{ReceivedUpdate, SessionEvent};
 use crate::routes::{has_others, other_withdrawn};
 use pool::Pool;
+use replacements::{Replacements, mark_long_lived};
 use store::{Held, OtherStore, SharedRoute, Store};
 use unicast::UnicastStore;
 
@@ -365,14 +366,13 @@ impl AdjRibIn {
                     });
                 }
             });
-            let replacement = |held: &Held| marked.0.get(&Arc::as_ptr(&held.route));
             // RFC 9494 section 4.2: routes with NO_LLGR must not be retained for longer.
             store.remove_where(
-                &|held| matches!(replacement(held), Some((_, None))),
+                &|held| matches!(marked.known(&held.route), Some(None)),
                 &mut |nlri| change(RouteChange::Withdrawn(nlri)),
             );
             store.for_each_mut(&mut |nlri, held| {
-                if let Some((_, Some(marked))) = replacement(held) {
+                if let Some(Some(marked)) = marked.known(&held.route) {
                     held.route = Arc::clone(marked);
                     change(RouteChange::Announced(nlri, &held.route.0));
                 }
@@ -429,54 +429,6 @@ impl AdjRibIn {
                 (*family, store)
             }))
     }
-}
-
-impl SharedRoute {
-    /// Returns the route with another staleness.
-    fn with_staleness(&self, staleness: Staleness) -> Self {
-        Self(ReceivedRoute {
-            staleness,
-            ..self.0.clone()
-        })
-    }
-}
-
-/// Replaced routes, each with its replacement, by the address of the original. `None` if it has none.
-// Many routes share one original, whose attributes are then looked at once.
-#[derive(Default)]
-struct Replacements(HashMap<*const SharedRoute, (Arc<SharedRoute>, Option<Arc<SharedRoute>>)>);
-
-impl Replacements {
-    /// Returns the replacement of a route, which `replacement` makes for the first of equal routes.
-    fn find(
-        &mut self,
-        original: &Arc<SharedRoute>,
-        replacement: impl FnOnce(&SharedRoute) -> Option<Arc<SharedRoute>>,
-    ) -> Option<&Arc<SharedRoute>> {
-        let (_, replacement) = self.0.entry(Arc::as_ptr(original)).or_insert_with(|| {
-            // Keeping the original ensures that no other route is allocated at its address.
-            (Arc::clone(original), replacement(original))
-        });
-        replacement.as_ref()
-    }
-}
-
-/// Returns the attributes with LLGR_STALE, or `None` if their routes must not be retained (RFC 9494 section 4.2).
-fn mark_long_lived(
-    attributes: &Arc<AttributeSet>,
-    sets: &mut Pool<AttributeSet>,
-) -> Option<Arc<AttributeSet>> {
-    let communities = &attributes.communities;
-    if communities.contains(&Community::NO_LLGR) {
-        return None;
-    }
-    // Another speaker may have added the community before.
-    if communities.contains(&Community::LLGR_STALE) {
-        return Some(Arc::clone(attributes));
-    }
-    let mut marked = AttributeSet::clone(attributes);
-    marked.communities.push(Community::LLGR_STALE);
-    Some(sets.share(marked))
 }
 
 /// Returns the OTC for routes without one, or `None` if they remain without.

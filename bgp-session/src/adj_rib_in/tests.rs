@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bgp_wire::{Context, Frame, HoldTime, Message, MessageLimit, Origin, PeerKind, RouterId};
+use bgp_wire::{
+    Community, Context, Frame, HoldTime, Message, MessageLimit, Origin, PeerKind, RouterId,
+};
 use bytes::BytesMut;
 
 use super::*;

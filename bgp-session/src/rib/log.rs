@@ -479,3 +479,31 @@ impl<D> Log<D> {
         self.entries.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ipnet::Ipv4Net;
+
+    use super::super::membership::TableId;
+    use super::*;
+
+    #[test]
+    fn slots_of_dropped_memberships_are_used_again() {
+        let (mut log, table) = (Log::<Ipv4Net>::default(), TableId::default());
+        let mut kept = Vec::new();
+        for round in 0..1000 {
+            let membership = Membership::new(&table);
+            let consumer = log.join(false, &membership);
+            // Two consumers never have one slot.
+            assert!(kept.iter().all(|(known, _)| *known != consumer));
+            if round < 100 {
+                kept.push((consumer, membership));
+            }
+        }
+        assert!(
+            log.consumers.len() <= 2 * 100 + 1,
+            "{}",
+            log.consumers.len()
+        );
+    }
+}

@@ -219,18 +219,6 @@ fn lacks_global(first: Ipv6Addr, second: Ipv6Addr) -> bool {
     (first.is_unspecified() || first.is_unicast_link_local()) && second.is_unicast_link_local()
 }
 
-impl MpPrefixes<'_> {
-    /// Skips bogus prefixes if `skip` is `true`.
-    #[inline(always)]
-    pub(crate) fn skipping_bogus(self, skip: bool) -> Self {
-        match self {
-            Self::None => Self::None,
-            Self::Ipv4(prefixes) => Self::Ipv4(prefixes.skipping_bogus(skip)),
-            Self::Ipv6(prefixes) => Self::Ipv6(prefixes.skipping_bogus(skip)),
-        }
-    }
-}
-
 /// Returns `None` unless `nlri` is a valid list of routes of the family. Otherwise returns `true` if a prefix may be bogus.
 fn check(nlri: &[u8], format: NlriFormat) -> Option<bool> {
     // Nearly all routes are unicast. Their own checks skip the match on the family that `Routes` makes for each route.

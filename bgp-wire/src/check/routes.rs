@@ -8,7 +8,7 @@ use super::Checked;
 use crate::attribute::MpPrefixes;
 use crate::family::Family;
 use crate::next_hop::NextHop;
-use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes};
+use crate::nlri::{AnyNlri, Nlri, NlriFormat, Prefixes, Routes, is_bogus_prefix};
 
 impl<'a> Checked<'a> {
     /// Returns the announced unicast prefixes without bogus ones. Empty if they count as withdrawn.
@@ -18,7 +18,12 @@ impl<'a> Checked<'a> {
         if self.treats_as_withdraw() {
             UnicastRoutes::default()
         } else {
-            UnicastRoutes::of(self.announced_section())
+            let section = self.reachable();
+            if self.has_bogus() {
+                UnicastRoutes::default().with_unusual(section, true)
+            } else {
+                UnicastRoutes::of(section)
+            }
         }
     }
 
@@ -31,13 +36,15 @@ impl<'a> Checked<'a> {
         } = if self.treats_as_withdraw() {
             UnicastSection::default()
         } else {
-            self.announced_section()
+            self.reachable()
         };
+        let skips_bogus = self.has_bogus();
         let of_ipv4 = self.next_hop().map(|address| IpAddr::V4(address).into());
         let of_reach = self.mp_reach().and_then(|reach| reach.next_hop_value());
         let ipv4 = ipv4.map(move |nlri| (of_ipv4.unwrap_or(NextHop::Absent), nlri.widen()));
         let others = multiprotocol.map(move |nlri| (of_reach.unwrap_or(NextHop::Absent), nlri));
         ipv4.chain(others)
+            .filter(move |(_, nlri)| !skips_bogus || !is_bogus_prefix(nlri.prefix))
     }
 
     /// Returns the withdrawn unicast prefixes. Announced ones that count as withdrawn follow.
@@ -52,23 +59,9 @@ impl<'a> Checked<'a> {
         };
         // RFC 7606 section 2: all routes of the UPDATE are handled as if it had withdrawn them.
         if self.treats_as_withdraw() {
-            UnicastRoutes::of_both(unreachable, self.reachable())
+            UnicastRoutes::of(unreachable).with_unusual(self.reachable(), false)
         } else {
             UnicastRoutes::of(unreachable)
-        }
-    }
-
-    /// Returns the unicast prefixes in the NLRI field and in MP_REACH_NLRI without bogus ones.
-    #[inline(always)]
-    fn announced_section(&self) -> UnicastSection<'a> {
-        let UnicastSection {
-            ipv4,
-            multiprotocol,
-        } = self.reachable();
-        let skip = self.has_bogus();
-        UnicastSection {
-            ipv4: ipv4.skipping_bogus(skip),
-            multiprotocol: multiprotocol.skipping_bogus(skip),
         }
     }
 
@@ -215,9 +208,9 @@ impl<'a> Checked<'a> {
 /// `for_each` and other adapters that use `fold` are faster than a `for` loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnicastRoutes<'a> {
-    first: UnicastSection<'a>,
-    /// The announced prefixes, after treat-as-withdraw.
-    second: Option<UnicastSection<'a>>,
+    usual: UnicastSection<'a>,
+    /// The prefixes that follow in few messages, for which no loop is optimized.
+    unusual: Option<UnusualSection<'a>>,
 }
 
 /// The announced or the withdrawn prefixes of a message.
@@ -227,6 +220,13 @@ struct UnicastSection<'a> {
     ipv4: Prefixes<'a, Ipv4Net>,
     /// The prefixes in MP_REACH_NLRI or MP_UNREACH_NLRI.
     multiprotocol: MpPrefixes<'a>,
+}
+
+/// Announced prefixes that count as withdrawn, or of which some are bogus.
+#[derive(Clone, Copy, Debug)]
+struct UnusualSection<'a> {
+    section: UnicastSection<'a>,
+    skips_bogus: bool,
 }
 
 impl Default for UnicastSection<'_> {
@@ -242,31 +242,31 @@ impl Default for UnicastSection<'_> {
 impl<'a> UnicastRoutes<'a> {
     /// Creates an iterator over one section.
     #[inline]
-    fn of(first: UnicastSection<'a>) -> Self {
+    fn of(usual: UnicastSection<'a>) -> Self {
         Self {
-            first,
-            second: None,
+            usual,
+            unusual: None,
         }
+    }
+
+    /// Appends another section.
+    #[inline]
+    fn with_unusual(mut self, section: UnicastSection<'a>, skips_bogus: bool) -> Self {
+        self.unusual = Some(UnusualSection {
+            section,
+            skips_bogus,
+        });
+        self
     }
 
     /// Returns the numbers of the remaining IPv4 and IPv6 prefixes.
     #[must_use]
     #[inline]
     pub fn count_by_family(self) -> (usize, usize) {
-        let (ipv4, ipv6) = self.first.count_by_family();
-        let Some(second) = self.second else {
-            return (ipv4, ipv6);
-        };
-        let (more_ipv4, more_ipv6) = second.count_by_family();
-        (ipv4 + more_ipv4, ipv6 + more_ipv6)
-    }
-
-    /// Creates an iterator over two sections.
-    #[inline]
-    fn of_both(first: UnicastSection<'a>, second: UnicastSection<'a>) -> Self {
-        Self {
-            first,
-            second: Some(second),
+        let counts = self.usual.count_by_family();
+        match self.unusual {
+            None => counts,
+            Some(unusual) => unusual.add_counts(counts),
         }
     }
 }
@@ -291,23 +291,46 @@ impl UnicastSection<'_> {
     }
 }
 
+impl UnusualSection<'_> {
+    #[cold]
+    fn add_counts(mut self, (mut ipv4, mut ipv6): (usize, usize)) -> (usize, usize) {
+        while let Some(nlri) = self.next() {
+            match nlri.prefix {
+                IpNet::V4(_) => ipv4 += 1,
+                IpNet::V6(_) => ipv6 += 1,
+            }
+        }
+        (ipv4, ipv6)
+    }
+
+    // Not inlined, so that the usual loops stay small.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Nlri<IpNet>> {
+        loop {
+            let nlri = self.section.next()?;
+            if !(self.skips_bogus && is_bogus_prefix(nlri.prefix)) {
+                return Some(nlri);
+            }
+        }
+    }
+}
+
 impl Iterator for UnicastRoutes<'_> {
     type Item = Nlri<IpNet>;
 
     #[inline(always)]
     fn next(&mut self) -> Option<Nlri<IpNet>> {
-        self.first.next().or_else(|| self.second.as_mut()?.next())
+        self.usual.next().or_else(|| self.unusual.as_mut()?.next())
     }
 
-    // `next` asks each source for every prefix; here the two usual sources have a loop each. The second section is
-    // rare.
+    // `next` asks each source for every prefix; here the two usual sources have a loop each.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, mut step: F) -> B {
-        let ipv4 = self.first.ipv4;
+        let ipv4 = self.usual.ipv4;
         let mut all = ipv4.fold(start, |all, nlri| step(all, nlri.widen()));
-        all = self.first.multiprotocol.fold(all, &mut step);
-        if let Some(mut second) = self.second {
-            while let Some(nlri) = second.next() {
+        all = self.usual.multiprotocol.fold(all, &mut step);
+        if let Some(mut unusual) = self.unusual {
+            while let Some(nlri) = unusual.next() {
                 all = step(all, nlri);
             }
         }

@@ -12,8 +12,7 @@ use crate::error::Span;
 #[derive(Clone, Copy, Debug)]
 pub struct Prefixes<'a, P> {
     rest: &'a [u8],
-    /// The bits [`ADD_PATH`] and [`SKIP_BOGUS`]. With neither, iteration takes the fast path.
-    mode: u8,
+    add_path: bool,
     prefix: PhantomData<P>,
 }
 
@@ -36,13 +35,6 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
         })
     }
 
-    /// Skips bogus prefixes if `skip` is `true`.
-    #[inline(always)]
-    pub(crate) fn skipping_bogus(mut self, skip: bool) -> Self {
-        self.mode |= u8::from(skip) * SKIP_BOGUS;
-        self
-    }
-
     /// Returns `true` if a prefix is bogus.
     // Not inlined, because few fields have a suspect.
     #[cold]
@@ -55,7 +47,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     pub(crate) fn from_checked(field: &'a [u8], add_path: bool) -> Self {
         Self {
             rest: field,
-            mode: u8::from(add_path) * ADD_PATH,
+            add_path,
             prefix: PhantomData,
         }
     }
@@ -83,7 +75,7 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     /// Takes the next prefix, whatever its length. Returns `None` at the end.
     #[inline(always)]
     fn step(&mut self, predictor: &mut LengthPredictor) -> Option<Nlri<P>> {
-        let (path_id, rest) = if self.mode & ADD_PATH != 0 {
+        let (path_id, rest) = if self.add_path {
             let (path_id, rest) = self.rest.split_first_chunk::<PATH_ID_LENGTH>()?;
             (Some(PathId(u32::from_be_bytes(*path_id))), rest)
         } else {
@@ -149,36 +141,8 @@ fn length_in_octets(bits: u8) -> usize {
     usize::from(bits).div_ceil(8)
 }
 
-/// The mode of a field with path identifiers.
-const ADD_PATH: u8 = 1;
-
-/// The mode of an iteration that skips bogus prefixes.
-const SKIP_BOGUS: u8 = 2;
-
 /// The length of a path identifier in octets (RFC 7911 section 3).
 const PATH_ID_LENGTH: usize = 4;
-
-/// Returns `true` if a prefix in a run of `stride` octets each begins with a suspect octet, which is at position `first`.
-#[inline(always)]
-fn has_suspect<P: UnicastPrefix>(run: &[u8], first: usize, stride: usize) -> bool {
-    let mut suspect = false;
-    if stride == 4 && run.len() >= MIN_VECTOR_RUN {
-        // The compiler turns this into vector instructions.
-        for [_, first, ..] in run.as_chunks::<4>().0 {
-            suspect |= P::is_suspect(*first);
-        }
-        return suspect;
-    }
-    let mut at = first;
-    while let Some(first) = run.get(at) {
-        suspect |= P::is_suspect(*first);
-        at += stride;
-    }
-    suspect
-}
-
-/// The minimum length in octets of a run for which vector instructions are worth their preparation.
-const MIN_VECTOR_RUN: usize = 128;
 
 /// Returns `None` unless the field is a list of prefixes, each after `SKIP` octets of path identifier. Otherwise returns `true`
 /// if a prefix begins with a suspect octet.
@@ -191,15 +155,12 @@ fn scan_prefixes<P: UnicastPrefix, const SKIP: usize>(field: &[u8]) -> Option<bo
     let mut at = 0;
     while predictor.is_regular() {
         // A separate loop, because the compiler would otherwise turn the branch into arithmetic.
-        let start = at;
-        while let Some(bits) = field.get(at + SKIP)
+        while let Some([bits, first]) = field.get(at + SKIP..at + SKIP + 2)
             && usual.contains(bits)
         {
+            suspect |= P::is_suspect(*first);
             at += SKIP + 1 + length;
         }
-        // Afterwards, because a loop with a constant stride needs neither branches nor a chain of loads.
-        let run = field.get(start..at).unwrap_or_default();
-        suspect |= has_suspect::<P>(run, SKIP + 1, SKIP + 1 + length);
         match field.get(at + SKIP) {
             Some(bits) if *bits > P::MAX_BITS => return None,
             Some(bits) => {
@@ -226,27 +187,15 @@ impl<P: UnicastPrefix> Iterator for Prefixes<'_, P> {
     fn next(&mut self) -> Option<Nlri<P>> {
         // One step has no history to predict from; `fold`, which `for_each` and `count` use, keeps it.
         let mut predictor = LengthPredictor::START;
-        loop {
-            let nlri = self.step(&mut predictor)?;
-            if self.mode & SKIP_BOGUS == 0 || !nlri.prefix.is_bogus() {
-                return Some(nlri);
-            }
-        }
+        self.step(&mut predictor)
     }
 
     #[inline(always)]
     fn fold<B, F: FnMut(B, Nlri<P>) -> B>(mut self, start: B, mut step: F) -> B {
         let (usual, frequent) = (P::USUAL, P::FREQUENT);
         let (mut all, mut predictor) = (start, LengthPredictor::START);
-        if self.mode & SKIP_BOGUS != 0 {
-            // Without prediction, because few messages have bogus prefixes.
-            for nlri in self {
-                all = step(all, nlri);
-            }
-            return all;
-        }
         loop {
-            if self.mode == 0 && predictor.is_regular() {
+            if !self.add_path && predictor.is_regular() {
                 // Separate loops, because the compiler would otherwise turn the branches into arithmetic.
                 while let Some(prefix) = self.split(&usual) {
                     all = step(all, Nlri::new(prefix));
