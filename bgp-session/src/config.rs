@@ -1,6 +1,9 @@
-//! The configuration of a session: our identity, the peer and the behavior towards it. Every value is valid.
+//! The configuration of a session: our identity, the peer and the behavior towards it.
+//!
+//! A session accepts only a configuration that `validate` accepts.
 
 mod change;
+mod error;
 mod export;
 mod export_filter;
 mod families;
@@ -8,17 +11,23 @@ mod families;
 mod form;
 mod getters;
 mod open;
+mod remote_as;
 mod restart;
 mod retry;
+mod setting;
 mod transport;
+mod validate;
 
 pub use change::PeerChange;
+pub use error::ConfigError;
 pub use export::{ExportPolicy, PrefixRange};
 pub use export_filter::ExportFilter;
 pub use families::FamiliesError;
 pub use open::{CapabilityError, OpenCheck};
+pub use remote_as::RemoteAs;
 pub use restart::RestartConfig;
 pub use retry::{RetryPolicy, RetryPolicyError};
+pub use setting::{ChangeEffect, PeerSetting};
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -27,6 +36,8 @@ use std::time::Duration;
 use bgp_wire::{Asn, CapabilityBuf, Family, FamilySet, HoldTime, Role, RouterId};
 
 pub(crate) use transport::TransportConfig;
+#[cfg(feature = "tokio")]
+pub(crate) use validate::is_host;
 
 /// Our identity towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +50,8 @@ pub struct LocalConfig {
 }
 
 /// The configuration of one peer. Address and AS number are required; setters change the defaults of everything else.
+///
+/// Setters take any value. [`PeerConfig::validate`] reports impossible ones, which no session accepts.
 ///
 /// ```
 /// use bgp_session::PeerConfig;
@@ -106,7 +119,7 @@ pub struct LocalConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
     pub(crate) address: IpAddr,
-    pub(crate) remote_as: Asn,
+    pub(crate) remote_as: RemoteAs,
     pub(crate) local_as: Option<Asn>,
     pub(crate) router_id: Option<RouterId>,
     pub(crate) passive: bool,
@@ -140,11 +153,11 @@ impl PeerConfig {
     ///
     /// We dial the peer on port 179, and the peer may dial us.
     #[must_use]
-    pub fn new(address: IpAddr, remote_as: Asn) -> Self {
+    pub fn new(address: IpAddr, remote_as: impl Into<RemoteAs>) -> Self {
         Self {
             // A dual-stack socket reports IPv4 peers as IPv4-mapped addresses, which must match the configured ones.
             address: address.to_canonical(),
-            remote_as,
+            remote_as: remote_as.into(),
             local_as: None,
             router_id: None,
             passive: false,
@@ -210,15 +223,14 @@ impl PeerConfig {
     /// Sets the interval between KEEPALIVEs, at least 1 s. Maximum and default are a third of the negotiated hold time.
     #[must_use]
     pub fn with_keepalive_time(mut self, interval: Duration) -> Self {
-        // RFC 4271 section 4.4: KEEPALIVE messages must not be sent more often than once a second.
-        self.keepalive_time = Some(interval.max(Duration::from_secs(1)));
+        self.keepalive_time = Some(interval);
         self
     }
 
     /// Sets the time to wait for the peer's OPEN before sending ours (DelayOpenTime), at most a day. The default is no wait.
     #[must_use]
     pub fn with_delay_open(mut self, time: Duration) -> Self {
-        self.delay_open = Some(time.min(DAY));
+        self.delay_open = Some(time);
         self
     }
 
@@ -322,7 +334,7 @@ impl PeerConfig {
     /// eight minutes or twice the negotiated hold time, whichever is longer.
     #[must_use]
     pub fn with_send_hold_time(mut self, time: Duration) -> Self {
-        self.send_hold_time = Some(time.clamp(Duration::from_secs(1), DAY));
+        self.send_hold_time = Some(time);
         self
     }
 
@@ -356,6 +368,13 @@ impl PeerConfig {
     pub fn with_address(mut self, address: IpAddr) -> Self {
         // As in `new`: the address of a connection is compared in this form.
         self.address = address.to_canonical();
+        self
+    }
+
+    /// Sets the AS numbers that the peer may have, for the same configuration of another peer.
+    #[must_use]
+    pub fn with_remote_as(mut self, remote_as: impl Into<RemoteAs>) -> Self {
+        self.remote_as = remote_as.into();
         self
     }
 

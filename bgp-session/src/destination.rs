@@ -410,7 +410,7 @@ mod tests {
             assert_eq!((nlri.family, nlri.path_id), (family, Some(PathId(7))));
             assert_eq!(Destination::try_from(nlri), Ok(destination));
         }
-        for family in Family::PARSED {
+        for &family in Family::PARSED {
             assert!(TEXTS.iter().any(|(known, ..)| *known == family), "{family}");
         }
     }

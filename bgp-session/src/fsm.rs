@@ -32,7 +32,7 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of the RFC.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: &'static [Self] = &[
         // Tests and the printed table iterate over this order.
         Self::Idle,
         Self::Connect,

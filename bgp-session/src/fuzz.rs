@@ -59,6 +59,8 @@ pub fn session(input: &[u8]) {
     assert!(run.links.is_empty(), "every connection is closed");
 }
 
+const VALID: &str = "a possible configuration";
+
 /// Returns the configuration that the bits of two octets select.
 #[must_use]
 pub fn config(selector: u8, more: u8) -> PeerConfig {
@@ -107,12 +109,12 @@ pub fn options(config: PeerConfig, selector: u8, more: u8) -> PeerConfig {
         );
     if more & 4 != 0 {
         config = config
-            .with_families(Family::PARSED)
+            .with_families(Family::PARSED.iter().copied())
             .expect("every parsed family is served");
     }
     if bit(64) {
         let restart = RestartConfig::new().with_notification(more & 128 == 0);
-        config = config.with_graceful_restart(restart.with_long_lived(60));
+        config = config.with_graceful_restart(restart.with_long_lived(Duration::from_secs(60)));
     }
     config
 }
@@ -131,12 +133,9 @@ impl Run {
             rib.announce(&Route::new(prefix.parse().expect("a valid prefix")));
         }
         Self {
-            peering: Peering::new(Session::new(
-                local,
-                config(selector, more),
-                now,
-                u64::from(more),
-            )),
+            peering: Peering::new(
+                Session::new(local, config(selector, more), now, u64::from(more)).expect(VALID),
+            ),
             start: now,
             now,
             deadline: None,
@@ -144,6 +143,10 @@ impl Run {
             adj_rib_in: AdjRibIn::new(),
             links: BTreeMap::new(),
         }
+    }
+
+    fn update(&mut self, config: PeerConfig) {
+        self.peering.update(self.now, config).expect(VALID);
     }
 
     /// Performs one step. Returns the number of octets of `rest` that it used.
@@ -178,7 +181,7 @@ impl Run {
             (6, _) => match step >> 3 {
                 0 => self.peering.stop(self.now, &Shutdown::restart()),
                 1 => self.peering.start(self.now),
-                2 => self.peering.update(self.now, config(step, step)),
+                2 => self.update(config(step, step)),
                 3 => self
                     .peering
                     .set_draining(self.now >= self.start + Duration::from_secs(60)),

@@ -13,7 +13,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let speaker = Speaker::builder(Asn::new(64512), "192.168.0.111".parse()?).spawn().await?;
 //! speaker.add_peer(PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)))?;
-//! speaker.announce(&Route::new("192.168.10.1/32".parse()?));
+//! speaker.announce(&Route::new("192.168.10.1/32".parse()?))?;
 //! # Ok(())
 //! # }
 //! ```
@@ -22,6 +22,14 @@
 //!
 //! With the feature `serde`, status and events implement `Serialize`, and configurations also `Deserialize`. Keys are not
 //! serialized.
+//!
+//! # Errors and panics
+//!
+//! Impossible values are errors: [`PeerConfig::validate`] finds them, and every entrance calls it. A function that can panic
+//! has a section `# Panics`. Every async function has a section `# Cancel safety`.
+
+// docs.rs shows the feature that each item needs. The attribute is unstable, and docs.rs builds with nightly Rust.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adj_rib_in;
 mod backoff;
@@ -51,11 +59,14 @@ mod stats;
 mod timer;
 mod withheld;
 
+/// The crates whose types are part of this API. A program that uses them from here needs no versions of its own.
+pub use {bgp_wire, bytes, ipnet};
+
 pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
-    AoAlgorithm, AoKey, CapabilityError, ExportFilter, ExportPolicy, FamiliesError, LocalConfig,
-    Md5Key, OpenCheck, PeerChange, PeerConfig, PrefixRange, RestartConfig, RetryPolicy,
-    RetryPolicyError,
+    AoAlgorithm, AoKey, CapabilityError, ChangeEffect, ConfigError, ExportFilter, ExportPolicy,
+    FamiliesError, LocalConfig, Md5Key, OpenCheck, PeerChange, PeerConfig, PeerSetting,
+    PrefixRange, RemoteAs, RestartConfig, RetryPolicy, RetryPolicyError,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
@@ -70,8 +81,8 @@ pub use session::{NotEstablished, RefreshError, SendError, Session, Shutdown};
 #[cfg(feature = "tokio")]
 pub use speaker::{
     AddPeerError, Dialer, Dialing, DynamicPeers, Events, FlushReport, KeyError, LastNotification,
-    Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, Speaker, SpeakerBuilder,
-    SpeakerEvent, TcpDialer, Transport, TransportOption,
+    Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, SpawnError, Speaker,
+    SpeakerBuilder, SpeakerEvent, SpeakerShutDown, TcpDialer, Transport, TransportOption,
 };
 pub use stats::{FamilyCounts, MessageCounts, Statistics};
 pub use timer::Timer;

@@ -10,7 +10,7 @@ use bgp_wire::{
     MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId, Safi,
 };
 
-use crate::config::{LocalConfig, PeerConfig};
+use crate::config::{LocalConfig, PeerConfig, RemoteAs};
 
 /// The parameters of a session, negotiated from both OPENs.
 ///
@@ -142,7 +142,10 @@ pub(crate) fn our_open(
         capabilities.push(CapabilityBuf::ExtendedMessage);
     }
     // RFC 9234 section 4.1: roles exist between ASes only.
-    if let Some(role) = config.role.filter(|_| config.remote_as != local.asn) {
+    if let Some(role) = config
+        .role
+        .filter(|_| !config.remote_as.is_internal(local.asn))
+    {
         capabilities.push(CapabilityBuf::Role(role));
     }
     capabilities.extend(graceful_restart(config, parameters));
@@ -199,7 +202,8 @@ fn graceful_restart(config: &PeerConfig, parameters: OpenParameters) -> Option<C
     Some(CapabilityBuf::GracefulRestart {
         restarted: parameters.restarted,
         notification: restart.notification,
-        restart_time: restart.restart_time,
+        // Both values are valid: `PeerConfig::validate` limits them to the widths of their fields.
+        restart_time: u16::try_from(restart.restart_time.as_secs()).unwrap_or(u16::MAX),
         families: config.families.iter().map(family).collect(),
     })
 }
@@ -207,7 +211,8 @@ fn graceful_restart(config: &PeerConfig, parameters: OpenParameters) -> Option<C
 /// Returns the Long-Lived Graceful Restart Capability (RFC 9494 section 3.1), if it is configured.
 fn long_lived(config: &PeerConfig) -> Option<CapabilityBuf> {
     let restart = config.restart?;
-    let stale_time = restart.long_lived?;
+    let stale_time = restart.long_lived?.as_secs();
+    let stale_time = u32::try_from(stale_time).unwrap_or(u32::MAX);
     let family = |family| LongLivedRestartFamily {
         family,
         forwarding: restart.forwarding,
@@ -227,7 +232,7 @@ pub(crate) fn negotiate(
     open: &Open<'_>,
 ) -> Result<Negotiated, NotificationBuf> {
     let local = config.local(local);
-    check_as(config.remote_as, open).map_err(refusal)?;
+    check_as(config.remote_as, local.asn, open).map_err(refusal)?;
     let internal = open.asn() == local.asn;
     // RFC 6286 section 2.2: two speakers of one AS must not have the same identifier.
     if internal && open.router_id() == local.router_id {
@@ -265,7 +270,7 @@ pub(crate) fn negotiate(
             .keepalive_time
             // RFC 4271 section 4.4: the interval is at most a third of the negotiated hold time.
             .map_or(keepalive, |interval| interval.min(keepalive)),
-        context: receive_context(config, local, local_address, peer, context),
+        context: receive_context(config, local, local_address, context, open.asn()),
         sends,
         route_refresh: offer.route_refresh && !parameters.omit_capabilities,
         enhanced_route_refresh: offer.enhanced_route_refresh && !parameters.omit_capabilities,
@@ -355,21 +360,23 @@ fn receive_context(
     config: &PeerConfig,
     local: LocalConfig,
     local_address: IpAddr,
-    peer: PeerKind,
     context: Context,
+    peer_as: Asn,
 ) -> Context {
     let mut context = context
         .with_local_as(local.asn)
         .with_local_address(local_address);
     if config.enforce_first_as {
-        context = context.with_first_as(config.remote_as);
+        context = context.with_first_as(peer_as);
     }
     // RFC 4456 section 8: only internal peers reflect our own routes to us.
-    if peer == PeerKind::Internal {
+    if context.peer_kind() == PeerKind::Internal {
         context = context.with_router_id(local.router_id);
     }
     match config.role.and_then(expected_peer_role) {
-        Some(role) if peer == PeerKind::External => context.with_peer_role(role, config.remote_as),
+        Some(role) if context.peer_kind() == PeerKind::External => {
+            context.with_peer_role(role, peer_as)
+        }
         _ => context,
     }
 }
@@ -445,8 +452,8 @@ fn peer_restart(
     })
 }
 
-/// Checks that the AS number of the peer's OPEN is valid and is the configured one.
-fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {
+/// Checks that the AS number of the peer's OPEN is valid and that the configuration accepts it.
+fn check_as(expected: RemoteAs, local: Asn, open: &Open<'_>) -> Result<(), Reason> {
     let asn = open.asn();
     let has_capability = open
         .capabilities()
@@ -458,7 +465,7 @@ fn check_as(expected: Asn, open: &Open<'_>) -> Result<(), Reason> {
     let zero = asn.number() == 0 || my_as.number() == 0;
     // AS_TRANS stands for a number that only the capability can contain.
     let unknown = asn == Asn::TRANS && !has_capability;
-    if zero || unknown || !agrees || asn != expected {
+    if zero || unknown || !agrees || !expected.accepts(asn, local) {
         Err(Reason::BAD_PEER_AS)
     } else {
         Ok(())

@@ -17,7 +17,7 @@ use bgp_wire::{Family, UpdateBuf};
 use bytes::BytesMut;
 use ipnet::IpNet;
 
-use crate::config::{LocalConfig, PeerConfig};
+use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::negotiate::Negotiated;
 use crate::output::{ConnectionId, Output, SessionEvent};
 use crate::rib::{AdjRibOut, Rib, RibAccess};
@@ -53,7 +53,7 @@ use outbox::Outbox;
 ///
 /// let local = LocalConfig { asn: Asn::new(64512), router_id: "192.168.0.111".parse()? };
 /// let router = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
-/// let mut peering = Peering::new(Session::new(local, router, now, 7));
+/// let mut peering = Peering::new(Session::new(local, router, now, 7)?);
 /// peering.start(now);
 /// loop {
 ///     match peering.poll_output(now, &mut rib) {
@@ -128,9 +128,13 @@ impl Peering {
     }
 
     /// Replaces the configuration. A change that needs a new session resets it (see [`Session::update`]); otherwise
-    /// routes whose export policy or next hop has changed are sent again.
-    pub fn update(&mut self, now: Instant, config: PeerConfig) {
-        self.session.update(now, config);
+    /// routes whose export policy or next hop has changed are sent again. Returns the differences.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is not possible (see [`PeerConfig::validate`]). Nothing changes.
+    pub fn update(&mut self, now: Instant, config: PeerConfig) -> Result<PeerChange, ConfigError> {
+        let change = self.session.update(now, config)?;
         // After a reset the Down is still to be polled: the position in the table belongs to the old session.
         let connection = self.session.connection_id();
         if let (Some(established), Some(negotiated)) =
@@ -141,12 +145,17 @@ impl Peering {
             established.adj_rib_out.set_policy(config, negotiated);
             self.up_to_date = false;
         }
+        Ok(change)
     }
 
     /// Replaces our AS number and BGP Identifier. A session whose OPEN that changes is reset (see
     /// [`Session::update_local`]).
-    pub fn update_local(&mut self, now: Instant, local: LocalConfig) {
-        self.session.update_local(now, local);
+    ///
+    /// # Errors
+    ///
+    /// The AS number is 0. Nothing changes.
+    pub fn update_local(&mut self, now: Instant, local: LocalConfig) -> Result<(), ConfigError> {
+        self.session.update_local(now, local)
     }
 
     /// Asks the peer to send its routes of `family` again (RFC 2918).

@@ -25,7 +25,7 @@ use bgp_wire::{Family, FamilySet, Reason, RefreshSubtype, RouteRefresh};
 use bytes::{Bytes, BytesMut};
 
 use crate::collision::Initiator;
-use crate::config::{LocalConfig, PeerConfig};
+use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::fsm::{Event, State};
 use crate::negotiate::{Negotiated, PeerRestart};
 use crate::output::{ConnectionId, DownReason, Output, SessionEvent, SessionId};
@@ -53,7 +53,8 @@ use retention::Retention;
 /// # #[allow(clippy::disallowed_methods)]
 /// let mut now = Instant::now();
 /// let local = LocalConfig { asn: Asn::new(64512), router_id: "192.168.0.111".parse()? };
-/// let mut session = Session::new(local, PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)), now, 7);
+/// let router = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
+/// let mut session = Session::new(local, router, now, 7)?;
 /// session.start(now);
 /// let Output::Dial(connection) = session.poll_output() else { panic!("dial") };
 /// assert!(matches!(session.poll_output(), Output::Event(SessionEvent::StateChanged { to: State::Connect, .. })));
@@ -75,12 +76,13 @@ use retention::Retention;
 ///
 /// ```
 /// use std::time::Instant;
-/// use bgp_session::{PeerConfig, Session, Shutdown};
+/// use bgp_session::{ConfigError, PeerConfig, Session, Shutdown};
 /// use bgp_wire::Family;
 ///
-/// fn operate(session: &mut Session, now: Instant, config: PeerConfig) {
+/// fn operate(session: &mut Session, now: Instant, config: PeerConfig) -> Result<(), ConfigError> {
 ///     // If the change needs a reset, the session sends Cease/Other Configuration Change.
-///     session.update(now, config);
+///     let change = session.update(now, config)?;
+///     println!("{:?} of {:?}", change.effect(), change.settings());
 ///     if let Err(error) = session.refresh(now, Family::IPV4_UNICAST) {
 ///         println!("cannot refresh: {error}");
 ///     }
@@ -94,6 +96,7 @@ use retention::Retention;
 ///     session.stop(now, &shutdowns[0]);
 ///     assert!(!session.retains_routes());
 ///     println!("{} messages received", session.statistics().received.total());
+///     Ok(())
 /// }
 ///
 /// fn written(session: &mut Session, now: Instant, taken: usize, left: usize) {
@@ -135,8 +138,29 @@ pub struct Session {
 
 impl Session {
     /// Creates a session in Idle that does nothing until [`Session::start`]. `seed` determines its jitter.
-    #[must_use]
-    pub fn new(local: LocalConfig, config: PeerConfig, now: Instant, seed: u64) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The configuration is not possible (see [`PeerConfig::validate`]).
+    pub fn new(
+        local: LocalConfig,
+        config: PeerConfig,
+        now: Instant,
+        seed: u64,
+    ) -> Result<Self, ConfigError> {
+        local.validate()?;
+        config.validate()?;
+        Ok(Self::from_valid(local, config, now, seed))
+    }
+
+    /// Creates a session like [`Session::new`] from a configuration that has been checked.
+    pub(crate) fn from_valid(
+        local: LocalConfig,
+        config: PeerConfig,
+        now: Instant,
+        seed: u64,
+    ) -> Self {
+        debug_assert_eq!(local.validate().and_then(|()| config.validate()), Ok(()));
         let retry = Retry::new(config.retry, seed);
         let limit = PrefixLimit::new(&config.maximum_prefixes);
         Self {
@@ -203,9 +227,15 @@ impl Session {
     }
 
     /// Replaces the configuration of the peer. A change that needs a reset (see [`PeerConfig::change`]) ends the
-    /// session with Cease/Other Configuration Change; an enabled session starts again at once.
-    pub fn update(&mut self, now: Instant, config: PeerConfig) {
-        let resets = !self.config.change(&config).resets.is_empty();
+    /// session with Cease/Other Configuration Change; an enabled session starts again at once. Returns the differences.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is not possible (see [`PeerConfig::validate`]). Nothing changes.
+    pub fn update(&mut self, now: Instant, config: PeerConfig) -> Result<PeerChange, ConfigError> {
+        config.validate()?;
+        let change = self.config.change(&config);
+        let resets = change.resets();
         let enabled = self.enabled;
         if resets {
             self.stop(now, &Shutdown::configuration_change());
@@ -220,11 +250,17 @@ impl Session {
         if resets && enabled {
             self.start(now);
         }
+        Ok(change)
     }
 
     /// Replaces our AS number and BGP Identifier. A session whose OPEN that changes is reset with Cease/Other Configuration
     /// Change, and starts again if it is wanted; one with values of its own in the configuration stays.
-    pub fn update_local(&mut self, now: Instant, local: LocalConfig) {
+    ///
+    /// # Errors
+    ///
+    /// The AS number is 0. Nothing changes.
+    pub fn update_local(&mut self, now: Instant, local: LocalConfig) -> Result<(), ConfigError> {
+        local.validate()?;
         let resets = self.config.local(self.local) != self.config.local(local);
         let enabled = self.enabled;
         if resets {
@@ -234,6 +270,7 @@ impl Session {
         if resets && enabled {
             self.start(now);
         }
+        Ok(())
     }
 
     /// Returns `true` while stale routes of the peer are kept (RFC 4724 section 4.2, RFC 9494 section 4.2).

@@ -32,7 +32,7 @@ mod update;
 
 pub use builder::SpeakerBuilder;
 pub use dynamic_peers::DynamicPeers;
-pub use error::{AddPeerError, KeyError};
+pub use error::{AddPeerError, KeyError, SpawnError, SpeakerShutDown};
 pub use event::{Refusal, RemovalReason, SpeakerEvent};
 pub use events::Events;
 pub use flush::FlushReport;
@@ -54,7 +54,7 @@ use bgp_wire::{Asn, Family, PathId, RouterId};
 use ipnet::IpNet;
 use tokio_util::sync::DropGuard;
 
-use crate::config::{LocalConfig, PeerChange, PeerConfig};
+use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::destination::Destination;
 use crate::rib::{Replaced, Rib, SharedRoute, Wanted};
 use crate::route::Route;
@@ -64,7 +64,7 @@ use shared::{Shared, lock};
 
 /// A BGP speaker that announces routes to its peers. Cheap to clone: all clones are the same speaker.
 ///
-/// Needs a tokio runtime with I/O and time enabled. Commands take effect at once and do not wait for the peers;
+/// Needs a tokio runtime with I/O and time enabled: without one of them, its tasks panic. Commands take effect at once and do not wait for the peers;
 /// [`Speaker::flush`] waits until the peers have acknowledged the changes. [`Speaker::shutdown`] ends the sessions with a
 /// reason. When the last clone is dropped, they end with Cease/Administrative Shutdown.
 ///
@@ -89,7 +89,7 @@ use shared::{Shared, lock};
 /// speaker.remove_listener("10.0.0.1:179".parse()?, Some("vrf-blue"));
 ///
 /// let router_id = "192.168.0.112".parse()?;
-/// speaker.set_local(LocalConfig { router_id, ..speaker.local() });
+/// speaker.set_local(LocalConfig { router_id, ..speaker.local() })?;
 ///
 /// let config = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let router: Peer = match speaker.add_peer(config.clone()) {
@@ -97,7 +97,7 @@ use shared::{Shared, lock};
 ///     added => added?,
 /// };
 /// let routes = [Route::new("192.168.10.1/32".parse()?), Route::new("192.168.10.2/32".parse()?)];
-/// speaker.announce_all(&routes);
+/// speaker.announce_all(&routes)?;
 /// speaker.restored();
 /// for (family, count) in speaker.route_counts() {
 ///     println!("{count} routes of {family}");
@@ -112,7 +112,7 @@ use shared::{Shared, lock};
 /// if !update.resets() {
 ///     update.apply()?;
 /// }
-/// speaker.withdraw_path(routes[1].destination(), bgp_wire::PathId(1));
+/// speaker.withdraw_path(routes[1].destination(), bgp_wire::PathId(1))?;
 /// // At most ten peers that connect from this prefix.
 /// let template = PeerConfig::new("10.1.0.0".parse()?, Asn::new(64512));
 /// speaker.add_dynamic_peers("10.1.0.0/16".parse()?, template, 10)?;
@@ -160,15 +160,20 @@ impl Speaker {
     ///
     /// Resets the sessions whose OPEN changes, with Cease/Other Configuration Change. A peer with its own
     /// [`PeerConfig::router_id`] and [`PeerConfig::local_as`] keeps its session.
-    pub fn set_local(&self, local: LocalConfig) {
-        self.registry.set_local(local);
+    ///
+    /// # Errors
+    ///
+    /// The AS number is 0. Nothing changes.
+    pub fn set_local(&self, local: LocalConfig) -> Result<(), ConfigError> {
+        self.registry.set_local(local)
     }
 
     /// Adds a peer and starts its session.
     ///
     /// # Errors
     ///
-    /// A peer with this address already exists, its key cannot be used, or the speaker is shut down.
+    /// The configuration is not possible, a peer with this address already exists, the key cannot be used, the speaker is shut
+    /// down, or the calling thread is in no tokio runtime.
     pub fn add_peer(&self, config: PeerConfig) -> Result<Peer, AddPeerError> {
         self.registry.add_peer(config)
     }
@@ -180,7 +185,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// Dynamic peers with this prefix already exist, the key of the template cannot be used, or the speaker is shut down.
+    /// The template is not possible, dynamic peers with this prefix already exist, the key of the template cannot be used, or
+    /// the speaker is shut down.
     pub fn add_dynamic_peers(
         &self,
         prefix: IpNet,
@@ -195,14 +201,18 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// No peer has this address, or the new key cannot be used.
+    /// The configuration is not possible, no peer has this address, or the new key cannot be used.
     pub fn update_peer(&self, config: PeerConfig) -> Result<PeerUpdate, AddPeerError> {
         PeerUpdate::new(Arc::clone(&self.registry), config)
     }
 
     /// Removes a peer and ends its session with Cease/Peer De-configured. Returns `false` if no peer has this address.
     ///
-    /// Completes after the peer's last events have been sent. The peer is removed even if the future is dropped earlier.
+    /// Completes after the peer's last events have been sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll removes the peer. Dropping the future afterwards only ends the wait.
     pub async fn remove_peer(&self, address: IpAddr) -> bool {
         // All state changes before the first await, so that a dropped future leaves no half-removed peer.
         let removed = self.registry.remove_peer(address);
@@ -218,7 +228,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// No dynamic peers have this prefix, or the key of the template cannot be used. An error leaves everything unchanged.
+    /// The template is not possible, no dynamic peers have this prefix, or the key of the template cannot be used. An error
+    /// leaves everything unchanged.
     pub fn update_dynamic_peers(
         &self,
         prefix: IpNet,
@@ -236,6 +247,10 @@ impl Speaker {
 
     /// No longer accepts dynamic peers from this prefix, and removes the present ones like [`Speaker::remove_peer`]. Returns
     /// `false` if the prefix is unknown.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll removes the prefix and its peers. Dropping the future afterwards only ends the wait.
     pub async fn remove_dynamic_peers(&self, prefix: IpNet) -> bool {
         let removed = self.registry.remove_dynamic_peers(prefix);
         for peer in removed.iter().flatten() {
@@ -246,32 +261,62 @@ impl Speaker {
 
     /// Announces a route. Replaces a route with the same destination and path identifier. Returns `true` if the table
     /// changed.
-    pub fn announce(&self, route: &Route) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn announce(&self, route: &Route) -> Result<bool, SpeakerShutDown> {
         self.change(|rib| rib.announce(route))
     }
 
     /// Announces routes. All of them enter the table before a peer is sent any. Returns the number of routes that changed the
     /// table.
-    pub fn announce_all<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn announce_all<'a>(
+        &self,
+        routes: impl IntoIterator<Item = &'a Route>,
+    ) -> Result<usize, SpeakerShutDown> {
         // The caller's iterator must not run under the table's lock: it may block, or call this speaker again.
         let routes: Vec<_> = routes.into_iter().collect();
         self.change(|rib| routes.iter().filter(|route| rib.announce(route)).count())
     }
 
     /// Withdraws every route to this destination. Returns `true` if at least one was announced.
-    pub fn withdraw(&self, destination: impl Into<Destination>) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn withdraw(&self, destination: impl Into<Destination>) -> Result<bool, SpeakerShutDown> {
         let destination = destination.into();
         self.change(|rib| rib.withdraw(destination))
     }
 
     /// Withdraws the route to this destination with this path identifier. Returns `true` if it was announced.
-    pub fn withdraw_path(&self, destination: impl Into<Destination>, path_id: PathId) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn withdraw_path(
+        &self,
+        destination: impl Into<Destination>,
+        path_id: PathId,
+    ) -> Result<bool, SpeakerShutDown> {
         let destination = destination.into();
         self.change(|rib| rib.withdraw_path(destination, path_id))
     }
 
     /// Replaces all announced routes with `routes`. Returns the numbers of changes.
-    pub fn replace<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) -> Replaced {
+    ///
+    /// # Errors
+    ///
+    /// The speaker is shut down.
+    pub fn replace<'a>(
+        &self,
+        routes: impl IntoIterator<Item = &'a Route>,
+    ) -> Result<Replaced, SpeakerShutDown> {
         // Outside the lock for the same reason as in `announce_all`, and because sorting takes time.
         let wanted = Wanted::new(routes);
         self.change(|rib| rib.replace_with(wanted))
@@ -283,7 +328,8 @@ impl Speaker {
         // RFC 4724 section 4.1: the Restart State bit is for sessions that start before the table is complete. No other
         // memory depends on the flag, so that relaxed order is enough.
         self.shared.restarting.store(false, Ordering::Relaxed);
-        self.change(|rib| rib.set_complete(true));
+        // After a shutdown no session is left that would be sent End-of-RIB.
+        self.change(|rib| rib.set_complete(true)).ok();
     }
 
     /// Asks every present and future peer to prefer the routes of other speakers because this one will stop, or ends that
@@ -320,13 +366,24 @@ impl Speaker {
     ///
     /// Does not wait for a peer whose session is not up or goes down meanwhile: its next session gets the whole table. A peer
     /// that reads nothing ends its session by [`PeerConfig::with_send_hold_time`]; [`Speaker::flush_within`] waits for less.
-    /// Cancel safe: a dropped future has no effect.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future only ends the wait. The routes are sent in any case.
     pub async fn flush(&self) -> FlushReport {
         FlushReport::collect(self.peers(), std::future::pending()).await
     }
 
     /// Waits like [`Speaker::flush`], at most for `timeout`. Peers that have not acknowledged everything by then are
     /// [`FlushOutcome::Pending`](crate::FlushOutcome::Pending).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future only ends the wait. The routes are sent in any case.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is called outside of a tokio runtime.
     pub async fn flush_within(&self, timeout: Duration) -> FlushReport {
         FlushReport::collect(self.peers(), tokio::time::sleep(timeout)).await
     }
@@ -362,7 +419,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// The address cannot be bound, the key of a peer cannot be set on the socket, or the speaker is shut down.
+    /// The address cannot be bound, the key of a peer cannot be set on the socket, the speaker is shut down, or the calling
+    /// thread is in no tokio runtime.
     pub fn add_listener(
         &self,
         address: SocketAddr,
@@ -389,15 +447,24 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// `remote` is neither a peer nor in a prefix of dynamic peers, the limit of that prefix is reached, or 16 connections of
-    /// the peer already wait.
+    /// `remote` is neither a peer nor in a prefix of dynamic peers, the limit of that prefix is reached, 16 connections of
+    /// the peer already wait, or the calling thread is in no tokio runtime and the peer is a new dynamic one.
     pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> Result<(), Refusal> {
         self.registry.accept(remote, |_| Ok(Box::new(transport)))
     }
 
     /// Ends every session with the reason `why` and stops the speaker.
     ///
-    /// Waits up to two seconds for the peers to read the reason. The sessions end even if the future is dropped earlier.
+    /// Waits up to two seconds for the peers to read the reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll ends the sessions, and nothing can be added or announced afterwards. Dropping the future then only ends
+    /// the wait.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled outside of a tokio runtime.
     pub async fn shutdown(&self, why: Shutdown) {
         self.registry.close(&why);
         // `wait` needs a closed tracker, which still accepts the tasks of connections that linger.
@@ -408,7 +475,10 @@ impl Speaker {
         self.shared.stop.cancel();
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Rib) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Rib) -> T) -> Result<T, SpeakerShutDown> {
+        if self.shared.is_closed() {
+            return Err(SpeakerShutDown);
+        }
         let mut rib = lock(&self.shared.rib);
         let result = change(&mut rib);
         let version = rib.version();
@@ -417,7 +487,7 @@ impl Speaker {
         self.shared
             .changed
             .send_if_modified(|known| std::mem::replace(known, version) != version);
-        result
+        Ok(result)
     }
 }
 

@@ -158,7 +158,7 @@ impl Statistics {
 
     /// Returns the counters of each family, in the order of [`Family::PARSED`].
     pub fn families(&self) -> impl Iterator<Item = (Family, FamilyCounts)> {
-        Family::PARSED.into_iter().zip(self.families)
+        Family::PARSED.iter().copied().zip(self.families)
     }
 
     /// Returns the number of announced routes that were ignored for this reason, although they were well-formed.
@@ -279,7 +279,7 @@ fn serialize_families<S: serde::Serializer>(
     families: &[FamilyCounts],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let counts = Family::PARSED.into_iter().zip(families);
+    let counts = Family::PARSED.iter().copied().zip(families);
     serializer.collect_map(counts.filter(|(_, counts)| **counts != FamilyCounts::default()))
 }
 

@@ -21,7 +21,7 @@ pub enum Timer {
 
 impl Timer {
     /// Every timer.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: &'static [Self] = &[
         Self::ConnectRetry,
         Self::Hold,
         Self::Keepalive,
@@ -100,7 +100,7 @@ impl Timers {
     /// Finds the earliest timer again.
     fn find_first(&mut self) {
         (self.first, self.first_deadline) = (None, None);
-        for timer in Timer::ALL {
+        for &timer in Timer::ALL {
             let Some(deadline) = self.deadline(timer) else {
                 continue;
             };

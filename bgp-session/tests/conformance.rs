@@ -43,7 +43,7 @@ impl Fixture {
             .with_passive(true)
             .with_extended_message(true)
             .with_deliver_updates(true);
-        let mut session = Session::new(local, config, now, 1);
+        let mut session = Session::new(local, config, now, 1).unwrap();
         session.start(now);
         let connection = session
             .accept(now, "10.99.0.1".parse().unwrap())

@@ -10,9 +10,9 @@ use bgp_session::fsm::{Action, Conditions, Event, State, step};
 #[test]
 fn transition_table_matches_snapshot() {
     let mut text = String::new();
-    for state in State::ALL {
+    for &state in State::ALL {
         writeln!(text, "{state}").unwrap();
-        for event in Event::ALL {
+        for &event in Event::ALL {
             let plain = Conditions::default();
             write_row(&mut text, "", state, event, plain);
             let variants = [
@@ -104,7 +104,7 @@ fn event(number: u8) -> (Event, Conditions) {
         20 => (Event::BgpOpen, delayed),
         _ => {
             let numbered = |event: &Event| event.number() == Some(number);
-            (Event::ALL.into_iter().find(numbered).unwrap(), plain)
+            (Event::ALL.iter().copied().find(numbered).unwrap(), plain)
         }
     }
 }

@@ -58,14 +58,14 @@ impl Peer {
             asn: Asn::new(64512),
             router_id: "192.0.2.1".parse().unwrap(),
         };
-        let restart = RestartConfig::new().with_long_lived(3600);
+        let restart = RestartConfig::new().with_long_lived(std::time::Duration::from_secs(3600));
         let config = PeerConfig::new("192.0.2.2".parse().unwrap(), Asn::new(64512))
             .with_deliver_updates(true)
             .with_extended_message(true)
             .with_graceful_restart(restart);
         let now = Instant::now();
         let mut peer = Self {
-            session: Session::new(local, config, now, 1),
+            session: Session::new(local, config, now, 1).unwrap(),
             now,
             table: AdjRibIn::new(),
         };

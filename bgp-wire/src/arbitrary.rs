@@ -82,7 +82,7 @@ arbitrary! {
     };
     // Two arbitrary numbers are hardly ever a family with a grammar.
     Family = |input| Ok(if input.ratio(7, 8)? {
-        *input.choose(&Self::PARSED)?
+        *input.choose(Self::PARSED)?
     } else {
         Self::new(input.arbitrary()?, input.arbitrary()?)
     });

@@ -527,7 +527,8 @@ mod tests {
             ("ff*16 001d 02 0000 0006 800f03000201", "ipv6 unicast"),
             ("ff*16 001e 02 0000 0007 900f0003000285", "ipv6 flowspec"),
         ] {
-            let context = Context::new(PeerKind::Internal).with_families(Family::PARSED);
+            let context =
+                Context::new(PeerKind::Internal).with_families(Family::PARSED.iter().copied());
             let dissection = dissect(&octets(message), &context);
             let last = dissection.fields.last().unwrap();
             assert_eq!(

@@ -64,7 +64,7 @@ impl Family {
 
     /// The families whose routes this codec parses, in the order of iteration of a [`FamilySet`].
     // A match in `bit` repeats the order, and a test holds the two together.
-    pub const PARSED: [Self; 14] = [
+    pub const PARSED: &'static [Self] = &[
         Self::IPV4_UNICAST,
         Self::IPV6_UNICAST,
         Self::IPV4_MULTICAST,
@@ -181,7 +181,8 @@ impl FamilySet {
     /// Returns the members, in the order of [`Family::PARSED`].
     pub fn iter(self) -> impl Iterator<Item = Family> {
         Family::PARSED
-            .into_iter()
+            .iter()
+            .copied()
             .filter(move |family| self.contains(*family))
     }
 }
@@ -235,7 +236,7 @@ mod tests {
 
     #[test]
     fn family_text_parses_and_prints_or_is_refused() {
-        for (position, family) in Family::PARSED.into_iter().enumerate() {
+        for (position, family) in Family::PARSED.iter().copied().enumerate() {
             assert_eq!(family.bit(), 1 << position, "{family}");
             assert_eq!(family.to_string().parse(), Ok(family));
         }
@@ -245,7 +246,7 @@ mod tests {
             assert_eq!(numbers.parse(), Ok(Family::new(Afi(afi), Safi(safi))));
         }
         assert_eq!("ipv4/unicast".parse(), Ok(Family::IPV4_UNICAST));
-        let all: FamilySet = Family::PARSED.into_iter().collect();
+        let all: FamilySet = Family::PARSED.iter().copied().collect();
         for set in [
             all,
             FamilySet::EMPTY,

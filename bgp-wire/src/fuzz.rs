@@ -43,11 +43,7 @@ pub const TARGETS: [Target; 7] = [
 #[must_use]
 pub fn context(selector: u8) -> Context {
     let bit = |mask| selector & mask != 0;
-    let families = |yes| {
-        if yes { Family::PARSED.as_slice() } else { &[] }
-            .iter()
-            .copied()
-    };
+    let families = |yes| if yes { Family::PARSED } else { &[] }.iter().copied();
     let peer = match selector & 3 {
         0 => PeerKind::External,
         1 => PeerKind::Confederation,

@@ -28,6 +28,8 @@
 //! # Coverage
 #![doc = include_str!("coverage.md")]
 #![no_std]
+// docs.rs shows the feature that each item needs. The attribute is unstable, and docs.rs builds with nightly Rust.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 // The crate is `no_std` in every build, so that nothing reaches `std` by its prelude.

@@ -71,12 +71,14 @@ impl Golden {
             Some("confederation") => PeerKind::Confederation,
             _ => PeerKind::External,
         })
-        .with_families(Family::PARSED);
+        .with_families(Family::PARSED.iter().copied());
         for word in words {
             context = match word {
-                "add-path" => context.with_add_path(Family::PARSED),
-                "extended-next-hop" => context.with_extended_next_hop(Family::PARSED),
-                "multiple-labels" => context.with_multiple_labels(Family::PARSED),
+                "add-path" => context.with_add_path(Family::PARSED.iter().copied()),
+                "extended-next-hop" => {
+                    context.with_extended_next_hop(Family::PARSED.iter().copied())
+                }
+                "multiple-labels" => context.with_multiple_labels(Family::PARSED.iter().copied()),
                 "as-sets" => context.with_as_sets(true),
                 "raw-families" => context.with_raw_families(true),
                 "as2" => context.with_four_octet_as(false),

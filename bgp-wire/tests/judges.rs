@@ -97,10 +97,10 @@ impl Session {
             None if has("add-path") => Family::PARSED.into(),
             _ => Vec::new(),
         };
-        let families = |yes| if yes { &Family::PARSED[..] } else { &[] }.iter().copied();
+        let families = |yes| if yes { Family::PARSED } else { &[] }.iter().copied();
         Context::new(peer)
-            .with_families(Family::PARSED)
-            .with_extended_next_hop(Family::PARSED)
+            .with_families(Family::PARSED.iter().copied())
+            .with_extended_next_hop(Family::PARSED.iter().copied())
             .with_multiple_labels(families(has("multiple-labels")))
             .with_add_path(add_path)
             .with_four_octet_as(!has("as2"))
@@ -198,7 +198,7 @@ fn encoded() -> Session {
         let notification = NotificationBuf::with_text(*reason, "maintenance until noon");
         write(&reason.to_string(), &|out| notification.encode(out));
     }
-    for family in Family::PARSED {
+    for &family in Family::PARSED {
         let subtype = RefreshSubtype::REQUEST;
         write("refresh", &|out| {
             RouteRefresh { family, subtype }.encode(out);

@@ -60,8 +60,8 @@ const LABEL_STACKS: [(Family, &str, bool, bool); 14] = [
 
 #[test]
 fn label_stack_is_announced_only_if_a_receiver_finds_its_end() {
-    let one = Context::new(PeerKind::Internal).with_families(Family::PARSED);
-    let several = one.with_multiple_labels(Family::PARSED);
+    let one = Context::new(PeerKind::Internal).with_families(Family::PARSED.iter().copied());
+    let several = one.with_multiple_labels(Family::PARSED.iter().copied());
     for (family, text, with_one, with_several) in LABEL_STACKS {
         let route = AnyNlriBuf::parse(family, text).unwrap();
         let found = (is_announced(&one, &route), is_announced(&several, &route));
@@ -71,7 +71,7 @@ fn label_stack_is_announced_only_if_a_receiver_finds_its_end() {
 
 #[test]
 fn labelled_prefix_of_the_other_address_family_is_not_announced() {
-    let context = Context::new(PeerKind::Internal).with_families(Family::PARSED);
+    let context = Context::new(PeerKind::Internal).with_families(Family::PARSED.iter().copied());
     for (family, text) in [
         (Family::IPV4_LABELED, "2001:db8::/32 label 100"),
         (Family::IPV6_LABELED, "10.0.0.0/8 label 100"),
@@ -114,7 +114,7 @@ fn label_stack_has_one_to_ten_entries() {
 
 #[test]
 fn unparsed_evpn_route_is_announced_only_with_an_unknown_type() {
-    let context = Context::new(PeerKind::Internal).with_families(Family::PARSED);
+    let context = Context::new(PeerKind::Internal).with_families(Family::PARSED.iter().copied());
     let other = |family, route_type, length| AnyNlriBuf {
         family,
         path_id: None,

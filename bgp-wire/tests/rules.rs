@@ -46,12 +46,12 @@ const NEXT_HOP: &str = "400304 0a630102 ";
 
 /// Returns the context of an external peer with every family.
 fn external() -> Context {
-    Context::new(PeerKind::External).with_families(Family::PARSED)
+    Context::new(PeerKind::External).with_families(Family::PARSED.iter().copied())
 }
 
 /// Returns the context of an internal peer with every family.
 fn internal() -> Context {
-    Context::new(PeerKind::Internal).with_families(Family::PARSED)
+    Context::new(PeerKind::Internal).with_families(Family::PARSED.iter().copied())
 }
 
 /// Checks an attribute after legal ones.

@@ -235,7 +235,7 @@ async fn recorded_updates_are_read_by_mrt() -> Outcome {
         .with_port(port.parse()?)
         .with_source_address(NODE.parse()?)
         .with_next_hop_ipv4([192, 168, 0, 111].into());
-    node.announce(&Route::new("192.168.10.1/32".parse()?));
+    node.announce(&Route::new("192.168.10.1/32".parse()?))?;
     node.add_peer(config)?;
     let mut recording = recorder.child().stdout.take().ok_or("no pipe")?;
     let mut record = vec![0; 12];

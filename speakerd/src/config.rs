@@ -16,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bgp_session::{ExportPolicy, Md5Key, PeerConfig};
 use bgp_wire::{Asn, Community, HoldTime, LargeCommunity, Origin, RouterId};
 use ipnet::IpNet;
 
@@ -93,6 +94,43 @@ impl Peer {
             next_hop_ipv6: None,
             description: None,
         }
+    }
+
+    /// Returns the configuration of the session with this router.
+    #[must_use]
+    pub fn session_config(&self) -> PeerConfig {
+        let mut config = PeerConfig::new(self.address, self.remote_as)
+            .with_local_as(self.local_as)
+            .with_port(self.port)
+            .with_passive(self.passive)
+            .with_hold_time(self.hold_time)
+            // What may be announced is what the pools allow: nothing else gets into the table.
+            .with_export(ExportPolicy::all())
+            .with_description(self.description.clone().unwrap_or_default());
+        if let Some(address) = self.source_address {
+            config = config.with_source_address(address);
+        }
+        if let Some(router_id) = self.router_id {
+            config = config.with_router_id(router_id);
+        }
+        if let Some(interval) = self.keepalive_time {
+            config = config.with_keepalive_time(interval);
+        }
+        if let Some(address) = self.next_hop_ipv4 {
+            config = config.with_next_hop_ipv4(address);
+        }
+        if let Some(address) = self.next_hop_ipv6 {
+            config = config.with_next_hop_ipv6(address);
+        }
+        // Its length was checked when the configuration was read.
+        if let Some(key) = self
+            .password
+            .as_ref()
+            .and_then(|password| Md5Key::new(password.reveal()))
+        {
+            config = config.with_md5_key(key);
+        }
+        config
     }
 }
 

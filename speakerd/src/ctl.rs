@@ -145,7 +145,7 @@ fn ask(cli: &Cli, request: &Request) -> Result<String, Failure> {
 }
 
 fn refusal(code: ErrorCode) -> u8 {
-    if code == ErrorCode::Busy {
+    if matches!(code, ErrorCode::Busy | ErrorCode::Stopping) {
         Failure::UNAVAILABLE
     } else {
         Failure::REFUSED

@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bgp_session::{
-    Events, ExportPolicy, Md5Key, PeerConfig, PeerStatus, Shutdown, Speaker, State, WithheldReason,
-};
-use bgp_wire::{Family, RouterId};
+use bgp_session::{Events, PeerStatus, Shutdown, Speaker, State, WithheldReason};
+use bgp_wire::{Asn, Family, RouterId};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Peer};
@@ -57,21 +55,23 @@ impl Daemon {
         let speaker = builder
             .spawn()
             .await
-            .map_err(|error| Failure::system("cannot start", &error))?;
+            .map_err(|error| Failure::system("cannot start", &error.into()))?;
         let socket = config
             .control_socket
             .clone()
             .unwrap_or_else(paths::control_socket);
         let control = ControlSocket::bind(socket)?;
         // What was announced before the restart is in the table before the first session is up.
-        speaker.replace(&routes);
+        speaker
+            .replace(&routes)
+            .map_err(|error| Failure::new(Failure::UNAVAILABLE, error))?;
         let events = speaker.events();
         for peer in &config.peers {
             if peer.passive && config.listen.is_empty() {
                 tracing::warn!(peer = %peer.address, "the peer is passive and nothing listens: set `listen`, or it never comes up");
             }
             speaker
-                .add_peer(peer_config(peer))
+                .add_peer(peer.session_config())
                 .map_err(|error| Failure::new(Failure::CONFIG, error))?;
         }
         let inner = Arc::new(Inner {
@@ -179,41 +179,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn peer_config(peer: &Peer) -> PeerConfig {
-    let mut config = PeerConfig::new(peer.address, peer.remote_as)
-        .with_local_as(peer.local_as)
-        .with_port(peer.port)
-        .with_passive(peer.passive)
-        .with_hold_time(peer.hold_time)
-        // What may be announced is what the pools allow: nothing else gets into the table.
-        .with_export(ExportPolicy::all())
-        .with_description(peer.description.clone().unwrap_or_default());
-    if let Some(address) = peer.source_address {
-        config = config.with_source_address(address);
-    }
-    if let Some(router_id) = peer.router_id {
-        config = config.with_router_id(router_id);
-    }
-    if let Some(interval) = peer.keepalive_time {
-        config = config.with_keepalive_time(interval);
-    }
-    if let Some(address) = peer.next_hop_ipv4 {
-        config = config.with_next_hop_ipv4(address);
-    }
-    if let Some(address) = peer.next_hop_ipv6 {
-        config = config.with_next_hop_ipv6(address);
-    }
-    // The configuration has judged its length.
-    if let Some(key) = peer
-        .password
-        .as_ref()
-        .and_then(|password| Md5Key::new(password.reveal()))
-    {
-        config = config.with_md5_key(key);
-    }
-    config
-}
-
 /// The configured BGP Identifier, else the local IPv4 address towards the first peer, which is what MetalLB uses.
 fn router_id(config: &Config) -> Result<RouterId, Failure> {
     let configured = config
@@ -268,13 +233,14 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
         .filter(|(family, _)| families.contains(*family));
     let prefixes: usize = sent.map(|(_, count)| count).sum();
     let prefixes = u64::try_from(prefixes).unwrap_or(u64::MAX);
+    let remote_as = status.remote_as.asn().or(status.statistics.peer_as);
     // The routes of other families are not in `prefixes`.
     let withheld =
         status.withheld.total() - status.withheld.count(WithheldReason::FamilyNotNegotiated);
     let withheld = u64::try_from(withheld).unwrap_or(u64::MAX);
     PeerInfo {
         address: status.address,
-        remote_as: status.remote_as.number(),
+        remote_as: remote_as.map_or(0, Asn::number),
         description: status.description.clone(),
         state: status.state.to_string(),
         uptime: status.established_since.map(age),

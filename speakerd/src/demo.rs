@@ -10,7 +10,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bgp_session::{Events, PeerConfig, SessionEvent, Shutdown, Speaker, SpeakerEvent, State};
+use bgp_session::{
+    Events, PeerConfig, SessionEvent, Shutdown, SpawnError, Speaker, SpeakerEvent, State,
+};
 use bgp_wire::{Checked, Nlri};
 use ipnet::IpNet;
 use tokio::sync::watch;
@@ -179,7 +181,7 @@ type Table = Arc<Mutex<BTreeMap<IpNet, RouterRow>>>;
 
 impl Router {
     async fn start(config: &Config) -> Result<Self, Failure> {
-        let failed = |error| Failure::system("the router cannot start", &error);
+        let failed = |error: SpawnError| Failure::system("the router cannot start", &error.into());
         let identifier = "192.168.0.254"
             .parse()
             .map_err(|error| Failure::new(Failure::CONFIG, error))?;

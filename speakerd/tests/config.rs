@@ -430,6 +430,33 @@ fn the_least_native_file_and_the_command_line() {
 }
 
 #[test]
+fn native_peers_that_no_session_can_have_are_refused() {
+    let peers = |tables: &str| said("speakerd.toml", &format!("local-as = 1\n{tables}"));
+    let error = peers("[[peer]]\naddress = '10.0.0.1'\nsource-address = '2001:db8::1'\n");
+    let expected = "error: source_address 2001:db8::1 cannot reach 10.0.0.1: not IPv4";
+    assert!(error.starts_with(expected), "{error}");
+    let error = peers("[[peer]]\naddress = '255.255.255.255'\n");
+    let expected = "error: address 255.255.255.255 is not the address of a host";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
+fn ipv4_mapped_address_is_that_of_the_ipv4_peer() {
+    let text =
+        "local-as = 1\n[[peer]]\naddress = '10.0.0.1'\n[[peer]]\naddress = '::ffff:10.0.0.1'\n";
+    let error = said("speakerd.toml", text);
+    assert!(
+        error.starts_with("error: the peer `10.0.0.1` is there twice"),
+        "{error}"
+    );
+    let error = said(
+        "speakerd.toml",
+        "local-as = 1\n[[peer]]\naddress = '::ffff:0.0.0.0'\n",
+    );
+    assert!(error.contains("is not the address of a host"), "{error}");
+}
+
+#[test]
 fn origin_of_routes_is_read() {
     for (text, origin) in [
         ("", Origin::IGP),

@@ -35,7 +35,7 @@ pub(crate) fn open() -> BytesMut {
 
 /// Returns a session with an internal peer in Established.
 pub(crate) fn session(config: PeerConfig, now: Instant, seed: u64) -> Session {
-    let mut session = Session::new(local(), config, now, seed);
+    let mut session = Session::new(local(), config, now, seed).expect("a possible configuration");
     session.start(now);
     let Output::Dial(id) = session.poll_output() else {
         panic!("no dial after the start");

@@ -55,7 +55,7 @@ async fn run_speaker(listens: bool, routes: u32, peers: u32) {
     // A thousand at a time, so that the routes themselves add little to the memory that is measured.
     for start in (0..routes).step_by(1000) {
         let some: Vec<_> = (start..routes.min(start + 1000)).map(route).collect();
-        speaker.announce_all(&some);
+        speaker.announce_all(&some).expect("it runs");
     }
     let peer = |address: IpAddr| PeerConfig::new(address, local.asn).with_passive(listens);
     if peers == 1 {
@@ -89,7 +89,7 @@ async fn handle_commands(speaker: &Speaker, peer: impl Fn(IpAddr) -> PeerConfig,
             // Each route is new, because a peer is not sent the same route twice.
             "announce" => {
                 number += 1;
-                speaker.announce(&route(number));
+                speaker.announce(&route(number)).expect("it runs");
                 println!("done");
             }
             "since" => println!("{}", since(speaker).await),

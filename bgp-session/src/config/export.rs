@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use bgp_wire::{Community, Family, FamilySet, LargeCommunity};
 use ipnet::IpNet;
 
+use super::ConfigError;
 use crate::destination::Destination;
 
 /// The prefixes inside of one prefix, with lengths in a range, like an entry of a prefix list.
@@ -47,14 +48,50 @@ impl PrefixRange {
 
     /// Returns the range of the prefixes inside of this one whose lengths are from `minimum` to `maximum`, like `ge` and `le`
     /// of a prefix list. Clears the host bits of the prefix.
-    #[must_use]
-    pub fn lengths(prefix: IpNet, minimum: u8, maximum: u8) -> Self {
-        // Any bounds are valid: lengths that no prefix has match nothing.
-        Self {
+    ///
+    /// ```
+    /// use bgp_session::PrefixRange;
+    /// let hosts = PrefixRange::lengths("10.0.0.0/8".parse()?, 24, 32)?;
+    /// assert!(hosts.contains("10.0.0.1/32".parse()?) && !hosts.contains("10.0.0.0/16".parse()?));
+    /// assert!(PrefixRange::lengths("10.0.0.0/8".parse()?, 24, 33).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A bound is no length of a prefix inside of this one, or `minimum` is greater than `maximum`.
+    pub fn lengths(prefix: IpNet, minimum: u8, maximum: u8) -> Result<Self, ConfigError> {
+        let possible = prefix.prefix_len()..=prefix.max_prefix_len();
+        if !possible.contains(&minimum) || !possible.contains(&maximum) || minimum > maximum {
+            return Err(ConfigError::PrefixLengths {
+                prefix: prefix.trunc(),
+                minimum,
+                maximum,
+            });
+        }
+        Ok(Self {
             min_length: minimum,
             max_length: maximum,
             ..Self::exactly(prefix)
-        }
+        })
+    }
+
+    /// Returns the prefix that contains the range.
+    #[must_use]
+    pub const fn prefix(&self) -> IpNet {
+        self.prefix
+    }
+
+    /// Returns the minimum length.
+    #[must_use]
+    pub const fn min_length(&self) -> u8 {
+        self.min_length
+    }
+
+    /// Returns the maximum length.
+    #[must_use]
+    pub const fn max_length(&self) -> u8 {
+        self.max_length
     }
 
     /// Returns `true` if the prefix is in the range.
@@ -78,9 +115,6 @@ impl PrefixRange {
 ///     .with_community("64512:100".parse()?)
 ///     .with_large_community("64512:1:2".parse()?);
 /// assert!(policy.allows("192.168.10.1/32".parse()?));
-/// // Like 10.0.0.0/8 ge 24 le 32 in a prefix list.
-/// let hosts = PrefixRange::lengths("10.0.0.0/8".parse()?, 24, 32);
-/// assert!(!ExportPolicy::only([hosts]).allows("10.0.0.0/16".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,6 +234,60 @@ impl ExportPolicy {
         self
     }
 
+    /// Returns the permitted prefixes, or `None` if all are permitted.
+    #[must_use]
+    pub fn prefixes(&self) -> Option<&[PrefixRange]> {
+        self.only.as_deref()
+    }
+
+    /// Returns the families whose routes are all permitted, whatever their prefixes.
+    #[must_use]
+    pub const fn families(&self) -> FamilySet {
+        self.families
+    }
+
+    /// Returns the communities that are added.
+    #[must_use]
+    pub fn communities(&self) -> &[Community] {
+        &self.communities
+    }
+
+    /// Returns the large communities that are added.
+    #[must_use]
+    pub fn large_communities(&self) -> &[LargeCommunity] {
+        &self.large_communities
+    }
+
+    /// Returns the MULTI_EXIT_DISC of every route, or `None` if routes keep their own.
+    #[must_use]
+    pub const fn multi_exit_disc(&self) -> Option<u32> {
+        self.multi_exit_disc
+    }
+
+    /// Returns the LOCAL_PREF of every route, or `None` if routes keep their own.
+    #[must_use]
+    pub const fn local_pref(&self) -> Option<u32> {
+        self.local_pref
+    }
+
+    /// Returns the number of additional AS numbers in the path.
+    #[must_use]
+    pub const fn prepend(&self) -> u8 {
+        self.prepend
+    }
+
+    /// Returns the next hop of IPv4 routes, or `None` if routes keep their own.
+    #[must_use]
+    pub const fn next_hop_ipv4(&self) -> Option<Ipv4Addr> {
+        self.next_hop_ipv4
+    }
+
+    /// Returns the next hop of IPv6 routes, or `None` if routes keep their own.
+    #[must_use]
+    pub const fn next_hop_ipv6(&self) -> Option<Ipv6Addr> {
+        self.next_hop_ipv6
+    }
+
     /// Returns `true` if unicast routes to this prefix are sent.
     #[must_use]
     pub fn allows(&self, prefix: IpNet) -> bool {
@@ -238,7 +326,9 @@ mod tests {
     #[test]
     fn range_contains_prefixes_of_its_lengths() {
         let prefix = |text: &str| text.parse::<IpNet>().unwrap();
-        let range = PrefixRange::lengths(prefix("192.168.10.7/24"), 24, 32);
+        let lengths =
+            |text, minimum, maximum| PrefixRange::lengths(prefix(text), minimum, maximum).unwrap();
+        let range = lengths("192.168.10.7/24", 24, 32);
         for (text, inside) in [
             ("192.168.10.0/24", true),
             ("192.168.10.1/32", true),
@@ -248,12 +338,66 @@ mod tests {
         ] {
             assert_eq!(range.contains(prefix(text)), inside, "{text}");
         }
-        assert!(
-            !PrefixRange::lengths(prefix("192.168.10.0/24"), 32, 32)
-                .contains(prefix("192.168.10.0/24"))
-        );
+        assert!(!lengths("192.168.10.0/24", 32, 32).contains(prefix("192.168.10.0/24")));
         assert!(PrefixRange::inside_of(prefix("::/0")).contains(prefix("2001:db8::1/128")));
         assert!(!ExportPolicy::only([]).allows(prefix("10.0.0.0/8")));
         assert!(ExportPolicy::all().allows(prefix("10.0.0.0/8")));
+    }
+
+    #[test]
+    fn range_without_possible_length_is_refused() {
+        let prefix = |text: &str| text.parse::<IpNet>().unwrap();
+        for (text, minimum, maximum) in [
+            ("10.0.0.7/8", 24, 33),
+            ("10.0.0.7/8", 7, 32),
+            ("10.0.0.7/8", 25, 24),
+            ("2001:db8::/32", 32, 129),
+            ("2001:db8::/32", 31, 128),
+        ] {
+            let expected = ConfigError::PrefixLengths {
+                prefix: prefix(text).trunc(),
+                minimum,
+                maximum,
+            };
+            let range = PrefixRange::lengths(prefix(text), minimum, maximum);
+            assert_eq!(range, Err(expected));
+        }
+        let error = PrefixRange::lengths(prefix("10.0.0.0/8"), 24, 33).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no prefix inside of 10.0.0.0/8 has a length from 24 to 33; lengths are from 8 to 32"
+        );
+        assert!(PrefixRange::lengths(prefix("2001:db8::/32"), 32, 128).is_ok());
+    }
+
+    #[test]
+    fn getters_return_values_of_setters() {
+        let range = PrefixRange::lengths("10.0.0.0/8".parse().unwrap(), 9, 10).unwrap();
+        assert_eq!(range.prefix(), "10.0.0.0/8".parse().unwrap());
+        assert_eq!((range.min_length(), range.max_length()), (9, 10));
+        let policy = ExportPolicy::only([range])
+            .with_family(Family::IPV4_FLOWSPEC)
+            .with_community(Community::NO_EXPORT)
+            .with_large_community("1:2:3".parse().unwrap())
+            .with_multi_exit_disc(1)
+            .with_local_pref(2)
+            .with_prepend(3)
+            .with_next_hop("192.0.2.1".parse().unwrap())
+            .with_next_hop("2001:db8::1".parse().unwrap());
+        assert_eq!(policy.prefixes(), Some(&[range][..]));
+        assert!(policy.families().iter().eq([Family::IPV4_FLOWSPEC]));
+        assert_eq!(policy.communities(), [Community::NO_EXPORT]);
+        assert_eq!(policy.large_communities().len(), 1);
+        assert_eq!(
+            (
+                policy.multi_exit_disc(),
+                policy.local_pref(),
+                policy.prepend()
+            ),
+            (Some(1), Some(2), 3)
+        );
+        assert_eq!(policy.next_hop_ipv4(), Some([192, 0, 2, 1].into()));
+        assert_eq!(policy.next_hop_ipv6(), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(ExportPolicy::all().prefixes(), None);
     }
 }

@@ -120,8 +120,10 @@ mod tests {
         ] {
             assert_eq!(config().with_families(families), Err(expected));
         }
-        let all = config().with_families(Family::PARSED).unwrap();
-        assert_eq!(all.families, Family::PARSED.into_iter().collect());
+        let all = config()
+            .with_families(Family::PARSED.iter().copied())
+            .unwrap();
+        assert_eq!(all.families, Family::PARSED.iter().copied().collect());
     }
 
     #[test]

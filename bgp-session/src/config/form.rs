@@ -13,14 +13,15 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
 use super::{
-    AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, PrefixRange, RestartConfig, RetryPolicy,
+    AoAlgorithm, AoKey, ConfigError, ExportPolicy, Md5Key, PeerConfig, PrefixRange, RemoteAs,
+    RestartConfig, RetryPolicy,
 };
 use crate::serialize::Seconds;
 
 /// Defines the form of a configuration type: its required fields, and a getter and a setter of each setting.
 macro_rules! form {
     (
-        $form:ident of $target:ty = $new:expr;
+        $form:ident of $target:ty = $new:expr, $check:expr;
         required { $( $required:ident: $required_type:ty = $get_required:expr; )* }
         $( $field:ident: $type:ty = $get:expr, $set:expr; )+
     ) => {
@@ -43,8 +44,10 @@ macro_rules! form {
                 let new: fn(&Self) -> $target = $new;
                 let mut target = new(&self);
                 $( if let Some(value) = self.$field {
-                    target = apply(target, value, $get, $set, stringify!($field))?;
+                    target = apply(target, value, $set, stringify!($field))?;
                 } )+
+                let check: fn(&$target) -> Result<(), ConfigError> = $check;
+                check(&target).map_err(|error| error.to_string())?;
                 Ok(target)
             }
         }
@@ -67,24 +70,16 @@ fn field<T, V>(get: fn(&T) -> V, target: &T) -> V {
     get(target)
 }
 
-/// Sets one value and returns an error that names the setting if the setter refuses or changes it.
-fn apply<T, V: Clone + PartialEq, R: SetterResult<T>>(
+/// Sets one value and returns an error that names the setting if the setter refuses it.
+fn apply<T, V, R: SetterResult<T>>(
     target: T,
     value: V,
-    get: fn(&T) -> Option<V>,
     set: fn(T, V) -> R,
     name: &str,
 ) -> Result<T, String> {
-    let wanted = value.clone();
-    let target = set(target, value)
+    set(target, value)
         .into_result()
-        .map_err(|error| format!("invalid `{name}`: {error}"))?;
-    // Some setters clamp. A file must not mean something else than what is written in it.
-    if get(&target).as_ref() == Some(&wanted) {
-        Ok(target)
-    } else {
-        Err(format!("`{name}` is out of range"))
-    }
+        .map_err(|error| format!("invalid `{name}`: {error}"))
 }
 
 /// The result of a setter: the changed configuration, or an error.
@@ -111,10 +106,11 @@ impl<T, E: Display> SetterResult<T> for Result<T, E> {
 }
 
 form! {
-    PeerForm of PeerConfig = |form| PeerConfig::new(form.address, form.remote_as);
+    // A template of dynamic peers may have the address of no host. `add_peer` checks that of a peer.
+    PeerForm of PeerConfig = |form| PeerConfig::new(form.address, form.remote_as), PeerConfig::validate_template;
     required {
         address: IpAddr = PeerConfig::address;
-        remote_as: Asn = PeerConfig::remote_as;
+        remote_as: RemoteAs = PeerConfig::remote_as;
     }
     description: String = |peer| Some(peer.description().to_owned()).filter(|text| !text.is_empty()),
         PeerConfig::with_description;
@@ -160,18 +156,20 @@ form! {
 }
 
 form! {
-    RestartForm of RestartConfig = |_| RestartConfig::new();
+    RestartForm of RestartConfig = |_| RestartConfig::new(), RestartConfig::validate;
     required {}
-    restart_time: u16 = |restart| Some(restart.restart_time), RestartConfig::with_restart_time;
+    restart_time: Seconds = |restart| Some(Seconds(restart.restart_time)),
+        |restart, Seconds(time)| restart.with_restart_time(time);
     notification: bool = |restart| Some(restart.notification), RestartConfig::with_notification;
     forwarding: bool = |restart| Some(restart.forwarding), RestartConfig::with_forwarding;
-    long_lived: u32 = |restart| restart.long_lived, RestartConfig::with_long_lived;
+    long_lived: Seconds = |restart| restart.long_lived.map(Seconds),
+        |restart, Seconds(time)| restart.with_long_lived(time);
     stale_time: Seconds = |restart| Some(Seconds(restart.stale_time)),
         |restart, Seconds(time)| restart.with_stale_time(time);
 }
 
 form! {
-    RetryForm of RetryPolicy = |_| RetryPolicy::new();
+    RetryForm of RetryPolicy = |_| RetryPolicy::new(), |_| Ok(());
     required {}
     connect_interval: Seconds = |retry| Some(Seconds(retry.connect_interval())),
         |retry, Seconds(time)| retry.with_connect_interval(time);
@@ -237,12 +235,34 @@ impl<'de> Deserialize<'de> for PrefixRange {
         if prefix != prefix.trunc() {
             return Err(D::Error::custom(format_args!("{prefix} has host bits set")));
         }
-        if !(shortest <= minimum && minimum <= maximum && maximum <= longest) {
-            return Err(D::Error::custom(format_args!(
-                "no prefix in {prefix} has a length from {minimum} to {maximum}"
-            )));
+        Self::lengths(prefix, minimum, maximum).map_err(D::Error::custom)
+    }
+}
+
+/// A number, or the text `external` or `internal`.
+impl Serialize for RemoteAs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.asn() {
+            Some(asn) => asn.serialize(serializer),
+            None => serializer.collect_str(self),
         }
-        Ok(Self::lengths(prefix, minimum, maximum))
+    }
+}
+
+impl<'de> Deserialize<'de> for RemoteAs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(Asn),
+            Text(String),
+        }
+        let form = Form::deserialize(deserializer)
+            .map_err(|_| D::Error::custom("expected an AS number, `external` or `internal`"))?;
+        match form {
+            Form::Number(asn) => Ok(asn.into()),
+            Form::Text(text) => text.parse().map_err(D::Error::custom),
+        }
     }
 }
 
@@ -373,6 +393,21 @@ mod tests {
     }
 
     #[test]
+    fn remote_as_is_a_number_or_a_kind() {
+        for (value, expected) in [
+            (json!(64513), RemoteAs::Is(Asn::new(64513))),
+            (json!("external"), RemoteAs::External),
+            (json!("internal"), RemoteAs::Internal),
+        ] {
+            let config = read(json!({"address": "10.0.0.1", "remote_as": value})).unwrap();
+            assert_eq!(config.remote_as(), expected);
+            assert_eq!(serde_json::to_value(&config).unwrap()["remote_as"], value);
+        }
+        // A template has the address of its prefix.
+        assert!(read(json!({"address": "0.0.0.0", "remote_as": "external"})).is_ok());
+    }
+
+    #[test]
     fn secrets_are_read_and_never_written() {
         let with = |key: Value| {
             let mut value = json!({"address": "10.0.0.1", "remote_as": 64513});
@@ -402,8 +437,11 @@ mod tests {
     #[test]
     fn invalid_values_are_refused_with_their_name() {
         for (field, value, expected) in [
-            ("ttl", json!(0), "`ttl`"),
-            ("dscp", json!(64), "`dscp`"),
+            ("ttl", json!(0), "ttl 0 is out of range"),
+            ("dscp", json!(64), "dscp 64 is out of range"),
+            ("source_address", json!("::1"), "cannot reach 10.0.0.1"),
+            ("remote_as", json!(0), "remote_as 0 is reserved"),
+            ("remote_as", json!("any"), "AS number"),
             ("retry", json!({"connect_timeout": 0}), "`connect_timeout`"),
             ("delay_open", json!(-1), "out of range"),
             ("retry", json!({"damping": [60, 1]}), "`damping`"),
@@ -411,7 +449,7 @@ mod tests {
             (
                 "graceful_restart",
                 json!({"restart_time": 5000}),
-                "`restart_time`",
+                "restart_time 5000s is out of range",
             ),
             ("capabilities", json!(["RouteRefresh"]), "`capabilities`"),
             ("hold_timer", json!(90), "unknown field `hold_timer`"),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, Family, FamilySet, HoldTime, Role, RouterId};
 
-use super::{AoKey, ExportFilter, ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
+use super::{
+    AoKey, ExportFilter, ExportPolicy, Md5Key, PeerConfig, RemoteAs, RestartConfig, RetryPolicy,
+};
 
 /// Each getter returns the value that the setter of the same name, with the prefix `with_`, has set.
 impl PeerConfig {
@@ -15,9 +17,9 @@ impl PeerConfig {
         self.address
     }
 
-    /// Returns the peer's AS number.
+    /// Returns the AS numbers that the peer may have.
     #[must_use]
-    pub fn remote_as(&self) -> Asn {
+    pub fn remote_as(&self) -> RemoteAs {
         self.remote_as
     }
 
@@ -225,5 +227,130 @@ impl PeerConfig {
     #[must_use]
     pub fn dscp(&self) -> u8 {
         self.transport.dscp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AoAlgorithm, RemoteAs};
+
+    fn config() -> PeerConfig {
+        PeerConfig::new([192, 0, 2, 1].into(), Asn::new(64513))
+    }
+
+    #[test]
+    fn getters_return_defaults() {
+        let config = config();
+        assert_eq!(config.address(), IpAddr::from([192, 0, 2, 1]));
+        assert_eq!(config.remote_as(), RemoteAs::Is(Asn::new(64513)));
+        assert_eq!((config.local_as(), config.router_id()), (None, None));
+        assert_eq!(config.description(), "");
+        assert!(!config.passive() && !config.add_path() && !config.require_role());
+        assert!(!config.extended_message() && !config.extended_next_hop());
+        assert!(config.enforce_first_as() && !config.deliver_updates());
+        assert_eq!(config.hold_time(), HoldTime::DEFAULT);
+        assert_eq!((config.keepalive_time(), config.delay_open()), (None, None));
+        assert_eq!(config.send_hold_time(), None);
+        assert!(
+            config
+                .families()
+                .iter()
+                .eq([Family::IPV4_UNICAST, Family::IPV6_UNICAST])
+        );
+        assert_eq!(config.maximum_prefixes(), []);
+        assert_eq!(
+            (config.next_hop_ipv4(), config.next_hop_ipv6()),
+            (None, None)
+        );
+        assert_eq!((config.role(), config.graceful_restart()), (None, None));
+        assert_eq!(config.export(), None);
+        assert_eq!((config.port(), config.dscp()), (179, 48));
+        assert_eq!(
+            (config.source_address(), config.source_port()),
+            (None, None)
+        );
+        assert_eq!((config.device(), config.user_timeout()), (None, None));
+        assert_eq!((config.ttl(), config.ttl_security()), (None, None));
+        assert_eq!((config.md5_key(), config.ao_key()), (None, None));
+    }
+
+    #[test]
+    fn getters_return_values_of_setters() {
+        let (seconds, export) = (Duration::from_secs, ExportPolicy::only([]));
+        let restart = RestartConfig::new()
+            .with_restart_time(seconds(10))
+            .with_notification(false)
+            .with_forwarding(false)
+            .with_long_lived(seconds(11))
+            .with_stale_time(seconds(12));
+        let config = config()
+            .with_local_as(Asn::new(1))
+            .with_router_id("192.0.2.2".parse().unwrap())
+            .with_description("x")
+            .with_passive(true)
+            .with_add_path(true)
+            .with_require_role(true)
+            .with_extended_message(true)
+            .with_extended_next_hop(true)
+            .with_enforce_first_as(false)
+            .with_deliver_updates(true)
+            .with_hold_time(HoldTime::ZERO)
+            .with_keepalive_time(seconds(1))
+            .with_delay_open(seconds(2))
+            .with_send_hold_time(seconds(3))
+            .with_next_hop_ipv4([192, 0, 2, 3].into())
+            .with_next_hop_ipv6("2001:db8::3".parse().unwrap())
+            .with_role(Role::PEER)
+            .with_graceful_restart(restart)
+            .with_export(export.clone());
+        assert_eq!(config.local_as(), Some(Asn::new(1)));
+        assert_eq!(config.router_id(), "192.0.2.2".parse().ok());
+        assert_eq!(config.description(), "x");
+        assert!(config.passive() && config.add_path() && config.require_role());
+        assert!(config.extended_message() && config.extended_next_hop());
+        assert!(!config.enforce_first_as() && config.deliver_updates());
+        assert_eq!(config.hold_time(), HoldTime::ZERO);
+        assert_eq!(config.keepalive_time(), Some(seconds(1)));
+        assert_eq!(config.delay_open(), Some(seconds(2)));
+        assert_eq!(config.send_hold_time(), Some(seconds(3)));
+        assert_eq!(config.next_hop_ipv4(), Some([192, 0, 2, 3].into()));
+        assert_eq!(config.next_hop_ipv6(), "2001:db8::3".parse().ok());
+        assert_eq!(config.role(), Some(Role::PEER));
+        assert_eq!(config.export(), Some(&export));
+        let restart = config.graceful_restart().unwrap();
+        assert_eq!(restart.restart_time(), seconds(10));
+        assert!(!restart.notification() && !restart.forwarding());
+        assert_eq!(restart.long_lived(), Some(seconds(11)));
+        assert_eq!(restart.stale_time(), seconds(12));
+    }
+
+    // A dialer that is not ours can set everything that `TcpDialer` sets.
+    #[test]
+    fn dialer_can_read_every_option_of_a_socket() {
+        let config = config()
+            .with_port(1)
+            .with_source_address([192, 0, 2, 4].into())
+            .with_source_port(2)
+            .with_device("eth3")
+            .with_ttl(4)
+            .with_ttl_security(5)
+            .with_user_timeout(Duration::from_secs(6))
+            .with_dscp(7)
+            .with_md5_key(Md5Key::new("md5").unwrap())
+            .with_ao_key(AoKey::new(8, 9, AoAlgorithm::AesCmac, "ao").unwrap());
+        assert_eq!((config.port(), config.source_port()), (1, Some(2)));
+        assert_eq!(config.source_address(), Some([192, 0, 2, 4].into()));
+        assert_eq!(config.device(), Some("eth3"));
+        assert_eq!((config.ttl(), config.ttl_security()), (Some(4), Some(5)));
+        assert_eq!(config.user_timeout(), Some(Duration::from_secs(6)));
+        assert_eq!(config.dscp(), 7);
+        assert_eq!(config.md5_key().unwrap().octets(), b"md5");
+        let key = config.ao_key().unwrap();
+        assert_eq!((key.send_id(), key.receive_id()), (8, 9));
+        assert_eq!(
+            (key.algorithm(), key.octets()),
+            (AoAlgorithm::AesCmac, &b"ao"[..])
+        );
     }
 }

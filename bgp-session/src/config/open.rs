@@ -223,13 +223,15 @@ mod tests {
     #[test]
     fn longest_permitted_capabilities_fit_beside_all_others() {
         let mut config = config()
-            .with_families(Family::PARSED)
+            .with_families(Family::PARSED.iter().copied())
             .unwrap()
             .with_add_path(true)
             .with_extended_message(true)
             .with_extended_next_hop(true)
             .with_role(bgp_wire::Role::PEER)
-            .with_graceful_restart(RestartConfig::new().with_long_lived(1));
+            .with_graceful_restart(
+                RestartConfig::new().with_long_lived(std::time::Duration::from_secs(1)),
+            );
         let error = config.clone().with_capability(own(256)).unwrap_err();
         assert!(matches!(error, CapabilityError::Encode(_)), "{error}");
         for _ in 0..11 {

@@ -2,25 +2,27 @@
 
 use std::time::Duration;
 
-use super::DAY;
-
 /// The time for which each side keeps the other's routes while that one restarts.
 ///
+/// [`PeerConfig::validate`](crate::PeerConfig::validate) checks the ranges of the times.
+///
 /// ```
+/// use std::time::Duration;
 /// use bgp_session::RestartConfig;
 /// let restart = RestartConfig::new()
-///     .with_restart_time(300)
+///     .with_restart_time(Duration::from_secs(300))
 ///     .with_notification(true)
 ///     .with_forwarding(true)
-///     .with_long_lived(24 * 60 * 60)
-///     .with_stale_time(std::time::Duration::from_secs(600));
+///     .with_long_lived(Duration::from_secs(24 * 60 * 60))
+///     .with_stale_time(Duration::from_secs(600));
+/// assert_eq!(restart.restart_time().as_secs(), 300);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartConfig {
-    pub(crate) restart_time: u16,
+    pub(crate) restart_time: Duration,
     pub(crate) notification: bool,
     pub(crate) forwarding: bool,
-    pub(crate) long_lived: Option<u32>,
+    pub(crate) long_lived: Option<Duration>,
     pub(crate) stale_time: Duration,
 }
 
@@ -36,7 +38,7 @@ impl RestartConfig {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            restart_time: 120,
+            restart_time: Duration::from_secs(120),
             notification: true,
             forwarding: true,
             long_lived: None,
@@ -44,12 +46,11 @@ impl RestartConfig {
         }
     }
 
-    /// Sets the time in seconds for which the peer keeps our routes (RFC 4724 section 3). At most 4,095, to which
-    /// larger values are clamped; 120 by default.
+    /// Sets the time for which the peer keeps our routes (RFC 4724 section 3): whole seconds, at most 4,095. The
+    /// default is 120 s.
     #[must_use]
-    pub const fn with_restart_time(mut self, seconds: u16) -> Self {
-        // The field has 12 bits. `min` is not const.
-        self.restart_time = if seconds > 4095 { 4095 } else { seconds };
+    pub const fn with_restart_time(mut self, time: Duration) -> Self {
+        self.restart_time = time;
         self
     }
 
@@ -68,29 +69,49 @@ impl RestartConfig {
         self
     }
 
-    /// Enables long-lived graceful restart: keeps stale routes, least preferred, for these seconds after the restart
-    /// time (RFC 9494). At most 16,777,215, to which larger values are clamped.
+    /// Enables long-lived graceful restart: keeps stale routes, least preferred, for this time after the restart time
+    /// (RFC 9494). Whole seconds, at most 16,777,215.
     #[must_use]
-    pub const fn with_long_lived(mut self, seconds: u32) -> Self {
-        // The field has 24 bits (RFC 9494 section 3.1).
-        self.long_lived = Some(if seconds > 0xff_ffff {
-            0xff_ffff
-        } else {
-            seconds
-        });
+    pub const fn with_long_lived(mut self, time: Duration) -> Self {
+        self.long_lived = Some(time);
         self
     }
 
     /// Sets the time in which a returned peer must send its routes again before stale ones are removed (RFC 4724
-    /// section 4.2). At most a day, to which larger values are clamped; 360 s by default.
+    /// section 4.2). At most a day; the default is 360 s.
     #[must_use]
     pub const fn with_stale_time(mut self, time: Duration) -> Self {
-        // `Duration` is not comparable in a const function.
-        self.stale_time = if time.as_secs() < DAY.as_secs() {
-            time
-        } else {
-            DAY
-        };
+        self.stale_time = time;
         self
+    }
+
+    /// Returns the time for which the peer keeps our routes.
+    #[must_use]
+    pub const fn restart_time(&self) -> Duration {
+        self.restart_time
+    }
+
+    /// Returns `true` if routes are also kept after a NOTIFICATION that is no Hard Reset.
+    #[must_use]
+    pub const fn notification(&self) -> bool {
+        self.notification
+    }
+
+    /// Returns the F bit: `true` if our routes stay reachable while we restart.
+    #[must_use]
+    pub const fn forwarding(&self) -> bool {
+        self.forwarding
+    }
+
+    /// Returns the long-lived stale time, or `None` if long-lived graceful restart is off.
+    #[must_use]
+    pub const fn long_lived(&self) -> Option<Duration> {
+        self.long_lived
+    }
+
+    /// Returns the time in which a returned peer must send its routes again.
+    #[must_use]
+    pub const fn stale_time(&self) -> Duration {
+        self.stale_time
     }
 }

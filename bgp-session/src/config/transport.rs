@@ -18,17 +18,17 @@ pub struct Md5Key(Vec<u8>);
 impl Md5Key {
     /// The maximum length of a key in octets.
     // TCP_MD5SIG_MAXKEYLEN of Linux.
-    pub const LONGEST: usize = 80;
+    pub const MAX_LENGTH: usize = 80;
 
     /// Creates a key. Returns `None` unless it has 1 to 80 octets.
     #[must_use]
     pub fn new(octets: impl Into<Vec<u8>>) -> Option<Self> {
-        Some(Self(octets.into())).filter(|key| (1..=Self::LONGEST).contains(&key.0.len()))
+        Some(Self(octets.into())).filter(|key| (1..=Self::MAX_LENGTH).contains(&key.0.len()))
     }
 
-    // Only these systems have an option for keys.
-    #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn octets(&self) -> &[u8] {
+    /// Returns the octets of the key, for a driver that sets it on a socket.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
         &self.0
     }
 }
@@ -95,6 +95,33 @@ impl AoKey {
     }
 }
 
+/// The parts of a key, for a driver that sets it on a socket.
+impl AoKey {
+    /// Returns the identifier of the key in sent segments.
+    #[must_use]
+    pub const fn send_id(&self) -> u8 {
+        self.send_id
+    }
+
+    /// Returns the identifier of the key in received segments.
+    #[must_use]
+    pub const fn receive_id(&self) -> u8 {
+        self.receive_id
+    }
+
+    /// Returns the algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> AoAlgorithm {
+        self.algorithm
+    }
+
+    /// Returns the octets of the key.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.secret.octets()
+    }
+}
+
 impl std::fmt::Debug for AoKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Destructured, so that a new field is printed or left out on purpose.
@@ -144,28 +171,29 @@ impl Default for TransportConfig {
 
 /// The setters for TCP.
 impl PeerConfig {
-    /// Sets the port to dial; 179 by default.
+    /// Sets the port to dial, from 1; 179 by default.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.transport.port = port;
         self
     }
 
-    /// Sets the local address to dial from; the system chooses it by default.
+    /// Sets the local address to dial from, of the family of the peer's address. The system chooses it by default.
     #[must_use]
     pub fn with_source_address(mut self, address: IpAddr) -> Self {
-        self.transport.source_address = Some(address);
+        // In the form of the peer's address, so that their families compare.
+        self.transport.source_address = Some(address.to_canonical());
         self
     }
 
-    /// Sets the local port to dial from; the system chooses it by default.
+    /// Sets the local port to dial from, from 1; the system chooses it by default.
     #[must_use]
     pub fn with_source_port(mut self, port: u16) -> Self {
         self.transport.source_port = Some(port);
         self
     }
 
-    /// Sets the network device or VRF to dial through (SO_BINDTODEVICE).
+    /// Sets the network device or VRF to dial through (SO_BINDTODEVICE), 1 to 15 octets.
     #[must_use]
     pub fn with_device(mut self, name: impl Into<String>) -> Self {
         self.transport.device = Some(name.into());
@@ -178,8 +206,7 @@ impl PeerConfig {
     /// of hops away.
     #[must_use]
     pub fn with_ttl(mut self, ttl: u8) -> Self {
-        // Linux refuses an IP_TTL of 0.
-        self.transport.ttl = Some(ttl.max(1));
+        self.transport.ttl = Some(ttl);
         self
     }
 
@@ -189,7 +216,7 @@ impl PeerConfig {
     /// A more distant host cannot send packets as the peer.
     #[must_use]
     pub fn with_ttl_security(mut self, hops: u8) -> Self {
-        self.transport.hops = Some(hops.max(1));
+        self.transport.hops = Some(hops);
         self
     }
 
@@ -210,19 +237,17 @@ impl PeerConfig {
     }
 
     /// Sets the time for which sent octets may stay unacknowledged before the kernel ends the connection
-    /// (TCP_USER_TIMEOUT).
+    /// (TCP_USER_TIMEOUT), from 1 ms to a day.
     #[must_use]
     pub fn with_user_timeout(mut self, time: Duration) -> Self {
         self.transport.user_timeout = Some(time);
         self
     }
 
-    /// Sets the Differentiated Services codepoint of sent packets: 0 to 63, to which larger values are clamped. CS6
-    /// (network control) by default.
+    /// Sets the Differentiated Services codepoint of sent packets, 0 to 63. CS6 (network control) by default.
     #[must_use]
     pub fn with_dscp(mut self, codepoint: u8) -> Self {
-        // The field has 6 bits (RFC 2474 section 3).
-        self.transport.dscp = codepoint.min(63);
+        self.transport.dscp = codepoint;
         self
     }
 }

@@ -52,7 +52,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of its number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: &'static [Self] = &[
         Self::ManualStart,
         Self::ManualStop,
         Self::AutomaticStart,

@@ -46,7 +46,7 @@ impl Dialogue {
         };
         let mut rib = Rib::new();
         (0..routes).for_each(|number| assert!(rib.announce(&route(number))));
-        let session = Session::new(local, config(), now, 1);
+        let session = Session::new(local, config(), now, 1).unwrap();
         let mut peering = Peering::new(session).with_max_queued(max_queued);
         peering.start(now);
         let Output::Dial(connection) = peering.poll_output(now, &mut rib) else {
@@ -296,7 +296,8 @@ fn new_policy_withdraws_and_announces_what_it_changes() {
     let policy = ExportPolicy::only([lower]).with_local_pref(7);
     dialogue
         .peering
-        .update(dialogue.now, config().with_export(policy));
+        .update(dialogue.now, config().with_export(policy))
+        .unwrap();
     dialogue.drain();
     let changed = Taken {
         announced: 2,
@@ -440,7 +441,8 @@ fn session_that_is_down_keeps_no_position_in_the_table() {
                 config(),
                 now,
                 1,
-            );
+            )
+            .unwrap();
             dialogue.peering = Peering::new(session);
         } else {
             dialogue.peering.handle_closed(now, connection);

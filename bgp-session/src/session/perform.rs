@@ -158,10 +158,9 @@ impl Session {
         let open = our_open(self.local, &self.config, open_parameters);
         let mut octets = BytesMut::new();
         let encoded = open.encode(&mut octets);
-        // RFC 7607 section 2 reserves AS 0, but `LocalConfig` does not exclude it. The OPEN cannot be sent then.
         debug_assert!(
-            encoded.is_ok() || open.asn.number() == 0,
-            "our capabilities fit into an OPEN: {encoded:?}"
+            encoded.is_ok(),
+            "the configuration is valid, and its capabilities fit into an OPEN: {encoded:?}"
         );
         if encoded.is_ok() {
             self.transmit(slot, octets.freeze());
@@ -183,9 +182,9 @@ impl Session {
         let restart_time = self
             .config
             .restart
-            .map_or(0, |restart| restart.restart_time);
+            .map_or(Duration::ZERO, |restart| restart.restart_time);
         let elapsed = now.saturating_duration_since(self.statistics.created);
-        elapsed > Duration::from_secs(restart_time.into())
+        elapsed > restart_time
     }
 
     /// Requests a new TCP connection, in place of one that has not been made in time.

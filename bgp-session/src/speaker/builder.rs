@@ -1,7 +1,6 @@
 //! `SpeakerBuilder`: the options of a speaker that cannot change after its start, and its first listeners.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Speaker;
+use super::error::{MAX_EVENT_CAPACITY, SpawnError};
 use super::event::{EventSenders, SpeakerEvent};
 use super::interface::Interfaces;
 use super::shared::Shared;
@@ -71,12 +71,13 @@ impl SpeakerBuilder {
         self
     }
 
-    /// Sets the number of events that a receiver of [`Speaker::events`] may fall behind before it loses the oldest. At least
-    /// 1; 1024 by default.
+    /// Sets the number of events that a receiver of [`Speaker::events`] may fall behind before it loses the oldest: 1 to
+    /// 1,048,576. The default is 1024.
+    ///
+    /// The memory for this number of events is allocated at the start.
     #[must_use]
     pub fn with_event_capacity(mut self, events: usize) -> Self {
-        // A broadcast channel without room panics.
-        self.event_capacity = events.max(1);
+        self.event_capacity = events;
         self
     }
 
@@ -103,8 +104,17 @@ impl SpeakerBuilder {
     ///
     /// # Errors
     ///
-    /// An address cannot be bound. The error contains the address.
-    pub async fn spawn(self) -> io::Result<Speaker> {
+    /// An address cannot be bound, our AS number is 0, or the capacity for events is out of range.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future completes at its first poll. Dropping it earlier binds nothing.
+    pub async fn spawn(self) -> Result<Speaker, SpawnError> {
+        self.local.validate().map_err(SpawnError::Config)?;
+        // A broadcast channel without room panics, and so does one that is too large for the address space.
+        if !(1..=MAX_EVENT_CAPACITY).contains(&self.event_capacity) {
+            return Err(SpawnError::EventCapacity(self.event_capacity));
+        }
         let stop = CancellationToken::new();
         let mut rib = Rib::new();
         // RFC 4724 section 4.1: End-of-RIB would make the peers delete the routes that are not announced again yet.
@@ -124,11 +134,15 @@ impl SpeakerBuilder {
             draining: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             stop: stop.clone(),
+            closed: false.into(),
         });
         // Created before the listeners: if one cannot be bound, its drop ends those that are already running.
         let speaker = Speaker::new(Arc::clone(&shared), self.local, stop.drop_guard());
         for (address, device) in &self.listeners {
-            speaker.registry.add_listener(*address, device.as_deref())?;
+            speaker
+                .registry
+                .add_listener(*address, device.as_deref())
+                .map_err(SpawnError::Listener)?;
         }
         #[cfg(all(feature = "netlink", target_os = "linux"))]
         tokio::spawn(super::netlink::watch_addresses(shared));

@@ -1,4 +1,5 @@
-//! The errors of changes to a speaker's peers: `AddPeerError`, and `KeyError` for a key that cannot be used.
+//! The errors of a speaker: `SpawnError` at its start, `AddPeerError` and `KeyError` for its peers, and `SpeakerShutDown` after
+//! its end.
 
 use std::error::Error;
 use std::fmt;
@@ -8,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::support::TransportOption;
+use crate::config::ConfigError;
 
 /// The error of an attempt to add or update a peer or dynamic peers.
 #[derive(Debug)]
@@ -23,6 +25,10 @@ pub enum AddPeerError {
     UnknownPrefix(IpNet),
     /// The speaker is shut down.
     ShutDown,
+    /// The calling thread is in no tokio runtime, in which the peer's task could run.
+    NoRuntime,
+    /// The configuration is not possible.
+    Config(ConfigError),
     /// The configured key cannot be used (RFC 2385, RFC 5925).
     Key(KeyError),
     /// The system does not support an option that this peer is configured with.
@@ -36,7 +42,9 @@ impl fmt::Display for AddPeerError {
             Self::PrefixExists(prefix) => write!(f, "duplicate dynamic peers {prefix}"),
             Self::Unknown(address) => write!(f, "unknown peer {address}"),
             Self::UnknownPrefix(prefix) => write!(f, "unknown dynamic peers {prefix}"),
-            Self::ShutDown => f.write_str("the speaker is shut down"),
+            Self::ShutDown => SpeakerShutDown.fmt(f),
+            Self::NoRuntime => f.write_str(NO_RUNTIME),
+            Self::Config(error) => error.fmt(f),
             // Shown without a prefix because the key error already names the peers.
             Self::Key(error) => error.fmt(f),
             Self::Unsupported(peer, option) => write!(
@@ -57,7 +65,10 @@ impl Error for AddPeerError {
             | Self::Unknown(_)
             | Self::UnknownPrefix(_)
             | Self::ShutDown
-            | Self::Unsupported(..) => None,
+            | Self::NoRuntime
+            | Self::Unsupported(..)
+            // `Display` already shows it, and it has no source.
+            | Self::Config(_) => None,
         }
     }
 }
@@ -67,6 +78,83 @@ impl From<KeyError> for AddPeerError {
         Self::Key(error)
     }
 }
+
+impl From<ConfigError> for AddPeerError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<SpeakerShutDown> for AddPeerError {
+    fn from(SpeakerShutDown: SpeakerShutDown) -> Self {
+        Self::ShutDown
+    }
+}
+
+/// The error of a change to the table of a speaker that is shut down: no peer will learn of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpeakerShutDown;
+
+impl fmt::Display for SpeakerShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the speaker is shut down")
+    }
+}
+
+impl Error for SpeakerShutDown {}
+
+/// The reason why a speaker cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// Our AS number is not possible.
+    Config(ConfigError),
+    /// The capacity of [`SpeakerBuilder::with_event_capacity`](super::SpeakerBuilder::with_event_capacity) is out of range.
+    EventCapacity(usize),
+    /// A listener cannot be started. The error contains its address.
+    Listener(io::Error),
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::EventCapacity(events) => write!(
+                f,
+                "event capacity {events} is out of range: 1 to {MAX_EVENT_CAPACITY}"
+            ),
+            Self::Listener(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for SpawnError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // `Display` already shows the error of the listener, so that the next cause is the one below it.
+            Self::Listener(error) => error.source(),
+            Self::Config(_) | Self::EventCapacity(_) => None,
+        }
+    }
+}
+
+impl From<SpawnError> for io::Error {
+    fn from(error: SpawnError) -> Self {
+        match error {
+            SpawnError::Listener(error) => error,
+            SpawnError::Config(_) | SpawnError::EventCapacity(_) => {
+                Self::new(io::ErrorKind::InvalidInput, error)
+            }
+        }
+    }
+}
+
+/// The maximum of `SpeakerBuilder::with_event_capacity`.
+// The channel allocates its slots at once.
+pub(super) const MAX_EVENT_CAPACITY: usize = 1 << 20;
+
+/// The text of the error of a call from outside of a runtime.
+pub(super) const NO_RUNTIME: &str = "no tokio runtime: call it in a task, or after `Handle::enter`";
 
 /// The reason why a key for TCP MD5 or TCP-AO cannot be used.
 #[derive(Debug)]

@@ -52,7 +52,9 @@ impl Events {
 
     /// Returns the next event, or `None` after all handles of the speaker were dropped and its tasks have ended.
     ///
-    /// Cancel safe: a future that is dropped before it completes loses no event.
+    /// # Cancel safety
+    ///
+    /// No event is lost if the future is dropped: the next call returns it.
     pub async fn next(&mut self) -> Option<SpeakerEvent> {
         poll_fn(|context| self.poll_event(context)).await
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bgp_wire::{Family, UpdateBuf};
@@ -10,8 +10,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::command::Command;
 use super::event::{Refusal, RemovalReason};
+use super::shared::lock;
 use super::status::PeerStatus;
 use super::transport::Transport;
+use crate::config::PeerConfig;
 use crate::peering::{FlushOutcome, PeerFlush};
 use crate::session::{SendError, Shutdown};
 
@@ -21,6 +23,7 @@ use crate::session::{SendError, Shutdown};
 #[derive(Clone)]
 pub struct Peer {
     address: IpAddr,
+    config: Arc<Mutex<PeerConfig>>,
     commands: mpsc::UnboundedSender<Command>,
     /// Limits the accepted connections that wait for the task.
     connections: Arc<Semaphore>,
@@ -29,12 +32,13 @@ pub struct Peer {
 
 impl Peer {
     pub(super) fn new(
-        address: IpAddr,
+        config: PeerConfig,
         commands: mpsc::UnboundedSender<Command>,
         status: watch::Receiver<PeerStatus>,
     ) -> Self {
         Self {
-            address,
+            address: config.address(),
+            config: Arc::new(Mutex::new(config)),
             commands,
             // The command channel has no bound: only connections, which any host can open, need a limit.
             connections: Arc::new(Semaphore::new(MAX_WAITING_CONNECTIONS)),
@@ -48,6 +52,12 @@ impl Peer {
         self.address
     }
 
+    /// Returns the current configuration. After the peer has been removed, returns its last one.
+    #[must_use]
+    pub fn config(&self) -> PeerConfig {
+        lock(&self.config).clone()
+    }
+
     /// Returns the current status.
     #[must_use]
     pub fn status(&self) -> PeerStatus {
@@ -56,6 +66,10 @@ impl Peer {
 
     /// Waits for a status that `wanted` accepts and returns it, beginning with the current one. Returns `None` if the peer is
     /// removed first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect. A status that passes between two calls is not seen by either.
     pub async fn wait_for(&self, wanted: impl FnMut(&PeerStatus) -> bool) -> Option<PeerStatus> {
         let mut status = self.status.clone();
         status
@@ -90,11 +104,13 @@ impl Peer {
     /// A caller that sends many UPDATEs flushes now and then: nothing else limits the memory that they take until a slow peer
     /// has read them.
     ///
-    /// If the future is dropped before it has completed, the UPDATE may have been sent.
-    ///
     /// # Errors
     ///
     /// The session is not Established, or the negotiated context does not permit the UPDATE. Nothing is sent then.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll gives the UPDATE to the session, which sends it even if the future is dropped afterwards.
     pub async fn send_update(&self, update: UpdateBuf) -> Result<usize, SendError> {
         let (done, sent) = oneshot::channel();
         self.send(Command::Send(Box::new(update), done));
@@ -121,7 +137,11 @@ impl Peer {
     ///
     /// Does not wait if the session is not Established, or longer than the session lasts. A peer that reads nothing ends its
     /// session by [`PeerConfig::with_send_hold_time`](crate::PeerConfig::with_send_hold_time); [`Peer::flush_within`] waits
-    /// for less. Cancel safe: a dropped future has no effect.
+    /// for less.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future only ends the wait. The routes are sent in any case.
     pub async fn flush(&self) -> PeerFlush {
         match self.begin_flush() {
             // An error means that the task has failed or ended, so that no session is up.
@@ -132,6 +152,14 @@ impl Peer {
 
     /// Waits like [`Peer::flush`], at most for `timeout`. Returns [`FlushOutcome::Pending`] if the peer has not acknowledged
     /// everything by then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future only ends the wait. The routes are sent in any case.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled outside of a tokio runtime.
     pub async fn flush_within(&self, timeout: Duration) -> PeerFlush {
         let flushed = tokio::time::timeout(timeout, self.flush()).await;
         flushed.unwrap_or_else(|_| self.pending_flush())
@@ -149,6 +177,12 @@ impl Peer {
             outcome: FlushOutcome::Pending,
             withheld: self.status.borrow().withheld,
         }
+    }
+
+    /// Replaces the configuration.
+    pub(super) fn update(&self, config: PeerConfig) {
+        lock(&self.config).clone_from(&config);
+        self.send(Command::Update(Box::new(config)));
     }
 
     pub(super) fn remove(&self, why: Shutdown, reason: RemovalReason) {

@@ -285,7 +285,10 @@ impl PeerTask {
                 self.set_draining();
             }
             Command::Update(config) => self.update(*config),
-            Command::UpdateLocal(local) => self.peering.update_local(now(), local),
+            Command::UpdateLocal(local) => {
+                let updated = self.peering.update_local(now(), local);
+                debug_assert_eq!(updated, Ok(()), "the registry has checked it");
+            }
             // A session that the operator has stopped has nothing to reset.
             Command::Reset(_) if self.report.is_stopped() => {}
             Command::Reset(why) => {
@@ -347,10 +350,14 @@ impl PeerTask {
                 link.set_md5_key(self.address, key);
             }
         }
-        let change = old.change(&config);
-        log::guarded(|| tracing::info!(peer = %self.address, ?change, "configuration"));
         self.report.configure(&config);
-        self.peering.update(now(), config);
+        match self.peering.update(now(), config) {
+            Ok(change) => {
+                let (peer, settings) = (self.address, change.settings());
+                log::guarded(|| tracing::info!(%peer, ?settings, "configuration"));
+            }
+            Err(error) => debug_assert!(false, "the registry has checked it: {error}"),
+        }
         self.look_up_interface();
     }
 
@@ -463,7 +470,7 @@ impl PeerTask {
 
 fn new_session(shared: &Shared, local: LocalConfig, config: PeerConfig) -> Session {
     let seed = shared.seed ^ seed_of(config.address());
-    let session = Session::new(local, config, now(), seed);
+    let session = Session::from_valid(local, config, now(), seed);
     // RFC 4724 section 4.1: a restarting speaker sets the Restart State bit in its OPEN.
     if shared.restarting.load(Ordering::Relaxed) {
         session.restarted()

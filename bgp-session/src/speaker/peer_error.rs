@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bgp_wire::{Asn, NotificationBuf, RouterId};
 
+use crate::config::RemoteAs;
 use crate::output::DownReason;
 
 /// The error that keeps a session from being Established, or has ended it.
@@ -36,8 +37,8 @@ pub enum PeerError {
         asn: Asn,
         /// The My Autonomous System field.
         my_as: u16,
-        /// The configured AS number.
-        configured: Asn,
+        /// The configured AS numbers.
+        configured: RemoteAs,
     },
     /// The peer's BGP Identifier is ours.
     #[non_exhaustive]
@@ -77,7 +78,12 @@ impl fmt::Display for PeerError {
                         " in capability 65 and AS {my_as} in My Autonomous System"
                     )?;
                 }
-                write!(f, ", configured is AS {configured}")
+                match configured {
+                    RemoteAs::Is(asn) => write!(f, ", configured is AS {asn}"),
+                    kind @ (RemoteAs::External | RemoteAs::Internal) => {
+                        write!(f, ", configured is an {kind} AS")
+                    }
+                }
             }
             Self::SameRouterId {
                 reason,

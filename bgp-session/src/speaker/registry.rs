@@ -9,15 +9,17 @@ mod supervise;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::command::Command;
 use super::dynamic_peers::DynamicPeers;
-use super::error::AddPeerError;
+use super::error::{AddPeerError, NO_RUNTIME, SpeakerShutDown};
 use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
@@ -25,8 +27,8 @@ use super::listeners::{Listener, Listeners};
 use super::log;
 use super::peer::PeerTask;
 use super::shared::{Shared, lock};
-use super::transport::{self, Transport, prepare_accepted};
-use crate::config::{LocalConfig, PeerChange, PeerConfig};
+use super::transport::{Transport, prepare_accepted};
+use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::session::Shutdown;
 
 pub(super) struct Registry {
@@ -43,8 +45,6 @@ struct State {
     /// Removed peers whose tasks have not ended; the latest of each address.
     ending: BTreeMap<IpAddr, PeerEntry>,
     tasks_started: u64,
-    /// `true` after a shutdown, when nothing can be added.
-    closed: bool,
 }
 
 struct PeerEntry {
@@ -65,7 +65,6 @@ impl Registry {
             listeners: Listeners::default(),
             ending: BTreeMap::new(),
             tasks_started: 0,
-            closed: false,
         };
         Self {
             shared,
@@ -77,33 +76,45 @@ impl Registry {
         lock(&self.state).local
     }
 
-    pub(super) fn set_local(&self, local: LocalConfig) {
+    pub(super) fn set_local(&self, local: LocalConfig) -> Result<(), ConfigError> {
+        local.validate()?;
         // Under the lock, a peer that is added meanwhile starts with either value and misses no change.
         let mut state = lock(&self.state);
         state.local = local;
         for entry in state.peers.values() {
             entry.peer.send(Command::UpdateLocal(local));
         }
+        Ok(())
     }
 
     pub(super) fn add_peer(self: &Arc<Self>, config: PeerConfig) -> Result<Peer, AddPeerError> {
         let mut state = lock(&self.state);
         let address = config.address();
-        state.check(&config)?;
+        self.check_open()?;
+        State::check(&config)?;
+        let runtime = Handle::try_current().map_err(|_| AddPeerError::NoRuntime)?;
         if state.peers.contains_key(&address) {
             return Err(AddPeerError::Exists(address));
         }
         // Before the task starts: the peer may connect at once, but not without its key.
         state.set_keys(address.into(), &config)?;
-        let peer = self.start(&mut state, config, None);
+        let peer = self.start(&mut state, config, None, &runtime);
         state.limit_ttl();
         Ok(peer)
+    }
+
+    /// Returns an error after a shutdown.
+    fn check_open(&self) -> Result<(), SpeakerShutDown> {
+        if self.shared.is_closed() {
+            return Err(SpeakerShutDown);
+        }
+        Ok(())
     }
 
     /// Removes a peer and ends its session. Returns its handle, or `None` if no peer has this address.
     pub(super) fn remove_peer(&self, address: IpAddr) -> Option<Peer> {
         let mut state = lock(&self.state);
-        let peer = state.remove(address)?;
+        let peer = state.remove(address.to_canonical())?;
         peer.remove(Shutdown::deconfigured(), RemovalReason::Deconfigured);
         Some(peer)
     }
@@ -111,7 +122,7 @@ impl Registry {
     /// Returns the differences between `config` and the current configuration of the peer with this address.
     pub(super) fn change(&self, config: &PeerConfig) -> Result<PeerChange, AddPeerError> {
         let address = config.address();
-        transport::check(config)?;
+        State::check(config)?;
         let state = lock(&self.state);
         let entry = state
             .peers
@@ -120,7 +131,9 @@ impl Registry {
         Ok(entry.config.change(config))
     }
 
-    pub(super) fn update_peer(&self, config: PeerConfig) -> Result<(), AddPeerError> {
+    /// Replaces the configuration of a peer. Returns the differences.
+    pub(super) fn update_peer(&self, config: PeerConfig) -> Result<PeerChange, AddPeerError> {
+        config.validate()?;
         let address = config.address();
         let mut state = lock(&self.state);
         let entry = state
@@ -133,6 +146,7 @@ impl Registry {
             None => config,
         };
         let peer = entry.peer.clone();
+        let change = entry.config.change(&config);
         let old = std::mem::replace(&mut entry.config, config.clone());
         // Stored first, because keys are always derived from the current configuration.
         if let Err(error) = state.derive_keys(address.into()) {
@@ -144,14 +158,17 @@ impl Registry {
             return Err(error.into());
         }
         // Under the lock, updates reach the task in the order in which they are stored.
-        peer.send(Command::Update(Box::new(config)));
+        peer.update(config);
         state.limit_ttl();
-        Ok(())
+        Ok(change)
     }
 
     pub(super) fn peer(&self, address: IpAddr) -> Option<Peer> {
         let state = lock(&self.state);
-        state.peers.get(&address).map(|entry| entry.peer.clone())
+        state
+            .peers
+            .get(&address.to_canonical())
+            .map(|entry| entry.peer.clone())
     }
 
     /// Returns every peer, ordered by address.
@@ -171,9 +188,8 @@ impl Registry {
         device: Option<&str>,
     ) -> io::Result<SocketAddr> {
         let mut state = lock(&self.state);
-        if state.closed {
-            return Err(io::Error::other(AddPeerError::ShutDown));
-        }
+        self.check_open().map_err(io::Error::other)?;
+        let runtime = Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
         // Under the lock, a peer that is added meanwhile cannot miss this listener.
         let (keys, hops) = (state.all_keys(), state.hops());
         let closed = self.shared.stop.child_token();
@@ -181,11 +197,12 @@ impl Registry {
         let (address, socket) = (listener.address(), listener.socket());
         state.listeners.add(listener);
         let registry = Arc::clone(self);
-        self.shared.tasks.spawn(async move {
+        let run = async move {
             let events = &registry.shared.events;
             let accept = |stream, remote: SocketAddr| registry.accept_tcp(stream, remote.ip());
             accept_all(&socket, address, closed, events, accept).await;
-        });
+        };
+        self.shared.tasks.spawn_on(run, &runtime);
         Ok(address)
     }
 
@@ -201,7 +218,7 @@ impl Registry {
     /// Closes the listeners and ends every session. Nothing can be added afterwards.
     pub(super) fn close(&self, why: &Shutdown) {
         let mut state = lock(&self.state);
-        state.closed = true;
+        self.shared.closed.store(true, Ordering::Relaxed);
         // Before the sessions end: OpenBGPD 7.7 dials at once. If that connection is reset, the unsent OPEN precedes its next
         // one, which ends the graceful restart.
         state.listeners.close_all();
@@ -240,12 +257,13 @@ impl Registry {
         })
     }
 
-    /// Starts the task of a new peer. `prefix` is that of a dynamic peer.
+    /// Starts the task of a new peer on `runtime`. `prefix` is that of a dynamic peer.
     fn start(
         self: &Arc<Self>,
         state: &mut State,
         config: PeerConfig,
         prefix: Option<IpNet>,
+        runtime: &Handle,
     ) -> Peer {
         let address = config.address();
         // Unbounded, so that no command waits and every stored change is already in the queue of the task.
@@ -260,7 +278,7 @@ impl Registry {
         state.tasks_started += 1;
         let entry = PeerEntry {
             task: state.tasks_started,
-            peer: Peer::new(address, commands, status),
+            peer: Peer::new(config.clone(), commands, status),
             config,
             prefix,
         };
@@ -268,7 +286,7 @@ impl Registry {
         // The new task reports nothing before its predecessor has ended: the events of an address are in order.
         let predecessor = state.ending.remove(&address).map(|ending| ending.peer);
         let run = Arc::clone(self).supervise(task, entry.task, prefix, predecessor);
-        self.shared.tasks.spawn(run);
+        self.shared.tasks.spawn_on(run, runtime);
         state.peers.insert(address, entry);
         peer
     }

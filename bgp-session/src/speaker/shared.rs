@@ -1,6 +1,6 @@
 //! `Shared`: the state that all tasks of one speaker use.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -30,6 +30,17 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     /// Ends every task.
     pub(super) stop: CancellationToken,
+    /// `true` after a shutdown, when nothing can be added or announced.
+    pub(super) closed: AtomicBool,
+}
+
+impl Shared {
+    /// Returns `true` after a shutdown.
+    pub(super) fn is_closed(&self) -> bool {
+        // The registry reads and writes it under its lock, which orders it. A route that is announced at the same time as a
+        // shutdown may be in time or not.
+        self.closed.load(Ordering::Relaxed)
+    }
 }
 
 impl Shared {

@@ -4,9 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bgp_wire::Asn;
-
 use super::peer_error::{LastNotification, PeerError};
+use crate::config::RemoteAs;
 use crate::fsm::State;
 use crate::negotiate::Negotiated;
 use crate::output::DownReason;
@@ -21,8 +20,8 @@ use crate::withheld::WithheldCounts;
 pub struct PeerStatus {
     /// The peer's address.
     pub address: IpAddr,
-    /// The peer's AS number, as configured.
-    pub remote_as: Asn,
+    /// The AS numbers that the peer may have, as configured. [`Statistics::peer_as`] is the number in its OPEN.
+    pub remote_as: RemoteAs,
     /// The description of the peer.
     pub description: String,
     /// The state of the session.

@@ -199,8 +199,8 @@ fn flap(node: &Speaker) {
     for number in 0..10_000_u32 {
         let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
         let route = Route::new(IpNet::from(prefix));
-        node.announce(&route);
-        node.withdraw(IpNet::from(prefix));
+        node.announce(&route).unwrap();
+        node.withdraw(IpNet::from(prefix)).unwrap();
     }
 }
 
@@ -220,7 +220,7 @@ async fn task_that_panics_is_reported_and_restarted() {
     );
     let route = Route::new("192.168.10.1/32".parse::<IpNet>().unwrap());
     let mut received = pair.router.events();
-    pair.node.announce(&route);
+    pair.node.announce(&route).unwrap();
     pair.node.flush().await;
     loop {
         if let SpeakerEvent::Session {
@@ -289,7 +289,7 @@ async fn commands_during_restart_wait_take_effect() {
         .unwrap();
     let mut received = pair.router.events();
     let route = Route::new("192.168.10.1/32".parse::<IpNet>().unwrap());
-    pair.node.announce(&route.with_local_pref(100));
+    pair.node.announce(&route.with_local_pref(100)).unwrap();
     let status = pair.up(1).await;
     assert_eq!(status.negotiated.unwrap().hold_time.seconds(), 30);
     pair.node.flush().await;

@@ -72,11 +72,18 @@ pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> +
 
 /// A way to make connections to peers.
 pub trait Dialer: Send + Sync + 'static {
-    /// Returns a future that connects to the peer. Dropping the future cancels the attempt.
+    /// Returns a future that connects to the peer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the attempt. A [`Speaker`](super::Speaker) does so when the attempt takes too long or the
+    /// peer is removed.
     fn dial(&self, peer: &PeerConfig) -> Dialing;
 }
 
 /// Dials with TCP and the options of the peer's configuration: source address, ports, device, keys, TTL and DSCP.
+///
+/// The future of [`Dialer::dial`] panics if it is polled outside of a tokio runtime.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpDialer;
 

@@ -25,24 +25,25 @@ impl PeerUpdate {
         })
     }
 
-    /// Returns the differences, grouped by the time at which they take effect.
+    /// Returns the differences, each with its effect.
     #[must_use]
     pub fn change(&self) -> &PeerChange {
         &self.change
     }
 
-    /// Returns `true` if applying the update resets the session.
+    /// Returns `true` if applying the update resets an Established session.
     #[must_use]
     pub fn resets(&self) -> bool {
-        !self.change.resets.is_empty()
+        self.change.resets()
     }
 
     /// Replaces the configuration. Resets the session with Cease/Other Configuration Change if the change requires it.
+    /// Returns the differences, which differ from [`PeerUpdate::change`] if another update was applied in between.
     ///
     /// # Errors
     ///
     /// The peer no longer exists, or its new key cannot be set on a listening socket. An error leaves everything unchanged.
-    pub fn apply(self) -> Result<(), AddPeerError> {
+    pub fn apply(self) -> Result<PeerChange, AddPeerError> {
         self.registry.update_peer(self.config)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bgp_session::{DownReason, SendError, Shutdown, State};
+use bgp_session::{ChangeEffect, DownReason, PeerSetting, SendError, Shutdown, State};
 use bgp_wire::{
     AnyNlriBuf, AttributeSet, CapabilityBuf, CapabilityCode, EncodeError, Family, NextHop,
     NotificationBuf, Origin, Reason, UpdateBuf,
@@ -33,7 +33,8 @@ fn own_capability_is_offered_and_that_of_the_peer_is_readable() {
 fn changed_capabilities_reset_the_session() {
     let with = |value| config().with_capability(own(value)).unwrap();
     let change = with(1).change(&with(2));
-    assert_eq!(change.resets, ["capabilities"]);
+    assert_eq!(change.settings(), [PeerSetting::Capabilities]);
+    assert!(change.resets());
     assert!(with(1).change(&with(1)).is_empty());
 }
 
@@ -80,7 +81,9 @@ fn changed_check_applies_to_next_open() {
             data: vec![],
         })
     });
-    assert_eq!(accepting.change(&refusing).later, ["open_check"]);
+    let change = accepting.change(&refusing);
+    assert_eq!(change.settings(), [PeerSetting::OpenCheck]);
+    assert_eq!(change.effect(), ChangeEffect::Deferred);
     assert!(accepting.change(&accepting.clone()).is_empty());
     let mut a = Script::established(accepting);
     let connection = a.connection();

@@ -118,16 +118,19 @@ const CASES: [(Family, &str, [&str; 4]); 14] = [
 ];
 
 fn offers() -> Vec<CapabilityBuf> {
-    let families = Family::PARSED.map(CapabilityBuf::Multiprotocol);
+    let families = Family::PARSED
+        .iter()
+        .copied()
+        .map(CapabilityBuf::Multiprotocol);
     let refresh = [
         CapabilityBuf::RouteRefresh,
         CapabilityBuf::EnhancedRouteRefresh,
     ];
-    families.into_iter().chain(refresh).collect()
+    families.chain(refresh).collect()
 }
 
 fn context() -> Context {
-    Context::new(PeerKind::Internal).with_families(Family::PARSED)
+    Context::new(PeerKind::Internal).with_families(Family::PARSED.iter().copied())
 }
 
 fn update(family: Family, next_hop: &str, fill: impl FnOnce(&mut UpdateBuf)) -> BytesMut {
@@ -162,7 +165,9 @@ fn refresh(family: Family, subtype: RefreshSubtype) -> BytesMut {
 #[test]
 fn prefixes_of_every_family_are_limited() {
     for (family, next_hop, [first, second, relabeled, third]) in CASES {
-        let limited = config().with_families(Family::PARSED).unwrap();
+        let limited = config()
+            .with_families(Family::PARSED.iter().copied())
+            .unwrap();
         let mut a = Script::new(limited.with_maximum_prefixes(family, 2));
         let connection = a.establish(open_with(64512, &offers()));
         let announce = |texts: &[&str]| announce(family, next_hop, texts);
@@ -193,7 +198,9 @@ fn prefixes_of_every_family_are_limited() {
 
 #[test]
 fn a_limit_counts_no_routes_of_other_families() {
-    let limited = config().with_families(Family::PARSED).unwrap();
+    let limited = config()
+        .with_families(Family::PARSED.iter().copied())
+        .unwrap();
     let mut a = Script::new(limited.with_maximum_prefixes(Family::IPV4_VPN, 0));
     let connection = a.establish(open_with(64512, &offers()));
     for (family, next_hop, texts) in CASES {
@@ -215,7 +222,11 @@ fn a_limit_counts_no_routes_of_other_families() {
 
 #[test]
 fn routes_and_end_of_rib_are_counted_by_family() {
-    let mut a = Script::new(config().with_families(Family::PARSED).unwrap());
+    let mut a = Script::new(
+        config()
+            .with_families(Family::PARSED.iter().copied())
+            .unwrap(),
+    );
     let connection = a.establish(open_with(64512, &offers()));
     for (position, (family, next_hop, [first, second, ..])) in CASES.into_iter().enumerate() {
         for _ in 0..position {
@@ -249,7 +260,11 @@ fn routes_and_end_of_rib_are_counted_by_family() {
 /// A peer asks for the routes of one of several families.
 #[test]
 fn refresh_of_one_family_is_answered_for_that_family() {
-    let mut a = Script::new(config().with_families(Family::PARSED).unwrap());
+    let mut a = Script::new(
+        config()
+            .with_families(Family::PARSED.iter().copied())
+            .unwrap(),
+    );
     let connection = a.establish(open_with(64512, &offers()));
     let mut rib = Rib::new();
     for (family, _, [first, second, ..]) in CASES {
@@ -299,7 +314,9 @@ fn refresh_of_one_family_is_answered_for_that_family() {
 /// RFC 8950 section 4: IPv6 next hops are for unicast, multicast, labelled and VPN routes.
 #[test]
 fn ipv6_next_hops_are_offered_for_families_that_have_them() {
-    let config = config().with_families(Family::PARSED).unwrap();
+    let config = config()
+        .with_families(Family::PARSED.iter().copied())
+        .unwrap();
     let mut a = Script::new(config.with_extended_next_hop(true));
     a.start();
     let dialled = a.expect_dial();

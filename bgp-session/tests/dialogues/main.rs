@@ -10,6 +10,7 @@ mod application;
 mod capabilities;
 mod families;
 mod old_peers;
+mod opens;
 mod reports;
 mod restart;
 mod retry;

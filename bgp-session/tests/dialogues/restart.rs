@@ -415,7 +415,8 @@ fn long_lived_stale_routes_expire_after_long_lived_stale_time() {
         forwarding: true,
         stale_time: seconds,
     };
-    let config = helper().with_graceful_restart(RestartConfig::new().with_long_lived(3600));
+    let config = helper()
+        .with_graceful_restart(RestartConfig::new().with_long_lived(Duration::from_secs(3600)));
     let capabilities = [
         forwarding_kept(),
         CapabilityBuf::LongLivedGracefulRestart(vec![family(BOTH[0], 1000), family(BOTH[1], 0)]),
@@ -464,7 +465,8 @@ fn further_restart_does_not_extend_long_lived_stale_time() {
         };
         CapabilityBuf::LongLivedGracefulRestart(vec![entry])
     };
-    let config = helper().with_graceful_restart(RestartConfig::new().with_long_lived(3600));
+    let config = helper()
+        .with_graceful_restart(RestartConfig::new().with_long_lived(Duration::from_secs(3600)));
     let away = |a: &mut Script, seconds| {
         a.closed(a.connection());
         a.advance(Duration::from_secs(seconds));

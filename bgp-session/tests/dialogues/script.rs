@@ -23,6 +23,8 @@ pub(crate) struct Script {
     sent: VecDeque<(ConnectionId, SentMessage)>,
     /// The last OPEN that the session sent.
     pub(crate) open: Option<OpenBuf>,
+    /// The My Autonomous System field of that OPEN.
+    pub(crate) my_as: Option<u16>,
     dials: VecDeque<ConnectionId>,
     closed: VecDeque<ConnectionId>,
     deadline: Option<Instant>,
@@ -57,11 +59,12 @@ impl Script {
             router_id: "192.168.0.111".parse().unwrap(),
         };
         Self {
-            session: Session::new(local, config, now, seed),
+            session: Session::new(local, config, now, seed).unwrap(),
             now,
             events: Vec::new(),
             sent: VecDeque::new(),
             open: None,
+            my_as: None,
             dials: VecDeque::new(),
             closed: VecDeque::new(),
             deadline: None,
@@ -194,6 +197,7 @@ impl Script {
                         if let Ok(bgp_wire::Message::Open(open)) =
                             frame.decode(&Context::new(PeerKind::Internal))
                         {
+                            self.my_as = Some(open.my_as());
                             self.open = Some(open.into());
                         }
                         self.sent.push_back((connection, summarize(&frame)));

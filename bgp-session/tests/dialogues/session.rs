@@ -672,7 +672,8 @@ fn negotiation_uses_open_that_was_sent() {
     let dialled = a.expect_dial();
     a.connected(dialled);
     a.session
-        .update(a.now, config().with_hold_time(hold_time(60)));
+        .update(a.now, config().with_hold_time(hold_time(60)))
+        .unwrap();
     a.poll_outputs();
     a.receive(dialled, open(64512, 90));
     a.receive(dialled, keepalive());

@@ -143,11 +143,11 @@ impl Group {
         for row in self.rows {
             let parts: Vec<_> = row.parts.iter().map(|part| in_setup(part, setup)).collect();
             // Alone, because some commands show the whole table: a part could match another route.
-            assert!(ours.speaker.announce(&row.route.route()));
+            assert_eq!(ours.speaker.announce(&row.route.route()), Ok(true));
             expect_answer(&router, row.command, |answer| {
                 parts.iter().all(|part| answer.contains(part))
             });
-            assert!(ours.speaker.withdraw(row.route.destination()));
+            assert_eq!(ours.speaker.withdraw(row.route.destination()), Ok(true));
             expect_answer(&router, row.command, |answer| !answer.contains(&parts[0]));
         }
         let status = peer.status();

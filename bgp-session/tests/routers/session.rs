@@ -25,7 +25,7 @@ pub(crate) fn routes(kind: &'static Kind, setup: &Setup) {
         router.expect(prefix, next_hop);
     }
     for prefix in prefixes() {
-        assert!(ours.speaker.withdraw(prefix));
+        assert_eq!(ours.speaker.withdraw(prefix), Ok(true));
         router.expect_none(prefix);
     }
     assert!(is_established(&peer));

@@ -137,7 +137,9 @@ impl Setup {
             config = config.with_ttl_security(1);
         }
         if self.restart {
-            config = config.with_graceful_restart(RestartConfig::new().with_restart_time(60));
+            config = config.with_graceful_restart(
+                RestartConfig::new().with_restart_time(Duration::from_secs(60)),
+            );
         }
         config
     }

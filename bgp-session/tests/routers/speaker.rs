@@ -53,7 +53,7 @@ impl OurSpeaker {
 
     /// Announces a new route to `prefix` without attributes of its own.
     pub(crate) fn announce(&self, prefix: IpNet) {
-        assert!(self.speaker.announce(&Route::new(prefix)));
+        assert_eq!(self.speaker.announce(&Route::new(prefix)), Ok(true));
     }
 }
 

@@ -116,11 +116,11 @@ fn config(random: &mut Rng, common: &SharedSettings, address: IpAddr, asn: Asn) 
     }
     if common.restarts {
         let restart = RestartConfig::new()
-            .with_restart_time(random.u16(20..=MAX_RESTART_TIME))
+            .with_restart_time(seconds(random, 20, MAX_RESTART_TIME.into()))
             .with_notification(random.bool())
             .with_stale_time(seconds(random, 30, MAX_STALE_TIME));
         config = config.with_graceful_restart(if random.bool() {
-            restart.with_long_lived(random.u32(30..=MAX_LONG_LIVED_STALE_TIME))
+            restart.with_long_lived(seconds(random, 30, MAX_LONG_LIVED_STALE_TIME.into()))
         } else {
             restart
         });

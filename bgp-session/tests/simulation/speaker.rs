@@ -119,7 +119,7 @@ impl World {
         speaker.is_loaded = false;
         for peer in speaker.peers.values_mut() {
             seed += 1;
-            let mut session = Session::new(local, peer.config.clone(), instant, seed);
+            let mut session = Session::new(local, peer.config.clone(), instant, seed).unwrap();
             if restarted {
                 session = session.restarted();
             }
@@ -206,7 +206,7 @@ impl World {
         self.with_peer(side, |world, side, peer| {
             peer.config = config.clone();
             peer.monitor.restart_bounds(world.now);
-            peer.peering().update(now, config);
+            peer.peering().update(now, config).unwrap();
             world.settle(side, peer);
         });
     }

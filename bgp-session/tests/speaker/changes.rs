@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bgp_session::{
-    AdjRibIn, Events, ExportPolicy, PeerConfig, PrefixRange, RestartConfig, RetryPolicy, Route,
-    RouteChange, SessionEvent, Shutdown, Speaker, State,
+    AdjRibIn, ChangeEffect, Events, ExportPolicy, PeerConfig, PeerSetting, PrefixRange,
+    RestartConfig, RetryPolicy, Route, RouteChange, SessionEvent, Shutdown, Speaker, State,
 };
 use bgp_wire::{Asn, Community, HoldTime, Role};
 use tokio::sync::mpsc;
@@ -40,7 +40,7 @@ async fn changed_export_policy_applies_without_reset() {
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
     let routes = ["10.0.0.1/32", "10.0.0.2/32", "11.0.0.1/32"];
     let routes = routes.map(|prefix| Route::new(prefix.parse().unwrap()).with_local_pref(1));
-    assert_eq!(node.announce_all(&routes), 3);
+    assert_eq!(node.announce_all(&routes), Ok(3));
     changes(&mut events, &mut table, "+11.0.0.1/32").await;
     let peer = node.peer(address(ROUTER)).unwrap();
     let since = peer.status().established_since;
@@ -51,9 +51,11 @@ async fn changed_export_policy_applies_without_reset() {
         .with_retry(RetryPolicy::new())
         .with_export(policy.with_community(community));
     let update = node.update_peer(config).unwrap();
-    assert_eq!(update.change().live, ["export"]);
-    assert!(update.change().later.is_empty() && !update.resets());
-    update.apply().unwrap();
+    assert_eq!(update.change().settings(), [PeerSetting::Export]);
+    assert_eq!(update.change().effect(), ChangeEffect::Applied);
+    assert!(!update.resets());
+    let change = update.change().clone();
+    assert_eq!(update.apply().unwrap(), change);
     let mut changed = changes(&mut events, &mut table, "+10.0.0.2/32").await;
     changed.sort();
     let expected = [
@@ -76,10 +78,13 @@ async fn update_that_needs_reset_is_reported_before_it_applies() {
         .with_role(Role::CUSTOMER);
     let update = node.update_peer(config).unwrap();
     assert!(update.resets());
-    let change = update.change().clone();
-    assert_eq!(
-        (change.resets, change.later),
-        (vec!["role"], vec!["hold_time", "retry"])
+    let change = update.change();
+    let expected = [PeerSetting::HoldTime, PeerSetting::Retry];
+    assert!(change.with_effect(ChangeEffect::Deferred).eq(expected));
+    assert!(
+        change
+            .with_effect(ChangeEffect::SessionReset)
+            .eq([PeerSetting::Role])
     );
     assert_eq!(
         peer.status().state,
@@ -103,7 +108,8 @@ async fn update_that_needs_reset_is_reported_before_it_applies() {
 async fn drained_routes_are_announced_with_graceful_shutdown() {
     let (router, node) = router_and_node().await;
     let (mut events, mut table) = (router.events(), AdjRibIn::new());
-    node.announce(&Route::new("10.0.0.1/32".parse().unwrap()).with_local_pref(100));
+    node.announce(&Route::new("10.0.0.1/32".parse().unwrap()).with_local_pref(100))
+        .unwrap();
     changes(&mut events, &mut table, "+10.0.0.1/32 100").await;
     node.drain(true);
     let drained = changes(&mut events, &mut table, "+10.0.0.1/32").await;
@@ -132,7 +138,7 @@ async fn slow_event_channel_loses_no_event() {
         Route::new(prefix.into()).with_local_pref(number)
     };
     let routes: Vec<_> = (0..100_000).map(route).collect();
-    node.replace(&routes);
+    node.replace(&routes).unwrap();
     let mut table = AdjRibIn::new();
     let (mut count, mut slow) = (0_u32, true);
     while count < 100_000 {
@@ -172,7 +178,8 @@ async fn slow_event_channel_of_several_peers_loses_no_event() {
             let prefix = ipnet::Ipv4Net::new((0x0a00_0000 + preference).into(), 32).unwrap();
             Route::new(prefix.into()).with_local_pref(preference)
         };
-        node.replace(&(0..2000).map(route).collect::<Vec<_>>());
+        node.replace(&(0..2000).map(route).collect::<Vec<_>>())
+            .unwrap();
         let config = dialled(&own, &router).with_next_hop_ipv4([192, 168, 0, 111].into());
         node.add_peer(config).unwrap();
         nodes.push(node);
@@ -200,7 +207,7 @@ async fn routes_are_kept_over_restart() {
     let routes = ["10.0.0.1/32", "10.0.0.2/32"].map(|it| Route::new(it.parse().unwrap()));
 
     let node = builder().spawn().await.unwrap();
-    node.announce_all(&routes);
+    node.announce_all(&routes).unwrap();
     node.add_peer(config.clone()).unwrap();
     changes(&mut events, &mut table, "+10.0.0.2/32").await;
     within(node.shutdown(Shutdown::restart())).await;
@@ -220,7 +227,7 @@ async fn routes_are_kept_over_restart() {
     };
     assert!(within(returned).await.restarted, "the R bit");
     // RFC 4724 section 4.2: the router keeps stale routes until it receives End-of-RIB, which `restored` permits.
-    node.announce(&routes[0]);
+    node.announce(&routes[0]).unwrap();
     let first = changes(&mut events, &mut table, "+10.0.0.1/32").await;
     assert_eq!(first.len(), 1);
     within(node.flush()).await;

@@ -1,6 +1,6 @@
 //! Dynamic peers: peers that are configured by the prefix they connect from.
 
-use bgp_session::{AddPeerError, Peer, PeerConfig, Shutdown, Speaker, State};
+use bgp_session::{AddPeerError, Peer, PeerConfig, PeerSetting, Shutdown, Speaker, State};
 use bgp_wire::{Asn, Role};
 use ipnet::IpNet;
 
@@ -81,7 +81,7 @@ async fn updated_template_resets_present_peers() {
     let (router, _node, peer) = router_and_dynamic_peer(&template, node()).await;
     let updated = template.with_role(Role::PEER);
     let change = router.update_dynamic_peers(prefix(), updated, 5).unwrap();
-    assert_eq!(change.resets, ["role"]);
+    assert_eq!(change.settings(), [PeerSetting::Role]);
     let again = peer.wait_for(|status| status.statistics.established == 2);
     let status = within(again).await.unwrap();
     let down = status.last_down.unwrap().to_string();
@@ -116,7 +116,7 @@ async fn updated_key_of_template_applies_to_present_and_new_connections() {
     let (router, _node, peer) = router_and_dynamic_peer(&old, signed(&node(), "old")).await;
     let since = peer.status().established_since;
     let change = router.update_dynamic_peers(prefix(), new, 5).unwrap();
-    assert_eq!(change.live, ["md5_key"]);
+    assert_eq!(change.settings(), [PeerSetting::Md5Key]);
     let other = listening("192.168.0.112", "127.0.0.3").await;
     let dial = dialled("127.0.0.3", &router);
     let signed = other.add_peer(signed(&dial, "new")).unwrap();

@@ -24,7 +24,7 @@ async fn report_names_the_outcome_and_the_withheld_routes_of_each_peer() {
     // Nothing listens there.
     let absent = PeerConfig::new(address("127.0.0.9"), Asn::new(64512)).with_passive(true);
     let absent = node.add_peer(absent).unwrap();
-    node.announce(&route("10.0.0.1/32"));
+    node.announce(&route("10.0.0.1/32")).unwrap();
     let report = within(node.flush()).await;
     let addresses: Vec<_> = report.peers.iter().map(|(peer, _)| *peer).collect();
     assert_eq!(addresses, [address(ROUTER), address("127.0.0.9")]);
@@ -42,8 +42,10 @@ async fn report_names_the_outcome_and_the_withheld_routes_of_each_peer() {
     );
 
     let mut events = node.events();
-    node.announce(&route("10.0.0.2/32").with_next_hop(address(ROUTER)));
-    node.announce(&route("10.0.0.3/32").with_next_hop(address(ROUTER)));
+    node.announce(&route("10.0.0.2/32").with_next_hop(address(ROUTER)))
+        .unwrap();
+    node.announce(&route("10.0.0.3/32").with_next_hop(address(ROUTER)))
+        .unwrap();
     let peer = node.peer(address(ROUTER)).unwrap();
     let flushed = within(peer.flush()).await;
     assert_eq!(flushed.outcome, FlushOutcome::Acknowledged);
@@ -74,7 +76,7 @@ async fn report_names_the_outcome_and_the_withheld_routes_of_each_peer() {
 #[tokio::test]
 async fn report_is_complete_when_every_peer_has_the_table() {
     let (_router, node) = router_and_node().await;
-    node.announce(&route("10.0.0.1/32"));
+    node.announce(&route("10.0.0.1/32")).unwrap();
     assert!(within(node.flush()).await.is_complete());
     let bounded = node.flush_within(Duration::from_secs(20));
     assert!(within(bounded).await.is_complete());
@@ -120,7 +122,7 @@ async fn bounded_flush_reports_a_peer_that_does_not_read_as_pending() {
     within(reading.wait_for(|status| status.state == State::Established))
         .await
         .unwrap();
-    node.announce(&route("2001:db8::/32"));
+    node.announce(&route("2001:db8::/32")).unwrap();
     // Different attributes for each route, so that the routes do not fit into the buffers of the sockets.
     let many: Vec<_> = (0..100_000)
         .map(|number: u32| {
@@ -128,7 +130,7 @@ async fn bounded_flush_reports_a_peer_that_does_not_read_as_pending() {
             Route::new(prefix.into()).with_local_pref(number)
         })
         .collect();
-    node.announce_all(&many);
+    node.announce_all(&many).unwrap();
     assert!(within(reading.flush()).await.outcome == FlushOutcome::Acknowledged);
     let report = within(node.flush_within(Duration::from_millis(50))).await;
     // The silent peer is waited for first: the result of the other one is taken all the same.

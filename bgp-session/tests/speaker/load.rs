@@ -42,19 +42,19 @@ async fn flapping_routes_converge() {
         .unwrap();
     for version in 0..20 {
         let routes: Vec<_> = (0..10_000).map(|number| route(number, version)).collect();
-        node.replace(&routes);
+        node.replace(&routes).unwrap();
         if version % 4 == 0 {
             within(node.flush()).await;
         }
-        node.replace(&[]);
+        node.replace(&[]).unwrap();
     }
     let third: Vec<_> = (0..10_000)
         .step_by(3)
         .map(|number| route(number, 99))
         .collect();
-    node.replace(&third);
+    node.replace(&third).unwrap();
     within(node.flush()).await;
-    node.announce(&route(20_000, 0));
+    node.announce(&route(20_000, 0)).unwrap();
     let table = within(table).await.unwrap();
     let held: Vec<_> = table
         .routes()
@@ -80,7 +80,8 @@ async fn hundred_reset_sessions_come_up_again() {
         .unwrap();
     let node = Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap());
     let node = node.spawn().await.unwrap();
-    node.announce_all(&(0..1000).map(|number| route(number, 0)).collect::<Vec<_>>());
+    node.announce_all(&(0..1000).map(|number| route(number, 0)).collect::<Vec<_>>())
+        .unwrap();
     let peers: Vec<_> = (1..=100)
         .map(|number| {
             let config = PeerConfig::new(address(&format!("127.4.0.{number}")), Asn::new(64512))

@@ -39,7 +39,8 @@ async fn new_router_id_resets_only_sessions_that_use_it() {
     node.set_local(LocalConfig {
         router_id: new,
         ..node.local()
-    });
+    })
+    .unwrap();
     established_with(&peers[0].1, new).await;
     let down = peers[0].1.status().last_down.unwrap().to_string();
     assert_eq!(down, "the peer sent Cease/Other Configuration Change (6/6)");
@@ -58,7 +59,8 @@ async fn new_local_as_permits_refused_session() {
     node.set_local(LocalConfig {
         asn: Asn::new(64513),
         ..node.local()
-    });
+    })
+    .unwrap();
     let router = listening("192.168.0.254", ROUTER).await;
     router.add_peer(passive(NODE)).unwrap();
     let peer = node.add_peer(dialled(NODE, &router)).unwrap();
@@ -67,7 +69,8 @@ async fn new_local_as_permits_refused_session() {
     node.set_local(LocalConfig {
         asn: Asn::new(64512),
         ..node.local()
-    });
+    })
+    .unwrap();
     let up = peer.wait_for(|status| status.state == State::Established);
     let status = within(up).await.unwrap();
     assert_eq!(status.negotiated.unwrap().local_as, Asn::new(64512));
@@ -78,7 +81,7 @@ async fn equal_local_configuration_resets_nothing() {
     let (router, node) = crate::router_and_node().await;
     let peer = node.peer(address(ROUTER)).unwrap();
     let since = peer.status().established_since;
-    node.set_local(node.local());
+    node.set_local(node.local()).unwrap();
     node.add_peer(PeerConfig::new(address("127.0.0.9"), Asn::new(64512)).with_passive(true))
         .unwrap();
     peer.refresh(bgp_wire::Family::IPV4_UNICAST);

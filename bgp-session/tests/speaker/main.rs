@@ -11,6 +11,7 @@ mod keys;
 mod listeners;
 mod load;
 mod local;
+mod refusals;
 #[cfg(feature = "serde")]
 mod serialized;
 mod session;
@@ -82,7 +83,7 @@ async fn connect_unsigned(from: &str, listener: SocketAddr) -> Option<TcpStream>
 }
 
 /// Polls `future` once. The caller may drop it afterwards, as a timeout does.
-async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 

@@ -34,7 +34,8 @@ async fn status_is_serialized_without_instants() {
 async fn events_are_serialized_by_their_names() {
     let (router, node) = router_and_node().await;
     let mut events = router.events();
-    node.announce(&Route::new("192.168.10.1/32".parse().unwrap()));
+    node.announce(&Route::new("192.168.10.1/32".parse().unwrap()))
+        .unwrap();
     within(node.flush()).await;
     within(node.shutdown(Shutdown::administrative(""))).await;
     within(router.remove_peer(address(NODE))).await;

@@ -19,7 +19,7 @@ async fn routes_are_announced_refreshed_and_withdrawn() {
     let route = Route::new("192.168.10.1/32".parse().unwrap())
         .with_local_pref(0)
         .with_origin(Origin::INCOMPLETE);
-    assert!(node.announce(&route));
+    assert_eq!(node.announce(&route), Ok(true));
     within(node.flush()).await;
     let update = within(next_update(&mut events)).await;
     assert_eq!(
@@ -37,7 +37,7 @@ async fn routes_are_announced_refreshed_and_withdrawn() {
     peer.refresh(Family::IPV4_UNICAST);
     assert_eq!(within(next_update(&mut events)).await, update, "once more");
 
-    assert!(node.withdraw(route.destination()));
+    assert_eq!(node.withdraw(route.destination()), Ok(true));
     assert_eq!(
         within(next_update(&mut events)).await,
         (String::new(), "192.168.10.1/32".to_owned())
@@ -63,7 +63,7 @@ async fn many_routes_are_announced_again_in_next_session() {
     let routes: Vec<_> = (0..20_000)
         .map(|number| Route::new(prefix(number)))
         .collect();
-    assert_eq!(node.replace(&routes).announced, 20_000);
+    assert_eq!(node.replace(&routes).unwrap().announced, 20_000);
     within(node.flush()).await;
     assert_eq!(within(count_announced(&mut events, 20_000)).await, 20_000);
 
@@ -116,7 +116,10 @@ async fn malformed_octets_and_unknown_hosts_leave_session_up() {
             "an OPEN, possibly followed by a NOTIFICATION"
         );
     }
-    assert!(node.announce(&Route::new("192.168.10.1/32".parse().unwrap())));
+    assert_eq!(
+        node.announce(&Route::new("192.168.10.1/32".parse().unwrap())),
+        Ok(true)
+    );
     within(node.flush()).await;
     assert_eq!(
         node.peer(address(ROUTER))
@@ -258,7 +261,8 @@ async fn simultaneous_opens_leave_one_session() {
             .unwrap();
         one.announce(
             &Route::new("192.168.10.1/32".parse().unwrap()).with_next_hop(address("192.168.0.111")),
-        );
+        )
+        .unwrap();
         within(one.flush()).await;
         let up = peer.status();
         assert_eq!(

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use bgp_session::{
-    AddPeerError, AoAlgorithm, AoKey, KeyError, PeerConfig, Route, RouteChange, Shutdown, Speaker,
-    State,
+    AddPeerError, AoAlgorithm, AoKey, KeyError, PeerConfig, PeerSetting, Route, RouteChange,
+    Shutdown, Speaker, State,
 };
 use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, OpenBuf};
 use tokio::io::AsyncWriteExt;
@@ -88,11 +88,12 @@ async fn changed_md5_key_keeps_session() {
         let update = speaker
             .update_peer(config.with_md5_key(key("new")))
             .unwrap();
-        assert_eq!(update.change().live, ["md5_key"]);
+        assert_eq!(update.change().settings(), [PeerSetting::Md5Key]);
         assert!(!update.resets());
         update.apply().unwrap();
     }
-    node.announce(&Route::new("192.168.10.1/32".parse().unwrap()));
+    node.announce(&Route::new("192.168.10.1/32".parse().unwrap()))
+        .unwrap();
     within(node.flush()).await;
     assert_eq!(peer.status().established_since, since);
 }
@@ -209,7 +210,7 @@ async fn peer_that_does_not_read_ends_only_its_session() {
             Route::new(prefix.into()).with_next_hop([192, 168, 0, 111].into())
         })
         .collect();
-    node.replace(&routes);
+    node.replace(&routes).unwrap();
     let lazy = passive("127.0.0.9").with_send_hold_time(Duration::from_secs(2));
     let lazy = node.add_peer(lazy).unwrap();
     let router = listening("192.168.0.254", ROUTER).await;

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use bgp_session::{ExportPolicy, PeerConfig, Route, Shutdown, Speaker, State};
+use bgp_session::{ExportPolicy, PeerConfig, RemoteAs, Route, Shutdown, Speaker, State};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -16,9 +16,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .spawn()
         .await?;
     // RFC 8212: an external peer gets no routes without an export policy. An internal peer needs none.
-    let router = PeerConfig::new(router.parse()?, asn.parse()?).with_export(ExportPolicy::all());
+    let router =
+        PeerConfig::new(router.parse()?, asn.parse::<RemoteAs>()?).with_export(ExportPolicy::all());
     let router = speaker.add_peer(router)?;
-    speaker.announce(&Route::new(prefix.parse()?));
+    speaker.announce(&Route::new(prefix.parse()?))?;
     router
         .wait_for(|status| status.state == State::Established)
         .await;

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_export(ExportPolicy::all())
         .with_next_hop_ipv4(node);
     let local = LocalConfig { asn, router_id };
-    let mut peering = Peering::new(Session::new(local, config, Instant::now(), 0));
+    let mut peering = Peering::new(Session::new(local, config, Instant::now(), 0)?);
     let mut connection = None;
     peering.start(Instant::now());
     loop {

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     let message = octets.collect::<Result<Vec<_>, String>>()?;
     // By default a context decodes IPv4 and IPv6 unicast only, as a session does before it negotiates more.
-    let context = Context::new(PeerKind::Internal).with_families(Family::PARSED);
+    let context = Context::new(PeerKind::Internal).with_families(Family::PARSED.iter().copied());
     let dissection = dissect(&message, &context);
     print!("{dissection}");
     print!("{}", dissection.excerpt(&message).unwrap_or_default());

@@ -93,8 +93,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ = checks.tick() => {
                 let connected = timeout(time, TcpStream::connect(arguments.check)).await;
                 match health.add(matches!(connected, Ok(Ok(_)))) {
-                    Some(true) => drop(speaker.announce(&route)),
-                    Some(false) => drop(speaker.withdraw(route.destination())),
+                    Some(true) => drop(speaker.announce(&route)?),
+                    Some(false) => drop(speaker.withdraw(route.destination())?),
                     None => {}
                 }
             }

@@ -59,12 +59,12 @@ fn carry_out(speaker: &Speaker, asn: Asn, line: &str) -> Result<(), Box<dyn Erro
     match line.strip_prefix("undo ") {
         Some(command) => {
             let route = route(asn, command)?;
-            if !speaker.withdraw(route.destination()) {
+            if !speaker.withdraw(route.destination())? {
                 return Err(format!("unknown: {command}").into());
             }
         }
         None => {
-            speaker.announce(&route(asn, line)?);
+            speaker.announce(&route(asn, line)?)?;
         }
     }
     Ok(())

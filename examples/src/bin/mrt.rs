@@ -88,7 +88,7 @@ fn print(time: u32, message: Bytes, four_octet_as: bool) {
     // RFC 9774 deprecates AS_SET, but old recordings contain it.
     let context = Context::new(PeerKind::External)
         .with_four_octet_as(four_octet_as)
-        .with_families(Family::PARSED)
+        .with_families(Family::PARSED.iter().copied())
         .with_as_sets(true);
     let outcome = Frame::from_bytes(message, MessageLimit::Extended).and_then(|frame| {
         if let Message::Update(update) = frame.decode(&context)? {

@@ -54,7 +54,7 @@ async fn pass(caller: TcpStream, called: TcpStream) -> Result<(), Box<dyn Error>
 
 fn print(direction: &str, frame: &Frame) {
     let context = Context::new(PeerKind::Internal)
-        .with_families(Family::PARSED)
+        .with_families(Family::PARSED.iter().copied())
         .with_as_sets(true);
     println!(
         "{direction} {} of {} octets",

@@ -174,7 +174,8 @@ impl Dialogue {
             asn: Asn::new(64512),
             router_id: RouterId::new(192, 168, 0, 111).expect("valid"),
         };
-        let ours = Session::new(local, config(selector, more), now, u64::from(more));
+        let ours = Session::new(local, config(selector, more), now, u64::from(more))
+            .expect("a possible configuration");
         let mut dialogue = Self {
             now,
             selector,
@@ -301,5 +302,5 @@ fn peer(selector: u8, more: u8, now: Instant) -> Session {
     } else if more & 2 != 0 {
         config = config.with_role(Role::PROVIDER);
     }
-    Session::new(local, config, now, 1)
+    Session::new(local, config, now, 1).expect("a possible configuration")
 }

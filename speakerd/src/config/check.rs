@@ -58,7 +58,7 @@ impl AdvertisementDraft {
     }
 }
 
-/// The peers, no two of them at the same address.
+/// Returns the peers. Reports those that no session can have, and two with the same address.
 pub(super) fn peers(report: &mut Report<'_>, drafts: Vec<Located<Peer>>) -> Vec<Peer> {
     let mut seen = BTreeMap::new();
     let mut peers = Vec::with_capacity(drafts.len());
@@ -72,6 +72,9 @@ pub(super) fn peers(report: &mut Report<'_>, drafts: Vec<Located<Peer>>) -> Vec<
             report.error(&span, problem.help(help));
         } else {
             seen.insert(peer.address, span.start);
+        }
+        if let Err(error) = peer.session_config().validate() {
+            report.error(&span, Problem::new(error.to_string()));
         }
         peers.push(peer);
     }

@@ -13,7 +13,8 @@ use crate::control::AnyCommunity;
 /// The address of a host.
 pub(super) fn address(text: &str) -> Result<IpAddr, Problem> {
     let problem = || Problem::new(format!("`{text}` is not an IP address"));
-    match text.parse::<IpAddr>() {
+    // An IPv4-mapped address is the same router as its IPv4 address.
+    match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(address) if address.is_unspecified() || address.is_multicast() => Err(Problem::new(
             format!("`{text}` is not the address of a host"),
         )

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use bgp_session::SpeakerShutDown;
 use bgp_wire::{Community, LargeCommunity, Origin};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -223,6 +224,8 @@ pub enum ErrorCode {
     Storage,
     /// The daemon has as many clients as it serves.
     Busy,
+    /// The daemon stops and announces nothing more.
+    Stopping,
 }
 
 impl ControlError {
@@ -237,6 +240,16 @@ impl ControlError {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl From<SpeakerShutDown> for ControlError {
+    fn from(SpeakerShutDown: SpeakerShutDown) -> Self {
+        Self::new(
+            ErrorCode::Stopping,
+            "the daemon stops and announces nothing more",
+        )
+        .hint("repeat the request when the daemon runs again")
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 fn families(given: Option<&Vec<Family>>) -> impl Iterator<Item = Family> {
     let families = match given {
         None => &[],
-        Some(families) if families.is_empty() => Family::PARSED.as_slice(),
+        Some(families) if families.is_empty() => Family::PARSED,
         Some(families) => families,
     };
     families.iter().copied()
@@ -77,10 +77,10 @@ impl Arguments {
             Sender::Confederation => PeerKind::Confederation,
         };
         let context = Context::new(peer)
-            .with_families(Family::PARSED)
+            .with_families(Family::PARSED.iter().copied())
             .with_raw_families(true)
             // Whether this was negotiated cannot be told; what it would have changed can be read without knowing.
-            .with_extended_next_hop(Family::PARSED)
+            .with_extended_next_hop(Family::PARSED.iter().copied())
             .with_add_path(families(self.add_path.as_ref()))
             .with_multiple_labels(families(self.multiple_labels.as_ref()))
             .with_four_octet_as(!self.two_octet_as)

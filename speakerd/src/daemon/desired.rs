@@ -116,7 +116,7 @@ impl Desired {
             self.dormant.announced.remove(&prefix);
             self.announced.insert(prefix, announce);
         }
-        speaker.announce(&route);
+        speaker.announce(&route)?;
         Ok(self.changed(changed, vec![prefix]))
     }
 
@@ -133,7 +133,7 @@ impl Desired {
             self.announced.remove(&prefix);
             self.dormant.announced.remove(&prefix);
         }
-        speaker.withdraw(prefix.network());
+        speaker.withdraw(prefix.network())?;
         Ok(self.changed(changed, vec![prefix]))
     }
 
@@ -189,7 +189,7 @@ impl Desired {
         let prefixes = self.lease_routes(&lease);
         for prefix in &prefixes {
             if let Some(leased) = self.leased.get(&prefix.network()) {
-                speaker.announce(&self.leased_route(prefix.network(), &leased.advertisement));
+                speaker.announce(&self.leased_route(prefix.network(), &leased.advertisement))?;
             }
         }
         let Lease {
@@ -256,8 +256,8 @@ impl Desired {
                 self.leased.remove(&prefix);
                 prefixes.push(prefix.into());
                 match self.announced.get(&prefix.into()) {
-                    Some(announce) => speaker.announce(&self.announced_route(announce)),
-                    None => speaker.withdraw(prefix),
+                    Some(announce) => speaker.announce(&self.announced_route(announce))?,
+                    None => speaker.withdraw(prefix)?,
                 };
             }
         }

@@ -221,7 +221,7 @@ fn routes_of_every_family_are_originated() {
         assert_eq!(external[0], format!("{sent} as-path [ 64512 ] {community}"));
         seen = seen.with(family);
     }
-    assert_eq!(seen, Family::PARSED.into_iter().collect());
+    assert_eq!(seen, Family::PARSED.iter().copied().collect());
 }
 
 #[test]

@@ -350,7 +350,7 @@ mod tests {
             asn: Asn::new(64512),
             router_id: "192.168.0.111".parse().unwrap(),
         };
-        let mut session = Session::new(local, config, now(), 1);
+        let mut session = Session::new(local, config, now(), 1).unwrap();
         session.start(now());
         let Output::Dial(dial) = session.poll_output() else {
             panic!("dial")
@@ -532,7 +532,7 @@ mod tests {
             let mut octets = BytesMut::from(&message[..]);
             session.handle_bytes(now(), ConnectionId(1), &mut octets);
         }
-        let peering = Peering::new(Session::new(session.local(), config(), now(), 1));
+        let peering = Peering::new(Session::new(session.local(), config(), now(), 1).unwrap());
         while let Output::Event(event) = session.poll_output() {
             report.follow(&event, &peering);
         }

@@ -15,12 +15,16 @@ use super::{PeerEntry, State};
 use crate::config::PeerConfig;
 
 impl State {
-    /// Checks that a peer with this configuration can be added.
-    pub(super) fn check(&self, config: &PeerConfig) -> Result<(), AddPeerError> {
-        if self.closed {
-            return Err(AddPeerError::ShutDown);
-        }
+    /// Checks that a peer can have this configuration.
+    pub(super) fn check(config: &PeerConfig) -> Result<(), AddPeerError> {
+        config.validate()?;
         transport::check(config)
+    }
+
+    /// Checks that dynamic peers can have this configuration. Its address is that of their prefix.
+    pub(super) fn check_template(template: &PeerConfig) -> Result<(), AddPeerError> {
+        template.validate_template()?;
+        transport::check(template)
     }
 
     /// Sets the keys of connections from `net` on every listener to those of `config`. After an error, the keys of the

@@ -4,16 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use tokio::runtime::Handle;
 
-use super::super::command::Command;
 use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::AddPeerError;
 use super::super::event::{Refusal, RemovalReason};
 use super::super::handle::Peer;
 use super::super::shared::lock;
-use super::super::transport;
 use super::{Registry, State};
-use crate::config::{PeerChange, PeerConfig};
+use crate::config::{PeerChange, PeerConfig, is_host};
 use crate::session::Shutdown;
 
 impl Registry {
@@ -23,11 +22,12 @@ impl Registry {
         template: PeerConfig,
         limit: usize,
     ) -> Result<(), AddPeerError> {
-        // Without host bits, equal prefixes compare as equal. The template's address gives its keys and TTL the right family.
-        let prefix = prefix.trunc();
+        let prefix = canonical(prefix);
+        // The template's address gives its keys and TTL the right family.
         let template = template.with_address(prefix.addr());
         let mut state = lock(&self.state);
-        state.check(&template)?;
+        self.check_open()?;
+        State::check_template(&template)?;
         if state.dynamic.iter().any(|known| known.prefix == prefix) {
             return Err(AddPeerError::PrefixExists(prefix));
         }
@@ -60,9 +60,9 @@ impl Registry {
         template: PeerConfig,
         limit: usize,
     ) -> Result<PeerChange, AddPeerError> {
-        let prefix = prefix.trunc();
+        let prefix = canonical(prefix);
         let template = template.with_address(prefix.addr());
-        transport::check(&template)?;
+        State::check_template(&template)?;
         let mut state = lock(&self.state);
         let index = state
             .position(prefix)
@@ -83,8 +83,7 @@ impl Registry {
         let mut addresses = Vec::new();
         for (address, entry) in present {
             entry.config = template.clone().with_passive(true).with_address(*address);
-            let config = Box::new(entry.config.clone());
-            entry.peer.send(Command::Update(config));
+            entry.peer.update(entry.config.clone());
             addresses.push(*address);
         }
         for address in addresses {
@@ -98,7 +97,7 @@ impl Registry {
     /// Removes a prefix and ends the sessions of its present peers. Returns their handles, or `None` if the prefix is
     /// unknown.
     pub(in super::super) fn remove_dynamic_peers(&self, prefix: IpNet) -> Option<Vec<Peer>> {
-        let prefix = prefix.trunc();
+        let prefix = canonical(prefix);
         let mut state = lock(&self.state);
         let index = state.position(prefix)?;
         state.dynamic.remove(index);
@@ -123,7 +122,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// No prefix contains the address, or the limit of the longest one is reached.
+    /// No host has the address, no prefix contains it, or the limit of the longest one is reached.
     pub(super) fn add_dynamic_peer(
         self: &Arc<Self>,
         state: &mut State,
@@ -132,11 +131,13 @@ impl Registry {
         let known = state
             .dynamic
             .iter_mut()
-            .find(|known| known.prefix.contains(&address))
+            // A driver of the application may report any address; 0.0.0.0/0 contains them all.
+            .find(|known| is_host(address) && known.prefix.contains(&address))
             .ok_or(Refusal::UnknownPeer)?;
         if known.present >= known.limit {
             return Err(Refusal::LimitReached(known.prefix));
         }
+        let runtime = Handle::try_current().map_err(|_| Refusal::NoRuntime)?;
         // Counted under the same lock as the check, so that simultaneous connections cannot exceed the limit.
         known.present += 1;
         let config = known
@@ -145,9 +146,24 @@ impl Registry {
             .with_passive(true)
             .with_address(address);
         let prefix = known.prefix;
-        self.start(state, config, Some(prefix));
+        self.start(state, config, Some(prefix), &runtime);
         Ok(())
     }
+}
+
+/// Returns the form of a prefix that equal prefixes have in common: without host bits, and as IPv4 if it is IPv4-mapped.
+fn canonical(prefix: IpNet) -> IpNet {
+    let prefix = prefix.trunc();
+    let IpNet::V6(ipv6) = prefix else {
+        return prefix;
+    };
+    // A dual-stack socket reports IPv4 hosts by mapped addresses, ::ffff:0:0/96, which peers are looked up without.
+    let length = ipv6.prefix_len().checked_sub(96);
+    ipv6.addr()
+        .to_ipv4_mapped()
+        .zip(length)
+        .and_then(|(address, length)| IpNet::new(address.into(), length).ok())
+        .unwrap_or(prefix)
 }
 
 impl State {

@@ -122,7 +122,7 @@ impl Registry {
         let entry = state.peers.get(&peer).filter(|entry| entry.task == number);
         match entry {
             Some(entry) => Ok((state.local, entry.config.clone())),
-            None if state.closed => Err(RemovalReason::ShutDown),
+            None if self.shared.is_closed() => Err(RemovalReason::ShutDown),
             None => Err(RemovalReason::Deconfigured),
         }
     }

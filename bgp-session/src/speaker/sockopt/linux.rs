@@ -36,7 +36,7 @@ struct TcpMd5Sig {
     prefix_length: u8,
     key_length: u16,
     interface: libc::c_int,
-    key: [u8; Md5Key::LONGEST],
+    key: [u8; Md5Key::MAX_LENGTH],
 }
 
 /// `struct tcp_ao_add` of linux/tcp.h.
@@ -55,7 +55,7 @@ struct TcpAoAdd {
     mac_length: u8,
     key_flags: u8,
     key_length: u8,
-    key: [u8; Md5Key::LONGEST],
+    key: [u8; Md5Key::MAX_LENGTH],
 }
 
 /// `struct tcp_ao_del` of linux/tcp.h.

@@ -58,7 +58,7 @@ pub(crate) fn flowspec_arrives_without_deferral(setup: &Setup) {
 
     let ours = OurSpeaker::start(&setup, false);
     for route in [UNICAST, FLOW] {
-        assert!(ours.speaker.announce(&route.route()));
+        assert_eq!(ours.speaker.announce(&route.route()), Ok(true));
     }
     let peer = ours.add(setup.peer());
     expect_established(&peer);

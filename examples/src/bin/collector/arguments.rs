@@ -1,8 +1,9 @@
 //! The command line, and the configuration that it gives to every neighbor.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use bgp_session::{ExportPolicy, PeerConfig, RestartConfig};
+use bgp_session::{ExportPolicy, PeerConfig, RemoteAs, RestartConfig};
 use bgp_wire::{Asn, HoldTime, RouterId};
 use clap::Parser;
 use ipnet::IpNet;
@@ -19,20 +20,20 @@ pub(crate) struct Arguments {
     /// BGP Identifier of the collector
     #[arg(long, value_name = "A")]
     pub(crate) router_id: RouterId,
-    /// Prefix of neighbors that may connect, and their AS; may be repeated
+    /// Prefix of neighbors that may connect, and their AS or `external`; may be repeated
     #[arg(long, value_name = "PREFIX=AS", required = true, num_args = 1.., value_parser = neighbors)]
-    pub(crate) neighbors: Vec<(IpNet, Asn)>,
+    pub(crate) neighbors: Vec<(IpNet, RemoteAs)>,
     /// Hold time to propose, in seconds
     #[arg(long, value_name = "S", default_value = "90")]
     pub(crate) hold: HoldTime,
     /// Retain the routes of restarting neighbors (RFC 4724), and ask them to wait this long for a restart of the collector
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=4095))]
     pub(crate) gr: Option<u16>,
 }
 
 impl Arguments {
     /// Returns the configuration of the neighbors in a prefix.
-    pub(crate) fn template(&self, prefix: IpNet, asn: Asn) -> PeerConfig {
+    pub(crate) fn template(&self, prefix: IpNet, asn: RemoteAs) -> PeerConfig {
         // The address stands for the whole prefix; `add_dynamic_peers` replaces it with each neighbor's own.
         let config = PeerConfig::new(prefix.addr(), asn)
             .with_hold_time(self.hold)
@@ -42,15 +43,20 @@ impl Arguments {
             .with_export(ExportPolicy::only([]));
         match self.gr {
             Some(seconds) => {
-                config.with_graceful_restart(RestartConfig::new().with_restart_time(seconds))
+                let time = Duration::from_secs(seconds.into());
+                config.with_graceful_restart(RestartConfig::new().with_restart_time(time))
             }
             None => config,
         }
     }
 }
 
-fn neighbors(text: &str) -> Result<(IpNet, Asn), String> {
-    let invalid = || format!("invalid neighbors `{text}`; help: write 10.99.0.0/16=65001");
+fn neighbors(text: &str) -> Result<(IpNet, RemoteAs), String> {
+    let invalid = || {
+        format!(
+            "invalid neighbors `{text}`; help: write 10.99.0.0/16=65001, or 10.99.0.0/16=external"
+        )
+    };
     let (prefix, asn) = text.split_once('=').ok_or_else(invalid)?;
     let prefix = prefix.parse().map_err(|_| invalid())?;
     let asn = asn.parse().map_err(|_| invalid())?;

@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         })
         .spawn()
         .await?;
-    sender.announce(&Route::new("192.168.10.1/32".parse()?));
+    sender.announce(&Route::new("192.168.10.1/32".parse()?))?;
     sender.add_peer(PeerConfig::new(router, asn))?;
 
     while let Some(event) = events.next().await {
