@@ -34,7 +34,7 @@ pub(crate) struct Interner {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_path: HashTable<u32>,
-    /// The approximate length in octets of the longest attributes so far. It never shrinks, which is safe for a bound.
+    /// The approximate length in octets of the longest attributes since the table was last empty: an upper bound.
     max_octets: usize,
     hasher: DefaultHashBuilder,
 }
@@ -100,6 +100,9 @@ impl Interner {
             // A window that is being encoded may still share the path, so that only the table's share ends here.
             slot.path = None;
             self.free.push(key.0);
+            if self.free.len() == self.slots.len() {
+                self.max_octets = 0;
+            }
             if let Ok(entry) = self
                 .by_path
                 .find_entry(slot.hash, |number| *number == key.0)
