@@ -100,14 +100,14 @@ impl Interner {
             // A window that is being encoded may still share the path, so that only the table's share ends here.
             slot.path = None;
             self.free.push(key.0);
-            if self.free.len() == self.slots.len() {
-                self.max_octets = 0;
-            }
             if let Ok(entry) = self
                 .by_path
                 .find_entry(slot.hash, |number| *number == key.0)
             {
                 entry.remove();
+            }
+            if self.by_path.is_empty() {
+                self.max_octets = 0;
             }
         }
     }

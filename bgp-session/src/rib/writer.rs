@@ -1,8 +1,8 @@
 //! `Writer`: encodes windows as the UPDATEs for one peer, and records the routes that the peer is not sent.
 
 use bgp_wire::{
-    AttributeSet, EncodeError, Family, NextHop, RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib,
-    encode_withdrawals,
+    AttributeSet, EncodeError, Family, NextHop, RefreshSubtype, RouteRefresh, encode_announcements,
+    encode_end_of_rib, encode_withdrawals,
 };
 use bytes::BytesMut;
 

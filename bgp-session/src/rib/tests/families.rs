@@ -271,7 +271,7 @@ fn routes_with_too_long_attributes_are_withdrawn_together() {
     let communities: Vec<_> = (0..1100).map(Community).collect();
     for route in &plain {
         let mut attributes = route.attributes().clone();
-        attributes.communities = communities.clone().into();
+        attributes.communities = communities.clone();
         assert!(rib.announce(&route.clone().with_attributes(attributes)));
     }
     let mut octets = BytesMut::new();
