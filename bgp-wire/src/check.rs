@@ -40,6 +40,8 @@ pub struct Checked<'a> {
     /// 1 if the message announces a bogus prefix, else 0.
     // A number for the same reason as the severity of a `StrongestFault`.
     bogus: u8,
+    /// 1 if a field of routes is suspect (see [`Prefixes::check`]), else 0.
+    suspect: u8,
     /// The number of the reason for which the routes are unusable, or 0. The reason of bogus prefixes is not stored here.
     unusable: u8,
 }
@@ -110,6 +112,7 @@ impl<'a> Update<'a> {
             index: Index::EMPTY,
             strongest: StrongestFault::NONE,
             bogus: 0,
+            suspect: 0,
             unusable: 0,
         });
         if let Ok(checked) = &mut result
@@ -121,7 +124,7 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Checks a field of IPv4 prefixes that begins at position `start` of its message. Returns `true` if a prefix may be bogus.
+/// Checks a field of IPv4 prefixes that begins at position `start` of its message. Returns `true` if it is suspect.
 #[inline(always)]
 fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<bool, DecodeError> {
     // Most UPDATEs have at most one of the two fields.
@@ -139,8 +142,8 @@ fn check_ipv4(field: &[u8], start: usize, context: &Context) -> Result<bool, Dec
 }
 
 impl Update<'_> {
-    /// Returns the treatment and the reason of a faulty attribute as an error. For a valid one, returns `true` if a prefix in
-    /// it may be bogus. `new` is `false` if its code appeared before.
+    /// Returns the treatment and the reason of a faulty attribute as an error. For a valid one, returns `true` if it
+    /// has suspect routes. `new` is `false` if its code appeared before.
     // Inlined: MP_REACH_NLRI takes this path in every UPDATE of IPv6 routes.
     #[inline(always)]
     pub(crate) fn check_attribute(
@@ -168,7 +171,7 @@ impl Update<'_> {
         }
         let checked = match raw.code {
             AttributeCode::MP_REACH_NLRI => MpReach::check(raw.value, context),
-            AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context).then_some(false),
+            AttributeCode::MP_UNREACH_NLRI => MpUnreach::check(raw.value, context),
             _ => Some(false),
         };
         checked.ok_or((Treatment::Reset, Reason::OPTIONAL_ATTRIBUTE_ERROR))
@@ -189,14 +192,14 @@ impl<'a> Checked<'a> {
     fn check(&mut self) -> Result<(), DecodeError> {
         let update = self.update;
         // RFC 7606 section 5.3: without complete prefixes the routes are unknown, so a fault here resets the session.
-        check_ipv4(
+        let withdrawn = check_ipv4(
             update.withdrawn_octets(),
             update.withdrawn_start(),
             update.context(),
         )?;
-        let suspect = check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
-        if suspect && self.ipv4_prefixes(update.nlri_octets()).any_bogus() {
-            self.bogus = 1;
+        let announced = check_ipv4(update.nlri_octets(), update.nlri_start(), update.context())?;
+        if withdrawn | announced {
+            self.note_suspect_prefixes();
         }
         let unusual = self.check_attributes();
         if self.announces_routes() {
@@ -278,10 +281,10 @@ impl<'a> Checked<'a> {
         };
         let checked = self.update.check_attribute(&raw, new);
         match checked {
-            Ok(may_be_bogus) => {
+            Ok(suspect) => {
                 self.index.insert(slot(raw.code), position);
-                if may_be_bogus {
-                    self.note_bogus(raw.value);
+                if suspect {
+                    self.note_suspect_routes(&raw);
                 }
             }
             Err((treatment, reason)) => {
@@ -291,11 +294,23 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Notes a bogus prefix in a well-formed MP_REACH_NLRI.
+    /// Notes a bogus prefix in the NLRI field, one of the two fields of which is suspect.
     #[cold]
-    fn note_bogus(&mut self, value: &'a [u8]) {
-        let mut routes = MpReach::from_checked(value, self.update.context()).routes();
-        self.bogus |= u8::from(routes.any(|route| route.is_bogus()));
+    fn note_suspect_prefixes(&mut self) {
+        self.suspect = 1;
+        let announced = self.ipv4_prefixes(self.update.nlri_octets());
+        self.bogus |= u8::from(announced.any_bogus());
+    }
+
+    /// Notes a bogus prefix in a well-formed multiprotocol attribute whose routes are suspect.
+    #[cold]
+    fn note_suspect_routes(&mut self, raw: &RawAttribute<'a>) {
+        self.suspect = 1;
+        // A withdrawal of a bogus prefix is not ignored.
+        if raw.code == AttributeCode::MP_REACH_NLRI {
+            let mut routes = MpReach::from_checked(raw.value, self.update.context()).routes();
+            self.bogus |= u8::from(routes.any(|route| route.is_bogus()));
+        }
     }
 
     /// Records treat-as-withdraw if a mandatory attribute is missing (RFC 7606 section 3 (d)).

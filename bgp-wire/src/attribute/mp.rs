@@ -27,7 +27,7 @@ pub struct MpUnreach<'a> {
 
 impl<'a> MpReach<'a> {
     /// Returns `None` if the value is malformed. Its routes are unknown then, and the session must be reset (RFC 7606 section
-    /// 5.3). Otherwise returns `true` if a prefix may be bogus.
+    /// 5.3). Otherwise returns `true` if the routes are suspect (see [`Prefixes::check`]).
     pub(crate) fn check(value: &[u8], context: &Context) -> Option<bool> {
         let Ok((nlri, (family, next_hop))) = reach(value) else {
             return None;
@@ -155,13 +155,14 @@ impl<'a> MpReach<'a> {
 }
 
 impl<'a> MpUnreach<'a> {
-    /// Returns `true` if the value is well-formed. If not, its routes are unknown and the session must be reset
-    /// (RFC 7606 section 5.3).
-    pub(crate) fn check(value: &[u8], context: &Context) -> bool {
-        family(value).is_ok_and(|(nlri, family)| {
-            !context.families.contains(family)
-                || check(nlri, NlriFormat::new(family, context, true)).is_some()
-        })
+    /// Returns `None` if the value is malformed. Its routes are unknown then, and the session must be reset (RFC 7606 section
+    /// 5.3). Otherwise returns `true` if the routes are suspect (see [`Prefixes::check`]).
+    pub(crate) fn check(value: &[u8], context: &Context) -> Option<bool> {
+        let (nlri, family) = family(value).ok()?;
+        if !context.families.contains(family) {
+            return Some(false);
+        }
+        check(nlri, NlriFormat::new(family, context, true))
     }
 
     /// Creates a view of a value that `check` accepted.
@@ -219,7 +220,8 @@ fn lacks_global(first: Ipv6Addr, second: Ipv6Addr) -> bool {
     (first.is_unspecified() || first.is_unicast_link_local()) && second.is_unicast_link_local()
 }
 
-/// Returns `None` unless `nlri` is a valid list of routes of the family. Otherwise returns `true` if a prefix may be bogus.
+/// Returns `None` unless `nlri` is a valid list of routes of the family. Otherwise returns `true` if they are suspect (see
+/// [`Prefixes::check`]).
 fn check(nlri: &[u8], format: NlriFormat) -> Option<bool> {
     // Nearly all routes are unicast. Their own checks skip the match on the family that `Routes` makes for each route.
     match format.family {

@@ -140,21 +140,11 @@ impl<'a> Checked<'a> {
     #[must_use]
     #[inline]
     pub fn unexpected_path_ids(&self) -> Option<Family> {
-        // One look at the first octet of each field is enough for nearly all messages.
-        let is_suspect = |field: &[u8]| field.first() == Some(&0);
-        if is_suspect(self.update.nlri_octets())
-            || is_suspect(self.update.withdrawn_octets())
-            || self
-                .mp_reach()
-                .is_some_and(|reach| is_suspect(reach.nlri_octets()))
-            || self
-                .mp_unreach()
-                .is_some_and(|unreach| is_suspect(unreach.nlri_octets()))
-        {
-            self.find_path_ids()
-        } else {
-            None
+        // The check has looked at the first octet of each field, and nearly no message is suspect.
+        if self.suspect == 0 {
+            return None;
         }
+        self.find_path_ids()
     }
 
     #[cold]

@@ -28,7 +28,11 @@ fn outcome(result: &Result<Checked<'_>, DecodeError>) -> String {
                 unusable,
                 ..
             } = checked;
-            format!("{index:?} {:?} {bogus} {unusable}", checked.fault())
+            let path_ids = checked.unexpected_path_ids();
+            format!(
+                "{index:?} {:?} {bogus} {unusable} {path_ids:?}",
+                checked.fault()
+            )
         }
         Err(error) => format!("{error:?}"),
     }
@@ -52,6 +56,8 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
         index: Index::EMPTY,
         strongest: StrongestFault::NONE,
         bogus: 0,
+        // The search for path identifiers, which suspects permit, always runs.
+        suspect: 1,
         unusable: 0,
     };
     let mut seen = Seen::default();

@@ -19,8 +19,8 @@ pub struct Prefixes<'a, P> {
 impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
     /// Checks that `field` is a list of prefixes. `start` is the position of the field in its message.
     ///
-    /// Returns `false` if no prefix is bogus, and `true` if one may be. Returns the octets from the first malformed prefix to
-    /// the end of the field as an error.
+    /// Returns `true` if the field is suspect: a prefix may be bogus, or the first prefix is a default route, which may be a path
+    /// identifier. Returns the octets from the first malformed prefix to the end of the field as an error.
     #[inline(always)]
     pub(crate) fn check(field: &'a [u8], add_path: bool, start: usize) -> Result<bool, Span> {
         let scanned = if add_path {
@@ -28,11 +28,14 @@ impl<'a, P: UnicastPrefix> Prefixes<'a, P> {
         } else {
             scan_prefixes::<P, 0>(field)
         };
-        scanned.ok_or_else(|| {
-            let end = start + field.len();
-            let malformed = Self::from_checked(field, add_path).malformed_tail_length();
-            Span::new(end - malformed, end)
-        })
+        let begins_with_default = field.first() == Some(&0);
+        scanned
+            .map(|suspect| suspect | begins_with_default)
+            .ok_or_else(|| {
+                let end = start + field.len();
+                let malformed = Self::from_checked(field, add_path).malformed_tail_length();
+                Span::new(end - malformed, end)
+            })
     }
 
     /// Returns `true` if a prefix is bogus.
