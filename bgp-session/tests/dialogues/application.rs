@@ -87,7 +87,7 @@ fn changed_check_applies_to_next_open() {
     assert!(accepting.change(&accepting.clone()).is_empty());
     let mut a = Script::established(accepting);
     let connection = a.connection();
-    a.session.update(a.now, refusing);
+    a.session.update(a.now, refusing).unwrap();
     a.poll_outputs();
     a.receive(connection, keepalive());
     assert_eq!(a.session.state(), State::Established);
