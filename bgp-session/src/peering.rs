@@ -110,7 +110,8 @@ impl Peering {
     /// Sets the number of octets that may wait for the socket before no more routes are taken from the table; 65,536 by
     /// default.
     ///
-    /// Changes are taken in windows, to fill messages. The last window may exceed the limit by up to 2 MiB.
+    /// Changes are taken in windows, to fill messages. The last window may exceed the limit by up to 2 MiB of attributes and
+    /// the destinations of up to 32,768 routes.
     #[must_use]
     pub fn with_max_queued(mut self, octets: usize) -> Self {
         self.max_queued = octets;

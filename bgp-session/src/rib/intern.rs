@@ -34,7 +34,7 @@ pub(crate) struct Interner {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_path: HashTable<u32>,
-    /// The approximate length in octets of the longest attributes so far. It never shrinks, which is safe for a bound.
+    /// The approximate length in octets of the longest attributes since the table was last empty: an upper bound.
     max_octets: usize,
     hasher: DefaultHashBuilder,
 }
@@ -105,6 +105,9 @@ impl Interner {
                 .find_entry(slot.hash, |number| *number == key.0)
             {
                 entry.remove();
+            }
+            if self.by_path.is_empty() {
+                self.max_octets = 0;
             }
         }
     }

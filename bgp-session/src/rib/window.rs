@@ -184,5 +184,5 @@ const MAX_LINEAR_SEARCH: usize = 16;
 // Windows of a few hundred changes would group badly, and would wake a peer that waits for the lock a hundred times as often.
 const MAX_CHANGES: usize = 32768;
 
-/// The approximate maximum number of octets that a window encodes to, even if each change has attributes of its own.
+/// The approximate maximum number of octets of attributes that a window encodes to, even if each change has its own.
 const MAX_OCTETS: usize = 2 << 20;

@@ -1,8 +1,8 @@
 //! `Writer`: encodes windows as the UPDATEs for one peer, and records the routes that the peer is not sent.
 
 use bgp_wire::{
-    EncodeError, Family, RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib,
-    encode_withdrawals,
+    AttributeSet, EncodeError, Family, NextHop, RefreshSubtype, RouteRefresh, encode_announcements,
+    encode_end_of_rib, encode_withdrawals,
 };
 use bytes::BytesMut;
 
@@ -148,15 +148,43 @@ impl Writer<'_> {
                 }
             }
             // NLRI differ in length. A route that does not fit beside its attributes must not prevent the others of its path.
-            Err(EncodeError::AttributesTooLong { .. }) if group.len() > 1 => {
-                for route in group.chunks(1) {
-                    self.announce(scope, path, route);
+            Err(error @ EncodeError::AttributesTooLong { .. }) if group.len() > 1 => {
+                let fitting = self.fitting(scope, &attributes, next_hop, group);
+                let mut rest = group;
+                for run in fitting.chunk_by(|one, other| one == other) {
+                    let routes = rest.split_off(..run.len()).unwrap_or_default();
+                    if run.first() == Some(&true) {
+                        self.announce(scope, path, routes);
+                    } else {
+                        self.fail(scope, routes, error);
+                    }
                 }
             }
-            Err(error) => {
-                self.withhold(scope, group, WithheldReason::from_error(error), Some(error));
-            }
+            Err(error) => self.fail(scope, group, error),
         }
+    }
+
+    /// Returns `true` for each route that fits into a message beside these attributes.
+    fn fitting<D: FamilyKey>(
+        &mut self,
+        scope: Scope,
+        attributes: &AttributeSet,
+        next_hop: NextHop,
+        group: &[(Key<D>, Change)],
+    ) -> Vec<bool> {
+        let (context, start) = (&self.export.context, self.out.len());
+        let fits = |route: &[(Key<D>, Change)]| {
+            let routes = items(scope, route);
+            let encoded = encode_announcements(context, attributes, next_hop, routes, self.out);
+            self.out.truncate(start);
+            encoded.is_ok()
+        };
+        group.chunks(1).map(fits).collect()
+    }
+
+    /// Withholds routes that cannot be encoded.
+    fn fail<D: FamilyKey>(&mut self, scope: Scope, group: &[(Key<D>, Change)], error: EncodeError) {
+        self.withhold(scope, group, WithheldReason::from_error(error), Some(error));
     }
 
     /// Records the reason why routes are not sent, and withdraws them if the peer may have an older state of them.

@@ -256,6 +256,41 @@ fn route_that_is_too_long_does_not_withhold_others() {
     ));
 }
 
+#[test]
+fn routes_with_too_long_attributes_are_withdrawn_together() {
+    let mut rib = Rib::new();
+    let plain = (0..1000).map(|number| {
+        let prefix = Ipv4Net::new_assert((0x0a00_0000_u32 + number).into(), 32);
+        Route::new(prefix.into())
+    });
+    let plain: Vec<_> = plain.collect();
+    plain.iter().for_each(|route| assert!(rib.announce(route)));
+    let mut peer = peer_of_every_family(&mut rib);
+    assert!(peer.pull(&mut rib, usize::MAX));
+    assert_eq!(peer.table.len(), 1000);
+    let communities: Vec<_> = (0..1100).map(Community).collect();
+    for route in &plain {
+        let mut attributes = route.attributes().clone();
+        attributes.communities = communities.clone();
+        assert!(rib.announce(&route.clone().with_attributes(attributes)));
+    }
+    let mut octets = BytesMut::new();
+    let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
+    assert!(adj_rib_out.pull(&mut rib, &mut octets, usize::MAX));
+    let mut withdrawn = 0;
+    let mut messages = 0;
+    while let Some(frame) = Frame::split(&mut octets, MessageLimit::Standard).unwrap() {
+        let context = Context::new(PeerKind::Internal).with_families(FAMILIES);
+        let Message::Update(update) = frame.decode(&context).unwrap() else {
+            panic!("not an UPDATE");
+        };
+        withdrawn += update.check().unwrap().withdrawn_routes().count();
+        messages += 1;
+    }
+    assert_eq!(withdrawn, 1000);
+    assert!(messages < 20, "{messages} messages");
+}
+
 /// RFC 9234 section 5: OTC is defined only for unicast.
 #[test]
 fn role_does_not_change_other_families() {
