@@ -292,8 +292,8 @@ impl PeerConfig {
     ///
     /// A peer that supports them is sent every path of a destination, and other peers the path with the lowest identifier.
     #[must_use]
-    pub fn with_add_path(mut self, send: bool) -> Self {
-        self.add_path = send;
+    pub fn with_add_path(mut self, offer: bool) -> Self {
+        self.add_path = offer;
         self
     }
 
