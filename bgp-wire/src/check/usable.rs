@@ -96,7 +96,7 @@ impl Checked<'_> {
     /// with the AS of the peer, and a next hop that is no host.
     #[inline(never)]
     pub(super) fn check_usable(&mut self) {
-        let context = *self.update.context();
+        let context = self.update.context();
         let path = self.as_path();
         // RFC 4271 section 6.3: the first AS of a path from an external peer is that of the peer.
         let is_foreign = context.first_as.is_some_and(|first| {
