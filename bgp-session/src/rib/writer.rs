@@ -120,13 +120,10 @@ impl Writer<'_> {
             })
         };
         let filtered: Vec<Option<Path>> = group.iter().map(filter).collect();
-        let mut rest = group;
-        for run in filtered.chunk_by(|one, other| one == other) {
-            // The runs together are as long as the group.
-            let routes = rest.split_off(..run.len()).unwrap_or_default();
-            match run.first() {
-                Some(Some(path)) => self.announce(scope, path, routes),
-                _ => self.withhold(scope, routes, WithheldReason::Denied, None),
+        for (path, routes) in runs(&filtered, group) {
+            match path {
+                Some(path) => self.announce(scope, path, routes),
+                None => self.withhold(scope, routes, WithheldReason::Denied, None),
             }
         }
     }
@@ -150,10 +147,8 @@ impl Writer<'_> {
             // NLRI differ in length. A route that does not fit beside its attributes must not prevent the others of its path.
             Err(error @ EncodeError::AttributesTooLong { .. }) if group.len() > 1 => {
                 let fitting = self.fitting(scope, &attributes, next_hop, group);
-                let mut rest = group;
-                for run in fitting.chunk_by(|one, other| one == other) {
-                    let routes = rest.split_off(..run.len()).unwrap_or_default();
-                    if run.first() == Some(&true) {
+                for (fits, routes) in runs(&fitting, group) {
+                    if *fits {
                         self.announce(scope, path, routes);
                     } else {
                         self.fail(scope, routes, error);
@@ -230,6 +225,18 @@ impl Writer<'_> {
             RouteRefresh { family, subtype }.encode(self.out);
         }
     }
+}
+
+/// Splits a group into runs of routes with equal values. `values` has one for each route.
+fn runs<'a, T: PartialEq, C>(
+    values: &'a [T],
+    mut group: &'a [C],
+) -> impl Iterator<Item = (&'a T, &'a [C])> {
+    debug_assert_eq!(values.len(), group.len());
+    values.chunk_by(T::eq).filter_map(move |run| {
+        let routes = group.split_off(..run.len())?;
+        Some((run.first()?, routes))
+    })
 }
 
 /// Returns the routes of a group as the encoders accept them.
