@@ -136,16 +136,9 @@ impl Peering {
     /// The configuration is not possible (see [`PeerConfig::validate`]). Nothing changes.
     pub fn update(&mut self, now: Instant, config: PeerConfig) -> Result<PeerChange, ConfigError> {
         let change = self.session.update(now, config)?;
-        // After a reset the Down is still to be polled: the position in the table belongs to the old session.
-        let connection = self.session.connection_id();
-        if let (Some(established), Some(negotiated)) =
-            (&mut self.established, self.session.negotiated())
-            && connection == Some(established.connection)
-        {
-            let config = self.session.config();
-            established.adj_rib_out.set_policy(config, negotiated);
-            self.up_to_date = false;
-        }
+        self.change_export(|adj_rib_out, config, negotiated| {
+            adj_rib_out.set_policy(config, negotiated);
+        });
         Ok(change)
     }
 
@@ -293,12 +286,24 @@ impl Peering {
     /// A driver calls it after [`SessionEvent::Up`], if [`Peering::needs_interface_addresses`] returns `true`, and again when
     /// the addresses change. Has no effect if no session is Established.
     pub fn handle_interface_addresses(&mut self, addresses: &[IpNet]) {
+        self.change_export(|adj_rib_out, config, negotiated| {
+            adj_rib_out.set_interface_addresses(config, negotiated, addresses);
+        });
+    }
+
+    /// Calls `change`, which may change the form of the peer's routes, if the session is Established.
+    fn change_export(&mut self, change: impl FnOnce(&mut AdjRibOut, &PeerConfig, &Negotiated)) {
+        // After a reset the Down is still to be polled: the position in the table belongs to the old session.
+        let connection = self.session.connection_id();
         if let (Some(established), Some(negotiated)) =
             (&mut self.established, self.session.negotiated())
+            && connection == Some(established.connection)
         {
-            let config = self.session.config();
-            let adj_rib_out = &mut established.adj_rib_out;
-            adj_rib_out.set_interface_addresses(config, negotiated, addresses);
+            change(
+                &mut established.adj_rib_out,
+                self.session.config(),
+                negotiated,
+            );
             self.up_to_date = false;
         }
     }
