@@ -1,8 +1,10 @@
 //! `bgp-wire`. The other modules of this crate do not use it.
 
+use std::net::IpAddr;
+
 use bgp_wire::{
     AsPath, AsPathBuf, Asn, Attribute, AttributeSet, Checked, Community, Context, Message,
-    MessageLimit, NextHop, Nlri, Origin, PeerKind, encode_announcements,
+    MessageLimit, NextHop, Nlri, Origin, PeerKind, UnicastPrefix, encode_announcements,
 };
 use bytes::{Bytes, BytesMut};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -163,28 +165,23 @@ impl Encoder for OurEncoder {
     }
 
     fn ipv4(&mut self, values: &Values, prefixes: &[Ipv4Net]) -> &[u8] {
-        self.out.clear();
-        let next_hop = NextHop::Address(values.next_hop_ipv4.into());
-        let prefixes = prefixes.iter().copied().map(Nlri::new);
-        encode_announcements(
-            &self.context,
-            &self.attributes,
-            next_hop,
-            prefixes,
-            &mut self.out,
-        )
-        .expect("a message that fits");
-        &self.out
+        self.encode(values.next_hop_ipv4.into(), prefixes)
     }
 
     fn ipv6(&mut self, values: &Values, prefixes: &[Ipv6Net]) -> &[u8] {
+        self.encode(values.next_hop_ipv6.into(), prefixes)
+    }
+}
+
+impl OurEncoder {
+    #[inline]
+    fn encode<P: UnicastPrefix>(&mut self, next_hop: IpAddr, prefixes: &[P]) -> &[u8] {
         self.out.clear();
-        let next_hop = NextHop::Address(values.next_hop_ipv6.into());
         let prefixes = prefixes.iter().copied().map(Nlri::new);
         encode_announcements(
             &self.context,
             &self.attributes,
-            next_hop,
+            NextHop::Address(next_hop),
             prefixes,
             &mut self.out,
         )
