@@ -1,16 +1,19 @@
 //! Negotiation of a session's parameters from two OPENs (RFC 4271 section 6.2, RFC 4724, RFC 4760, RFC 5492, RFC 6286,
 //! RFC 6793, RFC 7607, RFC 7911, RFC 8538, RFC 8654, RFC 8950, RFC 9234, RFC 9494).
 
+mod offer;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bgp_wire::{
     AddPathFamily, Afi, Asn, Capability, CapabilityBuf, Context, ExtendedNextHop, Family,
     FamilySet, GracefulRestart, GracefulRestartFamily, HoldTime, LongLivedRestartFamily,
-    MessageLimit, NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId, Safi,
+    NotificationBuf, Open, OpenBuf, PeerKind, Reason, Role, RouterId, Safi,
 };
 
 use crate::config::{LocalConfig, PeerConfig, RemoteAs};
+use offer::Offer;
 
 /// The parameters of a session, negotiated from both OPENs.
 ///
@@ -469,89 +472,5 @@ fn check_as(expected: RemoteAs, local: Asn, open: &Open<'_>) -> Result<(), Reaso
         Err(Reason::BAD_PEER_AS)
     } else {
         Ok(())
-    }
-}
-
-/// The capabilities of the peer's OPEN.
-#[derive(Default)]
-struct Offer<'a> {
-    multiprotocol: Option<FamilySet>,
-    route_refresh: bool,
-    enhanced_route_refresh: bool,
-    four_octet_as: bool,
-    extended_message: bool,
-    extended_next_hop: FamilySet,
-    /// Families for which the peer can send several paths (RFC 7911).
-    sends_paths: FamilySet,
-    /// Families for which the peer can receive several paths (RFC 7911).
-    receives_paths: FamilySet,
-    restart: Option<GracefulRestart<'a>>,
-    long_lived: Vec<LongLivedRestartFamily>,
-    role: Option<Role>,
-    roles_differ: bool,
-}
-
-impl<'a> Offer<'a> {
-    /// Adds one capability.
-    fn add(&mut self, capability: Capability<'a>) {
-        match capability {
-            // RFC 4760 section 8: one capability for each family.
-            Capability::Multiprotocol(family) => {
-                self.multiprotocol = Some(self.multiprotocol.unwrap_or_default().with(family));
-            }
-            Capability::RouteRefresh => self.route_refresh = true,
-            Capability::EnhancedRouteRefresh => self.enhanced_route_refresh = true,
-            Capability::FourOctetAs(_) => self.four_octet_as = true,
-            Capability::GracefulRestart(restart) => self.restart = Some(restart),
-            Capability::LongLivedGracefulRestart(entries) => {
-                self.long_lived = entries.iter().collect();
-            }
-            Capability::ExtendedMessage => self.extended_message = true,
-            Capability::ExtendedNextHop(entries) => {
-                self.extended_next_hop = entries
-                    .iter()
-                    .filter(|entry| entry.next_hop == Afi::IPV6)
-                    .map(|entry| entry.family)
-                    .fold(self.extended_next_hop, FamilySet::with);
-            }
-            Capability::AddPath(entries) => {
-                for entry in entries.iter() {
-                    if entry.sends() {
-                        self.sends_paths = self.sends_paths.with(entry.family);
-                    }
-                    if entry.receives() {
-                        self.receives_paths = self.receives_paths.with(entry.family);
-                    }
-                }
-            }
-            Capability::Role(role) => {
-                // RFC 9234 section 4.2: several capabilities must not declare different roles.
-                self.roles_differ |= self.role.is_some_and(|first| first != role);
-                self.role = Some(role);
-            }
-            // RFC 5492 section 3: a capability that we do not support is ignored.
-            Capability::OutboundRouteFilter(_)
-            | Capability::MultipleLabels(_)
-            | Capability::Fqdn { .. }
-            | Capability::SoftwareVersion(_)
-            | Capability::LinkLocalNextHop
-            | Capability::Unknown(..)
-            | _ => {}
-        }
-    }
-
-    /// Returns the limit for messages of both sides: extended if both offer it (RFC 8654 section 4).
-    fn message_limit(&self, ours: bool) -> MessageLimit {
-        if ours && self.extended_message {
-            MessageLimit::Extended
-        } else {
-            MessageLimit::Standard
-        }
-    }
-
-    /// Returns the offered families; IPv4 unicast if the OPEN contains none (RFC 4760 section 8).
-    fn families(&self) -> FamilySet {
-        self.multiprotocol
-            .unwrap_or(FamilySet::EMPTY.with(Family::IPV4_UNICAST))
     }
 }
