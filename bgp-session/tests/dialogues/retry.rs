@@ -243,6 +243,54 @@ fn first_connection_closed_early_is_retried_at_once() {
 }
 
 #[test]
+fn start_ends_damped_wait_in_active() {
+    let mut a = Script::new(config());
+    a.start();
+    for _ in 0..10 {
+        silently_closed_attempt(&mut a, SECOND);
+    }
+    a.advance(SECOND * 30);
+    assert_eq!(a.session.state(), State::Active);
+    assert_eq!(a.try_dial(), None, "the wait is that after ten failures");
+    a.start();
+    let dialled = a.expect_dial();
+    assert_eq!(a.session.state(), State::Connect);
+    // A further start does not replace the dial.
+    a.start();
+    assert_eq!(a.try_dial(), None);
+    // The failures are forgotten.
+    a.connected(dialled);
+    a.advance(SECOND);
+    a.closed(dialled);
+    let (_, wait) = wait_for_dial(&mut a);
+    assert!(wait <= SECOND, "{wait:?}");
+}
+
+#[test]
+fn start_of_waiting_passive_session_dials_nothing() {
+    let mut a = Script::new(config().with_passive(true));
+    a.start();
+    a.start();
+    assert_eq!(a.session.state(), State::Active);
+    a.expect_nothing();
+}
+
+#[test]
+fn start_keeps_connection_that_delays_its_open() {
+    let delaying = config().with_delay_open(SECOND * 60);
+    let mut a = Script::new(delaying.clone().with_passive(true));
+    a.start();
+    let accepted = a.accept().unwrap();
+    // The session is no longer passive, but the peer has connected already.
+    a.session.update(a.now, delaying).unwrap();
+    assert_eq!(a.session.state(), State::Active);
+    a.start();
+    a.expect_nothing();
+    a.receive(accepted, open(64512, 90));
+    assert_eq!(a.session.state(), State::OpenConfirm);
+}
+
+#[test]
 fn early_close_with_notification_is_damped() {
     let mut a = Script::new(config());
     a.start();
