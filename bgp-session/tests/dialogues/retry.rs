@@ -31,7 +31,7 @@ fn wait_for_dial(a: &mut Script) -> (ConnectionId, Duration) {
 fn rejected_attempt(a: &mut Script) -> Duration {
     let (dialled, wait) = wait_for_dial(a);
     a.connected(dialled);
-    a.receive(dialled, notify(Reason::BAD_PEER_AS));
+    a.receive(dialled, notify(Reason::UNACCEPTABLE_HOLD_TIME));
     assert_eq!(a.session.state(), State::Idle);
     wait
 }
@@ -206,6 +206,45 @@ fn received_prefix_limit_waits_maximum_at_once() {
         let mut a = ended_by(octets);
         let (_, wait) = wait_for_dial(&mut a);
         assert!((SECOND * 90..=SECOND * 120).contains(&wait), "{wait:?}");
+    }
+}
+
+/// Connects the first dial, and ends it by an AS number that one side does not accept.
+fn ended_by_bad_as(octets: Vec<u8>) -> Script {
+    let mut a = Script::new(config());
+    a.start();
+    let (dialled, _) = wait_for_dial(&mut a);
+    a.connected(dialled);
+    a.receive(dialled, octets);
+    assert_eq!(a.session.state(), State::Idle);
+    a.take_messages(dialled);
+    a
+}
+
+#[test]
+fn bad_as_waits_maximum_at_once() {
+    for octets in [notify(Reason::BAD_PEER_AS), open(64999, 90)] {
+        let mut a = ended_by_bad_as(octets);
+        let (_, wait) = wait_for_dial(&mut a);
+        assert!((SECOND * 90..=SECOND * 120).contains(&wait), "{wait:?}");
+    }
+}
+
+#[test]
+fn connection_of_peer_after_bad_as_is_accepted() {
+    for octets in [notify(Reason::BAD_PEER_AS), open(64999, 90)] {
+        let mut a = ended_by_bad_as(octets);
+        let again = a.accept().expect("an operator may have fixed the peer");
+        a.expect(again, SentMessage::Open);
+        a.receive(again, open(64999, 90));
+        let refusal = SentMessage::Notification(Reason::BAD_PEER_AS, vec![]);
+        a.expect(again, refusal);
+        a.expect_close(again);
+        assert_eq!(a.session.state(), State::Idle);
+        let fixed = a.accept().expect("no wait between connections of the peer");
+        a.receive(fixed, open(64512, 90));
+        a.receive(fixed, keepalive());
+        assert_eq!(a.session.state(), State::Established);
     }
 }
 
