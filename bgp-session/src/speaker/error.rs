@@ -160,8 +160,6 @@ pub(super) const NO_RUNTIME: &str = "no tokio runtime: call it in a task, or aft
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Both an MD5 key and a TCP-AO key are configured for these peers; the kernel accepts only one kind.
-    Both(IpNet),
     /// The kernel has no TCP-AO (`CONFIG_TCP_AO`), which these peers are configured with.
     NoTcpAo(IpNet),
     /// No socket could be created to check the key of these peers.
@@ -175,7 +173,6 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Both(peers) => write!(f, "{peers} has an MD5 key and a TCP-AO key; remove one"),
             Self::NoTcpAo(peers) => write!(
                 f,
                 "this kernel has no TCP-AO (CONFIG_TCP_AO), which {peers} is configured with"
@@ -195,7 +192,7 @@ impl Error for KeyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Socket(_, error) | Self::Md5(_, error) | Self::TcpAo(_, error) => Some(error),
-            Self::Both(_) | Self::NoTcpAo(_) => None,
+            Self::NoTcpAo(_) => None,
         }
     }
 }
@@ -204,7 +201,6 @@ impl From<KeyError> for io::Error {
     fn from(error: KeyError) -> Self {
         // `Listener::bind` returns `io::Error`, whose callers tell causes apart by the kind.
         let kind = match &error {
-            KeyError::Both(_) => io::ErrorKind::InvalidInput,
             // The raw error would be ENOPROTOOPT, for which `io::ErrorKind` has no value.
             KeyError::NoTcpAo(_) => io::ErrorKind::Unsupported,
             KeyError::Socket(_, error) | KeyError::Md5(_, error) | KeyError::TcpAo(_, error) => {
