@@ -15,7 +15,7 @@ use super::status::PeerStatus;
 use super::transport::Transport;
 use crate::config::PeerConfig;
 use crate::peering::{FlushOutcome, PeerFlush};
-use crate::session::{SendError, Shutdown};
+use crate::session::{RefreshError, SendError, Shutdown};
 
 /// A handle to one peer of a [`Speaker`](super::Speaker). Cheap to clone.
 ///
@@ -80,9 +80,23 @@ impl Peer {
             .map(|status| status.clone())
     }
 
-    /// Asks the peer to send its routes of `family` again, if the session is up and the peer supports it (RFC 2918).
-    pub fn refresh(&self, family: Family) {
-        self.send(Command::Refresh(family));
+    /// Asks the peer to send its routes of `family` again (RFC 2918). Returns once the request is queued.
+    ///
+    /// # Errors
+    ///
+    /// The session is not Established, the peer does not support ROUTE-REFRESH, or the family was not negotiated. Nothing is
+    /// sent then.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll gives the request to the session, which sends it even if the future is dropped afterwards.
+    pub async fn refresh(&self, family: Family) -> Result<(), RefreshError> {
+        let (done, refreshed) = oneshot::channel();
+        self.send(Command::Refresh(family, done));
+        // An error means that the task has failed or ended, so that no session is up.
+        refreshed
+            .await
+            .unwrap_or(Err(RefreshError::NotEstablished))
     }
 
     /// Asks this peer to prefer the routes of other speakers because its session will end, or ends that request (RFC 8326).

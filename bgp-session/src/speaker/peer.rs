@@ -275,10 +275,10 @@ impl PeerTask {
                 let version = lock(&self.shared.rib).version();
                 self.flushes.push((self.peering.flush(version), done));
             }
-            Command::Refresh(family) => {
-                if let Err(error) = self.peering.refresh(now(), family) {
-                    tracing::warn!(peer = %self.address, %family, "cannot refresh: {error}");
-                }
+            Command::Refresh(family, done) => {
+                let refreshed = self.peering.refresh(now(), family);
+                // The caller may have given up.
+                done.send(refreshed).ok();
             }
             Command::Drain(draining) => {
                 self.draining = draining;
