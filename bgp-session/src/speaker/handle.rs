@@ -94,9 +94,7 @@ impl Peer {
         let (done, refreshed) = oneshot::channel();
         self.send(Command::Refresh(family, done));
         // An error means that the task has failed or ended, so that no session is up.
-        refreshed
-            .await
-            .unwrap_or(Err(RefreshError::NotEstablished))
+        refreshed.await.unwrap_or(Err(RefreshError::NotEstablished))
     }
 
     /// Asks this peer to prefer the routes of other speakers because its session will end, or ends that request (RFC 8326).

@@ -329,7 +329,7 @@ impl PeerTask {
 
     fn report_refusal(&mut self, reason: Refusal) {
         let remote = self.address;
-        log::guarded(|| tracing::debug!(%remote, "connection refused: {reason}"));
+        log::write_line!(debug, %remote, "connection refused: {reason}");
         // The peer can cause these events: they must not pile up while the application takes none.
         if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
             self.emit(SpeakerEvent::ConnectionRefused { remote, reason });
@@ -354,7 +354,7 @@ impl PeerTask {
         match self.peering.update(now(), config) {
             Ok(change) => {
                 let (peer, settings) = (self.address, change.settings());
-                log::guarded(|| tracing::info!(%peer, ?settings, "configuration"));
+                log::write_line!(info, %peer, ?settings, "configuration");
             }
             Err(error) => debug_assert!(false, "the registry has checked it: {error}"),
         }

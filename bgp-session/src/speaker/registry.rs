@@ -241,9 +241,7 @@ impl Registry {
         }
         let entry = state.peers.get(&remote).ok_or(Refusal::UnknownPeer)?;
         let transport = connection(&entry.config).map_err(|error| {
-            log::guarded(|| {
-                tracing::warn!(peer = %remote, %error, "cannot set up the connection");
-            });
+            log::write_line!(warn, peer = %remote, %error, "cannot set up the connection");
             Refusal::Socket(Arc::new(error))
         })?;
         // Under the lock: the task of a dynamic peer that will end either sees the connection or has left `peers`.

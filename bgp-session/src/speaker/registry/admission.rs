@@ -48,9 +48,7 @@ impl State {
     /// Derives the keys like [`State::derive_keys`], and logs an error. For callers that cannot return it.
     pub(super) fn restore_keys(&mut self, net: IpNet) {
         if let Err(error) = self.derive_keys(net) {
-            log::guarded(|| {
-                tracing::warn!(%net, %error, "cannot restore the keys of a listener");
-            });
+            log::write_line!(warn, %net, %error, "cannot restore the keys of a listener");
         }
     }
 

@@ -129,7 +129,7 @@ impl Registry {
 }
 
 fn log_panic(peer: IpAddr, error: &str) {
-    log::guarded(|| tracing::error!(%peer, "the peer's task has panicked: {error}"));
+    log::write_line!(error, %peer, "the peer's task has panicked: {error}");
 }
 
 /// Returns the output of `future`, or the message of its panic.
