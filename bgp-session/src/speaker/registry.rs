@@ -24,7 +24,6 @@ use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
-use super::log;
 use super::peer::PeerTask;
 use super::shared::{Shared, lock};
 use super::transport::{Transport, prepare_accepted};
@@ -240,10 +239,9 @@ impl Registry {
             self.add_dynamic_peer(&mut state, remote)?;
         }
         let entry = state.peers.get(&remote).ok_or(Refusal::UnknownPeer)?;
-        let transport = connection(&entry.config).map_err(|error| {
-            log::write_line!(warn, peer = %remote, %error, "cannot set up the connection");
-            Refusal::Socket(Arc::new(error))
-        })?;
+        // Not logged here: the listener logs every refusal, at a limited rate.
+        let transport =
+            connection(&entry.config).map_err(|error| Refusal::Socket(Arc::new(error)))?;
         // Under the lock: the task of a dynamic peer that will end either sees the connection or has left `peers`.
         entry.peer.accept(transport)
     }
