@@ -127,7 +127,7 @@ impl Registry {
             .peers
             .get(&address)
             .ok_or(AddPeerError::Unknown(address))?;
-        Ok(entry.config.change(config))
+        Ok(entry.config.change(&entry.restrict(config.clone())))
     }
 
     /// Replaces the configuration of a peer. Returns the differences.
@@ -139,11 +139,7 @@ impl Registry {
             .peers
             .get_mut(&address)
             .ok_or(AddPeerError::Unknown(address))?;
-        // A dynamic peer ends with its connection, so that it never dials.
-        let config = match entry.prefix {
-            Some(_) => config.with_passive(true),
-            None => config,
-        };
+        let config = entry.restrict(config);
         let peer = entry.peer.clone();
         let change = entry.config.change(&config);
         let old = std::mem::replace(&mut entry.config, config.clone());
@@ -285,6 +281,17 @@ impl Registry {
         self.shared.tasks.spawn_on(run, runtime);
         state.peers.insert(address, entry);
         peer
+    }
+}
+
+impl PeerEntry {
+    /// Returns the form of a new configuration that this peer can have.
+    fn restrict(&self, config: PeerConfig) -> PeerConfig {
+        // A dynamic peer ends with its connection, so that it never dials.
+        match self.prefix {
+            Some(_) => config.with_passive(true),
+            None => config,
+        }
     }
 }
 
