@@ -191,6 +191,11 @@ impl Peer {
         }
     }
 
+    /// Calls `read` with the current configuration, without a copy. The registry alone changes it, under its lock.
+    pub(super) fn read_config<T>(&self, read: impl FnOnce(&PeerConfig) -> T) -> T {
+        read(&lock(&self.config))
+    }
+
     /// Replaces the configuration.
     pub(super) fn update(&self, config: PeerConfig) {
         lock(&self.config).clone_from(&config);

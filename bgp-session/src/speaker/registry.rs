@@ -49,8 +49,8 @@ struct State {
 struct PeerEntry {
     /// The number of the task, which differs from those of earlier peers with this address.
     task: u64,
+    /// Contains the configuration.
     peer: Peer,
-    config: PeerConfig,
     /// The prefix of a dynamic peer, which is removed when its connection ends.
     prefix: Option<IpNet>,
 }
@@ -127,7 +127,8 @@ impl Registry {
             .peers
             .get(&address)
             .ok_or(AddPeerError::Unknown(address))?;
-        Ok(entry.config.change(&entry.restrict(config.clone())))
+        let new = entry.restrict(config.clone());
+        Ok(entry.peer.read_config(|current| current.change(&new)))
     }
 
     /// Replaces the configuration of a peer. Returns the differences.
@@ -137,21 +138,13 @@ impl Registry {
         let mut state = lock(&self.state);
         let entry = state
             .peers
-            .get_mut(&address)
+            .get(&address)
             .ok_or(AddPeerError::Unknown(address))?;
         let config = entry.restrict(config);
-        let peer = entry.peer.clone();
-        let change = entry.config.change(&config);
-        let old = std::mem::replace(&mut entry.config, config.clone());
-        // Stored first, because keys are always derived from the current configuration.
-        if let Err(error) = state.derive_keys(address.into()) {
-            match state.peers.get_mut(&address) {
-                Some(entry) => entry.config = old,
-                None => debug_assert!(false, "the lock is held since the entry was found"),
-            }
-            state.restore_keys(address.into());
-            return Err(error.into());
-        }
+        let (peer, prefix) = (entry.peer.clone(), entry.prefix);
+        let change = peer.read_config(|current| current.change(&config));
+        // First, because only this can fail.
+        state.set_peer_keys(prefix, &config)?;
         // Under the lock, updates reach the task in the order in which they are stored.
         peer.update(config);
         state.limit_ttl();
@@ -236,8 +229,10 @@ impl Registry {
         }
         let entry = state.peers.get(&remote).ok_or(Refusal::UnknownPeer)?;
         // Not logged here: the listener logs every refusal, at a limited rate.
-        let transport =
-            connection(&entry.config).map_err(|error| Refusal::Socket(Arc::new(error)))?;
+        let transport = entry
+            .peer
+            .read_config(connection)
+            .map_err(|error| Refusal::Socket(Arc::new(error)))?;
         // Under the lock: the task of a dynamic peer that will end either sees the connection or has left `peers`.
         entry.peer.accept(transport)
     }
@@ -270,8 +265,7 @@ impl Registry {
         state.tasks_started += 1;
         let entry = PeerEntry {
             task: state.tasks_started,
-            peer: Peer::new(config.clone(), commands, status),
-            config,
+            peer: Peer::new(config, commands, status),
             prefix,
         };
         let peer = entry.peer.clone();

@@ -41,9 +41,7 @@ impl Shared {
         // shutdown may be in time or not.
         self.closed.load(Ordering::Relaxed)
     }
-}
 
-impl Shared {
     /// Makes every peer look up the addresses of its interface.
     pub(super) fn refresh_addresses(&self) {
         self.interfaces.forget();

@@ -121,7 +121,7 @@ impl Registry {
         let state = lock(&self.state);
         let entry = state.peers.get(&peer).filter(|entry| entry.task == number);
         match entry {
-            Some(entry) => Ok((state.local, entry.config.clone())),
+            Some(entry) => Ok((state.local, entry.peer.config())),
             None if self.shared.is_closed() => Err(RemovalReason::ShutDown),
             None => Err(RemovalReason::Deconfigured),
         }
