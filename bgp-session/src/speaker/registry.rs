@@ -14,12 +14,11 @@ use std::sync::{Arc, Mutex};
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::command::Command;
 use super::dynamic_peers::DynamicPeers;
-use super::error::{AddPeerError, NO_RUNTIME, SpeakerShutDown};
+use super::error::{AddPeerError, SpeakerShutDown};
 use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
@@ -91,13 +90,12 @@ impl Registry {
         let address = config.address();
         self.check_open()?;
         State::check(&config)?;
-        let runtime = Handle::try_current().map_err(|_| AddPeerError::NoRuntime)?;
         if state.peers.contains_key(&address) {
             return Err(AddPeerError::Exists(address));
         }
         // Before the task starts: the peer may connect at once, but not without its key.
         state.set_keys(address.into(), &config)?;
-        let peer = self.start(&mut state, config, None, &runtime);
+        let peer = self.start(&mut state, config, None);
         state.limit_ttl();
         Ok(peer)
     }
@@ -177,11 +175,13 @@ impl Registry {
     ) -> io::Result<SocketAddr> {
         let mut state = lock(&self.state);
         self.check_open().map_err(io::Error::other)?;
-        let runtime = Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
         // Under the lock, a peer that is added meanwhile cannot miss this listener.
         let (keys, hops) = (state.all_keys(), state.hops());
         let closed = self.shared.stop.child_token();
+        // The socket registers with the runtime of the tasks, in which the caller need not be.
+        let entered = self.shared.runtime.enter();
         let listener = Listener::bind(address, device, keys, &hops, closed.clone())?;
+        drop(entered);
         let (address, socket) = (listener.address(), listener.socket());
         state.listeners.add(listener);
         let registry = Arc::clone(self);
@@ -190,7 +190,7 @@ impl Registry {
             let accept = |stream, remote: SocketAddr| registry.accept_tcp(stream, remote.ip());
             accept_all(&socket, address, closed, events, accept).await;
         };
-        self.shared.tasks.spawn_on(run, &runtime);
+        self.shared.tasks.spawn_on(run, &self.shared.runtime);
         Ok(address)
     }
 
@@ -244,13 +244,12 @@ impl Registry {
         })
     }
 
-    /// Starts the task of a new peer on `runtime`. `prefix` is that of a dynamic peer.
+    /// Starts the task of a new peer. `prefix` is that of a dynamic peer.
     fn start(
         self: &Arc<Self>,
         state: &mut State,
         config: PeerConfig,
         prefix: Option<IpNet>,
-        runtime: &Handle,
     ) -> Peer {
         let address = config.address();
         // Unbounded, so that no command waits and every stored change is already in the queue of the task.
@@ -272,7 +271,7 @@ impl Registry {
         // The new task reports nothing before its predecessor has ended: the events of an address are in order.
         let predecessor = state.ending.remove(&address).map(|ending| ending.peer);
         let run = Arc::clone(self).supervise(task, entry.task, prefix, predecessor);
-        self.shared.tasks.spawn_on(run, runtime);
+        self.shared.tasks.spawn_on(run, &self.shared.runtime);
         state.peers.insert(address, entry);
         peer
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,8 @@ use super::transport::Dialer;
 use crate::rib::Rib;
 
 pub(super) struct Shared {
+    /// The runtime of all tasks. They must not end with that of a caller.
+    pub(super) runtime: Handle,
     pub(super) rib: Mutex<Rib>,
     /// The version of the table. A change wakes the peers.
     pub(super) changed: watch::Sender<u64>,

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use tokio::runtime::Handle;
 
 use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::AddPeerError;
@@ -137,7 +136,6 @@ impl Registry {
         if known.present >= known.limit {
             return Err(Refusal::LimitReached(known.prefix));
         }
-        let runtime = Handle::try_current().map_err(|_| Refusal::NoRuntime)?;
         // Counted under the same lock as the check, so that simultaneous connections cannot exceed the limit.
         known.present += 1;
         let config = known
@@ -146,7 +144,7 @@ impl Registry {
             .with_passive(true)
             .with_address(address);
         let prefix = known.prefix;
-        self.start(state, config, Some(prefix), &runtime);
+        self.start(state, config, Some(prefix));
         Ok(())
     }
 }
