@@ -339,7 +339,7 @@ fn withheld_route_is_reported_once_and_counted_in_the_flush() {
     });
     dialogue.change(|rib| assert!(rib.announce(&too_long)));
     assert!(dialogue.withheld[1].starts_with("10.0.0.5/32: too long for a message ("));
-    let flush = dialogue.peering.flush(dialogue.rib.version());
+    let flush = dialogue.peering.flush(&mut dialogue.rib);
     dialogue.drain();
     dialogue.write_all();
     let connection = dialogue.connection;

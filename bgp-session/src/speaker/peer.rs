@@ -20,7 +20,7 @@ use super::command::Command;
 use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
 use super::log;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::{LocalConfig, PeerConfig};
@@ -271,9 +271,8 @@ impl PeerTask {
                 self.accept(transport);
             }
             Command::Flush(done) => {
-                // Read here instead of from `changed`, which a change reaches only after the table is unlocked.
-                let version = lock(&self.shared.rib).version();
-                self.flushes.push((self.peering.flush(version), done));
+                let id = self.peering.flush(&mut &self.shared.rib);
+                self.flushes.push((id, done));
             }
             Command::Refresh(family) => {
                 if let Err(error) = self.peering.refresh(now(), family) {
