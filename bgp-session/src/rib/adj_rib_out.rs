@@ -50,6 +50,8 @@ pub struct AdjRibOut {
     export: Export,
     /// One cursor for each negotiated family, in the order of the set.
     cursors: Vec<Cursor>,
+    /// The index of the cursor whose turn is next.
+    next: usize,
     /// The number of passes that were requested because the form of the routes has changed.
     generation: u64,
     /// `true` if the peer may have been sent routes.
@@ -76,6 +78,7 @@ impl AdjRibOut {
                     Cursor::new(&mut rib.table, family, every_path, &membership)
                 })
                 .collect(),
+            next: 0,
             generation: 0,
             has_pulled: false,
             withheld: WithheldRoutes::default(),
@@ -178,11 +181,17 @@ impl AdjRibOut {
             is_first: false,
         };
         // The loop does not stop at a full output: End-of-RIB and refresh marks of later families are due without room.
-        let mut up_to_date = true;
-        for cursor in &mut self.cursors {
-            up_to_date &= cursor.pull(table, &mut writer);
+        let (later, first) = self.cursors.split_at_mut(self.next);
+        let mut behind = None;
+        for (cursor, index) in first.iter_mut().chain(later).zip(self.next..) {
+            let has_room = !writer.is_full();
+            if !cursor.pull(table, &mut writer) && behind.is_none() {
+                // A family that has filled the output waits for a turn of the others, or it could starve them.
+                behind = Some(index + usize::from(has_room));
+            }
         }
-        up_to_date
+        self.next = behind.map_or(0, |next| next % self.cursors.len());
+        behind.is_none()
     }
 
     /// Counts the routes that are withheld whatever they are. Returns `false` if this is not the peer's table.
