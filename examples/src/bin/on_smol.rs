@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::future::pending;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use bgp_session::{
     ConnectionId, ExportPolicy, LocalConfig, Output, PeerConfig, Peering, Rib, Route, Session,
 };
 use bytes::{Buf, BytesMut};
-use smol::future::{Future, or};
+use smol::future::{Future, or, poll_once};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Timer};
 
@@ -33,6 +33,37 @@ struct Link {
     stream: Async<TcpStream>,
     received: BytesMut,
     unsent: BytesMut,
+    /// `true` if the socket takes no octet at present, and the peering knows.
+    is_blocked: bool,
+}
+
+impl Link {
+    fn new(id: ConnectionId, stream: Async<TcpStream>) -> Self {
+        Self {
+            id,
+            stream,
+            received: BytesMut::new(),
+            unsent: BytesMut::new(),
+            is_blocked: false,
+        }
+    }
+
+    /// Waits until the socket has taken octets, or until it takes none any more.
+    async fn write(mut stream: &Async<TcpStream>, unsent: &[u8], is_blocked: &mut bool) -> Wake {
+        if unsent.is_empty() {
+            pending::<()>().await;
+        }
+        let mut write = stream.write(unsent);
+        // RFC 9687: the send hold time begins when the socket takes nothing, which a pending write does not report.
+        if !*is_blocked {
+            let taken = poll_once(&mut write).await;
+            *is_blocked = taken.is_none();
+            return Wake::Written(taken.unwrap_or(Ok(0)));
+        }
+        let taken = write.await;
+        *is_blocked = false;
+        Wake::Written(taken)
+    }
 }
 
 /// The event that ends a wait.
@@ -87,7 +118,7 @@ async fn run(router: SocketAddr, mut peering: Peering, mut rib: Rib) {
             // No output is left. Every future here can be dropped at any time without a loss.
             Output::Wait(deadline) => {
                 let wake = or(socket.progress(), timeout(deadline)).await;
-                report(wake, &mut socket, &mut peering);
+                report(Instant::now(), wake, &mut socket, &mut peering);
             }
             // A later version of the library may add outputs. This driver does not need them.
             _ => {}
@@ -118,8 +149,8 @@ impl Socket {
             Self::Closed => pending().await,
             Self::Dialing(_, dialing) => Wake::Dialled(dialing.await),
             Self::Open(link) => {
-                let (mut reader, mut writer) = (&link.stream, &link.stream);
-                let (received, unsent) = (&mut link.received, &link.unsent);
+                let mut reader = &link.stream;
+                let received = &mut link.received;
                 let read = async {
                     let mut octets = [0; 4096];
                     let read = reader.read(&mut octets).await;
@@ -128,34 +159,35 @@ impl Socket {
                     }
                     Wake::Read(read)
                 };
-                let write = async {
-                    if unsent.is_empty() {
-                        pending::<()>().await;
-                    }
-                    Wake::Written(writer.write(unsent).await)
-                };
+                let write = Link::write(&link.stream, &link.unsent, &mut link.is_blocked);
                 or(write, read).await
             }
         }
     }
 }
 
-/// Reports to the peering what has happened.
-fn report(wake: Wake, socket: &mut Socket, peering: &mut Peering) {
-    let now = Instant::now();
-    let Some(id) = socket.id() else {
-        return peering.handle_timeout(now);
-    };
+/// Reports to the peering what has happened, and serves the timers that are due.
+fn report(now: Instant, wake: Wake, socket: &mut Socket, peering: &mut Peering) {
+    if let Some(id) = socket.id() {
+        report_progress(now, id, wake, socket, peering);
+    }
+    // After every wake: while a socket always has input, the wait for the deadline never ends.
+    peering.handle_timeout(now);
+}
+
+/// Reports the progress of a connection.
+fn report_progress(
+    now: Instant,
+    id: ConnectionId,
+    wake: Wake,
+    socket: &mut Socket,
+    peering: &mut Peering,
+) {
     let error = match wake {
-        Wake::Timeout => return peering.handle_timeout(now),
+        Wake::Timeout => return,
         Wake::Dialled(Ok(stream)) => match stream.get_ref().local_addr() {
             Ok(local) => {
-                *socket = Socket::Open(Link {
-                    id,
-                    stream,
-                    received: BytesMut::new(),
-                    unsent: BytesMut::new(),
-                });
+                *socket = Socket::Open(Link::new(id, stream));
                 return peering.handle_connected(now, id, local.ip());
             }
             Err(error) => error,
@@ -191,13 +223,131 @@ async fn timeout(deadline: Option<Instant>) -> Wake {
     Wake::Timeout
 }
 
-/// Writes the rest, of which the last message may be a NOTIFICATION. The session does not wait for it.
+/// Writes the rest, of which the last message may be a NOTIFICATION, and waits until the peer closes the connection. The
+/// session does not wait for it.
 async fn linger(mut link: Link) {
-    let write = async {
-        link.stream.write_all(&link.unsent).await.ok();
+    let closing = async {
+        link.stream.write_all(&link.unsent).await?;
+        link.stream.get_ref().shutdown(Shutdown::Write)?;
+        // Closing a socket with unread octets resets the connection, and a reset can overtake the NOTIFICATION.
+        let mut unread = [0; 4096];
+        while link.stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
     };
     let limit = async {
         Timer::after(Duration::from_secs(1)).await;
+        Ok(())
     };
-    or(write, limit).await;
+    // The connection ends here in any case.
+    or(closing, limit).await.ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use socket2::SockRef;
+
+    use super::*;
+
+    /// Returns a peering that dials, with the identifier of its connection.
+    fn dialling(now: Instant) -> (Peering, ConnectionId, Rib) {
+        let local = LocalConfig {
+            asn: "64512".parse().expect("a number"),
+            router_id: "192.168.0.111".parse().expect("an address"),
+        };
+        let config = PeerConfig::new([127, 0, 0, 1].into(), local.asn);
+        let mut peering = Peering::new(Session::new(local, config, now, 0).expect("possible"));
+        let mut rib = Rib::new();
+        peering.start(now);
+        let outputs = std::iter::from_fn(|| Some(peering.poll_output(now, &mut rib)));
+        let id = outputs
+            .take_while(|output| !matches!(output, Output::Wait(_)))
+            .find_map(|output| {
+                if let Output::Dial(id) = output {
+                    return Some(id);
+                }
+                None
+            });
+        (peering, id.expect("a session that starts dials"), rib)
+    }
+
+    /// Returns both ends of a connection: the driver's, and the router's.
+    fn connection(id: ConnectionId) -> (Link, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let ours = smol::block_on(Async::<TcpStream>::connect(address)).expect("it listens");
+        let (theirs, _) = listener.accept().expect("it has connected");
+        // Small buffers that the kernel does not enlarge.
+        let (sender, receiver) = (SockRef::from(ours.get_ref()), SockRef::from(&theirs));
+        sender.set_send_buffer_size(1 << 16).expect("a legal size");
+        receiver
+            .set_recv_buffer_size(1 << 16)
+            .expect("a legal size");
+        (Link::new(id, ours), theirs)
+    }
+
+    #[test]
+    fn blocked_write_is_reported_once() {
+        let now = Instant::now();
+        let (_, id, _) = dialling(now);
+        let (mut link, mut router) = connection(id);
+        link.unsent.resize(16 << 20, 0);
+        let mut socket = Socket::Open(link);
+        let mut taken = 0;
+        // The kernel takes a part, and blocks when the router's buffer is full as well.
+        loop {
+            let wake = smol::block_on(poll_once(socket.progress()));
+            let link = socket.link(id).expect("open");
+            let Some(Wake::Written(Ok(length))) = wake else {
+                panic!("the write is not reported before it blocks");
+            };
+            if length == 0 {
+                break;
+            }
+            taken += length;
+            link.unsent.advance(length);
+        }
+        let wake = smol::block_on(poll_once(socket.progress()));
+        assert!(wake.is_none(), "a blocked write is reported once");
+        let mut octets = vec![0; taken];
+        router.read_exact(&mut octets).expect("they were sent");
+        let wake = smol::block_on(socket.progress());
+        assert!(matches!(wake, Wake::Written(Ok(1..))));
+    }
+
+    #[test]
+    fn timers_are_served_although_input_arrives() {
+        let now = Instant::now();
+        let (mut peering, id, mut rib) = dialling(now);
+        let (mut link, _router) = connection(id);
+        peering.handle_connected(now, id, [127, 0, 0, 1].into());
+        // The router sends its OPEN octet by octet, and never completes it.
+        link.received.extend_from_slice(&[0xff; 16]);
+        let mut socket = Socket::Open(link);
+        let late = now + Duration::from_secs(600);
+        report(late, Wake::Read(Ok(16)), &mut socket, &mut peering);
+        let outputs = std::iter::from_fn(|| Some(peering.poll_output(late, &mut rib)));
+        let closes = outputs
+            .take_while(|output| !matches!(output, Output::Wait(_)))
+            .any(|output| matches!(output, Output::Close(closed) if closed == id));
+        assert!(closes, "the peer's OPEN is late");
+    }
+
+    #[test]
+    fn router_reads_last_message_although_its_own_is_unread() {
+        let now = Instant::now();
+        let (_, id, _) = dialling(now);
+        let (mut link, mut router) = connection(id);
+        link.unsent.extend_from_slice(b"NOTIFICATION");
+        router.write_all(b"unread").expect("it is open");
+        let reading = std::thread::spawn(move || {
+            let mut octets = Vec::new();
+            router.read_to_end(&mut octets).map(|_| octets)
+        });
+        smol::block_on(linger(link));
+        let read = reading.join().expect("no panic");
+        assert_eq!(read.expect("no reset"), b"NOTIFICATION");
+    }
 }
