@@ -2,114 +2,22 @@
 
 #![cfg(test)]
 
-use std::error::Error;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+mod program;
+mod reload;
+mod router;
 
-use bgp_session::{
-    AdjRibIn, DownReason, Events, PeerConfig, Route, SessionEvent, Speaker, SpeakerEvent,
-};
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
+
+use bgp_session::{DownReason, PeerConfig, Route, Shutdown, Speaker};
 use bgp_wire::{Asn, Family};
-use speakerd_testkit::ChildGuard;
+use program::{Lines, reader, start};
+use router::{NODE, ROUTER, Router};
+use speakerd_testkit::{ChildGuard, Signal, TIMEOUT, eventually};
 
 type Outcome = Result<(), Box<dyn Error>>;
-
-const NODE: &str = "127.0.0.1";
-const ROUTER: &str = "127.0.0.2";
-
-/// A router that keeps the routes of one internal peer at 127.0.0.1.
-struct Router {
-    speaker: Speaker,
-    events: Events,
-    table: AdjRibIn,
-}
-
-impl Router {
-    async fn start(on: &str) -> Result<Self, Box<dyn Error>> {
-        let speaker = Speaker::builder(Asn::new(64512), "192.168.0.254".parse()?)
-            .with_listener(SocketAddr::new(on.parse()?, 0))
-            .spawn()
-            .await?;
-        let events = speaker.events();
-        let config = PeerConfig::new(NODE.parse()?, Asn::new(64512))
-            .with_passive(true)
-            .with_families([Family::IPV4_UNICAST, Family::IPV4_FLOWSPEC])?
-            .with_deliver_updates(true);
-        speaker.add_peer(config)?;
-        Ok(Self {
-            speaker,
-            events,
-            table: AdjRibIn::new(),
-        })
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.speaker.listeners()[0]
-    }
-
-    /// Returns the routes with their next hops and communities.
-    fn routes(&self) -> Vec<String> {
-        let text = |(nlri, route): (bgp_wire::AnyNlriBuf, &bgp_session::ReceivedRoute)| {
-            let communities = &route.attributes.communities;
-            let communities: Vec<_> = communities.iter().map(ToString::to_string).collect();
-            format!("{nlri} via {} {}", route.next_hop, communities.join(" "))
-        };
-        self.table.routes().map(text).collect()
-    }
-
-    /// Applies events until the table is `wanted`.
-    async fn wait_for_routes(&mut self, wanted: &[&str]) {
-        let change = async {
-            while self.routes() != wanted {
-                self.next_event().await;
-            }
-        };
-        let reached = tokio::time::timeout(Duration::from_secs(20), change).await;
-        assert!(reached.is_ok(), "{:?} instead of {wanted:?}", self.routes());
-    }
-
-    /// Applies events until the session ends. Returns the reason.
-    async fn wait_for_down(&mut self) -> DownReason {
-        let down = async {
-            loop {
-                if let SessionEvent::Down { reason, .. } = self.next_event().await {
-                    return reason;
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), down)
-            .await
-            .expect("in time")
-    }
-
-    async fn next_event(&mut self) -> SessionEvent {
-        loop {
-            let event = self.events.next().await.expect("the speaker runs");
-            if let SpeakerEvent::Session { event, .. } = event {
-                self.table.apply(&event, |_| {});
-                return event;
-            }
-        }
-    }
-}
-
-/// Starts a program with pipes to its standard input and from its standard output.
-fn start(
-    program: &str,
-    arguments: &[&str],
-) -> (ChildGuard, ChildStdin, Lines<BufReader<ChildStdout>>) {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut child = ChildGuard::spawn(&mut command);
-    let input = child.child().stdin.take().expect("a pipe");
-    let output = child.child().stdout.take().expect("a pipe");
-    (child, input, BufReader::new(output).lines())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drivers_announce_route_and_keep_session() -> Outcome {
@@ -131,6 +39,8 @@ async fn drivers_announce_route_and_keep_session() -> Outcome {
             .await;
         // The program answers a refresh, and dials again after a reset.
         let peer = router.speaker.peer(NODE.parse()?).ok_or("no peer")?;
+        peer.refresh(Family::IPV4_UNICAST);
+        router.wait_for_announcement().await;
         peer.reset("once");
         router.wait_for_down().await;
         router
@@ -141,6 +51,36 @@ async fn drivers_announce_route_and_keep_session() -> Outcome {
             matches!(router.wait_for_down().await, DownReason::Closed { .. }),
             "{program}"
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn drivers_report_the_error_of_a_dial() -> Outcome {
+    for program in [
+        env!("CARGO_BIN_EXE_blocking"),
+        env!("CARGO_BIN_EXE_on_smol"),
+    ] {
+        // A port that is bound, so that no other program gets it, and does not listen.
+        let closed = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        closed.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+        let address = closed.local_addr()?.as_socket().ok_or("no address")?;
+        let mut command = Command::new(program);
+        command
+            .args([
+                &address.to_string(),
+                "64512",
+                "192.168.10.1/32",
+                "192.168.0.111",
+            ])
+            .stderr(Stdio::piped());
+        let mut driver = ChildGuard::spawn(&mut command);
+        let mut log = Lines::of(driver.child().stderr.take().ok_or("no pipe")?);
+        let failed = eventually("the dial fails", || {
+            let line = log.next().ok()?;
+            line.starts_with("Failed").then_some(line)
+        });
+        assert!(failed.contains("ConnectionRefused"), "{program}: {failed}");
     }
     Ok(())
 }
@@ -167,7 +107,7 @@ async fn health_agent_follows_service_and_drains() -> Outcome {
     router.wait_for_routes(&[]).await;
     let _service = TcpListener::bind(&check)?;
     router.wait_for_routes(&[announced]).await;
-    let ended = std::thread::spawn(move || agent.terminate(Duration::from_secs(20)));
+    agent.signal(Signal::TERM);
     router
         .wait_for_routes(&[&format!("{announced}graceful-shutdown")])
         .await;
@@ -176,7 +116,50 @@ async fn health_agent_follows_service_and_drains() -> Outcome {
         reason.to_string(),
         "the peer sent Cease/Administrative Shutdown (6/2) \"drained\""
     );
-    assert!(ended.join().expect("no panic").success());
+    assert!(agent.wait(TIMEOUT).success());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_signal_ends_health_agent_without_the_wait() -> Outcome {
+    let mut router = Router::start(ROUTER).await?;
+    let service = TcpListener::bind("127.0.0.1:0")?;
+    let (address, check) = (router.address().to_string(), service.local_addr()?);
+    let check = check.to_string();
+    let arguments = [
+        ["--router", &address],
+        ["--asn", "64512"],
+        ["--node", "192.168.0.111"],
+        ["--prefix", "192.168.10.1/32"],
+        ["--check", &check],
+        ["--interval", "20"],
+        // An hour, which the test does not take.
+        ["--drain", "3600000"],
+    ];
+    let (mut agent, ..) = start(env!("CARGO_BIN_EXE_health"), arguments.as_flattened());
+    let announced = "192.168.10.1/32 via 192.168.0.111 ";
+    router.wait_for_routes(&[announced]).await;
+    agent.signal(Signal::INT);
+    router
+        .wait_for_routes(&[&format!("{announced}graceful-shutdown")])
+        .await;
+    agent.signal(Signal::TERM);
+    router.wait_for_down().await;
+    assert!(agent.wait(TIMEOUT).success());
+    Ok(())
+}
+
+#[test]
+fn health_agent_refuses_interval_of_zero() -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_health"))
+        .args(["--interval", "0"])
+        .output()?;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let error = String::from_utf8(output.stderr)?;
+    assert!(
+        error.contains("invalid value '0' for '--interval"),
+        "{error}"
+    );
     Ok(())
 }
 
@@ -185,11 +168,12 @@ async fn mitigation_is_announced_and_undone() -> Outcome {
     let mut router = Router::start(ROUTER).await?;
     let address = router.address().to_string();
     let arguments = [address.as_str(), "64512", "192.168.0.111"];
-    let (_child, mut input, mut output) = start(env!("CARGO_BIN_EXE_mitigate"), &arguments);
+    let (_child, mut input, output) = start(env!("CARGO_BIN_EXE_mitigate"), &arguments);
+    let mut answers = Lines::of(output);
     let rule = "destination 192.0.2.1/32 protocol =udp source-port =53";
     let mut ask = |line: &str| -> Result<String, Box<dyn Error>> {
         writeln!(input, "{line}")?;
-        Ok(output.next().ok_or("no answer")??)
+        answers.next()
     };
     assert_eq!(ask("blackhole 192.0.2.1/32")?, "ok");
     assert_eq!(ask(&format!("drop {rule}"))?, "ok");
@@ -214,6 +198,29 @@ async fn mitigation_is_announced_and_undone() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mitigation_that_router_does_not_support_is_incomplete() -> Outcome {
+    let mut router = Router::start_with(ROUTER, &[Family::IPV4_UNICAST]).await?;
+    let address = router.address().to_string();
+    let arguments = [address.as_str(), "64512", "192.168.0.111"];
+    let (_child, mut input, output) = start(env!("CARGO_BIN_EXE_mitigate"), &arguments);
+    let mut answers = Lines::of(output);
+    writeln!(input, "blackhole 192.0.2.1/32")?;
+    assert_eq!(answers.next()?, "ok");
+    let blackhole = "192.0.2.1/32 via 192.168.0.111 blackhole no-export";
+    router.wait_for_routes(&[blackhole]).await;
+    writeln!(input, "drop destination 192.0.2.1/32")?;
+    let withheld = "incomplete: acknowledged; withheld: 1 family not negotiated";
+    assert_eq!(answers.next()?, withheld);
+    router.speaker.shutdown(Shutdown::administrative("")).await;
+    let answer = eventually("the session is lost", || {
+        writeln!(input, "blackhole 192.0.2.2/32").ok()?;
+        answers.next().ok().filter(|answer| answer != withheld)
+    });
+    assert_eq!(answer, "incomplete: no session; withheld: none");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn recorded_updates_are_read_by_mrt() -> Outcome {
     let mut command = Command::new(env!("CARGO_BIN_EXE_record"));
     command
@@ -221,8 +228,8 @@ async fn recorded_updates_are_read_by_mrt() -> Outcome {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut recorder = ChildGuard::spawn(&mut command);
-    let mut log = BufReader::new(recorder.child().stderr.take().ok_or("no pipe")?).lines();
-    let listening = log.next().ok_or("no address")??;
+    let mut log = Lines::of(recorder.child().stderr.take().ok_or("no pipe")?);
+    let listening = log.next()?;
     let port = listening
         .trim_end_matches(']')
         .rsplit(':')
@@ -238,11 +245,8 @@ async fn recorded_updates_are_read_by_mrt() -> Outcome {
     node.announce(&Route::new("192.168.10.1/32".parse()?))?;
     node.add_peer(config)?;
     let mut recording = recorder.child().stdout.take().ok_or("no pipe")?;
-    let mut record = vec![0; 12];
-    recording.read_exact(&mut record)?;
-    let length = u32::from_be_bytes(*record.last_chunk().ok_or("no length")?);
-    let mut body = vec![0; usize::try_from(length)?];
-    recording.read_exact(&mut body)?;
+    let mut records = reader(move || Some(read_record(&mut recording)));
+    let (mut record, mut body) = records()??;
     // BGP4MP_ET and BGP4MP_MESSAGE_AS4; then microseconds, both AS numbers, the interface, the AFI and both addresses.
     assert_eq!(record[4..8], [0, 17, 0, 4]);
     assert_eq!(
@@ -252,72 +256,20 @@ async fn recorded_updates_are_read_by_mrt() -> Outcome {
         ]
     );
     record.append(&mut body);
-    let (_mrt, mut input, mut output) = start(env!("CARGO_BIN_EXE_mrt"), &[]);
+    let (_mrt, mut input, output) = start(env!("CARGO_BIN_EXE_mrt"), &[]);
     input.write_all(&record)?;
     drop(input);
-    let line = output.next().ok_or("no route")??;
+    let line = Lines::of(output).next()?;
     assert!(line.contains(" + ipv4 unicast 192.168.10.1/32"), "{line}");
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reload_applies_only_the_differences() -> Outcome {
-    let (first, second) = (
-        Router::start(ROUTER).await?,
-        Router::start("127.0.0.3").await?,
-    );
-    let peer = |router: &Router, more: &str| {
-        let (address, port) = (router.address().ip(), router.address().port());
-        format!(
-            r#"{{"address": "{address}", "remote_as": 64512, "port": {port}, "source_address": "{NODE}"{more}}}"#
-        )
-    };
-    let directory = tempfile::tempdir()?;
-    let file = directory.path().join("peers.json");
-    std::fs::write(&file, format!("[{}]", peer(&first, "")))?;
-    let path = file.to_str().ok_or("no text")?;
-    let program = env!("CARGO_BIN_EXE_reload");
-    let (_child, mut input, mut output) = start(program, &["64512", "192.168.0.111", path]);
-    let mut next = || output.next().ok_or("no line");
-    assert_eq!(next()??, "127.0.0.2 added");
-    let up = async |router: &Router| {
-        let peer = router
-            .speaker
-            .peer(NODE.parse::<IpAddr>()?)
-            .ok_or("no peer")?;
-        peer.wait_for(|status| status.state == bgp_session::State::Established)
-            .await
-            .ok_or("removed")?;
-        Ok::<_, Box<dyn Error>>(peer.status().statistics.established)
-    };
-    up(&first).await?;
-    let described = peer(&first, r#", "description": "the first""#);
-    std::fs::write(&file, format!("[{described}, {}]", peer(&second, "")))?;
-    writeln!(input)?;
-    assert_eq!(
-        [next()??, next()??],
-        ["127.0.0.2 changed", "127.0.0.3 added"]
-    );
-    up(&second).await?;
-    // A misspelt name changes nothing.
-    let misspelt = peer(&first, r#", "describtion": """#);
-    std::fs::write(&file, format!("[{misspelt}]"))?;
-    writeln!(input)?;
-    let error = next()??;
-    assert!(
-        error.starts_with("unchanged: unknown field `describtion`"),
-        "{error}"
-    );
-    let families = peer(
-        &first,
-        r#", "description": "the first", "families": ["ipv4 unicast"]"#,
-    );
-    std::fs::write(&file, format!("[{families}]"))?;
-    assert_eq!(up(&first).await?, 1, "no reset so far");
-    writeln!(input)?;
-    assert_eq!(
-        [next()??, next()??],
-        ["127.0.0.2 reset", "127.0.0.3 removed"]
-    );
-    Ok(())
+/// Reads a record of an MRT file: its header of 12 octets, and its body.
+fn read_record(recording: &mut impl Read) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let mut header = vec![0; 12];
+    recording.read_exact(&mut header)?;
+    let length = u32::from_be_bytes(*header.last_chunk().expect("12 octets"));
+    let mut body = vec![0; usize::try_from(length).expect("32 bits")];
+    recording.read_exact(&mut body)?;
+    Ok((header, body))
 }
