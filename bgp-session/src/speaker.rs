@@ -364,6 +364,9 @@ impl Speaker {
     /// Waits until the kernel of every Established peer has acknowledged all earlier announcements and withdrawals. Returns the
     /// outcome at every peer, with the numbers of routes that it is not sent.
     ///
+    /// Later changes do not prolong the wait. A route that changed again before it was sent is not waited for; see
+    /// [`FlushOutcome::Acknowledged`](crate::FlushOutcome::Acknowledged).
+    ///
     /// Does not wait for a peer whose session is not up or goes down meanwhile: its next session gets the whole table. A peer
     /// that reads nothing ends its session by [`PeerConfig::with_send_hold_time`]; [`Speaker::flush_within`] waits for less.
     ///

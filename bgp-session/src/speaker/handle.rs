@@ -135,6 +135,9 @@ impl Peer {
     /// Waits until the kernel of this peer has acknowledged all earlier announcements and withdrawals. Returns the outcome, and
     /// the numbers of routes that the peer is not sent.
     ///
+    /// Later changes do not prolong the wait. A route that changed again before it was sent is not waited for; see
+    /// [`FlushOutcome::Acknowledged`].
+    ///
     /// Does not wait if the session is not Established, or longer than the session lasts. A peer that reads nothing ends its
     /// session by [`PeerConfig::with_send_hold_time`](crate::PeerConfig::with_send_hold_time); [`Peer::flush_within`] waits
     /// for less.

@@ -14,8 +14,11 @@ use std::time::{Duration, Instant};
 
 use bgp_session::{
     ConnectionId, ExportPolicy, LocalConfig, Output, PeerConfig, Peering, Rib, Route, Session,
+    SessionEvent,
 };
 use bytes::BytesMut;
+use if_addrs::IfAddr;
+use ipnet::IpNet;
 
 type Connection = Option<(ConnectionId, TcpStream, BytesMut)>;
 
@@ -45,7 +48,15 @@ fn main() -> Result<(), Box<dyn Error>> {
                     std::thread::spawn(|| linger(stream));
                 }
             }
-            Output::Event(event) => eprintln!("{event:?}"),
+            Output::Event(event) => {
+                eprintln!("{event:?}");
+                if matches!(event, SessionEvent::Up { .. })
+                    && peering.needs_interface_addresses()
+                    && let Err(error) = report_addresses(&mut peering)
+                {
+                    eprintln!("cannot read the addresses of interfaces: {error}");
+                }
+            }
             // No output is left: wait for input, and serve the timer if none arrives in time.
             Output::Wait(deadline) => {
                 read(&mut peering, &mut connection, deadline)?;
@@ -71,6 +82,27 @@ fn dial(peering: &mut Peering, connection: &mut Connection, router: SocketAddr, 
         }
         Err(error) => peering.handle_error(Instant::now(), id, error.kind()),
     }
+}
+
+/// Reports the addresses of the interface that holds our end of the session. IPv6 routes over an IPv4 session need one.
+fn report_addresses(peering: &mut Peering) -> io::Result<()> {
+    let Some(negotiated) = peering.session().negotiated() else {
+        return Ok(());
+    };
+    let interfaces = if_addrs::get_if_addrs()?;
+    let holder = interfaces
+        .iter()
+        .find(|entry| entry.ip() == negotiated.local_address);
+    let addresses: Vec<_> = interfaces
+        .iter()
+        .filter(|entry| holder.is_some_and(|holder| holder.name == entry.name))
+        .filter_map(|entry| match &entry.addr {
+            IfAddr::V4(address) => IpNet::new(address.ip.into(), address.prefixlen).ok(),
+            IfAddr::V6(address) => IpNet::new(address.ip.into(), address.prefixlen).ok(),
+        })
+        .collect();
+    peering.handle_interface_addresses(&addresses);
+    Ok(())
 }
 
 fn write(peering: &mut Peering, connection: &mut Connection, id: ConnectionId, octets: &[u8]) {

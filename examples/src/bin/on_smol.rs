@@ -13,8 +13,11 @@ use std::time::{Duration, Instant};
 
 use bgp_session::{
     ConnectionId, ExportPolicy, LocalConfig, Output, PeerConfig, Peering, Rib, Route, Session,
+    SessionEvent,
 };
 use bytes::{Buf, BytesMut};
+use if_addrs::IfAddr;
+use ipnet::IpNet;
 use smol::future::{Future, or, poll_once};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Timer};
@@ -114,7 +117,15 @@ async fn run(router: SocketAddr, mut peering: Peering, mut rib: Rib) {
                     smol::spawn(linger(link)).detach();
                 }
             }
-            Output::Event(event) => eprintln!("{event:?}"),
+            Output::Event(event) => {
+                eprintln!("{event:?}");
+                if matches!(event, SessionEvent::Up { .. })
+                    && peering.needs_interface_addresses()
+                    && let Err(error) = report_addresses(&mut peering)
+                {
+                    eprintln!("cannot read the addresses of interfaces: {error}");
+                }
+            }
             // No output is left. Every future here can be dropped at any time without a loss.
             Output::Wait(deadline) => {
                 let wake = or(socket.progress(), timeout(deadline)).await;
@@ -164,6 +175,27 @@ impl Socket {
             }
         }
     }
+}
+
+/// Reports the addresses of the interface that holds our end of the session. IPv6 routes over an IPv4 session need one.
+fn report_addresses(peering: &mut Peering) -> io::Result<()> {
+    let Some(negotiated) = peering.session().negotiated() else {
+        return Ok(());
+    };
+    let interfaces = if_addrs::get_if_addrs()?;
+    let holder = interfaces
+        .iter()
+        .find(|entry| entry.ip() == negotiated.local_address);
+    let addresses: Vec<_> = interfaces
+        .iter()
+        .filter(|entry| holder.is_some_and(|holder| holder.name == entry.name))
+        .filter_map(|entry| match &entry.addr {
+            IfAddr::V4(address) => IpNet::new(address.ip.into(), address.prefixlen).ok(),
+            IfAddr::V6(address) => IpNet::new(address.ip.into(), address.prefixlen).ok(),
+        })
+        .collect();
+    peering.handle_interface_addresses(&addresses);
+    Ok(())
 }
 
 /// Reports to the peering what has happened, and serves the timers that are due.
