@@ -57,11 +57,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                     eprintln!("cannot read the addresses of interfaces: {error}");
                 }
             }
-            // No output is left: wait for input, and serve the timer if none arrives in time.
-            Output::Wait(deadline) => {
-                read(&mut peering, &mut connection, deadline)?;
+            // No output is left. A timer that is due precedes input, which may always be there.
+            Output::Wait(Some(deadline)) if deadline <= Instant::now() => {
                 peering.handle_timeout(Instant::now());
             }
+            Output::Wait(deadline) => read(&mut peering, &mut connection, deadline)?,
             // A later version of the library may add outputs. This driver does not need them.
             _ => {}
         }

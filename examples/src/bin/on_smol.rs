@@ -128,8 +128,8 @@ async fn run(router: SocketAddr, mut peering: Peering, mut rib: Rib) {
             }
             // No output is left. Every future here can be dropped at any time without a loss.
             Output::Wait(deadline) => {
-                let wake = or(socket.progress(), timeout(deadline)).await;
-                report(Instant::now(), wake, &mut socket, &mut peering);
+                let wake = next_wake(&mut socket, deadline).await;
+                report(wake, &mut socket, &mut peering);
             }
             // A later version of the library may add outputs. This driver does not need them.
             _ => {}
@@ -198,25 +198,14 @@ fn report_addresses(peering: &mut Peering) -> io::Result<()> {
     Ok(())
 }
 
-/// Reports to the peering what has happened, and serves the timers that are due.
-fn report(now: Instant, wake: Wake, socket: &mut Socket, peering: &mut Peering) {
-    if let Some(id) = socket.id() {
-        report_progress(now, id, wake, socket, peering);
-    }
-    // After every wake: while a socket always has input, the wait for the deadline never ends.
-    peering.handle_timeout(now);
-}
-
-/// Reports the progress of a connection.
-fn report_progress(
-    now: Instant,
-    id: ConnectionId,
-    wake: Wake,
-    socket: &mut Socket,
-    peering: &mut Peering,
-) {
+/// Reports to the peering what has happened.
+fn report(wake: Wake, socket: &mut Socket, peering: &mut Peering) {
+    let now = Instant::now();
+    let Some(id) = socket.id() else {
+        return peering.handle_timeout(now);
+    };
     let error = match wake {
-        Wake::Timeout => return,
+        Wake::Timeout => return peering.handle_timeout(now),
         Wake::Dialled(Ok(stream)) => match stream.get_ref().local_addr() {
             Ok(local) => {
                 *socket = Socket::Open(Link::new(id, stream));
@@ -245,6 +234,11 @@ fn report_progress(
     };
     *socket = Socket::Closed;
     peering.handle_error(now, id, error.kind());
+}
+
+/// Waits for the next event. A timer that is due precedes input, which may always be there.
+async fn next_wake(socket: &mut Socket, deadline: Option<Instant>) -> Wake {
+    or(timeout(deadline), socket.progress()).await
 }
 
 async fn timeout(deadline: Option<Instant>) -> Wake {
@@ -283,17 +277,16 @@ mod tests {
 
     use super::*;
 
-    /// Returns a peering that dials, with the identifier of its connection.
-    fn dialling(now: Instant) -> (Peering, ConnectionId, Rib) {
+    /// Returns the identifier of a session's first connection.
+    fn dialled(now: Instant) -> ConnectionId {
         let local = LocalConfig {
             asn: "64512".parse().expect("a number"),
             router_id: "192.168.0.111".parse().expect("an address"),
         };
         let config = PeerConfig::new([127, 0, 0, 1].into(), local.asn);
-        let mut peering = Peering::new(Session::new(local, config, now, 0).expect("possible"));
-        let mut rib = Rib::new();
-        peering.start(now);
-        let outputs = std::iter::from_fn(|| Some(peering.poll_output(now, &mut rib)));
+        let mut session = Session::new(local, config, now, 0).expect("possible");
+        session.start(now);
+        let outputs = std::iter::from_fn(|| Some(session.poll_output()));
         let id = outputs
             .take_while(|output| !matches!(output, Output::Wait(_)))
             .find_map(|output| {
@@ -302,7 +295,7 @@ mod tests {
                 }
                 None
             });
-        (peering, id.expect("a session that starts dials"), rib)
+        id.expect("a session that starts dials")
     }
 
     /// Returns both ends of a connection: the driver's, and the router's.
@@ -322,16 +315,16 @@ mod tests {
 
     #[test]
     fn blocked_write_is_reported_once() {
-        let now = Instant::now();
-        let (_, id, _) = dialling(now);
-        let (mut link, mut router) = connection(id);
+        let (mut link, mut router) = connection(dialled(Instant::now()));
         link.unsent.resize(16 << 20, 0);
         let mut socket = Socket::Open(link);
         let mut taken = 0;
         // The kernel takes a part, and blocks when the router's buffer is full as well.
         loop {
             let wake = smol::block_on(poll_once(socket.progress()));
-            let link = socket.link(id).expect("open");
+            let Socket::Open(link) = &mut socket else {
+                panic!("closed");
+            };
             let Some(Wake::Written(Ok(length))) = wake else {
                 panic!("the write is not reported before it blocks");
             };
@@ -350,28 +343,24 @@ mod tests {
     }
 
     #[test]
-    fn timers_are_served_although_input_arrives() {
+    fn timer_that_is_due_precedes_input() {
         let now = Instant::now();
-        let (mut peering, id, mut rib) = dialling(now);
-        let (mut link, _router) = connection(id);
-        peering.handle_connected(now, id, [127, 0, 0, 1].into());
-        // The router sends its OPEN octet by octet, and never completes it.
-        link.received.extend_from_slice(&[0xff; 16]);
+        let (link, mut router) = connection(dialled(now));
+        router.write_all(b"input").expect("it is open");
         let mut socket = Socket::Open(link);
-        let late = now + Duration::from_secs(600);
-        report(late, Wake::Read(Ok(16)), &mut socket, &mut peering);
-        let outputs = std::iter::from_fn(|| Some(peering.poll_output(late, &mut rib)));
-        let closes = outputs
-            .take_while(|output| !matches!(output, Output::Wait(_)))
-            .any(|output| matches!(output, Output::Close(closed) if closed == id));
-        assert!(closes, "the peer's OPEN is late");
+        // The first wait shows that the input has arrived. It is not taken from the socket.
+        if let Socket::Open(link) = &socket {
+            smol::block_on(link.stream.readable()).expect("it is open");
+        }
+        let wake = smol::block_on(next_wake(&mut socket, Some(now)));
+        assert!(matches!(wake, Wake::Timeout));
+        let wake = smol::block_on(next_wake(&mut socket, None));
+        assert!(matches!(wake, Wake::Read(Ok(5))));
     }
 
     #[test]
     fn router_reads_last_message_although_its_own_is_unread() {
-        let now = Instant::now();
-        let (_, id, _) = dialling(now);
-        let (mut link, mut router) = connection(id);
+        let (mut link, mut router) = connection(dialled(Instant::now()));
         link.unsent.extend_from_slice(b"NOTIFICATION");
         router.write_all(b"unread").expect("it is open");
         let reading = std::thread::spawn(move || {
