@@ -13,12 +13,14 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::control::{
-    Allocate, Allocated, Announce, AnyCommunity, Changed, Client, ClientError, ErrorCode, Granted,
-    Nothing, PeerInfo, Prefix, Release, Request, RouteInfo, RouteSource, Withdraw, parse_origin,
+    Allocate, Allocated, Announce, Changed, Client, ClientError, ErrorCode, Granted, Nothing,
+    PeerInfo, Release, Request, RouteInfo, RouteSource, Withdraw,
 };
 use crate::exit::{Failure, report, say};
 use crate::paths;
 use crate::table::columns;
+use crate::value::origin::parse_origin;
+use crate::value::{AnyCommunity, Prefix};
 
 /// Asks a running speakerd.
 ///

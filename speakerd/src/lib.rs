@@ -18,3 +18,4 @@ pub mod pool;
 mod runtime;
 mod store;
 mod table;
+pub mod value;

@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::control::{Announce, Prefix};
+use crate::control::Announce;
 use crate::exit::Failure;
+use crate::value::Prefix;
 
 /// One part of a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

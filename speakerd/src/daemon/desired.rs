@@ -15,12 +15,12 @@ use ipnet::IpNet;
 
 use crate::config::{Advertisement, Config, RouteDefaults};
 use crate::control::{
-    Allocate, Allocated, Announce, AnyCommunity, Changed, ControlError, ErrorCode, Prefix,
-    RouteInfo, RouteSource,
+    Allocate, Allocated, Announce, Changed, ControlError, ErrorCode, RouteInfo, RouteSource,
 };
 use crate::exit::Failure;
 use crate::pool::{AllocateError, Allocator, Lease, NotInPools, Request};
 use crate::store::{Record, State, Store};
+use crate::value::{AnyCommunity, Prefix};
 
 #[derive(Debug)]
 pub(super) struct Desired {
