@@ -10,6 +10,6 @@ pub use client::{Client, ClientError, Granted};
 pub(crate) use protocol::Answer;
 pub use protocol::{
     Allocate, Allocated, Announce, Changed, ControlError, ErrorCode, Nothing, PeerInfo, Release,
-    Reply, Request, RouteInfo, RouteSource, VERSION, Withdraw,
+    Remaining, Reply, Request, RouteInfo, RouteSource, VERSION, Withdraw,
 };
 pub(crate) use server::{ControlSocket, Handler, serve};

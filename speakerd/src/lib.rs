@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announce;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -12,6 +13,7 @@ pub mod exit;
 // Public for the fuzz target, but no API: an ordinary build does not contain it.
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod intent;
 mod logging;
 mod paths;
 pub mod pool;

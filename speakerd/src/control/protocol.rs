@@ -223,8 +223,21 @@ pub struct Changed {
     pub changed: bool,
     /// The prefixes that it was about.
     pub prefixes: Vec<Prefix>,
+    /// The prefixes that stay announced for another owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remaining: Vec<Remaining>,
     /// Whether the change survives a restart.
     pub durable: bool,
+}
+
+/// A prefix that stays announced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Remaining {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// The owner of the route, such as ``the lease of `nginx` ``.
+    pub owner: String,
 }
 
 /// An announced route.
