@@ -1,4 +1,5 @@
-//! The memory of an `AdjRibIn` is bounded by the octets that its peer has sent, whatever they are.
+//! The memory of an `AdjRibIn` is bounded by the octets that its peer has sent, whatever they are, and that of an `AdjRibOut`
+//! by a bit for each destination of the table.
 
 #![cfg(test)]
 #![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
@@ -8,7 +9,8 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use bgp_session::{
-    AdjRibIn, LocalConfig, Output, PeerConfig, ReceivedRoute, RestartConfig, Session, Staleness,
+    AdjRibIn, AdjRibOut, ExportPolicy, LocalConfig, Output, PeerConfig, PrefixRange, ReceivedRoute,
+    RestartConfig, Rib, Route, Session, Staleness,
 };
 use bgp_wire::{
     Asn, AttributeSet, CapabilityBuf, Community, Context, Family, GracefulRestartFamily, HoldTime,
@@ -269,4 +271,53 @@ fn one_message_for_each_route_shares_the_attributes() {
     let (octets, received) = memory(messages, true);
     assert!(received > 500 * 3600);
     assert!(octets < 500 * 500, "{octets}");
+}
+
+/// The number of routes in the table of originated routes.
+const ORIGINATED: u32 = 100_000;
+
+#[test]
+fn peer_that_is_denied_the_table_takes_a_bit_for_each_destination() {
+    let mut rib = Rib::new();
+    let route = |number: u32| {
+        let prefix = Ipv4Net::new_assert((0x0a00_0000 + number).into(), 32);
+        Route::new(prefix.into())
+    };
+    for number in 0..ORIGINATED {
+        assert!(rib.announce(&route(number)));
+    }
+    let session = Peer::new().session;
+    let negotiated = session.negotiated().unwrap();
+    let own = PrefixRange::exactly(route(7).prefix().unwrap());
+    let config = session
+        .config()
+        .clone()
+        .with_export(ExportPolicy::only([own]));
+    let before = ALLOCATED.get();
+    let mut peers: Vec<_> = (0..10)
+        .map(|_| AdjRibOut::new(&mut rib, &config, negotiated))
+        .collect();
+    let mut pull_all = |rib: &mut Rib| {
+        for peer in &mut peers {
+            let mut octets = BytesMut::new();
+            while !peer.pull(rib, &mut octets, usize::MAX) {}
+        }
+        let withheld: Vec<_> = peers.iter().map(|peer| peer.withheld().total()).collect();
+        (withheld, ALLOCATED.get().wrapping_sub(before))
+    };
+    let count = usize::try_from(ORIGINATED).unwrap();
+    let (withheld, octets) = pull_all(&mut rib);
+    assert_eq!(withheld, vec![count - 1; 10]);
+    // The rest is the policy, and what a peer takes in any case.
+    let bits = count / 8;
+    assert!(octets < 10 * (bits + 4096), "{octets} octets");
+    // A peer that is denied nothing takes no memory for it.
+    for number in (0..ORIGINATED).filter(|number| *number != 7) {
+        assert!(rib.withdraw(route(number).destination()));
+    }
+    let before = ALLOCATED.get();
+    let (withheld, _) = pull_all(&mut rib);
+    assert_eq!(withheld, [0; 10]);
+    let freed = before.wrapping_sub(ALLOCATED.get());
+    assert!(freed > 10 * bits, "{freed} octets freed");
 }
