@@ -15,7 +15,7 @@ use bgp_session::{
 use bgp_wire::{
     Asn, AttributeSet, CapabilityBuf, Community, Context, Family, GracefulRestartFamily, HoldTime,
     KEEPALIVE, LongLivedRestartFamily, MessageLimit, NextHop, Nlri, OpenBuf, Origin, PeerKind,
-    encode_announcements,
+    RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib, encode_withdrawals,
 };
 use bytes::BytesMut;
 use ipnet::Ipv4Net;
@@ -125,6 +125,22 @@ impl Peer {
         let id = self.session.connection_id().expect("Established");
         self.session.handle_bytes(self.now, id, &mut octets);
         self.follow();
+    }
+
+    /// Loses the connection and makes a new one.
+    fn restart(&mut self) {
+        let id = self.session.connection_id().expect("Established");
+        self.session.handle_closed(self.now, id);
+        self.follow();
+        for _ in 0..100 {
+            if self.session.connection_id().is_some() {
+                return;
+            }
+            self.now += std::time::Duration::from_secs(1);
+            self.session.handle_timeout(self.now);
+            self.follow();
+        }
+        panic!("no new session");
     }
 
     /// Loses the connection and stays away until the routes are long-lived stale.
@@ -320,4 +336,72 @@ fn peer_that_is_denied_the_table_takes_a_bit_for_each_destination() {
     assert_eq!(withheld, [0; 10]);
     let freed = before.wrapping_sub(ALLOCATED.get());
     assert!(freed > 10 * bits, "{freed} octets freed");
+}
+
+/// Returns a message for each of the prefixes, with its own attributes of 32,000 octets.
+fn large_messages(count: u32) -> Vec<BytesMut> {
+    let message = |number: u32| {
+        let attributes = AttributeSet {
+            communities: (0..8000).map(|low| Community(number << 16 | low)).collect(),
+            ..AttributeSet::new(Origin::IGP)
+        };
+        announcement(&attributes, prefixes(number, 1))
+    };
+    (0..count).map(message).collect()
+}
+
+/// The ways in which a peer's routes are removed.
+#[derive(Clone, Copy, Debug)]
+enum Removal {
+    Withdrawn,
+    NotRefreshed,
+    StaleAtEndOfRib,
+}
+
+#[test]
+fn attributes_of_removed_routes_are_freed() {
+    for removal in [
+        Removal::Withdrawn,
+        Removal::NotRefreshed,
+        Removal::StaleAtEndOfRib,
+    ] {
+        let mut peer = Peer::new();
+        let before = ALLOCATED.get();
+        for message in large_messages(100) {
+            peer.receive(message);
+        }
+        let held = ALLOCATED.get().wrapping_sub(before);
+        assert!(held > 100 * 32_000, "{held}");
+        // One route is left, so that the table is not empty.
+        let context = Context::new(PeerKind::Internal);
+        let last = || large_messages(100).pop().unwrap();
+        let mut octets = BytesMut::new();
+        match removal {
+            Removal::Withdrawn => {
+                let withdrawn = prefixes(0, 99).map(Nlri::new);
+                encode_withdrawals(&context, withdrawn, &mut octets).unwrap();
+                peer.receive(octets);
+            }
+            Removal::NotRefreshed => {
+                let mark = |subtype| {
+                    let mut octets = BytesMut::new();
+                    let family = Family::IPV4_UNICAST;
+                    RouteRefresh { family, subtype }.encode(&mut octets);
+                    octets
+                };
+                peer.receive(mark(RefreshSubtype::BEGIN));
+                peer.receive(last());
+                peer.receive(mark(RefreshSubtype::END));
+            }
+            Removal::StaleAtEndOfRib => {
+                peer.restart();
+                peer.receive(last());
+                encode_end_of_rib(Family::IPV4_UNICAST, &mut octets);
+                peer.receive(octets);
+            }
+        }
+        assert_eq!(peer.table.len(), 1, "{removal:?}");
+        let left = ALLOCATED.get().wrapping_sub(before);
+        assert!(left < 5 * 32_000, "{left} octets are left: {removal:?}");
+    }
 }
