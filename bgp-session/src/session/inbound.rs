@@ -214,7 +214,7 @@ impl Session {
         }));
     }
 
-    /// Counts and emits the announced routes of an UPDATE that are ignored.
+    /// Counts the announced routes of an UPDATE that are ignored, and emits the first UPDATE of each reason.
     #[cold]
     fn report_ignored(
         &mut self,
@@ -224,6 +224,11 @@ impl Session {
         context: &Context,
     ) {
         self.statistics.count_ignored(reason, checked);
+        // A peer that sends a whole table of such routes must not displace other events.
+        if self.reported_unusable.contains(&reason) {
+            return;
+        }
+        self.reported_unusable.push(reason);
         let update = ReceivedUpdate {
             frame: frame.clone(),
             context: *context,

@@ -254,6 +254,37 @@ fn unusable_routes_are_ignored_and_counted_apart_from_malformed_ones() {
     assert_eq!(malformed, 0);
 }
 
+/// A peer that returns a whole table to us must not displace other events.
+#[test]
+fn ignored_routes_are_reported_once_for_each_reason_in_a_session() {
+    let peer = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
+    let mut a = Script::established_with(peer, open(64513, 90));
+    let attributes =
+        |path: &str, length: u8| format!("40010100 4002{length:02x} {path} 400304c0a800fe");
+    let looped = attributes("0202 0000fc01 0000fc00", 10);
+    let own_path = attributes("0201 0000fc01", 6);
+    let reasons = |a: &mut Script| -> Vec<Unusable> {
+        let reason = |event| match event {
+            SessionEvent::RoutesIgnored { reason, .. } => Some(reason),
+            _ => None,
+        };
+        a.take_events().into_iter().filter_map(reason).collect()
+    };
+    for session in 1..3 {
+        let connection = a.connection();
+        a.take_events();
+        for _ in 0..3 {
+            a.receive(connection, update_with(&looped, "180ac802"));
+            a.receive(connection, update_with(&own_path, "04e0"));
+        }
+        assert_eq!(reasons(&mut a), [Unusable::AsLoop, Unusable::BogusPrefix]);
+        assert_eq!(a.session.statistics().routes_ignored(), session * 6);
+        a.closed(connection);
+        a.advance_to_deadline();
+        a.establish(open(64513, 90));
+    }
+}
+
 #[test]
 fn own_route_from_a_reflector_is_ignored() {
     // RFC 4456 section 8.
