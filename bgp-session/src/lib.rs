@@ -84,7 +84,7 @@ pub use speaker::{
     Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, SpawnError, Speaker,
     SpeakerBuilder, SpeakerEvent, SpeakerShutDown, TcpDialer, Transport, TransportOption,
 };
-pub use stats::{FamilyCounts, MessageCounts, Statistics};
+pub use stats::{FamilyCounts, MessageCounts, RejectedOpen, Statistics};
 pub use timer::Timer;
 pub use withheld::{Withheld, WithheldCounts, WithheldReason};
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bgp_session::{AdjRibIn, DownReason, PeerConfig, SessionEvent, Shutdown, State};
+use bgp_session::{AdjRibIn, DownReason, PeerConfig, RejectedOpen, SessionEvent, Shutdown, State};
 use bgp_wire::{Asn, NotificationBuf, Reason, Treatment, Unusable};
 
 use super::script::{
@@ -321,30 +321,40 @@ fn both_as_numbers_of_a_rejected_open_are_recorded() {
             failures(&a),
             ["we sent OPEN Message Error/Bad Peer AS (2/2)"]
         );
-        let statistics = a.session.statistics();
-        assert_eq!(
-            statistics.peer_as,
-            Some(Asn::new(asn)),
-            "{my_as} {capability}"
-        );
+        let rejected = a.session.statistics().rejected_open.unwrap();
+        assert_eq!(rejected.asn, Some(Asn::new(asn)), "{my_as} {capability}");
         let my_as = u16::from_str_radix(my_as, 16).unwrap();
-        assert_eq!(statistics.peer_my_as, Some(my_as), "{my_as} {capability}");
+        assert_eq!(rejected.my_as, Some(my_as), "{my_as} {capability}");
     }
+}
+
+#[test]
+fn rejected_open_on_another_connection_does_not_change_the_peers_as() {
+    let mut a = Script::established(config());
+    assert_eq!(a.session.statistics().rejected_open, None);
+    let accepted = a.accept().expect("a second connection");
+    a.receive(accepted, open(64999, 90));
+    assert_eq!(a.session.negotiated().unwrap().peer_as, Asn::new(64512));
+    let rejected = a.session.statistics().rejected_open.unwrap();
+    assert_eq!(rejected.asn, Some(Asn::new(64999)));
+    let router_id = a.session.negotiated().unwrap().peer_router_id;
+    assert_eq!(rejected.router_id, Some(router_id));
 }
 
 #[test]
 fn open_that_does_not_decode_leaves_no_values_of_an_earlier_one() {
     let mut a = Script::new(config());
-    let connection = a.reach_open_confirm(open(64512, 90));
-    a.closed(connection);
+    a.start();
+    let connection = a.expect_dial();
+    a.connected(connection);
+    a.receive(connection, open(64999, 90));
     a.advance_to_deadline();
     let dial = a.expect_dial();
     a.connected(dial);
     // The identifier is 0.0.0.0.
     a.receive(dial, raw_open("04 fc00 005a 00000000 00"));
-    let statistics = a.session.statistics();
-    assert_eq!(statistics.peer_router_id, None);
-    assert_eq!((statistics.peer_as, statistics.peer_my_as), (None, None));
+    let rejected = a.session.statistics().rejected_open.unwrap();
+    assert_eq!(rejected, RejectedOpen::default());
 }
 
 #[test]

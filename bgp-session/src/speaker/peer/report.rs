@@ -183,7 +183,8 @@ impl Report {
 
     /// Returns the cause of a failed attempt, with details from the driver and the configuration.
     fn explain(&self, reason: &DownReason, session: &Session) -> PeerError {
-        let (config, statistics) = (session.config(), session.statistics());
+        let config = session.config();
+        let rejected = session.statistics().rejected_open.unwrap_or_default();
         if let (DownReason::ConnectFailed { .. }, Some(error)) = (reason, &self.dial_error) {
             // The session only learns the kind of the error; the system's text is more precise.
             return error.clone();
@@ -195,7 +196,7 @@ impl Report {
         }
         let refused = refusal(&reason);
         if refused == Some(Reason::BAD_PEER_AS)
-            && let (Some(asn), Some(my_as)) = (statistics.peer_as, statistics.peer_my_as)
+            && let (Some(asn), Some(my_as)) = (rejected.asn, rejected.my_as)
         {
             let configured = config.remote_as();
             return PeerError::WrongAs {
@@ -206,7 +207,7 @@ impl Report {
             };
         }
         if refused == Some(Reason::BAD_BGP_IDENTIFIER)
-            && let Some(peer) = statistics.peer_router_id
+            && let Some(peer) = rejected.router_id
         {
             let local = config.local(session.local()).router_id;
             return PeerError::SameRouterId {
