@@ -26,6 +26,8 @@ pub enum ConfigError {
     ReservedAs(PeerSetting),
     /// The address is unspecified, multicast or broadcast: no host has it.
     NoHostAddress(PeerSetting, IpAddr),
+    /// The address is unspecified, loopback, multicast or reserved: no route can have it as its next hop.
+    UnusableNextHop(PeerSetting, IpAddr),
     /// The source address has another family than the peer's address.
     SourceFamily {
         /// The peer's address.
@@ -76,6 +78,9 @@ impl fmt::Display for ConfigError {
             Self::ReservedAs(setting) => write!(f, "{setting} 0 is reserved (RFC 7607)"),
             Self::NoHostAddress(setting, address) => {
                 write!(f, "{setting} {address} is not the address of a host")
+            }
+            Self::UnusableNextHop(setting, address) => {
+                write!(f, "{setting} {address} cannot be a next hop")
             }
             Self::SourceFamily { peer, source } => {
                 let family = if peer.is_ipv4() { "IPv4" } else { "IPv6" };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bgp_wire::Asn;
+use bgp_wire::{Asn, NextHop};
 
 use super::{ConfigError, DAY, LocalConfig, PeerConfig, PeerSetting, RestartConfig};
 
@@ -61,7 +61,7 @@ impl PeerConfig {
         own.into_iter()
             .chain(exported.map(|address| (PeerSetting::Export, address)))
             .filter_map(|(setting, address)| Some((setting, address?)))
-            .try_for_each(|(setting, address)| check_host(setting, address))
+            .try_for_each(|(setting, address)| check_next_hop(setting, address))
     }
 
     fn check_times(&self) -> Result<(), ConfigError> {
@@ -172,6 +172,15 @@ fn check_host(setting: PeerSetting, address: IpAddr) -> Result<(), ConfigError> 
     }
 }
 
+// The encoder withholds routes with any other next hop.
+fn check_next_hop(setting: PeerSetting, address: IpAddr) -> Result<(), ConfigError> {
+    if NextHop::Address(address).is_usable() {
+        Ok(())
+    } else {
+        Err(ConfigError::UnusableNextHop(setting, address))
+    }
+}
+
 fn check_time(
     setting: PeerSetting,
     value: Option<Duration>,
@@ -268,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn source_addresses_and_next_hops_of_no_host_are_refused() {
+    fn unusable_source_addresses_and_next_hops_are_refused() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_texts([
             (
@@ -287,15 +296,31 @@ mod tests {
             ),
             (
                 config().with_next_hop_ipv4([0; 4].into()),
-                "next_hop_ipv4 0.0.0.0 is not the address of a host",
+                "next_hop_ipv4 0.0.0.0 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv4([127, 0, 0, 1].into()),
+                "next_hop_ipv4 127.0.0.1 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv4([0, 1, 2, 3].into()),
+                "next_hop_ipv4 0.1.2.3 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv4([240, 0, 0, 1].into()),
+                "next_hop_ipv4 240.0.0.1 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv6("::1".parse().unwrap()),
+                "next_hop_ipv6 ::1 cannot be a next hop",
             ),
             (
                 config().with_next_hop_ipv6("ff02::1".parse().unwrap()),
-                "next_hop_ipv6 ff02::1 is not the address of a host",
+                "next_hop_ipv6 ff02::1 cannot be a next hop",
             ),
             (
                 config().with_export(ExportPolicy::all().with_next_hop(address("::"))),
-                "export :: is not the address of a host",
+                "export :: cannot be a next hop",
             ),
         ]);
     }
