@@ -26,7 +26,7 @@ pub use families::FamiliesError;
 pub use open::{CapabilityError, OpenCheck};
 pub use remote_as::RemoteAs;
 pub use restart::RestartConfig;
-pub use retry::{RetryPolicy, RetryPolicyError};
+pub use retry::RetryPolicy;
 pub use setting::{ChangeEffect, PeerSetting};
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
@@ -88,7 +88,7 @@ pub struct LocalConfig {
 ///     .with_passive(false)
 ///     .with_keepalive_time(seconds(5))
 ///     .with_delay_open(seconds(1))
-///     .with_retry(RetryPolicy::new().with_damping(seconds(1), seconds(60))?)
+///     .with_retry(RetryPolicy::new().with_damping(seconds(1), seconds(60)))
 ///     .with_send_hold_time(seconds(300))
 ///     // Sent routes.
 ///     .with_export(ExportPolicy::all())

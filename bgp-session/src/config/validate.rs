@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bgp_wire::{Asn, NextHop};
 
-use super::{ConfigError, DAY, LocalConfig, PeerConfig, PeerSetting, RestartConfig};
+use super::retry::{MIN_CONNECT_TIMEOUT, MIN_WAIT};
+use super::{ConfigError, DAY, LocalConfig, PeerConfig, PeerSetting, RestartConfig, RetryPolicy};
 
 impl LocalConfig {
     /// Checks that a session can have this identity.
@@ -42,6 +43,7 @@ impl PeerConfig {
         }
         self.check_next_hops()?;
         self.check_times()?;
+        self.retry.validate()?;
         self.restart.map_or(Ok(()), |restart| restart.validate())?;
         self.check_transport()
     }
@@ -145,6 +147,32 @@ impl RestartConfig {
             Duration::ZERO,
             DAY,
         )
+    }
+}
+
+impl RetryPolicy {
+    /// Checks the ranges of the times.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        for (setting, value, minimum) in [
+            (
+                PeerSetting::ConnectInterval,
+                self.connect_interval(),
+                MIN_WAIT,
+            ),
+            (
+                PeerSetting::ConnectTimeout,
+                self.connect_timeout(),
+                MIN_CONNECT_TIMEOUT,
+            ),
+            (PeerSetting::Damping, self.damping(), MIN_WAIT),
+            (PeerSetting::Damping, self.maximum_damping(), self.damping()),
+            (PeerSetting::StableTime, self.stable_time(), Duration::ZERO),
+            (PeerSetting::EarlyClose, self.early_close(), Duration::ZERO),
+            (PeerSetting::EarlyClose, self.early_close_wait(), MIN_WAIT),
+        ] {
+            check_time(setting, Some(value), minimum, DAY)?;
+        }
+        Ok(())
     }
 }
 
@@ -386,6 +414,10 @@ mod tests {
             (
                 config().with_user_timeout(Duration::ZERO),
                 "user_timeout 0ns is out of range: 1ms to 86400s",
+            ),
+            (
+                config().with_retry(RetryPolicy::new().with_connect_timeout(millis(99))),
+                "connect_timeout 99ms is out of range: 100ms to 86400s",
             ),
             (
                 restarting(restart.with_restart_time(millis(4_096_000))),

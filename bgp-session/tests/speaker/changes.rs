@@ -79,7 +79,7 @@ async fn update_that_needs_reset_is_reported_before_it_applies() {
     let update = node.update_peer(config).unwrap();
     assert!(update.resets());
     let change = update.change();
-    let expected = [PeerSetting::HoldTime, PeerSetting::Retry];
+    let expected = [PeerSetting::HoldTime, PeerSetting::ConnectTimeout];
     assert!(change.with_effect(ChangeEffect::Deferred).eq(expected));
     assert!(
         change
