@@ -37,6 +37,7 @@ use unicast::UnicastStore;
 ///     table.apply(event, |change| match change {
 ///         RouteChange::Announced(nlri, route) => println!("{nlri} via {}", route.next_hop),
 ///         RouteChange::Withdrawn(nlri) => println!("{nlri} withdrawn"),
+///         _ => {}
 ///     });
 /// }
 ///
@@ -76,6 +77,7 @@ struct Refresh {
 
 /// A route that a peer has announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceivedRoute {
     /// The attributes, shared by the routes with equal ones.
     pub attributes: Arc<AttributeSet>,
@@ -88,6 +90,7 @@ pub struct ReceivedRoute {
 
 /// The degree of certainty that a peer still has a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Staleness {
     /// The peer has announced the route in the current session.
     Fresh,
@@ -99,6 +102,7 @@ pub enum Staleness {
 
 /// A change of the table. The NLRI contains the family of the route.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum RouteChange<'a> {
     /// The route is new, the peer has announced it again, or its staleness has changed.
     Announced(&'a AnyNlriBuf, &'a ReceivedRoute),

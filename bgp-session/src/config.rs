@@ -42,11 +42,20 @@ pub(crate) use validate::is_host;
 /// Our identity towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct LocalConfig {
     /// Our AS number.
     pub asn: Asn,
     /// Our BGP Identifier.
     pub router_id: RouterId,
+}
+
+impl LocalConfig {
+    /// Creates an identity.
+    #[must_use]
+    pub const fn new(asn: Asn, router_id: RouterId) -> Self {
+        Self { asn, router_id }
+    }
 }
 
 /// The configuration of one peer. Address and AS number are required; setters change the defaults of everything else.
@@ -387,10 +396,10 @@ impl PeerConfig {
 
     /// Returns our identity towards this peer.
     pub(crate) fn local(&self, local: LocalConfig) -> LocalConfig {
-        LocalConfig {
-            asn: self.local_as.unwrap_or(local.asn),
-            router_id: self.router_id.unwrap_or(local.router_id),
-        }
+        LocalConfig::new(
+            self.local_as.unwrap_or(local.asn),
+            self.router_id.unwrap_or(local.router_id),
+        )
     }
 }
 

@@ -52,7 +52,7 @@ use retention::Retention;
 ///
 /// # #[allow(clippy::disallowed_methods)]
 /// let mut now = Instant::now();
-/// let local = LocalConfig { asn: Asn::new(64512), router_id: "192.168.0.111".parse()? };
+/// let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse()?);
 /// let router = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let mut session = Session::new(local, router, now, 7)?;
 /// session.start(now);

@@ -10,6 +10,7 @@ use crate::routes::{has_others, other_announced, other_withdrawn};
 /// The number of messages of each type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct MessageCounts {
     /// The number of OPEN messages.
     pub open: u64,
@@ -115,6 +116,7 @@ pub struct RejectedOpen {
 /// The counters of the received routes of one family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct FamilyCounts {
     /// The number of routes that the peer announced. A route counts once each time it is announced.
     pub announced: u64,

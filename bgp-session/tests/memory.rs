@@ -56,10 +56,7 @@ struct Peer {
 impl Peer {
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn new() -> Self {
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: "192.0.2.1".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(64512), "192.0.2.1".parse().unwrap());
         let restart = RestartConfig::new().with_long_lived(std::time::Duration::from_secs(3600));
         let config = PeerConfig::new("192.0.2.2".parse().unwrap(), Asn::new(64512))
             .with_deliver_updates(true)

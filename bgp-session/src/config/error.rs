@@ -29,6 +29,7 @@ pub enum ConfigError {
     /// The address is unspecified, loopback, multicast or reserved: no route can have it as its next hop.
     UnusableNextHop(PeerSetting, IpAddr),
     /// The source address has another family than the peer's address.
+    #[non_exhaustive]
     SourceFamily {
         /// The peer's address.
         peer: IpAddr,
@@ -36,6 +37,7 @@ pub enum ConfigError {
         source: IpAddr,
     },
     /// A number is out of range.
+    #[non_exhaustive]
     OutOfRange {
         /// The setting.
         setting: PeerSetting,
@@ -47,6 +49,7 @@ pub enum ConfigError {
         maximum: u64,
     },
     /// A time is out of range.
+    #[non_exhaustive]
     TimeOutOfRange {
         /// The setting.
         setting: PeerSetting,
@@ -62,6 +65,7 @@ pub enum ConfigError {
     /// No network device can have this name.
     DeviceName(String),
     /// The range of lengths contains no length of a prefix inside of this one.
+    #[non_exhaustive]
     PrefixLengths {
         /// The prefix.
         prefix: IpNet,

@@ -356,10 +356,7 @@ mod tests {
     /// RFC 7607 section 2.
     #[test]
     fn local_as_0_is_refused() {
-        let identity = |asn| LocalConfig {
-            asn: Asn::new(asn),
-            router_id: "192.0.2.1".parse().unwrap(),
-        };
+        let identity = |asn| LocalConfig::new(Asn::new(asn), "192.0.2.1".parse().unwrap());
         let reserved = ConfigError::ReservedAs(PeerSetting::LocalAs);
         assert_eq!(identity(0).validate(), Err(reserved));
         assert_eq!(identity(1).validate(), Ok(()));

@@ -28,6 +28,7 @@ async fn changes(events: &mut Events, table: &mut AdjRibIn, last: &str) -> Vec<S
                     format!("+{nlri} {preference} {}", communities.join(" "))
                 }
                 RouteChange::Withdrawn(nlri) => format!("-{nlri}"),
+                other => panic!("unknown change: {other:?}"),
             });
         });
     }

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = PeerConfig::new(router.ip(), asn)
         .with_export(ExportPolicy::all())
         .with_next_hop_ipv4(node);
-    let session = Session::new(LocalConfig { asn, router_id }, config, Instant::now(), 0)?;
+    let session = Session::new(LocalConfig::new(asn, router_id), config, Instant::now(), 0)?;
     smol::block_on(run(router, Peering::new(session), rib));
     Ok(())
 }

@@ -347,10 +347,7 @@ mod tests {
 
     /// Returns a session that has received an OPEN with these numbers, and the reason for which it failed, if it did.
     fn session_after_open(config: PeerConfig, asn: u32, router_id: &str) -> (Session, DownReason) {
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: "192.168.0.111".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse().unwrap());
         let mut session = Session::new(local, config, now(), 1).unwrap();
         session.start(now());
         let Output::Dial(dial) = session.poll_output() else {
