@@ -20,7 +20,8 @@ bench: ## run the benchmarks
 
 FUZZ_SECONDS ?= 60
 fuzz: ## run every fuzz target for FUZZ_SECONDS, on stable Rust; needs cargo-fuzz
-	for target in $$(cargo fuzz list); do \
+	targets=$$(cargo fuzz list) || exit 1; \
+	for target in $$targets; do \
 		mkdir -p target/fuzz/$$target; \
 		cargo fuzz run -s none $$target target/fuzz/$$target fuzz/corpus/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
@@ -30,7 +31,8 @@ corpus: ## add inputs that reach new code to fuzz/corpus, from our encoder, the 
 	SIMULATION_RECORD=$(CURDIR)/target/simulated.txt cargo test --release -p bgp-session --test simulation
 	RUSTFLAGS='--cfg fuzzing' cargo run --manifest-path fuzz/Cargo.toml --target-dir target/corpus \
 		--example corpus -- target/fuzz/generated target/simulated.txt
-	for target in $$(cargo fuzz list); do \
+	targets=$$(cargo fuzz list) || exit 1; \
+	for target in $$targets; do \
 		[ ! -d target/fuzz/generated/$$target ] || cargo fuzz run -s none $$target -- -set_cover_merge=1 \
 			fuzz/corpus/$$target target/fuzz/generated/$$target || exit 1; \
 	done

@@ -76,7 +76,7 @@ impl LocalConfig {
 ///
 /// ```
 /// use std::time::Duration;
-/// use bgp_session::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, PeerConfig, RestartConfig, RetryPolicy};
+/// use bgp_session::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, OpenCheck, PeerConfig, RestartConfig, RetryPolicy};
 /// use bgp_wire::{Asn, CapabilityBuf, Family, HoldTime, Role};
 /// let seconds = Duration::from_secs;
 /// let peer = PeerConfig::new("10.0.0.1".parse()?, Asn::new(64513))
@@ -92,7 +92,7 @@ impl LocalConfig {
 ///     .with_require_role(true)
 ///     .with_graceful_restart(RestartConfig::new())
 ///     .with_capability(CapabilityBuf::SoftwareVersion("example 1.0".into()))?
-///     .with_open_check(|_peer, _open| Ok(()))
+///     .with_open_check(OpenCheck::new(|_peer, _open| Ok(())))
 ///     // Connecting and timers.
 ///     .with_passive(false)
 ///     .with_keepalive_time(seconds(5))

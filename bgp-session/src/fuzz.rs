@@ -185,7 +185,7 @@ impl Run {
                 3 => self
                     .peering
                     .set_draining(self.now >= self.start + Duration::from_secs(60)),
-                4 => drop(self.peering.flush(self.rib.version())),
+                4 => drop(self.peering.flush(&mut self.rib)),
                 5 => {
                     let prefix = "10.0.0.1/32".parse().expect("a valid prefix");
                     if !self.rib.withdraw(prefix) {

@@ -190,14 +190,24 @@ impl Peering {
         }
     }
 
-    /// Starts to wait until the peer has acknowledged everything up to a version of the table (see [`Rib::version`]).
-    /// [`Peering::poll_flushed`] returns the outcome.
+    /// Starts to wait until the peer has acknowledged every change that has been made so far: those of the table, of the
+    /// export policy and next hops, of draining, and the UPDATEs of [`Peering::send_update`]. [`Peering::poll_flushed`]
+    /// returns the outcome.
+    ///
+    /// Later changes do not prolong the wait, except that changes are sent in windows: it also covers the rest of the window
+    /// with the last change (see [`Peering::with_max_queued`]). It does not cover:
+    ///
+    /// - the newest state of a route that changed again before it was sent. The older state is never sent.
+    /// - End-of-RIB and answers to ROUTE-REFRESH. They are due when the peer has been sent the whole table.
     ///
     /// While [`Peering::awaits_acknowledgement`] returns `true`, the driver calls [`Peering::handle_unacknowledged`].
-    pub fn flush(&mut self, version: u64) -> FlushId {
-        // The driver may not know of this version yet.
+    /// `table` is that of [`Peering::poll_output`].
+    pub fn flush(&mut self, table: &mut impl RibAccess) -> FlushId {
+        // The driver may not have reported the newest changes yet.
         self.up_to_date = false;
-        self.flushes.begin(version, self.established.is_some())
+        let established = self.established.as_ref();
+        self.flushes
+            .begin(established.map(|established| established.adj_rib_out.target(table)))
     }
 
     /// Ends a wait whose outcome is no longer of interest.
@@ -205,7 +215,7 @@ impl Peering {
         self.flushes.cancel(id);
     }
 
-    /// Returns the result of a flush that has ended, each once; `None` if no other has ended.
+    /// Returns the result of the oldest flush that has ended, each once; `None` if no other has ended.
     ///
     /// The counts are those at the time of this call. No outcome is [`FlushOutcome::Pending`].
     pub fn poll_flushed(&mut self) -> Option<(FlushId, PeerFlush)> {
@@ -261,14 +271,8 @@ impl Peering {
     pub fn handle_unacknowledged(&mut self, id: ConnectionId, unacknowledged: usize) {
         let acknowledged = self.outbox.acknowledged(id, unacknowledged);
         // A flush waits for routes, and they are sent on the Established connection only.
-        if let Some(established) = self
-            .established
-            .as_ref()
-            .filter(|established| established.connection == id)
-        {
-            let version = established.adj_rib_out.version();
-            let queued = self.outbox.total(id);
-            self.flushes.acknowledge(version, queued, acknowledged);
+        if self.connection_id() == Some(id) {
+            self.flushes.acknowledge(acknowledged);
         }
     }
 
@@ -446,6 +450,11 @@ impl Peering {
         else {
             return false;
         };
+        // Before later changes are taken. Every octet of earlier ones has been handed to the driver, or the session would
+        // have had another output.
+        let total = self.outbox.total(*connection);
+        self.flushes
+            .reach(total, |target| adj_rib_out.has_reached(target));
         let queued = self.outbox.queued(*connection);
         // A peer that sends requests all the time must not keep us busy: an answer begins after the last one has left.
         let may_refresh = queued == 0 && self.next_refresh.is_none_or(|next| now >= next);

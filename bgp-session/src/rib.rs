@@ -7,6 +7,7 @@
 mod access;
 mod adj_rib_out;
 mod by_path;
+mod checkpoints;
 mod cursor;
 mod entry;
 mod export;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use access::RibAccess;
 pub use adj_rib_out::AdjRibOut;
+pub(crate) use cursor::Progress;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -195,18 +195,27 @@ impl Session {
         self
     }
 
-    /// Starts the session: dials the peer, or waits for its connection if the session is passive.
+    /// Starts the session: dials the peer, or waits for its connection if the session is passive. Ends a wait for the next
+    /// dial.
     pub fn start(&mut self, now: Instant) {
         self.enabled = true;
         // DampPeerOscillations delays automatic starts only (RFC 4271 section 8.1.1).
         self.retry.reset();
         self.connections.primary.timers.stop(Timer::IdleHold);
-        self.step(
-            now,
-            Slot::Primary,
-            Event::ManualStart,
-            EventDetails::default(),
-        );
+        // RFC 4271 section 8.2.2 ignores a start in Active, where ConnectRetryTimer runs the damped wait for our next dial.
+        let event = if self.waits_in_active() {
+            self.connections.primary.timers.stop(Timer::ConnectRetry);
+            Event::TimerExpires(Timer::ConnectRetry)
+        } else {
+            Event::ManualStart
+        };
+        self.step(now, Slot::Primary, event, EventDetails::default());
+    }
+
+    /// Returns `true` if the session waits for its next dial in Active.
+    fn waits_in_active(&self) -> bool {
+        let primary = &self.connections.primary;
+        primary.state == State::Active && primary.tcp.is_none() && !self.config.passive
     }
 
     /// Ends the session and leaves it in Idle. It no longer keeps stale routes of the peer.

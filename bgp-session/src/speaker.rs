@@ -64,9 +64,12 @@ use shared::{Shared, lock};
 
 /// A BGP speaker that announces routes to its peers. Cheap to clone: all clones are the same speaker.
 ///
-/// Needs a tokio runtime with I/O and time enabled: without one of them, its tasks panic. Commands take effect at once and do not wait for the peers;
-/// [`Speaker::flush`] waits until the peers have acknowledged the changes. [`Speaker::shutdown`] ends the sessions with a
-/// reason. When the last clone is dropped, they end with Cease/Administrative Shutdown.
+/// All tasks run on the tokio runtime of [`SpeakerBuilder::spawn`] and end with it. It needs I/O and time enabled: without one
+/// of them, the tasks panic. Methods may be called on any thread unless they have a section `# Panics`.
+///
+/// Commands take effect at once and do not wait for the peers; [`Speaker::flush`] waits until the peers have acknowledged the
+/// changes. [`Speaker::shutdown`] ends the sessions with a reason. When the last clone is dropped, they end with
+/// Cease/Administrative Shutdown.
 ///
 /// ```no_run
 /// use bgp_session::{AddPeerError, LocalConfig, Peer, PeerConfig, PeerStatus, PeerUpdate, Route, Shutdown, Speaker};
@@ -172,8 +175,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// The configuration is not possible, a peer with this address already exists, the key cannot be used, the speaker is shut
-    /// down, or the calling thread is in no tokio runtime.
+    /// The configuration is not possible, a peer with this address already exists, the key cannot be used, or the speaker is
+    /// shut down.
     pub fn add_peer(&self, config: PeerConfig) -> Result<Peer, AddPeerError> {
         self.registry.add_peer(config)
     }
@@ -364,6 +367,9 @@ impl Speaker {
     /// Waits until the kernel of every Established peer has acknowledged all earlier announcements and withdrawals. Returns the
     /// outcome at every peer, with the numbers of routes that it is not sent.
     ///
+    /// Later changes do not prolong the wait. A route that changed again before it was sent is not waited for; see
+    /// [`FlushOutcome::Acknowledged`](crate::FlushOutcome::Acknowledged).
+    ///
     /// Does not wait for a peer whose session is not up or goes down meanwhile: its next session gets the whole table. A peer
     /// that reads nothing ends its session by [`PeerConfig::with_send_hold_time`]; [`Speaker::flush_within`] waits for less.
     ///
@@ -419,8 +425,11 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// The address cannot be bound, the key of a peer cannot be set on the socket, the speaker is shut down, or the calling
-    /// thread is in no tokio runtime.
+    /// The address cannot be bound, the key of a peer cannot be set on the socket, or the speaker is shut down.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the runtime of the speaker has no I/O enabled. Nothing changes then.
     pub fn add_listener(
         &self,
         address: SocketAddr,
@@ -447,8 +456,8 @@ impl Speaker {
     ///
     /// # Errors
     ///
-    /// `remote` is neither a peer nor in a prefix of dynamic peers, the limit of that prefix is reached, 16 connections of
-    /// the peer already wait, or the calling thread is in no tokio runtime and the peer is a new dynamic one.
+    /// `remote` is neither a peer nor in a prefix of dynamic peers, the limit of that prefix is reached, or 16 connections of
+    /// the peer already wait.
     pub fn accept(&self, transport: impl Transport, remote: IpAddr) -> Result<(), Refusal> {
         self.registry.accept(remote, |_| Ok(Box::new(transport)))
     }

@@ -16,6 +16,7 @@ use bgp_wire::{
     Asn, AttributeSet, CapabilityBuf, Community, Context, Family, GracefulRestartFamily, HoldTime,
     KEEPALIVE, LongLivedRestartFamily, MessageLimit, NextHop, Nlri, OpenBuf, Origin, PeerKind,
     RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib, encode_withdrawals,
+    is_bogus_prefix,
 };
 use bytes::BytesMut;
 use ipnet::Ipv4Net;
@@ -193,8 +194,9 @@ fn scattered(first: u32, count: u32) -> impl Iterator<Item = Ipv4Net> {
     numbers.map(|bits| Ipv4Net::new_assert(bits.into(), 24))
 }
 
-/// Returns the octets that the table of a peer takes after these messages, and those that were received.
-fn memory(messages: impl FnOnce() -> Vec<BytesMut>, vanish: bool) -> (usize, usize) {
+/// Returns the octets that the table of a peer takes after these messages, and those that were received. Asserts that the
+/// table has as many routes as expected.
+fn memory(messages: impl FnOnce() -> Vec<BytesMut>, routes: usize, vanish: bool) -> (usize, usize) {
     let mut peer = Peer::new();
     let before = ALLOCATED.get();
     let mut received = 0;
@@ -202,8 +204,10 @@ fn memory(messages: impl FnOnce() -> Vec<BytesMut>, vanish: bool) -> (usize, usi
         received += message.len();
         peer.receive(message);
     }
+    assert_eq!(peer.table.routes().count(), routes);
     if vanish {
         peer.vanish();
+        assert_eq!(peer.table.routes().count(), routes, "stale routes are kept");
     }
     (ALLOCATED.get().wrapping_sub(before), received)
 }
@@ -226,7 +230,7 @@ fn long_lived_stale_routes_take_no_copy_of_their_attributes() {
         (0..4).map(message).collect()
     };
     for vanish in [false, true] {
-        let (octets, received) = memory(messages, vanish);
+        let (octets, received) = memory(messages, 4 * 8300, vanish);
         assert!(received > 256_000, "{received}");
         assert!(
             octets < received * MAX_RATIO,
@@ -242,8 +246,11 @@ fn ordinary_routes_take_memory_in_proportion() {
         let message = |number: u32| announcement(&attributes, scattered(number * 1000, 1000));
         (0..100).map(message).collect()
     };
+    // Bogus prefixes are ignored.
+    let routes = scattered(0, 100_000).filter(|prefix| !is_bogus_prefix((*prefix).into()));
+    let routes = routes.count();
     for vanish in [false, true] {
-        let (octets, received) = memory(messages, vanish);
+        let (octets, received) = memory(messages, routes, vanish);
         assert!(received > 400_000, "{received}");
         assert!(
             octets < received * MAX_RATIO,
@@ -261,8 +268,8 @@ fn attributes_of_replaced_routes_are_freed() {
         };
         announcement(&attributes, prefixes(0, 1))
     };
-    let (one, _) = memory(|| vec![once(0)], false);
-    let (many, _) = memory(|| (0..200).map(once).collect(), false);
+    let (one, _) = memory(|| vec![once(0)], 1, false);
+    let (many, _) = memory(|| (0..200).map(once).collect(), 1, false);
     // A few unused sets may wait to be dropped.
     assert!(
         many < one * 20,
@@ -281,7 +288,7 @@ fn one_message_for_each_route_shares_the_attributes() {
             .map(|number| announcement(&attributes, prefixes(number, 1)))
             .collect()
     };
-    let (octets, received) = memory(messages, true);
+    let (octets, received) = memory(messages, 500, true);
     assert!(received > 500 * 3600);
     assert!(octets < 500 * 500, "{octets}");
 }

@@ -2,6 +2,7 @@
 
 mod head;
 mod index;
+mod marks;
 mod owned;
 mod routes;
 #[cfg(any(test, all(fuzzing, feature = "arbitrary")))]
@@ -25,6 +26,7 @@ use crate::nlri::Prefixes;
 use crate::reason::Reason;
 use head::check_head;
 use index::{Index, Seen, SurvivingAttributes};
+use marks::Marks;
 
 /// An UPDATE after the checks of RFC 7606.
 ///
@@ -37,11 +39,7 @@ pub struct Checked<'a> {
     update: Update<'a>,
     index: Index,
     strongest: StrongestFault,
-    /// 1 if the message announces a bogus prefix, else 0.
-    // A number for the same reason as the severity of a `StrongestFault`.
-    bogus: u8,
-    /// 1 if a field of routes is suspect (see [`Prefixes::check`]), else 0.
-    suspect: u8,
+    marks: Marks,
     /// The number of the reason for which the routes are unusable, or 0. The reason of bogus prefixes is not stored here.
     unusable: u8,
 }
@@ -111,8 +109,7 @@ impl<'a> Update<'a> {
             update: *self,
             index: Index::EMPTY,
             strongest: StrongestFault::NONE,
-            bogus: 0,
-            suspect: 0,
+            marks: Marks::EMPTY,
             unusable: 0,
         });
         if let Ok(checked) = &mut result
@@ -297,19 +294,23 @@ impl<'a> Checked<'a> {
     /// Notes a bogus prefix in the NLRI field, one of the two fields of which is suspect.
     #[cold]
     fn note_suspect_prefixes(&mut self) {
-        self.suspect = 1;
+        self.marks.set(Marks::SUSPECT);
         let announced = self.ipv4_prefixes(self.update.nlri_octets());
-        self.bogus |= u8::from(announced.any_bogus());
+        if announced.any_bogus() {
+            self.marks.set(Marks::BOGUS);
+        }
     }
 
     /// Notes a bogus prefix in a well-formed multiprotocol attribute whose routes are suspect.
     #[cold]
     fn note_suspect_routes(&mut self, raw: &RawAttribute<'a>) {
-        self.suspect = 1;
+        self.marks.set(Marks::SUSPECT);
         // A withdrawal of a bogus prefix is not ignored.
         if raw.code == AttributeCode::MP_REACH_NLRI {
             let mut routes = MpReach::from_checked(raw.value, self.update.context()).routes();
-            self.bogus |= u8::from(routes.any(|route| route.is_bogus()));
+            if routes.any(|route| route.is_bogus()) {
+                self.marks.set(Marks::BOGUS);
+            }
         }
     }
 
@@ -335,6 +336,9 @@ impl<'a> Checked<'a> {
     fn record_fault(&mut self, treatment: Treatment, error: DecodeError) {
         if self.strongest.treatment() < Some(treatment) {
             self.strongest = StrongestFault::new(treatment, error);
+            if treatment == Treatment::Withdraw {
+                self.marks.set(Marks::WITHDRAWN);
+            }
         }
     }
 
@@ -397,13 +401,13 @@ impl<'a> Checked<'a> {
     /// Returns `true` if the message announces a bogus prefix.
     #[inline]
     fn has_bogus(&self) -> bool {
-        self.bogus != 0
+        self.marks.has(Marks::BOGUS)
     }
 
     /// Returns `true` if the announced routes count as withdrawn: after treat-as-withdraw, or because they are unusable.
     #[inline]
     fn treats_as_withdraw(&self) -> bool {
-        self.unusable != 0 || self.strongest.treatment() == Some(Treatment::Withdraw)
+        self.marks.has(Marks::WITHDRAWN)
     }
 
     /// Returns the surviving attributes in the order of the message. Of duplicates the first survives.

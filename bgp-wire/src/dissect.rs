@@ -47,6 +47,9 @@ pub struct Dissection {
     /// The reason for which a speaker ignores announced routes although they are well-formed (see
     /// [`Checked::unusable`](crate::Checked::unusable)).
     pub unusable: Option<Unusable>,
+    /// A family whose routes begin with three default routes: probably path identifiers that `context` does not permit (see
+    /// [`Checked::unexpected_path_ids`](crate::Checked::unexpected_path_ids)).
+    pub unexpected_path_ids: Option<Family>,
 }
 
 /// Dissects a message, which may be malformed.
@@ -68,6 +71,7 @@ pub fn dissect(message: &[u8], context: &Context) -> Dissection {
         context,
         fields: Vec::new(),
         unusable: None,
+        unexpected_path_ids: None,
     };
     dissector.header();
     let fault = match dissector.body() {
@@ -78,6 +82,7 @@ pub fn dissect(message: &[u8], context: &Context) -> Dissection {
         fields: dissector.fields,
         fault,
         unusable: dissector.unusable,
+        unexpected_path_ids: dissector.unexpected_path_ids,
     }
 }
 
@@ -87,6 +92,7 @@ struct Dissector<'a> {
     context: &'a Context,
     fields: Vec<Field>,
     unusable: Option<Unusable>,
+    unexpected_path_ids: Option<Family>,
 }
 
 impl<'a> Dissector<'a> {
@@ -264,6 +270,7 @@ impl<'a> Dissector<'a> {
         // After the parts, so that they are shown whatever the outcome.
         let checked = checked?;
         self.unusable = checked.unusable();
+        self.unexpected_path_ids = checked.unexpected_path_ids();
         if let Some(family) = checked.end_of_rib() {
             let whole = Span::new(Frame::HEADER_LENGTH, self.message.len());
             self.put(whole, 0, &"End-of-RIB", &family);
@@ -404,7 +411,8 @@ const MAX_EXCERPT: usize = 24;
 const EXCERPT_MARGIN: usize = 6;
 
 impl fmt::Display for Dissection {
-    /// Writes one line for each part, with its octets in front. The fault and the reason for ignored routes follow.
+    /// Writes one line for each part, with its octets in front. The fault, the reason for ignored routes and a note about
+    /// path identifiers follow.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Field {
             octets,
@@ -427,6 +435,12 @@ impl fmt::Display for Dissection {
         }
         if let Some(reason) = &self.unusable {
             writeln!(f, "ignored: {reason}")?;
+        }
+        if let Some(family) = self.unexpected_path_ids {
+            writeln!(
+                f,
+                "note: three default routes of {family}; probably path identifiers (ADD-PATH)"
+            )?;
         }
         Ok(())
     }
@@ -539,6 +553,23 @@ mod tests {
         }
         let withdrawal = dissected("ff*16 001e 02 0000 0007 800f0400020100");
         assert!(!withdrawal.contains("End-of-RIB"), "{withdrawal}");
+    }
+
+    #[test]
+    fn probable_path_identifiers_are_noted() {
+        let update =
+            "ff*16 0033 02 0000 0014 40010100 400206 02010000fde9 400304c0000201 00000001 180ac802";
+        let message = octets(update);
+        let context = Context::new(PeerKind::External);
+        let dissection = dissect(&message, &context);
+        assert_eq!(dissection.unexpected_path_ids, Some(Family::IPV4_UNICAST));
+        let last =
+            "note: three default routes of ipv4 unicast; probably path identifiers (ADD-PATH)\n";
+        let text = dissection.to_string();
+        assert!(text.ends_with(last), "{text}");
+        let dissection = dissect(&message, &context.with_add_path([Family::IPV4_UNICAST]));
+        assert_eq!(dissection.unexpected_path_ids, None);
+        assert!(!dissection.to_string().contains("note: "));
     }
 
     #[test]

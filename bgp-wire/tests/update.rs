@@ -422,7 +422,6 @@ fn unusable_route_is_withdrawn_and_is_no_fault() {
 
 #[test]
 fn routes_of_many_families_encode_in_the_order_of_their_families() {
-    // A quadratic search among the families of the routes took seconds.
     let context = Context::new(PeerKind::Internal).with_raw_families(true);
     let mut update = bgp_wire::UpdateBuf::new(bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP));
     let family = |number: u16| Family::new(bgp_wire::Afi(1000 + number), bgp_wire::Safi(250));
@@ -465,6 +464,51 @@ fn routes_of_many_families_encode_in_the_order_of_their_families() {
         .map(family)
         .collect();
     assert_eq!((&announced, &withdrawn), (&expected, &expected));
+}
+
+#[test]
+fn message_with_one_route_takes_little_room_in_the_buffer() {
+    let context = Context::new(PeerKind::Internal)
+        .with_families([Family::IPV4_UNICAST, Family::IPV4_FLOWSPEC])
+        .with_message_limit(bgp_wire::MessageLimit::Extended);
+    let mut update = bgp_wire::UpdateBuf::new(bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP));
+    update.set_next_hop(Family::IPV4_UNICAST, std::net::IpAddr::from([192, 0, 2, 1]));
+    update.announce("198.51.100.0/24".parse::<ipnet::IpNet>().unwrap());
+    let rule = "destination 198.51.100.0/24 protocol =udp";
+    update.announce(bgp_wire::AnyNlriBuf::parse(Family::IPV4_FLOWSPEC, rule).unwrap());
+    let mut out = bytes::BytesMut::new();
+    assert_eq!(update.encode(&context, &mut out), Ok(2));
+    assert!(out.capacity() < 1024, "{}", out.capacity());
+}
+
+#[test]
+fn routes_of_any_family_fill_messages_like_prefixes() {
+    let prefixes: Vec<ipnet::Ipv4Net> = (0..30_000u32)
+        .zip((8..=32).cycle())
+        .map(|(number, length)| ipnet::Ipv4Net::new_assert((number << 12).into(), length))
+        .map(|prefix| prefix.trunc())
+        .collect();
+    let any: Vec<bgp_wire::AnyNlriBuf> = prefixes
+        .iter()
+        .map(|prefix| ipnet::IpNet::V4(*prefix).into())
+        .collect();
+    let attributes = bgp_wire::AttributeSet::new(bgp_wire::Origin::IGP);
+    let next_hop = bgp_wire::NextHop::Address([192, 0, 2, 1].into());
+    for limit in [
+        bgp_wire::MessageLimit::Standard,
+        bgp_wire::MessageLimit::Extended,
+    ] {
+        let context = Context::new(PeerKind::Internal).with_message_limit(limit);
+        let (mut typed, mut untyped) = (bytes::BytesMut::new(), bytes::BytesMut::new());
+        let routes = prefixes.iter().copied().map(bgp_wire::Nlri::new);
+        let messages =
+            bgp_wire::encode_announcements(&context, &attributes, next_hop, routes, &mut typed);
+        assert_eq!(
+            bgp_wire::encode_announcements(&context, &attributes, next_hop, &any, &mut untyped),
+            messages
+        );
+        assert!(typed == untyped, "{limit:?}");
+    }
 }
 
 /// Returns an UPDATE without withdrawn routes.

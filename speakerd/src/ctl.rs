@@ -44,7 +44,7 @@ enum Command {
     Withdraw {
         /// The prefix
         prefix: Prefix,
-        /// Return once every router has acknowledged it
+        /// Return once every router with a session has acknowledged the routes that it is sent
         #[arg(long)]
         wait: bool,
     },
@@ -58,7 +58,7 @@ enum Command {
         /// The address to take
         #[arg(long)]
         address: Option<IpAddr>,
-        /// Return once every router has acknowledged it
+        /// Return once every router with a session has acknowledged the routes that it is sent
         #[arg(long)]
         wait: bool,
     },
@@ -66,7 +66,7 @@ enum Command {
     Release {
         /// Who gives its address back
         name: String,
-        /// Return once every router has acknowledged it
+        /// Return once every router with a session has acknowledged the routes that it is sent
         #[arg(long)]
         wait: bool,
     },
@@ -74,7 +74,10 @@ enum Command {
     Routes,
     /// Lists the routers and how their sessions are
     Peers,
-    /// Takes BGP messages apart, octet by octet, and says what is wrong with them; asks no speakerd
+    /// Takes BGP messages apart, octet by octet, and points at their faults; asks no speakerd
+    ///
+    /// Ends with 0 if every message is well-formed, also if the receiver ignores its routes (`ignored`, or `unusable` with
+    /// --json). Ends with 1 if a message is malformed or the text is not one of the accepted forms.
     Decode(decode::Arguments),
 }
 
@@ -97,7 +100,7 @@ struct AnnounceArguments {
     /// 64512:100, no-export, or large 64512:1:2; may be given more than once
     #[arg(long = "community", value_name = "COMMUNITY")]
     communities: Vec<AnyCommunity>,
-    /// Return once every router has acknowledged it
+    /// Return once every router with a session has acknowledged the routes that it is sent
     #[arg(long)]
     wait: bool,
 }

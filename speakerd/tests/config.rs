@@ -433,7 +433,7 @@ fn the_least_native_file_and_the_command_line() {
 fn native_peers_that_no_session_can_have_are_refused() {
     let peers = |tables: &str| said("speakerd.toml", &format!("local-as = 1\n{tables}"));
     let error = peers("[[peer]]\naddress = '10.0.0.1'\nsource-address = '2001:db8::1'\n");
-    let expected = "error: source_address 2001:db8::1 cannot reach 10.0.0.1: not IPv4";
+    let expected = "error: source-address 2001:db8::1 cannot reach 10.0.0.1: not IPv4";
     assert!(error.starts_with(expected), "{error}");
     let error = peers("[[peer]]\naddress = '255.255.255.255'\n");
     let expected = "error: address 255.255.255.255 is not the address of a host";

@@ -172,7 +172,7 @@ mod tests {
     use bgp_wire::{Asn, CapabilityBuf, CapabilityCode, Family, HoldTime, Role};
 
     use super::*;
-    use crate::config::{AoAlgorithm, AoKey, ExportFilter, ExportPolicy, Md5Key};
+    use crate::config::{AoAlgorithm, AoKey, ExportFilter, ExportPolicy, Md5Key, OpenCheck};
 
     fn config() -> PeerConfig {
         PeerConfig::new("192.0.2.1".parse().unwrap(), Asn::new(64512))
@@ -210,7 +210,7 @@ mod tests {
             }
             PeerSetting::Passive => config.with_passive(true),
             PeerSetting::EnforceFirstAs => config.with_enforce_first_as(false),
-            PeerSetting::OpenCheck => config.with_open_check(|_, _| Ok(())),
+            PeerSetting::OpenCheck => config.with_open_check(OpenCheck::new(|_, _| Ok(()))),
             PeerSetting::MaximumPrefixes => config.with_maximum_prefixes(Family::IPV4_UNICAST, 9),
             PeerSetting::Port => config.with_port(9),
             PeerSetting::SourceAddress => config.with_source_address([192, 0, 2, 9].into()),

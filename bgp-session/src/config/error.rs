@@ -64,6 +64,8 @@ pub enum ConfigError {
     FractionOfSecond(PeerSetting, Duration),
     /// No network device can have this name.
     DeviceName(String),
+    /// The peer has an MD5 key and a TCP-AO key. A connection has only one kind.
+    KeysOfBothKinds,
     /// The range of lengths contains no length of a prefix inside of this one.
     #[non_exhaustive]
     PrefixLengths {
@@ -115,6 +117,9 @@ impl fmt::Display for ConfigError {
                 write!(f, "{setting} {value:?} is not a whole number of seconds")
             }
             Self::DeviceName(name) => write!(f, "invalid device name `{}`", name.escape_debug()),
+            Self::KeysOfBothKinds => {
+                f.write_str("both an MD5 key and a TCP-AO key are configured; remove one")
+            }
             Self::PrefixLengths {
                 prefix,
                 minimum,

@@ -40,9 +40,29 @@ impl std::error::Error for CapabilityError {
     }
 }
 
-/// A check of the peer's OPEN by the application.
+/// A function that is called with every OPEN of a peer that the session itself would accept. It returns the NOTIFICATION that
+/// refuses the OPEN, for example [`Reason::CONNECTION_REJECTED`], or `Ok`.
 ///
-/// Two checks are equal if one is a clone of the other.
+/// The retry policy applies as if the session had refused the OPEN. The function gets the address of the peer, because dynamic
+/// peers share one configuration. It decides by its arguments alone and returns at once: the session waits for it.
+///
+/// Clones are equal, and two separately created checks are different, even if their functions do the same.
+///
+/// [`Reason::CONNECTION_REJECTED`]: bgp_wire::Reason::CONNECTION_REJECTED
+///
+/// ```
+/// use bgp_session::{OpenCheck, PeerConfig};
+/// use bgp_wire::{Asn, HoldTime, NotificationBuf, Reason};
+/// let check = OpenCheck::new(|_peer, open| {
+///     if open.hold_time() == HoldTime::ZERO {
+///         return Err(NotificationBuf { reason: Reason::UNACCEPTABLE_HOLD_TIME, data: Vec::new() });
+///     }
+///     Ok(())
+/// });
+/// let peer = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)).with_open_check(check.clone());
+/// assert_eq!(peer.open_check(), Some(&check));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Clone)]
 pub struct OpenCheck(Arc<CheckFunction>);
 
@@ -57,7 +77,7 @@ impl OpenCheck {
         Self(Arc::new(check))
     }
 
-    /// Checks the OPEN of the peer with this address.
+    /// Calls the function with the OPEN of the peer that has this address.
     ///
     /// # Errors
     ///
@@ -121,32 +141,10 @@ impl PeerConfig {
         &self.capabilities
     }
 
-    /// Checks every OPEN of the peer with `check`, after the session's own checks.
-    ///
-    /// An error refuses the OPEN with that NOTIFICATION, for example [`Reason::CONNECTION_REJECTED`]. The retry policy applies
-    /// as if the session had refused it. The check gets the address of the peer, because dynamic peers share one
-    /// configuration. It decides by its arguments alone and returns at once: the session waits for it.
-    ///
-    /// [`Reason::CONNECTION_REJECTED`]: bgp_wire::Reason::CONNECTION_REJECTED
-    ///
-    /// ```
-    /// use bgp_session::PeerConfig;
-    /// use bgp_wire::{Asn, HoldTime, NotificationBuf, Reason};
-    /// let peer = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)).with_open_check(|_peer, open| {
-    ///     if open.hold_time() == HoldTime::ZERO {
-    ///         return Err(NotificationBuf { reason: Reason::UNACCEPTABLE_HOLD_TIME, data: Vec::new() });
-    ///     }
-    ///     Ok(())
-    /// });
-    /// # let _ = peer;
-    /// # Ok::<(), std::net::AddrParseError>(())
-    /// ```
+    /// Sets a check that is called with every OPEN of the peer, after the session's own checks.
     #[must_use]
-    pub fn with_open_check(
-        mut self,
-        check: impl Fn(IpAddr, &Open<'_>) -> Result<(), NotificationBuf> + Send + Sync + 'static,
-    ) -> Self {
-        self.open_check = Some(OpenCheck::new(check));
+    pub fn with_open_check(mut self, check: OpenCheck) -> Self {
+        self.open_check = Some(check);
         self
     }
 

@@ -41,7 +41,8 @@ impl RetryPolicy {
     /// Creates the default policy.
     ///
     /// - A connection that cannot be made is tried again after 1.5 s, and one without an answer after 2.75 s.
-    /// - Damping grows from 1 s to 120 s. A session of 10 s resets it if it lasts longer than the last wait.
+    /// - Damping grows from 1 s to 120 s. A session of 10 s resets it if it lasts longer than the last wait. A bad AS number
+    ///   or an exceeded prefix limit leads to the maximum at once.
     /// - The first connection that the peer closes within 100 ms is tried again after 100 ms.
     #[must_use]
     pub const fn new() -> Self {

@@ -221,8 +221,8 @@ impl PeerConfig {
         self
     }
 
-    /// Signs every segment with this key and discards segments that are not signed (RFC 2385). Adding the peer fails if
-    /// it also has a key for TCP-AO.
+    /// Signs every segment with this key and discards segments that are not signed (RFC 2385). A peer cannot also have a
+    /// key for TCP-AO.
     #[must_use]
     pub fn with_md5_key(mut self, key: Md5Key) -> Self {
         self.transport.md5_key = Some(key);
@@ -230,7 +230,7 @@ impl PeerConfig {
     }
 
     /// Authenticates every segment with this key (RFC 5925). Adding the peer fails if the kernel does not support
-    /// TCP-AO.
+    /// TCP-AO. A peer cannot also have a key for TCP MD5.
     #[must_use]
     pub fn with_ao_key(mut self, key: AoKey) -> Self {
         self.transport.ao_key = Some(key);

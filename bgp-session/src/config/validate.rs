@@ -100,6 +100,10 @@ impl PeerConfig {
         if let Some(device) = transport.device.as_deref().filter(|name| !is_device(name)) {
             return Err(ConfigError::DeviceName(device.to_owned()));
         }
+        // RFC 5925 forbids both on one connection, and Linux refuses the second key.
+        if transport.md5_key.is_some() && transport.ao_key.is_some() {
+            return Err(ConfigError::KeysOfBothKinds);
+        }
         let ports = 1..=u64::from(u16::MAX);
         let octets = 1..=u64::from(u8::MAX);
         for (setting, value, range) in [
@@ -249,7 +253,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ExportPolicy, RemoteAs};
+    use crate::config::{AoAlgorithm, AoKey, ExportPolicy, Md5Key, RemoteAs};
 
     fn config() -> PeerConfig {
         PeerConfig::new([192, 0, 2, 1].into(), Asn::new(64512))
@@ -385,6 +389,20 @@ mod tests {
                 "invalid device name `a234567890123456`",
             ),
         ]);
+    }
+
+    #[test]
+    fn keys_of_both_kinds_are_refused() {
+        let md5 = Md5Key::new("secret").unwrap();
+        let ao = AoKey::new(1, 1, AoAlgorithm::HmacSha1, "secret").unwrap();
+        let with_md5 = config().with_md5_key(md5);
+        let with_both = with_md5.clone().with_ao_key(ao.clone());
+        assert_eq!(with_md5.validate(), Ok(()));
+        assert_eq!(config().with_ao_key(ao).validate(), Ok(()));
+        assert_texts([(
+            with_both,
+            "both an MD5 key and a TCP-AO key are configured; remove one",
+        )]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bgp_wire::Family;
 use bytes::BytesMut;
 use ipnet::IpNet;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Progress};
 use super::export::Export;
 use super::membership::Membership;
 use super::withheld::WithheldRoutes;
@@ -50,8 +50,10 @@ pub struct AdjRibOut {
     export: Export,
     /// One cursor for each negotiated family, in the order of the set.
     cursors: Vec<Cursor>,
-    /// The version of the table up to which every change has been pulled.
-    version: Option<u64>,
+    /// The index of the cursor whose turn is next.
+    next: usize,
+    /// The number of passes that were requested because the form of the routes has changed.
+    generation: u64,
     /// `true` if the peer may have been sent routes.
     has_pulled: bool,
     withheld: WithheldRoutes,
@@ -76,7 +78,8 @@ impl AdjRibOut {
                     Cursor::new(&mut rib.table, family, every_path, &membership)
                 })
                 .collect(),
-            version: None,
+            next: 0,
+            generation: 0,
             has_pulled: false,
             withheld: WithheldRoutes::default(),
             membership,
@@ -94,7 +97,6 @@ impl AdjRibOut {
         // RFC 2918 section 4: a request for a family that was not negotiated is ignored.
         if let Some(cursor) = cursor {
             cursor.refresh();
-            self.version = None;
         }
     }
 
@@ -147,10 +149,10 @@ impl AdjRibOut {
         if !self.has_pulled {
             return;
         }
+        self.generation += 1;
         for cursor in &mut self.cursors {
-            cursor.readvertise(before);
+            cursor.readvertise(self.generation, before);
         }
-        self.version = None;
     }
 
     /// Appends messages to `out`. Returns `true` if the peer is up to date, or `false` if `out` holds about `budget` octets
@@ -167,13 +169,10 @@ impl AdjRibOut {
     /// In debug builds, if `table` is not the one of [`AdjRibOut::new`].
     pub fn pull(&mut self, table: &mut impl RibAccess, out: &mut BytesMut, budget: usize) -> bool {
         self.has_pulled = true;
-        let Some(version) = table.with_rib(|rib| self.begin(rib)) else {
-            debug_assert!(
-                false,
-                "an AdjRibOut reads the table that it was created for"
-            );
+        if !table.with_rib(|rib| self.begin(rib)) {
+            debug_assert!(false, "{FOREIGN_TABLE}");
             return true;
-        };
+        }
         let mut writer = Writer {
             export: &self.export,
             out,
@@ -182,21 +181,23 @@ impl AdjRibOut {
             is_first: false,
         };
         // The loop does not stop at a full output: End-of-RIB and refresh marks of later families are due without room.
-        let mut up_to_date = true;
-        for cursor in &mut self.cursors {
-            up_to_date &= cursor.pull(table, &mut writer);
+        let (later, first) = self.cursors.split_at_mut(self.next);
+        let mut behind = None;
+        for (cursor, index) in first.iter_mut().chain(later).zip(self.next..) {
+            let has_room = !writer.is_full();
+            if !cursor.pull(table, &mut writer) && behind.is_none() {
+                // A family that has filled the output waits for a turn of the others, or it could starve them.
+                behind = Some(index + usize::from(has_room));
+            }
         }
-        if up_to_date {
-            self.version = Some(version);
-        }
-        up_to_date
+        self.next = behind.map_or(0, |next| next % self.cursors.len());
+        behind.is_none()
     }
 
-    /// Counts the routes that are withheld whatever they are. Returns the version of the table, or `None` if it is not this
-    /// peer's table.
-    fn begin(&mut self, rib: &Rib) -> Option<u64> {
+    /// Counts the routes that are withheld whatever they are. Returns `false` if this is not the peer's table.
+    fn begin(&mut self, rib: &Rib) -> bool {
         if !self.membership.is_in(&rib.id) {
-            return None;
+            return false;
         }
         let families = self.export.context.families();
         let [exchanged, others] = rib.table.count_within(families);
@@ -209,15 +210,44 @@ impl AdjRibOut {
         {
             self.withheld.report(reason, None, || destination);
         }
-        // The version is read before the windows: a later change may or may not be in them.
-        Some(rib.version())
+        true
     }
 
-    /// Returns the version of the table up to which every change has been pulled. Returns `None` until the first pass, or a
-    /// pass requested later, has ended.
+    /// Returns the version of the table up to which every change has been pulled, as far as it is known. Later changes may
+    /// also have been pulled.
+    ///
+    /// Returns `None` until every route of the table has been pulled in its current form, which a changed policy, changed
+    /// next hops and draining change. A refresh has no effect.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
-        self.version
+        let progress = self.cursors.iter().map(Cursor::progress).min()?;
+        progress
+            .version
+            .filter(|_| progress.generation == self.generation)
+    }
+
+    /// Returns the point that the peer reaches when it has been sent every change so far, of the table and of the form of
+    /// its routes. No later change moves it.
+    pub(crate) fn target(&self, table: &mut impl RibAccess) -> Progress {
+        let target = table.with_rib(|rib| {
+            let (is_own, version) = (self.membership.is_in(&rib.id), rib.version());
+            for cursor in self.cursors.iter().filter(|_| is_own) {
+                rib.table.add_checkpoint(cursor.family(), version);
+            }
+            is_own.then_some(Progress {
+                generation: self.generation,
+                version: Some(version),
+            })
+        });
+        debug_assert!(target.is_some(), "{FOREIGN_TABLE}");
+        target.unwrap_or(Progress::NEVER)
+    }
+
+    /// Returns `true` if the peer has been sent everything up to this point.
+    pub(crate) fn has_reached(&self, target: Progress) -> bool {
+        self.cursors
+            .iter()
+            .all(|cursor| cursor.progress() >= target)
     }
 
     /// Returns the numbers of routes of the table that the peer is not sent, by reason, as of the last
@@ -235,3 +265,6 @@ impl AdjRibOut {
         self.withheld.poll()
     }
 }
+
+/// The fault of a caller that passes another table.
+const FOREIGN_TABLE: &str = "an AdjRibOut reads the table that it was created for";

@@ -20,6 +20,25 @@ pub(super) struct Cursor {
     /// The further pass that is under way.
     pass: Option<Pass>,
     requested: Requested,
+    progress: Progress,
+}
+
+/// A point in the history of what a peer is sent. A later point includes every earlier one.
+// The derived order compares the generations first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Progress {
+    /// The number of the pass that sends all routes in their current form.
+    pub(super) generation: u64,
+    /// The version of the table up to which every change has been sent in that form. `None` precedes all versions.
+    pub(super) version: Option<u64>,
+}
+
+impl Progress {
+    /// A point that is never reached.
+    pub(super) const NEVER: Self = Self {
+        generation: u64::MAX,
+        version: None,
+    };
 }
 
 /// A pass through the table after the first one.
@@ -35,7 +54,8 @@ struct Pass {
 #[derive(Debug, Default)]
 struct Requested {
     refresh: bool,
-    readvertise: bool,
+    /// The generation of the pass that sends the routes in their new form, if their form has changed.
+    readvertise: Option<u64>,
     before: Option<ExportPolicy>,
 }
 
@@ -44,11 +64,12 @@ enum Taken {
     /// The output is full, and changes are left.
     Nothing,
     /// The window has been filled. `ends` is `true` if it contains the last change, `is_first` if it contains nothing that the
-    /// peer may have been sent, and `incomplete` is that of the table.
+    /// peer may have been sent, and `incomplete` is that of the table. This pass has taken every change up to `version`.
     Changes {
         ends: bool,
         is_first: bool,
         incomplete: bool,
+        version: Option<u64>,
     },
 }
 
@@ -66,7 +87,13 @@ impl Cursor {
             initial: true,
             pass: None,
             requested: Requested::default(),
+            progress: Progress::default(),
         }
+    }
+
+    /// Returns the last point up to which the peer has been sent everything.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress
     }
 
     pub(super) fn family(&self) -> Family {
@@ -78,9 +105,10 @@ impl Cursor {
         self.requested.refresh = true;
     }
 
-    /// Requests a pass because the export has changed. `before` is the policy of the routes sent so far, if it has changed.
-    pub(super) fn readvertise(&mut self, before: Option<&ExportPolicy>) {
-        self.requested.readvertise = true;
+    /// Requests a pass with this number because the export has changed. `before` is the policy of the routes sent so far, if
+    /// it has changed.
+    pub(super) fn readvertise(&mut self, generation: u64, before: Option<&ExportPolicy>) {
+        self.requested.readvertise = Some(generation);
         // If the policy changes several times before the pass, the peer's routes are those of the first policy.
         if self.requested.before.is_none() {
             self.requested.before = before.cloned();
@@ -114,6 +142,7 @@ impl Cursor {
                 ends,
                 is_first,
                 incomplete,
+                version,
             } = taken
             else {
                 return false;
@@ -122,6 +151,8 @@ impl Cursor {
             let passing = self.pass.as_ref().and_then(|pass| pass.before.as_ref());
             let before = [passing, self.requested.before.as_ref()];
             writer.write(self.family, &mut window, Sent { is_first, before });
+            // A refresh begins again, but the peer keeps what it was sent before.
+            self.progress.version = self.progress.version.max(version);
             if !ends {
                 continue;
             }
@@ -129,7 +160,12 @@ impl Cursor {
             let Some(refresh) = self.next_pass(writer) else {
                 return true;
             };
-            table.with_rib(|rib| D::log(&mut rib.table, self.family).rewind(self.consumer));
+            table.with_rib(|rib| {
+                let log = D::log(&mut rib.table, self.family);
+                log.rewind(self.consumer);
+                // The checkpoints of flushes that wait for this pass may be gone: the first reading has passed them.
+                log.add_checkpoint(rib.version);
+            });
             if refresh {
                 writer.mark(self.family, RefreshSubtype::BEGIN);
             }
@@ -147,11 +183,17 @@ impl Cursor {
             }
             window.fill(log, self.consumer, &rib.paths);
         }
+        let ends = log.is_at_end(self.consumer);
         Taken::Changes {
-            ends: log.is_at_end(self.consumer),
+            ends,
             // A further pass reads the same routes again.
             is_first: self.pass.is_none() && log.is_before_joined(self.consumer),
             incomplete: rib.incomplete,
+            version: if ends {
+                Some(rib.version)
+            } else {
+                log.version_read(self.consumer)
+            },
         }
     }
 
@@ -172,8 +214,15 @@ impl Cursor {
         // RFC 7313 section 4: BoRR must not be sent before End-of-RIB.
         let early = self.initial && writer.export.enhanced_route_refresh;
         let refresh = self.requested.refresh && !early;
-        if !refresh && !self.requested.readvertise {
+        if !refresh && self.requested.readvertise.is_none() {
             return None;
+        }
+        if let Some(generation) = self.requested.readvertise {
+            // Flushes from before the request have been reached: the peer has read the whole log.
+            self.progress = Progress {
+                generation,
+                version: None,
+            };
         }
         self.pass = Some(Pass {
             refresh,

@@ -6,6 +6,7 @@
 use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::checkpoints::Checkpoints;
 use super::entry::{Change, DEAD, Entry, Key, LogKey, TOMBSTONE};
 use super::intern::PathKey;
 use super::membership::{Membership, MembershipRef};
@@ -29,6 +30,7 @@ pub(crate) struct Log<D> {
     free: Vec<usize>,
     /// The length of `consumers` at which gone ones are looked for.
     search_at: usize,
+    checkpoints: Checkpoints,
     /// The number of announced paths.
     announced: usize,
     /// The number of indexed paths, tombstones included, whose identifier is not the default. If it is 0, no destination has
@@ -80,6 +82,7 @@ impl<D> Default for Log<D> {
             consumers: Vec::new(),
             free: Vec::new(),
             search_at: 0,
+            checkpoints: Checkpoints::default(),
             announced: 0,
             identified: 0,
             unused: 0,
@@ -224,6 +227,21 @@ impl<D: LogKey> Log<D> {
         }
     }
 
+    /// Records that the log holds every change up to `version`, for [`Log::version_read`].
+    pub(super) fn add_checkpoint(&mut self, version: u64) {
+        if self.checkpoints.is_search_due() {
+            let slowest = slowest(self.live_consumers());
+            self.checkpoints.remove_passed(slowest);
+        }
+        self.checkpoints.add(self.entries.len(), version);
+    }
+
+    /// Returns the highest version with a checkpoint of which the consumer has read every change since its last rewind.
+    pub(super) fn version_read(&self, consumer: ConsumerId) -> Option<u64> {
+        let offset = self.consumer(consumer)?.offset;
+        self.checkpoints.version_before(offset)
+    }
+
     /// Returns `true` if the consumer has read every change.
     pub(crate) fn is_at_end(&self, consumer: ConsumerId) -> bool {
         self.consumer(consumer)
@@ -360,20 +378,13 @@ impl<D: LogKey> Log<D> {
 
     /// Frees dead positions, and the tombstones that every consumer has passed.
     fn compact(&mut self) {
-        // A consumer whose owner is gone would keep tombstones for ever.
-        let consumers = self
-            .consumers
-            .iter()
-            .filter(|slot| slot.membership.is_alive())
-            .map(|slot| slot.consumer);
-        let slowest = consumers
-            .clone()
-            .map(|consumer| consumer.offset)
-            .min()
-            .unwrap_or(usize::MAX);
-        // Every position that consumers refer to moves. They are sorted so that one pass over the entries moves them all.
-        let mut marks: Vec<_> = consumers
+        let slowest = slowest(self.live_consumers());
+        self.checkpoints.remove_passed(slowest);
+        // Every position that is referred to moves. They are sorted so that one pass over the entries moves them all.
+        let mut marks: Vec<_> = self
+            .live_consumers()
             .flat_map(|consumer| [consumer.offset, consumer.joined])
+            .chain(self.checkpoints.positions())
             .collect();
         marks.sort_unstable();
         marks.dedup();
@@ -408,6 +419,7 @@ impl<D: LogKey> Log<D> {
             consumer.offset = new_position(consumer.offset);
             consumer.joined = new_position(consumer.joined);
         }
+        self.checkpoints.relocate(new_position);
         self.entries = kept;
         if frees_tombstones {
             // No consumer knows a destination whose last tombstone all of them have passed.
@@ -446,6 +458,21 @@ impl<D: LogKey> Log<D> {
     fn consumer(&self, consumer: ConsumerId) -> Option<&Consumer> {
         self.consumers.get(consumer.0).map(|slot| &slot.consumer)
     }
+
+    /// Returns the consumers whose owners exist.
+    // A consumer whose owner is gone would keep tombstones for ever.
+    fn live_consumers(&self) -> impl Iterator<Item = Consumer> {
+        self.consumers
+            .iter()
+            .filter(|slot| slot.membership.is_alive())
+            .map(|slot| slot.consumer)
+    }
+}
+
+/// Returns the position of the slowest consumer, or the maximum if there is none.
+fn slowest(consumers: impl Iterator<Item = Consumer>) -> usize {
+    let offsets = consumers.map(|consumer| consumer.offset);
+    offsets.min().unwrap_or(usize::MAX)
 }
 
 fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
@@ -460,6 +487,11 @@ impl<D> Log<D> {
     /// Returns the number of positions in use, dead ones included.
     pub(crate) fn positions(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Returns the number of checkpoints.
+    pub(crate) fn checkpoint_count(&self) -> usize {
+        self.checkpoints.positions().count()
     }
 }
 

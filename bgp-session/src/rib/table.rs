@@ -144,6 +144,18 @@ impl Table {
             },
         )
     }
+
+    /// Records in the log of `family` that it holds every change up to `version`.
+    pub(super) fn add_checkpoint(&mut self, family: Family, version: u64) {
+        for_family(
+            family,
+            AddCheckpoint {
+                table: self,
+                family,
+                version,
+            },
+        );
+    }
 }
 
 /// An announced path: its destination, its path identifier and its attributes.
@@ -297,6 +309,21 @@ impl ForKeys for Join<'_> {
 
     fn run<D: FamilyKey>(self) -> ConsumerId {
         D::log(self.table, self.family).join(self.every_path, self.membership)
+    }
+}
+
+/// [`Table::add_checkpoint`], generic over the keys of the family.
+struct AddCheckpoint<'a> {
+    table: &'a mut Table,
+    family: Family,
+    version: u64,
+}
+
+impl ForKeys for AddCheckpoint<'_> {
+    type Output = ();
+
+    fn run<D: FamilyKey>(self) {
+        D::log(self.table, self.family).add_checkpoint(self.version);
     }
 }
 

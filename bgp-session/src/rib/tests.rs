@@ -19,6 +19,7 @@ use crate::identity::NlriKey;
 use crate::negotiate::Negotiated;
 use crate::withheld::{WithheldCounts, WithheldReason};
 
+mod checkpoints;
 mod export;
 mod families;
 mod model;
@@ -75,6 +76,16 @@ struct Peer {
     concurrent: BTreeSet<RouteKey>,
     /// The families with a pass under way: the first one, a refresh, or one for a changed policy.
     passing: BTreeSet<Family>,
+    flushes: Vec<Flush>,
+}
+
+/// A point in the history that the peer has not reached.
+struct Flush {
+    target: Progress,
+    /// The routes that the peer should have at this point.
+    expected: Table,
+    /// The routes that have changed since.
+    later: BTreeSet<RouteKey>,
 }
 
 /// The identity of a route, with its path identifier.
@@ -106,6 +117,37 @@ impl Peer {
     /// Records that a path has changed.
     fn change(&mut self, number: u8, path_id: u32) {
         self.changed.extend(keys(number, path_id));
+        for flush in &mut self.flushes {
+            flush.later.extend(keys(number, path_id));
+        }
+    }
+
+    /// Begins a flush of the routes of the model.
+    fn flush(&mut self, rib: &mut Rib, model: &BTreeMap<(u8, u32), u32>) {
+        let expected = self.share(model);
+        if let Some(adj_rib_out) = &self.adj_rib_out {
+            self.flushes.push(Flush {
+                target: adj_rib_out.target(rib),
+                expected,
+                later: BTreeSet::new(),
+            });
+        }
+    }
+
+    /// Checks and removes the flushes that the peer has reached.
+    fn check_flushes(&mut self) {
+        let Some(adj_rib_out) = &self.adj_rib_out else {
+            return;
+        };
+        for flush in self
+            .flushes
+            .extract_if(.., |flush| adj_rib_out.has_reached(flush.target))
+        {
+            let keys = flush.expected.keys().chain(self.table.keys());
+            for key in keys.filter(|key| !flush.later.contains(key)) {
+                assert_eq!(self.table.get(key), flush.expected.get(key), "{key:?}");
+            }
+        }
     }
 
     fn negotiated(&self) -> Negotiated {
@@ -217,6 +259,7 @@ impl Peer {
                 }
             }
         }
+        self.check_flushes();
         if up_to_date {
             self.passing.clear();
         }

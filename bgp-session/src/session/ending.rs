@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bgp_wire::Reason;
+use bgp_wire::{NotificationBuf, Reason};
 
 use super::Session;
 use super::connection::TcpConnection;
@@ -35,8 +35,8 @@ impl Session {
         if !tcp.is_connected() {
             return Ending::NotConnected;
         }
-        // The same routes are announced again: retrying fails until an operator raises the limit.
-        if is_prefix_limit_exceeded(reason) {
+        // The same routes are announced again, or the same AS number: retrying fails until an operator changes one side.
+        if is_prefix_limit_exceeded(reason) || is_bad_as(reason) {
             return Ending::Futile;
         }
         match self.established {
@@ -61,30 +61,45 @@ pub(super) fn silent_close(now: Instant, tcp: TcpConnection) -> Ending {
 }
 
 /// Returns `true` if the peer may connect before our wait is over: its connection was lost or ended in good order, so that
-/// it may be restarting. After an error the wait also holds off the peer (DampPeerOscillations).
+/// it may be restarting, or an operator may have fixed its AS number. After another error the wait also holds off the peer
+/// (DampPeerOscillations).
 fn may_return(reason: &DownReason) -> bool {
     match reason {
         DownReason::ConnectFailed { .. } | DownReason::Closed { .. } | DownReason::TimedOut => true,
         // A Hard Reset is a Cease as well (RFC 8538 section 3).
-        DownReason::Remote(notification) => {
-            notification.reason.code == CEASE || is_hold_timer_expired(reason)
+        DownReason::Remote(notification) if notification.reason.code == CEASE => true,
+        DownReason::Remote(_) | DownReason::Local(_) => {
+            is_hold_timer_expired(reason) || is_bad_as(reason)
         }
-        DownReason::Local(_) => is_hold_timer_expired(reason),
         DownReason::Stopped(_) | DownReason::Restarting => false,
     }
 }
 
 /// Returns `true` if one side has not heard the other in time, as happens when a link or a machine fails.
 fn is_hold_timer_expired(reason: &DownReason) -> bool {
-    let (DownReason::Local(notification) | DownReason::Remote(notification)) = reason else {
-        return false;
-    };
-    notification.reason == Reason::HOLD_TIMER_EXPIRED
+    failure(reason).is_some_and(|failure| failure.reason == Reason::HOLD_TIMER_EXPIRED)
+}
+
+/// Returns `true` if one side does not accept the AS number of the other.
+fn is_bad_as(reason: &DownReason) -> bool {
+    failure(reason).is_some_and(|failure| failure.reason == Reason::BAD_PEER_AS)
+}
+
+/// Returns the NOTIFICATION of a connection that one of the sessions has ended, or `None`.
+fn failure(reason: &DownReason) -> Option<&NotificationBuf> {
+    match reason {
+        DownReason::Local(notification) | DownReason::Remote(notification) => Some(notification),
+        DownReason::ConnectFailed { .. }
+        | DownReason::Closed { .. }
+        | DownReason::TimedOut
+        | DownReason::Stopped(_)
+        | DownReason::Restarting => None,
+    }
 }
 
 /// Returns `true` if one side ended the session because the other exceeded its prefix limit.
 fn is_prefix_limit_exceeded(reason: &DownReason) -> bool {
-    let (DownReason::Local(notification) | DownReason::Remote(notification)) = reason else {
+    let Some(notification) = failure(reason) else {
         return false;
     };
     // RFC 8538 section 3.1: a Hard Reset has the original code and subcode in its data.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bgp_wire::{Asn, RouterId};
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -100,16 +101,22 @@ impl SpeakerBuilder {
         self
     }
 
-    /// Binds every listener and starts the speaker.
+    /// Binds every listener and starts the speaker on the runtime that polls the future.
     ///
     /// # Errors
     ///
-    /// An address cannot be bound, our AS number is 0, or the capacity for events is out of range.
+    /// An address cannot be bound, our AS number is 0, the capacity for events is out of range, or the calling thread is in no
+    /// tokio runtime.
     ///
     /// # Cancel safety
     ///
     /// The future completes at its first poll. Dropping it earlier binds nothing.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is a listener and the runtime has no I/O enabled.
     pub async fn spawn(self) -> Result<Speaker, SpawnError> {
+        let runtime = Handle::try_current().map_err(|_| SpawnError::NoRuntime)?;
         self.local.validate().map_err(SpawnError::Config)?;
         // A broadcast channel without room panics, and so does one that is too large for the address space.
         if !(1..=MAX_EVENT_CAPACITY).contains(&self.event_capacity) {
@@ -120,6 +127,7 @@ impl SpeakerBuilder {
         // RFC 4724 section 4.1: End-of-RIB would make the peers delete the routes that are not announced again yet.
         rib.set_complete(!self.restarting);
         let shared = Arc::new(Shared {
+            runtime,
             changed: watch::Sender::new(rib.version()),
             rib: Mutex::new(rib),
             events: EventSenders {
@@ -145,7 +153,9 @@ impl SpeakerBuilder {
                 .map_err(SpawnError::Listener)?;
         }
         #[cfg(all(feature = "netlink", target_os = "linux"))]
-        tokio::spawn(super::netlink::watch_addresses(shared));
+        shared
+            .runtime
+            .spawn(super::netlink::watch_addresses(Arc::clone(&shared)));
         Ok(speaker)
     }
 }

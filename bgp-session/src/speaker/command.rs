@@ -7,15 +7,15 @@ use super::event::RemovalReason;
 use super::transport::Transport;
 use crate::config::{LocalConfig, PeerConfig};
 use crate::peering::PeerFlush;
-use crate::session::{SendError, Shutdown};
+use crate::session::{RefreshError, SendError, Shutdown};
 
 pub(super) enum Command {
     /// Offers an accepted connection to the session. The permit limits the number of connections that wait for the task.
     Accept(Box<dyn Transport>, OwnedSemaphorePermit),
     /// Answers when the peer has acknowledged the table as it is now, or when its session is not up.
     Flush(oneshot::Sender<PeerFlush>),
-    /// Asks the peer to send its routes of this family again (RFC 2918).
-    Refresh(Family),
+    /// Asks the peer to send its routes of this family again (RFC 2918). Answers when the request is queued.
+    Refresh(Family, oneshot::Sender<Result<(), RefreshError>>),
     /// Asks the peer to prefer the routes of other speakers, or ends that request (RFC 8326).
     Drain(bool),
     /// Replaces the configuration.

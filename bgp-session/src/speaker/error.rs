@@ -25,8 +25,6 @@ pub enum AddPeerError {
     UnknownPrefix(IpNet),
     /// The speaker is shut down.
     ShutDown,
-    /// The calling thread is in no tokio runtime, in which the peer's task could run.
-    NoRuntime,
     /// The configuration is not possible.
     Config(ConfigError),
     /// The configured key cannot be used (RFC 2385, RFC 5925).
@@ -43,7 +41,6 @@ impl fmt::Display for AddPeerError {
             Self::Unknown(address) => write!(f, "unknown peer {address}"),
             Self::UnknownPrefix(prefix) => write!(f, "unknown dynamic peers {prefix}"),
             Self::ShutDown => SpeakerShutDown.fmt(f),
-            Self::NoRuntime => f.write_str(NO_RUNTIME),
             Self::Config(error) => error.fmt(f),
             // Shown without a prefix because the key error already names the peers.
             Self::Key(error) => error.fmt(f),
@@ -65,7 +62,6 @@ impl Error for AddPeerError {
             | Self::Unknown(_)
             | Self::UnknownPrefix(_)
             | Self::ShutDown
-            | Self::NoRuntime
             | Self::Unsupported(..)
             // `Display` already shows it, and it has no source.
             | Self::Config(_) => None,
@@ -107,6 +103,8 @@ impl Error for SpeakerShutDown {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SpawnError {
+    /// The calling thread is in no tokio runtime, in which the tasks of the speaker could run.
+    NoRuntime,
     /// Our AS number is not possible.
     Config(ConfigError),
     /// The capacity of [`SpeakerBuilder::with_event_capacity`](super::SpeakerBuilder::with_event_capacity) is out of range.
@@ -118,6 +116,9 @@ pub enum SpawnError {
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoRuntime => f.write_str(
+                "no tokio runtime: spawn the speaker in a task, or after `Handle::enter`",
+            ),
             Self::Config(error) => error.fmt(f),
             Self::EventCapacity(events) => write!(
                 f,
@@ -133,7 +134,7 @@ impl Error for SpawnError {
         match self {
             // `Display` already shows the error of the listener, so that the next cause is the one below it.
             Self::Listener(error) => error.source(),
-            Self::Config(_) | Self::EventCapacity(_) => None,
+            Self::NoRuntime | Self::Config(_) | Self::EventCapacity(_) => None,
         }
     }
 }
@@ -142,6 +143,7 @@ impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> Self {
         match error {
             SpawnError::Listener(error) => error,
+            SpawnError::NoRuntime => Self::other(error),
             SpawnError::Config(_) | SpawnError::EventCapacity(_) => {
                 Self::new(io::ErrorKind::InvalidInput, error)
             }
@@ -153,15 +155,10 @@ impl From<SpawnError> for io::Error {
 // The channel allocates its slots at once.
 pub(super) const MAX_EVENT_CAPACITY: usize = 1 << 20;
 
-/// The text of the error of a call from outside of a runtime.
-pub(super) const NO_RUNTIME: &str = "no tokio runtime: call it in a task, or after `Handle::enter`";
-
 /// The reason why a key for TCP MD5 or TCP-AO cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Both an MD5 key and a TCP-AO key are configured for these peers; the kernel accepts only one kind.
-    Both(IpNet),
     /// The kernel has no TCP-AO (`CONFIG_TCP_AO`), which these peers are configured with.
     NoTcpAo(IpNet),
     /// No socket could be created to check the key of these peers.
@@ -175,7 +172,6 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Both(peers) => write!(f, "{peers} has an MD5 key and a TCP-AO key; remove one"),
             Self::NoTcpAo(peers) => write!(
                 f,
                 "this kernel has no TCP-AO (CONFIG_TCP_AO), which {peers} is configured with"
@@ -195,7 +191,7 @@ impl Error for KeyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Socket(_, error) | Self::Md5(_, error) | Self::TcpAo(_, error) => Some(error),
-            Self::Both(_) | Self::NoTcpAo(_) => None,
+            Self::NoTcpAo(_) => None,
         }
     }
 }
@@ -204,7 +200,6 @@ impl From<KeyError> for io::Error {
     fn from(error: KeyError) -> Self {
         // `Listener::bind` returns `io::Error`, whose callers tell causes apart by the kind.
         let kind = match &error {
-            KeyError::Both(_) => io::ErrorKind::InvalidInput,
             // The raw error would be ENOPROTOOPT, for which `io::ErrorKind` has no value.
             KeyError::NoTcpAo(_) => io::ErrorKind::Unsupported,
             KeyError::Socket(_, error) | KeyError::Md5(_, error) | KeyError::TcpAo(_, error) => {

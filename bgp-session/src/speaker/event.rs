@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use tokio::sync::{broadcast, mpsc};
 
-use super::error::NO_RUNTIME;
 use crate::output::SessionEvent;
 
 /// An event of a speaker.
@@ -139,8 +138,6 @@ pub enum Refusal {
     PeerFailed,
     /// An option of the socket, for example the key, cannot be set.
     Socket(Arc<io::Error>),
-    /// The calling thread is in no tokio runtime, in which the task of a dynamic peer could run.
-    NoRuntime,
 }
 
 impl fmt::Display for Refusal {
@@ -152,7 +149,6 @@ impl fmt::Display for Refusal {
             Self::PeerFailed => f.write_str("the peer's task has failed"),
             Self::NotAccepted => f.write_str("the session accepts no connection now"),
             Self::Socket(error) => write!(f, "cannot set up the connection: {error}"),
-            Self::NoRuntime => f.write_str(NO_RUNTIME),
         }
     }
 }
@@ -165,8 +161,7 @@ impl Error for Refusal {
             | Self::LimitReached(_)
             | Self::TooManyConnections
             | Self::PeerFailed
-            | Self::NotAccepted
-            | Self::NoRuntime => None,
+            | Self::NotAccepted => None,
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct FlushReport {
 }
 
 impl FlushReport {
-    /// Flushes every peer. When `end` is ready, the peers that have not acknowledged everything are reported as pending.
+    /// Flushes every peer. When `end` is ready, the peers that have not acknowledged all earlier changes are pending.
     pub(super) async fn collect(peers: Vec<Peer>, end: impl Future<Output = ()>) -> Self {
         // All of them begin before the first wait: one that is slow delays no other.
         let begun: Vec<_> = peers
@@ -69,7 +69,7 @@ impl FlushReport {
         found.map(|(_, flushed)| *flushed)
     }
 
-    /// Returns `true` if every peer has acknowledged the whole table, and no route is withheld.
+    /// Returns `true` if every peer has acknowledged every change that was made before the flush, and no route is withheld.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.peers.iter().all(|(_, flushed)| flushed.is_complete())

@@ -15,7 +15,7 @@ use super::status::PeerStatus;
 use super::transport::Transport;
 use crate::config::PeerConfig;
 use crate::peering::{FlushOutcome, PeerFlush};
-use crate::session::{SendError, Shutdown};
+use crate::session::{RefreshError, SendError, Shutdown};
 
 /// A handle to one peer of a [`Speaker`](super::Speaker). Cheap to clone.
 ///
@@ -80,9 +80,21 @@ impl Peer {
             .map(|status| status.clone())
     }
 
-    /// Asks the peer to send its routes of `family` again, if the session is up and the peer supports it (RFC 2918).
-    pub fn refresh(&self, family: Family) {
-        self.send(Command::Refresh(family));
+    /// Asks the peer to send its routes of `family` again (RFC 2918). Returns once the request is queued.
+    ///
+    /// # Errors
+    ///
+    /// The session is not Established, the peer does not support ROUTE-REFRESH, or the family was not negotiated. Nothing is
+    /// sent then.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll gives the request to the session, which sends it even if the future is dropped afterwards.
+    pub async fn refresh(&self, family: Family) -> Result<(), RefreshError> {
+        let (done, refreshed) = oneshot::channel();
+        self.send(Command::Refresh(family, done));
+        // An error means that the task has failed or ended, so that no session is up.
+        refreshed.await.unwrap_or(Err(RefreshError::NotEstablished))
     }
 
     /// Asks this peer to prefer the routes of other speakers because its session will end, or ends that request (RFC 8326).
@@ -135,6 +147,9 @@ impl Peer {
     /// Waits until the kernel of this peer has acknowledged all earlier announcements and withdrawals. Returns the outcome, and
     /// the numbers of routes that the peer is not sent.
     ///
+    /// Later changes do not prolong the wait. A route that changed again before it was sent is not waited for; see
+    /// [`FlushOutcome::Acknowledged`].
+    ///
     /// Does not wait if the session is not Established, or longer than the session lasts. A peer that reads nothing ends its
     /// session by [`PeerConfig::with_send_hold_time`](crate::PeerConfig::with_send_hold_time); [`Peer::flush_within`] waits
     /// for less.
@@ -177,6 +192,11 @@ impl Peer {
             outcome: FlushOutcome::Pending,
             withheld: self.status.borrow().withheld,
         }
+    }
+
+    /// Calls `read` with the current configuration, without a copy. The registry alone changes it, under its lock.
+    pub(super) fn read_config<T>(&self, read: impl FnOnce(&PeerConfig) -> T) -> T {
+        read(&lock(&self.config))
     }
 
     /// Replaces the configuration.

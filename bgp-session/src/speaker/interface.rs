@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub(super) struct Interfaces(Mutex<Option<(Instant, Vec<Interface>)>>);
 
 impl Interfaces {
-    /// Returns the addresses of the interface with the address `local`, in order of preference among equal ones. `device`
-    /// decides if several interfaces have it, which is possible for a link-local address.
+    /// Returns the addresses of the interface with the address `local`, in order of preference among equal ones.
+    ///
+    /// Several interfaces may have a link-local address, and those of different VRFs may have any address. `device`, the
+    /// interface or its VRF, then decides. Returns no address if it does not.
     ///
     /// # Errors
     ///
@@ -26,7 +29,7 @@ impl Interfaces {
         device: Option<&str>,
     ) -> io::Result<Vec<IpNet>> {
         self.with(now, if_addrs::get_if_addrs, |interfaces| {
-            beside(interfaces, local, device)
+            beside(interfaces, local, device, master_of)
         })
     }
 
@@ -57,16 +60,26 @@ impl Interfaces {
     }
 }
 
-fn beside(interfaces: &[Interface], local: IpAddr, device: Option<&str>) -> Vec<IpNet> {
-    let holders = || interfaces.iter().filter(|entry| entry.ip() == local);
-    // In a VRF the device is the VRF, and the address is that of an interface in it.
-    let named = holders().find(|entry| Some(name_of(entry)) == device);
-    let Some(holder) = named.or_else(|| holders().next()) else {
+/// Returns the addresses of the interface with the address `local`. `master` returns the name of the VRF of an interface.
+fn beside(
+    interfaces: &[Interface],
+    local: IpAddr,
+    device: Option<&str>,
+    master: impl Fn(&str) -> Option<String>,
+) -> Vec<IpNet> {
+    let mut holders: Vec<_> = interfaces
+        .iter()
+        .filter(|entry| entry.ip() == local)
+        .map(name_of)
+        .collect();
+    holders.sort_unstable();
+    holders.dedup();
+    let Some(holder) = holder(&holders, device, master) else {
         return Vec::new();
     };
     let mut addresses: Vec<_> = interfaces
         .iter()
-        .filter(|entry| name_of(entry) == name_of(holder))
+        .filter(|entry| name_of(entry) == holder)
         .filter_map(net)
         .collect();
     // Linux lists the newest IPv6 address first. The oldest is the one that the host was given for itself.
@@ -77,6 +90,35 @@ fn beside(interfaces: &[Interface], local: IpAddr, device: Option<&str>) -> Vec<
         }
     }
     addresses
+}
+
+/// Returns the interface of a session through `device`, one of those that hold its local address. Returns `None` if several
+/// may be meant: a next hop in another VRF or on another link leads nowhere.
+fn holder<'a>(
+    holders: &[&'a str],
+    device: Option<&str>,
+    master: impl Fn(&str) -> Option<String>,
+) -> Option<&'a str> {
+    if let [only] = holders {
+        return Some(only);
+    }
+    let device = device?;
+    if let Some(named) = holders.iter().find(|name| **name == device) {
+        return Some(named);
+    }
+    // The device of a session in a VRF is the VRF itself, and the address is that of an interface in it.
+    let mut members = holders
+        .iter()
+        .filter(|name| master(name).as_deref() == Some(device));
+    members.next().filter(|_| members.next().is_none()).copied()
+}
+
+/// Returns the name of the VRF or bridge that an interface belongs to.
+fn master_of(name: &str) -> Option<String> {
+    // Only Linux has this file. Elsewhere the name of the interface alone decides.
+    let link = Path::new("/sys/class/net").join(name).join("master");
+    let master = std::fs::read_link(link).ok()?;
+    Some(master.file_name()?.to_str()?.to_owned())
 }
 
 /// Returns the name of the interface, without the label that an IPv4 address may have.
@@ -138,7 +180,17 @@ mod tests {
     }
 
     fn found(interfaces: &[Interface], local: &str, device: Option<&str>) -> Vec<String> {
-        let addresses = beside(interfaces, local.parse().unwrap(), device);
+        // eth1 and eth2 are in VRFs, and eth3 and eth4 in the same one.
+        let master = |name: &str| {
+            let vrf = match name {
+                "eth1" => "vrf-red",
+                "eth2" => "vrf-blue",
+                "eth3" | "eth4" => "vrf-green",
+                _ => return None,
+            };
+            Some(vrf.to_owned())
+        };
+        let addresses = beside(interfaces, local.parse().unwrap(), device, master);
         addresses.iter().map(IpNet::to_string).collect()
     }
 
@@ -170,6 +222,37 @@ mod tests {
         assert_eq!(found(&interfaces, "fe80::1", Some("eth1")), eth1);
         assert_eq!(found(&interfaces, "fe80::1", Some("eth0")), eth0);
         assert!(found(&interfaces, "192.0.2.77", None).is_empty());
+    }
+
+    // The same address in several VRFs, and the same link-local address on several links.
+    #[test]
+    fn address_of_several_interfaces_needs_a_device_that_decides() {
+        let mut interfaces = Vec::new();
+        for (number, name) in ["eth0", "eth1", "eth2", "eth3", "eth4"].iter().enumerate() {
+            interfaces.push(entry(name, "192.0.2.10/24"));
+            interfaces.push(entry(name, &format!("2001:db8::a{number}/64")));
+            interfaces.push(entry(name, "fe80::1/64"));
+        }
+        for local in ["192.0.2.10", "fe80::1"] {
+            for (device, number) in [
+                ("eth0", Some(0)),
+                ("eth1", Some(1)),
+                ("vrf-red", Some(1)),
+                ("vrf-blue", Some(2)),
+                ("eth4", Some(4)),
+                ("vrf-green", None),
+                ("vrf-other", None),
+            ] {
+                let mut found = found(&interfaces, local, Some(device));
+                found.retain(|address| address.starts_with("2001:"));
+                let expected: Vec<_> = number
+                    .map(|number| format!("2001:db8::a{number}/64"))
+                    .into_iter()
+                    .collect();
+                assert_eq!(found, expected, "{local} {device}");
+            }
+            assert!(found(&interfaces, local, None).is_empty(), "{local}");
+        }
     }
 
     #[test]

@@ -74,9 +74,7 @@ impl Link {
     pub(super) fn set_md5_key(&self, peer: IpAddr, key: Option<&Md5Key>) {
         // Only logged: if the peer's key has changed too, the connection times out and the next one has the new key.
         if let Err(error) = self.transport.set_md5_key(peer, key) {
-            log::guarded(|| {
-                tracing::warn!(%peer, %error, "cannot change the MD5 key of the connection");
-            });
+            log::write_line!(warn, %peer, %error, "cannot change the MD5 key of the connection");
         }
     }
 

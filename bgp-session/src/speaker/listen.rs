@@ -27,7 +27,7 @@ pub(super) async fn accept_all(
             match listener.accept().await {
                 Ok((stream, remote)) => {
                     if std::mem::take(&mut failing) {
-                        log::guarded(|| tracing::info!(%address, "accepting connections again"));
+                        log::write_line!(info, %address, "accepting connections again");
                         events
                             .send(SpeakerEvent::ListenerRecovered { address })
                             .await;
@@ -37,9 +37,7 @@ pub(super) async fn accept_all(
                     };
                     // Any host can cause refusals: they must neither flood the log nor make the listener wait.
                     if let Some(suppressed) = log_limit.take(Instant::now().into_std()) {
-                        log::guarded(|| {
-                            tracing::warn!(%remote, suppressed, "connection refused: {reason}");
-                        });
+                        log::write_line!(warn, %remote, suppressed, "connection refused: {reason}");
                     }
                     if limit.allows(Instant::now().into_std()) {
                         // An IPv6 socket reports an IPv4 peer by its mapped address.
@@ -50,9 +48,7 @@ pub(super) async fn accept_all(
                 Err(error) => {
                     // Usually the process has no free descriptor. Running sessions need none, and closing ones free some.
                     if !std::mem::replace(&mut failing, true) {
-                        log::guarded(|| {
-                            tracing::warn!(%address, %error, "cannot accept connections for now");
-                        });
+                        log::write_line!(warn, %address, %error, "cannot accept connections for now");
                         let error = Arc::new(error);
                         events
                             .send(SpeakerEvent::ListenerFailed { address, error })

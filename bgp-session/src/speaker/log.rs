@@ -3,8 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// Writes a log line. A panic of the application's subscriber, for example because standard error is closed, loses the line and
-/// does not reach the caller.
+/// Writes a log line: the macro of `tracing` for this level, and its arguments. A panic of the application's subscriber, for
+/// example because standard error is closed, loses the line and does not reach the caller.
+macro_rules! write_line {
+    ($level:ident, $($arguments:tt)+) => {
+        $crate::speaker::log::guarded(|| ::tracing::$level!($($arguments)+))
+    };
+}
+pub(super) use write_line;
+
+/// Calls `write`, which writes a log line. For `write_line`.
 pub(super) fn guarded(write: impl FnOnce()) {
     // A subscriber that has panicked is in the hands of the application. The closure only reads the values that it logs.
     catch_unwind(AssertUnwindSafe(write)).ok();
@@ -134,7 +142,43 @@ pub(super) mod recorder {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
     use super::*;
+
+    /// Returns every source file in `directory` and below.
+    fn sources(directory: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .flat_map(|path| {
+                if path.is_dir() {
+                    sources(&path)
+                } else {
+                    vec![path]
+                }
+            })
+            .collect()
+    }
+
+    // One line outside of `write_line` is enough for a subscriber that panics to end a task.
+    #[test]
+    fn log_lines_are_written_by_write_line_only() {
+        let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/speaker");
+        let levels = ["error", "warn", "info", "debug", "trace", "event"];
+        let (mut bare, mut guarded) = (Vec::new(), 0);
+        for path in sources(&driver) {
+            let source = fs::read_to_string(&path).unwrap();
+            guarded += source.matches("log::write_line!(").count();
+            let calls = levels.map(|level| format!("tracing::{level}!"));
+            if calls.iter().any(|call| source.contains(call)) {
+                bare.push(path);
+            }
+        }
+        assert!(bare.is_empty(), "{bare:?}");
+        assert!(guarded > 10, "the search finds the lines: {guarded}");
+    }
 
     #[test]
     #[expect(

@@ -27,9 +27,7 @@ pub(super) async fn watch_addresses(shared: Arc<Shared>) {
         () = shared.stop.cancelled() => return,
     };
     if let Err(error) = ended {
-        log::guarded(|| {
-            tracing::warn!(%error, "changed addresses of interfaces are not noticed before the next session");
-        });
+        log::write_line!(warn, %error, "changed addresses of interfaces are not noticed before the next session");
     }
 }
 

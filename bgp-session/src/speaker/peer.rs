@@ -3,6 +3,7 @@
 mod addresses;
 mod attempts;
 mod delivery;
+mod flushes;
 mod report;
 mod restart;
 
@@ -14,20 +15,21 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::command::Command;
 use super::event::{Refusal, RefusalLimit, RemovalReason, SpeakerEvent};
 use super::link::{Link, Progress};
 use super::log;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::status::PeerStatus;
 use super::transport::{Dialing, Transport};
 use crate::config::{LocalConfig, PeerConfig};
 use crate::output::{ConnectionId, Output, SessionEvent};
-use crate::peering::{FlushId, PeerFlush, Peering};
+use crate::peering::Peering;
 use crate::session::{Session, Shutdown};
 use delivery::Delivery;
+use flushes::Flushes;
 use report::Report;
 
 /// The reason why [`PeerTask::run`] returned.
@@ -55,7 +57,7 @@ pub(super) struct PeerTask {
     all_draining: watch::Receiver<bool>,
     dial: Option<(ConnectionId, Dialing)>,
     links: Vec<Link>,
-    flushes: Vec<(FlushId, oneshot::Sender<PeerFlush>)>,
+    flushes: Flushes,
     deadline: Option<Instant>,
     refusal_limit: RefusalLimit,
 }
@@ -99,7 +101,7 @@ impl PeerTask {
             all_draining: shared.draining.subscribe(),
             dial: None,
             links: Vec::new(),
-            flushes: Vec::new(),
+            flushes: Flushes::default(),
             deadline: None,
             refusal_limit: RefusalLimit::default(),
             shared,
@@ -271,14 +273,13 @@ impl PeerTask {
                 self.accept(transport);
             }
             Command::Flush(done) => {
-                // Read here instead of from `changed`, which a change reaches only after the table is unlocked.
-                let version = lock(&self.shared.rib).version();
-                self.flushes.push((self.peering.flush(version), done));
+                let id = self.peering.flush(&mut &self.shared.rib);
+                self.flushes.add(id, done);
             }
-            Command::Refresh(family) => {
-                if let Err(error) = self.peering.refresh(now(), family) {
-                    tracing::warn!(peer = %self.address, %family, "cannot refresh: {error}");
-                }
+            Command::Refresh(family, done) => {
+                let refreshed = self.peering.refresh(now(), family);
+                // The caller may have given up.
+                done.send(refreshed).ok();
             }
             Command::Drain(draining) => {
                 self.draining = draining;
@@ -329,7 +330,7 @@ impl PeerTask {
 
     fn report_refusal(&mut self, reason: Refusal) {
         let remote = self.address;
-        log::guarded(|| tracing::debug!(%remote, "connection refused: {reason}"));
+        log::write_line!(debug, %remote, "connection refused: {reason}");
         // The peer can cause these events: they must not pile up while the application takes none.
         if self.delivery.is_empty() && self.refusal_limit.allows(now()) {
             self.emit(SpeakerEvent::ConnectionRefused { remote, reason });
@@ -354,7 +355,7 @@ impl PeerTask {
         match self.peering.update(now(), config) {
             Ok(change) => {
                 let (peer, settings) = (self.address, change.settings());
-                log::guarded(|| tracing::info!(%peer, ?settings, "configuration"));
+                log::write_line!(info, %peer, ?settings, "configuration");
             }
             Err(error) => debug_assert!(false, "the registry has checked it: {error}"),
         }
@@ -446,13 +447,9 @@ impl PeerTask {
     /// Answers the flushes that have ended, and cancels those whose callers have given up.
     fn answer_flushes(&mut self) {
         let peering = &mut self.peering;
-        self.flushes.retain(|(id, done)| {
-            let wanted = !done.is_closed();
-            if !wanted {
-                peering.cancel_flush(*id);
-            }
-            wanted
-        });
+        for id in self.flushes.take_abandoned() {
+            peering.cancel_flush(id);
+        }
         if peering.awaits_acknowledgement()
             && let Some(id) = peering.connection_id()
             && let Some(link) = self.links.iter().find(|link| link.id == id)
@@ -460,10 +457,7 @@ impl PeerTask {
             peering.handle_unacknowledged(id, link.unacknowledged());
         }
         while let Some((id, flushed)) = peering.poll_flushed() {
-            for (_, done) in self.flushes.extract_if(.., |(known, _)| *known == id) {
-                // The caller may have given up in the meantime.
-                done.send(flushed).ok();
-            }
+            self.flushes.answer(id, flushed);
         }
     }
 }

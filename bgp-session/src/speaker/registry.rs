@@ -14,17 +14,15 @@ use std::sync::{Arc, Mutex};
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::command::Command;
 use super::dynamic_peers::DynamicPeers;
-use super::error::{AddPeerError, NO_RUNTIME, SpeakerShutDown};
+use super::error::{AddPeerError, SpeakerShutDown};
 use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
-use super::log;
 use super::peer::PeerTask;
 use super::shared::{Shared, lock};
 use super::transport::{Transport, prepare_accepted};
@@ -50,8 +48,8 @@ struct State {
 struct PeerEntry {
     /// The number of the task, which differs from those of earlier peers with this address.
     task: u64,
+    /// Contains the configuration.
     peer: Peer,
-    config: PeerConfig,
     /// The prefix of a dynamic peer, which is removed when its connection ends.
     prefix: Option<IpNet>,
 }
@@ -92,13 +90,12 @@ impl Registry {
         let address = config.address();
         self.check_open()?;
         State::check(&config)?;
-        let runtime = Handle::try_current().map_err(|_| AddPeerError::NoRuntime)?;
         if state.peers.contains_key(&address) {
             return Err(AddPeerError::Exists(address));
         }
         // Before the task starts: the peer may connect at once, but not without its key.
         state.set_keys(address.into(), &config)?;
-        let peer = self.start(&mut state, config, None, &runtime);
+        let peer = self.start(&mut state, config, None);
         state.limit_ttl();
         Ok(peer)
     }
@@ -128,7 +125,8 @@ impl Registry {
             .peers
             .get(&address)
             .ok_or(AddPeerError::Unknown(address))?;
-        Ok(entry.config.change(config))
+        let new = entry.restrict(config.clone());
+        Ok(entry.peer.read_config(|current| current.change(&new)))
     }
 
     /// Replaces the configuration of a peer. Returns the differences.
@@ -138,25 +136,13 @@ impl Registry {
         let mut state = lock(&self.state);
         let entry = state
             .peers
-            .get_mut(&address)
+            .get(&address)
             .ok_or(AddPeerError::Unknown(address))?;
-        // A dynamic peer ends with its connection, so that it never dials.
-        let config = match entry.prefix {
-            Some(_) => config.with_passive(true),
-            None => config,
-        };
-        let peer = entry.peer.clone();
-        let change = entry.config.change(&config);
-        let old = std::mem::replace(&mut entry.config, config.clone());
-        // Stored first, because keys are always derived from the current configuration.
-        if let Err(error) = state.derive_keys(address.into()) {
-            match state.peers.get_mut(&address) {
-                Some(entry) => entry.config = old,
-                None => debug_assert!(false, "the lock is held since the entry was found"),
-            }
-            state.restore_keys(address.into());
-            return Err(error.into());
-        }
+        let config = entry.restrict(config);
+        let (peer, prefix) = (entry.peer.clone(), entry.prefix);
+        let change = peer.read_config(|current| current.change(&config));
+        // First, because only this can fail.
+        state.set_peer_keys(prefix, &config)?;
         // Under the lock, updates reach the task in the order in which they are stored.
         peer.update(config);
         state.limit_ttl();
@@ -189,11 +175,13 @@ impl Registry {
     ) -> io::Result<SocketAddr> {
         let mut state = lock(&self.state);
         self.check_open().map_err(io::Error::other)?;
-        let runtime = Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
         // Under the lock, a peer that is added meanwhile cannot miss this listener.
         let (keys, hops) = (state.all_keys(), state.hops());
         let closed = self.shared.stop.child_token();
+        // The socket registers with the runtime of the tasks, in which the caller need not be.
+        let entered = self.shared.runtime.enter();
         let listener = Listener::bind(address, device, keys, &hops, closed.clone())?;
+        drop(entered);
         let (address, socket) = (listener.address(), listener.socket());
         state.listeners.add(listener);
         let registry = Arc::clone(self);
@@ -202,7 +190,7 @@ impl Registry {
             let accept = |stream, remote: SocketAddr| registry.accept_tcp(stream, remote.ip());
             accept_all(&socket, address, closed, events, accept).await;
         };
-        self.shared.tasks.spawn_on(run, &runtime);
+        self.shared.tasks.spawn_on(run, &self.shared.runtime);
         Ok(address)
     }
 
@@ -240,12 +228,11 @@ impl Registry {
             self.add_dynamic_peer(&mut state, remote)?;
         }
         let entry = state.peers.get(&remote).ok_or(Refusal::UnknownPeer)?;
-        let transport = connection(&entry.config).map_err(|error| {
-            log::guarded(|| {
-                tracing::warn!(peer = %remote, %error, "cannot set up the connection");
-            });
-            Refusal::Socket(Arc::new(error))
-        })?;
+        // Not logged here: the listener logs every refusal, at a limited rate.
+        let transport = entry
+            .peer
+            .read_config(connection)
+            .map_err(|error| Refusal::Socket(Arc::new(error)))?;
         // Under the lock: the task of a dynamic peer that will end either sees the connection or has left `peers`.
         entry.peer.accept(transport)
     }
@@ -257,13 +244,12 @@ impl Registry {
         })
     }
 
-    /// Starts the task of a new peer on `runtime`. `prefix` is that of a dynamic peer.
+    /// Starts the task of a new peer. `prefix` is that of a dynamic peer.
     fn start(
         self: &Arc<Self>,
         state: &mut State,
         config: PeerConfig,
         prefix: Option<IpNet>,
-        runtime: &Handle,
     ) -> Peer {
         let address = config.address();
         // Unbounded, so that no command waits and every stored change is already in the queue of the task.
@@ -278,17 +264,27 @@ impl Registry {
         state.tasks_started += 1;
         let entry = PeerEntry {
             task: state.tasks_started,
-            peer: Peer::new(config.clone(), commands, status),
-            config,
+            peer: Peer::new(config, commands, status),
             prefix,
         };
         let peer = entry.peer.clone();
         // The new task reports nothing before its predecessor has ended: the events of an address are in order.
         let predecessor = state.ending.remove(&address).map(|ending| ending.peer);
         let run = Arc::clone(self).supervise(task, entry.task, prefix, predecessor);
-        self.shared.tasks.spawn_on(run, runtime);
+        self.shared.tasks.spawn_on(run, &self.shared.runtime);
         state.peers.insert(address, entry);
         peer
+    }
+}
+
+impl PeerEntry {
+    /// Returns the form of a new configuration that this peer can have.
+    fn restrict(&self, config: PeerConfig) -> PeerConfig {
+        // A dynamic peer ends with its connection, so that it never dials.
+        match self.prefix {
+            Some(_) => config.with_passive(true),
+            None => config,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,8 @@ use super::transport::Dialer;
 use crate::rib::Rib;
 
 pub(super) struct Shared {
+    /// The runtime of all tasks. They must not end with that of a caller.
+    pub(super) runtime: Handle,
     pub(super) rib: Mutex<Rib>,
     /// The version of the table. A change wakes the peers.
     pub(super) changed: watch::Sender<u64>,
@@ -41,9 +44,7 @@ impl Shared {
         // shutdown may be in time or not.
         self.closed.load(Ordering::Relaxed)
     }
-}
 
-impl Shared {
     /// Makes every peer look up the addresses of its interface.
     pub(super) fn refresh_addresses(&self) {
         self.interfaces.forget();

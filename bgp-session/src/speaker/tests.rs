@@ -157,7 +157,7 @@ impl Pair {
         let failures = self.peer().status().failures;
         self.fuse.store(1, Ordering::SeqCst);
         // The task polls its connection in every turn, and any command causes one.
-        self.peer().refresh(Family::IPV4_UNICAST);
+        self.peer().refresh(Family::IPV4_UNICAST).await.ok();
         let peer = self.peer();
         let failed = peer.wait_for(|status| status.failures > failures);
         timeout(Duration::from_secs(600), failed)

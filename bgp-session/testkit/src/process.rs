@@ -51,6 +51,12 @@ impl ChildGuard {
         self.0.try_wait().expect("it is our child")
     }
 
+    /// Waits until the process ends. Returns its exit status. Panics if the process still runs after `timeout`.
+    pub fn wait(&mut self, timeout: Duration) -> ExitStatus {
+        let status = poll(timeout, INTERVAL, || self.exit_status());
+        status.unwrap_or_else(|| panic!("the process still runs after {timeout:?}"))
+    }
+
     /// Sends SIGTERM, then SIGKILL if the process still runs after `timeout`. Returns its exit status.
     pub fn terminate(&mut self, timeout: Duration) -> ExitStatus {
         self.end(timeout).expect("it is our child")

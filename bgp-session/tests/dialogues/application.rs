@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bgp_session::{ChangeEffect, DownReason, PeerSetting, SendError, Shutdown, State};
+use bgp_session::{ChangeEffect, DownReason, OpenCheck, PeerSetting, SendError, Shutdown, State};
 use bgp_wire::{
     AnyNlriBuf, AttributeSet, CapabilityBuf, CapabilityCode, EncodeError, Family, NextHop,
     NotificationBuf, Origin, Reason, UpdateBuf,
@@ -42,7 +42,7 @@ fn changed_capabilities_reset_the_session() {
 fn refused_open_is_answered_with_notification_of_the_check() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&seen);
-    let checked = config().with_open_check(move |peer, open| {
+    let check = OpenCheck::new(move |peer, open| {
         record
             .lock()
             .unwrap()
@@ -52,7 +52,7 @@ fn refused_open_is_answered_with_notification_of_the_check() {
             data: vec![7],
         })
     });
-    let mut a = Script::new(checked);
+    let mut a = Script::new(config().with_open_check(check));
     a.start();
     // The session refuses this OPEN itself, so that the application does not see it.
     let first = a.expect_dial();
@@ -74,13 +74,13 @@ fn refused_open_is_answered_with_notification_of_the_check() {
 
 #[test]
 fn changed_check_applies_to_next_open() {
-    let accepting = config().with_open_check(|_, _| Ok(()));
-    let refusing = config().with_open_check(|_, _| {
+    let accepting = config().with_open_check(OpenCheck::new(|_, _| Ok(())));
+    let refusing = config().with_open_check(OpenCheck::new(|_, _| {
         Err(NotificationBuf {
             reason: Reason::CONNECTION_REJECTED,
             data: vec![],
         })
-    });
+    }));
     let change = accepting.change(&refusing);
     assert_eq!(change.settings(), [PeerSetting::OpenCheck]);
     assert_eq!(change.effect(), ChangeEffect::Deferred);

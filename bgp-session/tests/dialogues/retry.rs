@@ -31,7 +31,7 @@ fn wait_for_dial(a: &mut Script) -> (ConnectionId, Duration) {
 fn rejected_attempt(a: &mut Script) -> Duration {
     let (dialled, wait) = wait_for_dial(a);
     a.connected(dialled);
-    a.receive(dialled, notify(Reason::BAD_PEER_AS));
+    a.receive(dialled, notify(Reason::UNACCEPTABLE_HOLD_TIME));
     assert_eq!(a.session.state(), State::Idle);
     wait
 }
@@ -209,6 +209,45 @@ fn received_prefix_limit_waits_maximum_at_once() {
     }
 }
 
+/// Connects the first dial, and ends it by an AS number that one side does not accept.
+fn ended_by_bad_as(octets: Vec<u8>) -> Script {
+    let mut a = Script::new(config());
+    a.start();
+    let (dialled, _) = wait_for_dial(&mut a);
+    a.connected(dialled);
+    a.receive(dialled, octets);
+    assert_eq!(a.session.state(), State::Idle);
+    a.take_messages(dialled);
+    a
+}
+
+#[test]
+fn bad_as_waits_maximum_at_once() {
+    for octets in [notify(Reason::BAD_PEER_AS), open(64999, 90)] {
+        let mut a = ended_by_bad_as(octets);
+        let (_, wait) = wait_for_dial(&mut a);
+        assert!((SECOND * 90..=SECOND * 120).contains(&wait), "{wait:?}");
+    }
+}
+
+#[test]
+fn connection_of_peer_after_bad_as_is_accepted() {
+    for octets in [notify(Reason::BAD_PEER_AS), open(64999, 90)] {
+        let mut a = ended_by_bad_as(octets);
+        let again = a.accept().expect("an operator may have fixed the peer");
+        a.expect(again, SentMessage::Open);
+        a.receive(again, open(64999, 90));
+        let refusal = SentMessage::Notification(Reason::BAD_PEER_AS, vec![]);
+        a.expect(again, refusal);
+        a.expect_close(again);
+        assert_eq!(a.session.state(), State::Idle);
+        let fixed = a.accept().expect("no wait between connections of the peer");
+        a.receive(fixed, open(64512, 90));
+        a.receive(fixed, keepalive());
+        assert_eq!(a.session.state(), State::Established);
+    }
+}
+
 /// Connects the next dial, which the peer closes without a NOTIFICATION after some time. Returns the wait before it.
 fn silently_closed_attempt(a: &mut Script, after: Duration) -> Duration {
     let (dialled, wait) = wait_for_dial(a);
@@ -240,6 +279,54 @@ fn first_connection_closed_early_is_retried_at_once() {
     silently_closed_attempt(&mut b, milliseconds(100));
     let (_, wait) = wait_for_dial(&mut b);
     assert!(wait >= milliseconds(750), "not early: {wait:?}");
+}
+
+#[test]
+fn start_ends_damped_wait_in_active() {
+    let mut a = Script::new(config());
+    a.start();
+    for _ in 0..10 {
+        silently_closed_attempt(&mut a, SECOND);
+    }
+    a.advance(SECOND * 30);
+    assert_eq!(a.session.state(), State::Active);
+    assert_eq!(a.try_dial(), None, "the wait is that after ten failures");
+    a.start();
+    let dialled = a.expect_dial();
+    assert_eq!(a.session.state(), State::Connect);
+    // A further start does not replace the dial.
+    a.start();
+    assert_eq!(a.try_dial(), None);
+    // The failures are forgotten.
+    a.connected(dialled);
+    a.advance(SECOND);
+    a.closed(dialled);
+    let (_, wait) = wait_for_dial(&mut a);
+    assert!(wait <= SECOND, "{wait:?}");
+}
+
+#[test]
+fn start_of_waiting_passive_session_dials_nothing() {
+    let mut a = Script::new(config().with_passive(true));
+    a.start();
+    a.start();
+    assert_eq!(a.session.state(), State::Active);
+    a.expect_nothing();
+}
+
+#[test]
+fn start_keeps_connection_that_delays_its_open() {
+    let delaying = config().with_delay_open(SECOND * 60);
+    let mut a = Script::new(delaying.clone().with_passive(true));
+    a.start();
+    let accepted = a.accept().unwrap();
+    // The session is no longer passive, but the peer has connected already.
+    a.session.update(a.now, delaying).unwrap();
+    assert_eq!(a.session.state(), State::Active);
+    a.start();
+    a.expect_nothing();
+    a.receive(accepted, open(64512, 90));
+    assert_eq!(a.session.state(), State::OpenConfirm);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Outages of the router, with the default retry policy: the router has our route soon after it is back.
 //!
-//! The goal is two seconds. The trials allow more, because other routers start on the same machine at the same time.
+//! The goals are two seconds after the router is back, and 200 ms without our route in its kernel after our process was
+//! killed. The trials allow more, because other routers start on the same machine at the same time.
 
 #![expect(
     clippy::disallowed_methods,
@@ -19,10 +20,11 @@ use crate::router::{Kind, Router};
 use crate::setup::{Gtsm, Setup};
 use crate::speaker::{OurSpeaker, expect_established, start_process};
 
-/// The maximum time from the start of a router to its having our route.
+/// The maximum time from the start of a router to its having our route. The goal is 2 s.
 const MAX_RETURN_TIME: Duration = Duration::from_secs(4);
 
-/// The maximum time from the end of our process to the router's having our route again. Damping alone takes 750 ms.
+/// The maximum time from the end of our process to the router's having our route again. The goal is a gap of 200 ms; damping
+/// alone takes 750 ms.
 const MAX_KILL_RETURN_TIME: Duration = Duration::from_millis(700);
 
 /// The interval of questions to the router.
@@ -98,10 +100,14 @@ pub(crate) fn route_returns_after_kill(kind: &'static Kind, setup: &Setup) {
             (!router.has(prefix())).then_some(())
         });
         router.expect(prefix(), setup.our_ipv4().into());
-        removed.map_or(Duration::ZERO, |()| killed.elapsed())
+        // The gap was too short to be seen, or there was none. Such an attempt shows nothing.
+        removed.map(|()| killed.elapsed())
     });
     assert!(
-        times.iter().any(|time| *time < MAX_KILL_RETURN_TIME),
+        times
+            .iter()
+            .flatten()
+            .any(|time| *time < MAX_KILL_RETURN_TIME),
         "{times:?}"
     );
 }

@@ -94,7 +94,10 @@ async fn updated_template_resets_present_peers() {
 async fn updated_dynamic_peer_stays_passive() {
     let (router, node_speaker, peer) = router_and_dynamic_peer(&passive("127.0.0.0"), node()).await;
     let dialling = PeerConfig::new(address(NODE), Asn::new(64512));
-    router.update_peer(dialling).unwrap().apply().unwrap();
+    let update = router.update_peer(dialling).unwrap();
+    let announced = update.change().clone();
+    assert_eq!(announced.settings(), [], "it is passive already");
+    assert_eq!(update.apply().unwrap(), announced);
     let again = peer.wait_for(|status| status.state == State::Established);
     within(again).await.unwrap();
     within(node_speaker.shutdown(Shutdown::administrative(""))).await;

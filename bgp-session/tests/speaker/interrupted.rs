@@ -20,7 +20,7 @@ use crate::{
 /// Sends more commands to the peer's task, which does not run meanwhile, than a short queue would hold.
 fn fill_queue(peer: &Peer) {
     for _ in 0..20 {
-        peer.refresh(Family::IPV4_UNICAST);
+        peer.drain(false);
     }
 }
 

@@ -73,7 +73,8 @@ async fn equal_local_configuration_resets_nothing() {
     node.set_local(node.local()).unwrap();
     node.add_peer(PeerConfig::new(address("127.0.0.9"), Asn::new(64512)).with_passive(true))
         .unwrap();
-    peer.refresh(bgp_wire::Family::IPV4_UNICAST);
+    let refreshed = peer.refresh(bgp_wire::Family::IPV4_UNICAST);
+    assert_eq!(within(refreshed).await, Ok(()));
     let refreshed = async {
         let seen = router.peer(address(NODE)).unwrap();
         while seen.status().statistics.received.route_refresh == 0 {

@@ -1,15 +1,20 @@
-//! Configurations and calls that a speaker refuses.
+//! Configurations and calls that a speaker refuses, and calls from outside of its runtime.
 
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bgp_session::{
-    AddPeerError, ConfigError, LocalConfig, PeerConfig, PeerSetting, Refusal, RemoteAs, Route,
-    Shutdown, SpawnError, Speaker, SpeakerBuilder, SpeakerShutDown,
+    AddPeerError, ConfigError, LocalConfig, Peer, PeerConfig, PeerSetting, Refusal, RemoteAs,
+    Route, Shutdown, SpawnError, Speaker, SpeakerBuilder, SpeakerShutDown,
 };
 use bgp_wire::{Asn, HoldTime, PathId};
+use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 
-use crate::{NODE, ROUTER, address, dialled, listening, passive, router_and_node, within};
+use crate::{
+    NODE, ROUTER, address, dialled, listening, passive, router_and_node, up_or_not, within,
+};
 
 fn builder() -> SpeakerBuilder {
     Speaker::builder(Asn::new(64512), "192.168.0.111".parse().unwrap())
@@ -57,7 +62,7 @@ async fn dynamic_peers_of_ipv4_mapped_prefix_are_accepted() {
     assert_eq!(router.dynamic_peers()[0].prefix, ipv4);
     let node = listening("192.168.0.111", "127.8.0.1").await;
     let peer = node.add_peer(dialled("127.8.0.1", &router)).unwrap();
-    assert_eq!(crate::up_or_not(&peer).await, Ok(()));
+    assert_eq!(up_or_not(&peer).await, Ok(()));
     assert!(within(router.remove_dynamic_peers(prefix)).await);
     assert!(!within(router.remove_dynamic_peers(ipv4)).await);
 }
@@ -123,40 +128,86 @@ async fn event_capacity_out_of_range_is_refused() {
     builder().with_event_capacity(1).spawn().await.unwrap();
 }
 
-#[tokio::test]
-async fn calls_from_outside_of_a_runtime_return_errors() {
-    let node = builder().spawn().await.unwrap();
+#[test]
+fn speaker_is_refused_outside_of_a_runtime() {
+    let listening = builder().with_listener((address(NODE), 0).into());
+    for builder in [builder(), listening] {
+        let spawned = builder.spawn().now_or_never();
+        let error = spawned.expect("completes at once").unwrap_err();
+        assert!(matches!(error, SpawnError::NoRuntime), "{error}");
+        assert!(error.to_string().starts_with("no tokio runtime"));
+    }
+}
+
+/// Lets a router accept a configured and a dynamic peer, and two nodes dial it. Returns the nodes' peers.
+fn connect(router: &Speaker, nodes: &[Speaker; 2]) -> [Peer; 2] {
+    let listener = SocketAddr::new(address(ROUTER), 0);
+    router.add_listener(listener, None).unwrap();
+    router.add_peer(passive(NODE)).unwrap();
     let prefix = "127.8.0.0/16".parse().unwrap();
-    let listener = SocketAddr::new(address(NODE), 0);
+    router.add_dynamic_peers(prefix, passive(NODE), 1).unwrap();
+    let [node, other] = nodes;
+    let add = |node: &Speaker, from| node.add_peer(dialled(from, router)).unwrap();
+    [add(node, NODE), add(other, "127.8.0.1")]
+}
+
+/// Returns a router without a listener, and two nodes.
+async fn router_and_nodes() -> (Speaker, [Speaker; 2]) {
+    let spawn = async |id: &str| {
+        let builder = Speaker::builder(Asn::new(64512), id.parse().unwrap());
+        builder.spawn().await.unwrap()
+    };
+    let nodes = [spawn("1.1.1.1").await, spawn("1.1.1.2").await];
+    (spawn("1.1.1.3").await, nodes)
+}
+
+#[tokio::test]
+async fn calls_outside_of_a_runtime_take_effect() {
+    let (router, nodes) = router_and_nodes().await;
+    let peers = outside_of_runtime(|| connect(&router, &nodes));
+    for peer in &peers {
+        assert_eq!(up_or_not(peer).await, Ok(()));
+    }
+    let prefix = "127.9.0.0/16".parse().unwrap();
     let connection = connection().await;
     outside_of_runtime(|| {
-        let refused = node.add_peer(passive(NODE));
-        assert!(matches!(refused, Err(AddPeerError::NoRuntime)));
-        let refused = node.add_listener(listener, None).unwrap_err();
-        let expected = AddPeerError::NoRuntime.to_string();
-        assert_eq!(refused.to_string(), expected);
-        // Needs no task before a peer connects.
-        node.add_dynamic_peers(prefix, passive(NODE), 1).unwrap();
-        let refused = node.accept(connection, address("127.8.0.1"));
-        assert!(matches!(refused, Err(Refusal::NoRuntime)), "{refused:?}");
-        assert_eq!(node.dynamic_peers()[0].present, 0);
-    });
-    assert_eq!(node.peers().len(), 0);
-    assert_eq!(node.listeners(), []);
-    node.add_peer(passive(NODE)).unwrap();
-    // Commands to tasks that run need no runtime of their own.
-    outside_of_runtime(|| {
-        assert_eq!(
-            node.announce(&Route::new("10.0.0.1/32".parse().unwrap())),
-            Ok(true)
-        );
-        let update = node.update_peer(passive(NODE).with_description("new"));
+        router.add_dynamic_peers(prefix, passive(NODE), 1).unwrap();
+        router.accept(connection, address("127.9.0.1")).unwrap();
+        let route = Route::new("10.0.0.1/32".parse().unwrap());
+        assert_eq!(router.announce(&route), Ok(true));
+        let update = router.update_peer(passive(NODE).with_description("new"));
         update.unwrap().apply().unwrap();
     });
-    assert_eq!(
-        node.peer(address(NODE)).unwrap().config().description(),
-        "new"
-    );
+    assert!(router.peer(address("127.9.0.1")).is_some());
+    let updated = router.peer(address(NODE)).unwrap();
+    let described = updated.wait_for(|status| status.description == "new");
+    within(described).await.unwrap();
+}
+
+#[tokio::test]
+async fn peers_added_in_another_runtime_outlive_it() {
+    let (router, nodes) = router_and_nodes().await;
+    let peers = outside_of_runtime(|| {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { connect(&router, &nodes) })
+    });
+    for peer in &peers {
+        assert_eq!(up_or_not(peer).await, Ok(()));
+    }
+}
+
+#[test]
+fn listener_without_io_panics_and_changes_nothing() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let node = builder().spawn().await.unwrap();
+        let listener = SocketAddr::new(address(NODE), 0);
+        let added = AssertUnwindSafe(|| node.add_listener(listener, None));
+        assert!(catch_unwind(added).is_err());
+        assert_eq!(node.listeners(), []);
+        node.add_peer(passive(NODE)).unwrap();
+        within(node.shutdown(Shutdown::administrative(""))).await;
+    });
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bgp_session::{PeerConfig, PeerError, Route, Shutdown, Speaker, State};
+use bgp_session::{PeerConfig, PeerError, RefreshError, Route, Shutdown, Speaker, State};
 use bgp_wire::{Asn, Family, Origin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -34,7 +34,10 @@ async fn routes_are_announced_refreshed_and_withdrawn() {
     within(peer.wait_for(|status| status.state == State::Established))
         .await
         .unwrap();
-    peer.refresh(Family::IPV4_UNICAST);
+    let vpn = Family::IPV4_VPN;
+    let refused = within(peer.refresh(vpn)).await;
+    assert_eq!(refused, Err(RefreshError::NotNegotiated(vpn)));
+    assert_eq!(within(peer.refresh(Family::IPV4_UNICAST)).await, Ok(()));
     assert_eq!(within(next_update(&mut events)).await, update, "once more");
 
     assert_eq!(node.withdraw(route.destination()), Ok(true));
@@ -48,6 +51,8 @@ async fn routes_are_announced_refreshed_and_withdrawn() {
         down,
         "the peer sent Cease/Administrative Shutdown (6/2) \"done\""
     );
+    let refused = within(peer.refresh(Family::IPV4_UNICAST)).await;
+    assert_eq!(refused, Err(RefreshError::NotEstablished));
     within(router.shutdown(Shutdown::administrative(""))).await;
 }
 

@@ -87,6 +87,24 @@ impl<'a> AsPath<'a> {
         self.segments().flat_map(|segment| segment.asns())
     }
 
+    /// Returns `true` if an AS number is in a segment of the path.
+    #[must_use]
+    #[inline]
+    pub fn contains(&self, asn: Asn) -> bool {
+        // Octets are compared as arrays: nothing is converted, and each segment has one quick loop.
+        if self.four_octet_as {
+            let wanted = asn.number().to_be_bytes();
+            self.segments()
+                .any(|segment| segment.asns.as_chunks().0.contains(&wanted))
+        } else {
+            u16::try_from(asn.number()).is_ok_and(|asn| {
+                let wanted = asn.to_be_bytes();
+                self.segments()
+                    .any(|segment| segment.asns.as_chunks().0.contains(&wanted))
+            })
+        }
+    }
+
     /// Returns `true` if the path is well-formed (RFC 7606 section 7.2, RFC 7607 section 2).
     ///
     /// Every segment must be complete, not empty and of an allowed type, without AS 0.
@@ -204,6 +222,35 @@ mod tests {
     use std::prelude::v1::*;
 
     use super::*;
+
+    #[test]
+    fn a_path_contains_the_numbers_of_all_segments() {
+        // 1, 65536 in a sequence and 2 in a set; the octets of 65536 in front of a 0 must not count as another number.
+        let octets = [2, 2, 0, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 2];
+        let path = AsPath::new(&octets, true);
+        for (asn, contained) in [
+            (1, true),
+            (65536, true),
+            (2, true),
+            (3, false),
+            (256, false),
+            (0, false),
+        ] {
+            assert_eq!(path.contains(Asn::new(asn)), contained, "{asn}");
+        }
+        let octets = [2, 2, 0, 1, 0, 2, 1, 1, 0xfc, 0];
+        let path = AsPath::new(&octets, false);
+        for (asn, contained) in [
+            (1, true),
+            (2, true),
+            (64512, true),
+            (3, false),
+            (65537, false),
+        ] {
+            assert_eq!(path.contains(Asn::new(asn)), contained, "{asn}");
+        }
+        assert!(!AsPath::new(&[], true).contains(Asn::new(1)));
+    }
 
     #[test]
     fn malformed_or_forbidden_segments_are_rejected() {

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::Checked;
+use super::marks::Marks;
 use crate::attribute::MpPrefixes;
 use crate::family::Family;
 use crate::next_hop::NextHop;
@@ -141,7 +142,7 @@ impl<'a> Checked<'a> {
     #[inline]
     pub fn unexpected_path_ids(&self) -> Option<Family> {
         // The check has looked at the first octet of each field, and nearly no message is suspect.
-        if self.suspect == 0 {
+        if !self.marks.has(Marks::SUSPECT) {
             return None;
         }
         self.find_path_ids()

@@ -4,6 +4,7 @@ use std::format;
 use std::string::String;
 
 use super::index::{Index, Seen};
+use super::marks::Marks;
 use super::{Checked, StrongestFault};
 use crate::attribute::Treatment;
 use crate::error::{DecodeError, Span};
@@ -23,14 +24,12 @@ fn outcome(result: &Result<Checked<'_>, DecodeError>) -> String {
     match result {
         Ok(checked) => {
             let Checked {
-                index,
-                bogus,
-                unusable,
-                ..
+                index, unusable, ..
             } = checked;
+            let (bogus, withdrawn) = (checked.has_bogus(), checked.treats_as_withdraw());
             let path_ids = checked.unexpected_path_ids();
             format!(
-                "{index:?} {:?} {bogus} {unusable} {path_ids:?}",
+                "{index:?} {:?} {bogus} {withdrawn} {unusable} {path_ids:?}",
                 checked.fault()
             )
         }
@@ -55,9 +54,8 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
         update: *update,
         index: Index::EMPTY,
         strongest: StrongestFault::NONE,
-        bogus: 0,
         // The search for path identifiers, which suspects permit, always runs.
-        suspect: 1,
+        marks: Marks::SUSPECT,
         unusable: 0,
     };
     let mut seen = Seen::default();
@@ -73,10 +71,15 @@ fn check<'a>(update: &Update<'a>) -> Result<Checked<'a>, DecodeError> {
         checked.check_usable();
     }
     // The generic iterators again, which have no table of suspects.
-    checked.bogus = checked
-        .reachable_routes()
-        .any(|route| route.is_bogus())
-        .into();
+    let bogus = checked.reachable_routes().any(|route| route.is_bogus());
+    let withdrawn =
+        checked.unusable != 0 || checked.strongest.treatment() == Some(Treatment::Withdraw);
+    checked.marks = Marks::SUSPECT;
+    for (mark, is_set) in [(Marks::BOGUS, bogus), (Marks::WITHDRAWN, withdrawn)] {
+        if is_set {
+            checked.marks.set(mark);
+        }
+    }
     match checked.fault() {
         None => Ok(checked),
         Some(fault) => checked.apply_fault(fault).map(|()| checked),

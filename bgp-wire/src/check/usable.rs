@@ -2,9 +2,9 @@
 //! RFC 9234 section 5).
 
 use core::fmt;
-use core::net::IpAddr;
 
 use super::Checked;
+use super::marks::Marks;
 use crate::attribute::Treatment;
 use crate::context::PeerKind;
 use crate::error::DecodeError;
@@ -72,7 +72,7 @@ impl Checked<'_> {
     #[must_use]
     #[inline]
     pub fn unusable(&self) -> Option<Unusable> {
-        if self.unusable == 0 && !self.has_bogus() {
+        if self.marks.is_empty() {
             return None;
         }
         self.reason_of_unusable()
@@ -96,6 +96,21 @@ impl Checked<'_> {
     /// with the AS of the peer, and a next hop that is no host.
     #[inline(never)]
     pub(super) fn check_usable(&mut self) {
+        self.check_path();
+        if self.is_reflected_to_us() {
+            self.record_unusable(Unusable::OwnOriginatorId);
+        }
+        self.check_next_hop();
+        if self.has(AttributeCode::MP_REACH_NLRI) {
+            self.check_mp_next_hop();
+        }
+        if self.is_leaked() {
+            self.record_unusable(Unusable::RouteLeak);
+        }
+    }
+
+    #[inline(always)]
+    fn check_path(&mut self) {
         let context = self.update.context();
         let path = self.as_path();
         // RFC 4271 section 6.3: the first AS of a path from an external peer is that of the peer.
@@ -104,10 +119,9 @@ impl Checked<'_> {
             external && path.is_some_and(|path| path.asns().next() != Some(first))
         });
         // Our AS number may have four octets: a two-octet speaker then has it only in AS4_PATH.
-        let paths = [path, self.as4_path()];
         let is_looped = context.local_as.is_some_and(|local| {
-            let mut paths = paths.into_iter().flatten();
-            paths.any(|path| path.asns().any(|asn| asn == local))
+            path.is_some_and(|path| path.contains(local))
+                || self.as4_path().is_some_and(|path| path.contains(local))
         });
         // A path that the peer should not have sent is malformed; one with our AS is what loop detection is for.
         if is_foreign {
@@ -116,31 +130,42 @@ impl Checked<'_> {
         if is_looped {
             self.record_unusable(Unusable::AsLoop);
         }
-        if self.is_reflected_to_us() {
-            self.record_unusable(Unusable::OwnOriginatorId);
-        }
+    }
+
+    #[inline(always)]
+    fn check_next_hop(&mut self) {
         // RFC 4760 section 3: without routes in the NLRI field NEXT_HOP is ignored.
-        let next_hop = self
-            .next_hop()
-            .filter(|_| !self.update.nlri_octets().is_empty());
+        if self.update.nlri_octets().is_empty() {
+            return;
+        }
+        let Some(next_hop) = self.next_hop() else {
+            return;
+        };
         // RFC 4271 section 6.3: an address that no host can have is malformed, and our own address is not.
-        if next_hop.is_some_and(|next_hop| !is_host(next_hop)) {
+        if !is_host(next_hop) {
             self.record_malformed(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
         }
-        let mp_next_hop = self
+        if self.update.context().local_address == Some(next_hop.into()) {
+            self.record_unusable(Unusable::OwnNextHop);
+        }
+    }
+
+    #[inline(always)]
+    fn check_mp_next_hop(&mut self) {
+        let context = self.update.context();
+        let next_hop = self
             .mp_reach()
-            .filter(|reach| context.exchanges(reach.family()) && reach.has_next_hop())
+            .filter(|reach| reach.has_next_hop() && context.exchanges(reach.family()))
             .and_then(|reach| reach.next_hop());
-        if mp_next_hop.is_some_and(|next_hop| !is_usable(next_hop)) {
+        let Some(next_hop) = next_hop else {
+            return;
+        };
+        if !is_usable(next_hop) {
             let reason = Reason::INVALID_NEXT_HOP_ATTRIBUTE;
             self.record_malformed(AttributeCode::MP_REACH_NLRI, reason);
         }
-        let mut next_hops = next_hop.map(IpAddr::from).into_iter().chain(mp_next_hop);
-        if next_hops.any(|next_hop| context.local_address == Some(next_hop)) {
+        if context.local_address == Some(next_hop) {
             self.record_unusable(Unusable::OwnNextHop);
-        }
-        if self.is_leaked() {
-            self.record_unusable(Unusable::RouteLeak);
         }
     }
 
@@ -156,9 +181,11 @@ impl Checked<'_> {
 
     /// Returns `true` if the routes are leaked (RFC 9234 section 5, the rules for received routes).
     fn is_leaked(&self) -> bool {
-        let (Some((role, peer_as)), Some(asn)) =
-            (self.update.context().peer_role, self.only_to_customer())
-        else {
+        let Some((role, peer_as)) = self.update.context().peer_role else {
+            return false;
+        };
+        // Looked up last: the attribute is not indexed.
+        let Some(asn) = self.only_to_customer() else {
             return false;
         };
         // RFC 9234 section 5: the rules apply to IPv4 and IPv6 unicast only. A message may also announce other routes.
@@ -186,6 +213,7 @@ impl Checked<'_> {
     fn record_unusable(&mut self, reason: Unusable) {
         if self.unusable == 0 {
             self.unusable = reason.number();
+            self.marks.set(Marks::WITHDRAWN);
         }
     }
 }

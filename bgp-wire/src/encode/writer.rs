@@ -117,20 +117,25 @@ impl<'a> UpdateWriter<'a> {
         }
         let start = out.len();
         let max_room = limit - before - after;
-        let max_length = usize::from(self.format.add_path) * 4 + R::Value::MAX_LENGTH;
-        // Zeroing a whole message for a few routes would cost more than writing them.
-        let count = routes.size_hint().1.and_then(|more| more.checked_add(1));
-        let expected = count.and_then(|count| count.checked_mul(max_length));
-        let room = expected.map_or(max_room, |expected| expected.min(max_room));
-        out.resize(start + before + room + after, 0);
-        let message = out.get_mut(start..).unwrap_or_default();
-        debug_assert_eq!(message.len(), before + room + after, "resized above");
-        let field = message.get_mut(before..before + room).unwrap_or_default();
-        let used = self.write_routes(next, routes, field)?;
+        let mut room = self.first_room(&first, routes).min(max_room);
+        let mut used = 0;
+        loop {
+            out.resize(start + before + room + after, 0);
+            let field = out.get_mut(start + before + used..start + before + room);
+            let (written, is_full) = self.write_routes(next, routes, field.unwrap_or_default())?;
+            used += written;
+            // For short values this is constant, so that their loop is compiled once.
+            if !is_full || has_short_values::<R>() || room == max_room {
+                break;
+            }
+            room = (room * 2).min(max_room);
+        }
         if used == 0 {
             return Err(EncodeError::Illegal("empty NLRI"));
         }
         let length = before + used + after;
+        let message = out.get_mut(start..).unwrap_or_default();
+        debug_assert_eq!(message.len(), before + room + after, "resized above");
         Slice::write(message, |out| self.put_head(length, attributes, out));
         let behind = message.get_mut(before + used..).unwrap_or_default();
         match self.route_field {
@@ -146,6 +151,20 @@ impl<'a> UpdateWriter<'a> {
         }
         out.truncate(start + length);
         Ok(())
+    }
+
+    /// Returns the octets to reserve for the routes of a message. Zeroing a whole message for a few routes would cost more than
+    /// writing them.
+    #[inline(always)]
+    fn first_room<R: EncodeNlri>(&self, first: &R, routes: &impl Iterator<Item = R>) -> usize {
+        if !has_short_values::<R>() {
+            // The maximum is a whole message, and the next routes may be of another family. The room grows when it is full.
+            return encoded_length(first, &self.format).max(MIN_ROOM);
+        }
+        let max_length = usize::from(self.format.add_path) * 4 + R::Value::MAX_LENGTH;
+        let count = routes.size_hint().1.and_then(|more| more.checked_add(1));
+        let expected = count.and_then(|count| count.checked_mul(max_length));
+        expected.unwrap_or(usize::MAX)
     }
 
     /// Writes the octets before the routes, without the attributes. `length` is that of the whole message.
@@ -198,14 +217,15 @@ impl<'a> UpdateWriter<'a> {
         out.put(&[family.safi.0]);
     }
 
-    /// Writes routes of the family until none remains or the next does not fit. Returns the number of octets written.
+    /// Writes routes of the family until none remains or the next does not fit. Returns the number of octets written, and
+    /// `true` if the next route does not fit.
     #[inline(always)]
     fn write_routes<R: EncodeNlri>(
         &self,
         next: &mut Option<R>,
         routes: &mut impl Iterator<Item = R>,
         field: &mut [u8],
-    ) -> Result<usize, EncodeError> {
+    ) -> Result<(usize, bool), EncodeError> {
         let room = field.len();
         let mut rest = field;
         while let Some(route) = *next
@@ -222,7 +242,7 @@ impl<'a> UpdateWriter<'a> {
             }
             let left = rest.len();
             let Some(behind) = write(&route, &self.format, rest) else {
-                return Ok(room - left);
+                return Ok((room - left, true));
             };
             rest = behind;
             // Only after the route is written: a route that does not fit opens the next message.
@@ -232,8 +252,17 @@ impl<'a> UpdateWriter<'a> {
                 break;
             }
         }
-        Ok(room - rest.len())
+        Ok((room - rest.len(), false))
     }
+}
+
+/// The first room for routes whose values may be long.
+const MIN_ROOM: usize = 128;
+
+/// Returns `true` if the maximum length of a value is a good estimate of its length.
+#[inline(always)]
+const fn has_short_values<R: EncodeNlri>() -> bool {
+    R::Value::MAX_LENGTH <= 64
 }
 
 /// Returns the length of a part of a message, at most 65535 (RFC 8654), as two octets.

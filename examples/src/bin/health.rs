@@ -1,5 +1,7 @@
 //! Announces an address while a service answers, and hands its traffic over before the program ends (RFC 8326).
 //!
+//! SIGTERM or SIGINT ends the program; a second one ends it without waiting for the traffic to move.
+//!
 //! Usage: `health --router 192.168.0.254:179 --asn 64512 --node 192.168.0.111 --prefix 192.168.10.1/32 --check 127.0.0.1:80`
 
 use std::error::Error;
@@ -11,7 +13,7 @@ use bgp_wire::Asn;
 use clap::Parser;
 use ipnet::IpNet;
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// Announce an address while a TCP service answers
@@ -33,7 +35,7 @@ struct Arguments {
     #[arg(long, value_name = "ADDR:PORT")]
     check: SocketAddr,
     /// Milliseconds between two checks, and for each of them
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     interval: u64,
     /// Milliseconds for which routers may move the traffic before the route is withdrawn
     #[arg(long, default_value_t = 5000)]
@@ -69,6 +71,29 @@ impl Health {
     }
 }
 
+/// The signals that end the program.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn new() -> Result<Self, std::io::Error> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next of them.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
@@ -82,12 +107,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_export(ExportPolicy::all());
     speaker.add_peer(router)?;
     let route = Route::new(arguments.prefix);
-    let time = Duration::from_millis(arguments.interval.max(1));
+    let time = Duration::from_millis(arguments.interval);
     let mut checks = interval(time);
     // After a pause of the machine, the missed checks would all run at once and count as results in a row.
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut health = Health::default();
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = EndSignals::new()?;
     loop {
         tokio::select! {
             _ = checks.tick() => {
@@ -98,13 +123,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     None => {}
                 }
             }
-            _ = terminate.recv() => break,
+            () = signals.next() => break,
         }
     }
     // Routers now prefer other nodes, but still reach this one: no packet is lost while they change over.
     speaker.drain(true);
-    speaker.flush().await;
-    sleep(Duration::from_millis(arguments.drain)).await;
+    let drain = Duration::from_millis(arguments.drain);
+    tokio::select! {
+        () = async {
+            // A router that hangs acknowledges nothing.
+            speaker.flush_within(drain).await;
+            sleep(drain).await;
+        } => {}
+        () = signals.next() => {}
+    }
     speaker.shutdown(Shutdown::administrative("drained")).await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Usage: `mitigate 192.168.0.254:179 64512 192.168.0.111`
 //!
-//! Each line of standard input is a command. It is answered when the router has acknowledged the change:
+//! Each line of standard input is a command:
 //!
 //! ```text
 //! blackhole 192.0.2.1/32
@@ -10,14 +10,20 @@
 //! undo blackhole 192.0.2.1/32
 //! ```
 //!
+//! The answer is `ok` when the router has acknowledged every route. Otherwise it is `incomplete` with the reason, for example
+//! that the router does not support flow specifications.
+//!
 //! The end of standard input withdraws everything.
 
 #![expect(clippy::print_stdout, reason = "this program prints its answers")]
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use bgp_session::{Destination, ExportPolicy, PeerConfig, Route, Shutdown, Speaker, State};
+use bgp_session::{
+    Destination, ExportPolicy, FlushOutcome, PeerConfig, PeerFlush, Route, Shutdown, Speaker, State,
+};
 use bgp_wire::{Asn, Community, ExtendedCommunity, Family};
 use ipnet::IpNet;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -36,23 +42,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_families([Family::IPV4_UNICAST, Family::IPV4_FLOWSPEC])?
         .with_next_hop_ipv4(node)
         .with_export(ExportPolicy::all());
-    speaker
-        .add_peer(config)?
-        .wait_for(|status| status.state == State::Established)
+    let peer = speaker.add_peer(config)?;
+    peer.wait_for(|status| status.state == State::Established)
         .await;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         match carry_out(&speaker, asn, &line) {
-            Ok(()) => {
-                speaker.flush().await;
-                println!("ok");
-            }
+            Ok(()) => println!("{}", answer(peer.flush_within(FLUSH_TIMEOUT).await)),
             Err(error) => println!("error: {error}"),
         }
     }
     let why = Shutdown::administrative("mitigation ends");
     speaker.shutdown(why).await;
     Ok(())
+}
+
+/// The maximum time for the router to acknowledge a change.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Returns the answer to a command that has been carried out.
+fn answer(flushed: PeerFlush) -> String {
+    let reason = match flushed.outcome {
+        FlushOutcome::Acknowledged if flushed.is_complete() => return "ok".to_owned(),
+        FlushOutcome::Acknowledged => "acknowledged",
+        FlushOutcome::NotEstablished => "no session",
+        FlushOutcome::Pending | _ => "not acknowledged yet",
+    };
+    format!("incomplete: {reason}; withheld: {}", flushed.withheld)
 }
 
 fn carry_out(speaker: &Speaker, asn: Asn, line: &str) -> Result<(), Box<dyn Error>> {

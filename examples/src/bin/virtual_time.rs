@@ -31,7 +31,7 @@ struct Speaker {
 struct World {
     start: Instant,
     now: Instant,
-    /// `false` while the cable is cut: octets are lost, and nobody is told.
+    /// `false` while the cable is cut: octets are lost, and neither side is notified.
     is_plugged: bool,
     node: Speaker,
     router: Speaker,

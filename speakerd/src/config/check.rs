@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 
+use bgp_session::{ConfigError, PeerSetting};
 use bgp_wire::Family;
 use ipnet::IpNet;
 
@@ -74,11 +75,26 @@ pub(super) fn peers(report: &mut Report<'_>, drafts: Vec<Located<Peer>>) -> Vec<
             seen.insert(peer.address, span.start);
         }
         if let Err(error) = peer.session_config().validate() {
-            report.error(&span, Problem::new(error.to_string()));
+            report.error(&span, Problem::new(peer_message(&error)));
         }
         peers.push(peer);
     }
     peers
+}
+
+/// Returns the text of an error with the name of the setting as files spell it: `source-address`, not `source_address`.
+fn peer_message(error: &ConfigError) -> String {
+    let text = error.to_string();
+    match text.split_once(' ') {
+        Some((name, rest))
+            if PeerSetting::ALL
+                .iter()
+                .any(|setting| setting.name() == name) =>
+        {
+            format!("{} {rest}", name.replace('_', "-"))
+        }
+        _ => text,
+    }
 }
 
 /// The pools, once all of them agree.

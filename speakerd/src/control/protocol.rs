@@ -55,7 +55,7 @@ pub struct Announce {
     /// Communities: `64512:100`, `no-export`; large ones: `64512:1:2`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub communities: Vec<AnyCommunity>,
-    /// Answer only once every Established peer's kernel has acknowledged the change.
+    /// Answer only once every Established peer's kernel has acknowledged the routes that the peer is sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,
 }

@@ -23,7 +23,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// Answers one request; may block for as long as storage takes.
     fn handle(&self, request: Request) -> Result<Answer, ControlError>;
 
-    /// Returns once every Established peer has acknowledged what was changed before.
+    /// Returns once every Established peer has acknowledged the routes that it is sent, those of earlier changes included.
     fn flush(&self) -> impl Future<Output = ()> + Send;
 }
 

@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::io::Read;
 use std::net::IpAddr;
 
-use bgp_wire::{Asn, Context, Dissection, Family, Frame, MessageLimit, PeerKind, dissect};
+use bgp_wire::{
+    Asn, Context, Dissection, Family, Frame, MessageLimit, PeerKind, Role, RouterId, dissect,
+};
 use bytes::BytesMut;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -42,6 +44,12 @@ pub(super) struct Arguments {
     /// The receiver's address: no next hop may be it
     #[arg(long, value_name = "ADDRESS")]
     local_address: Option<IpAddr>,
+    /// The receiver's BGP Identifier: a route with it as ORIGINATOR_ID is the receiver's own
+    #[arg(long, value_name = "ROUTER-ID")]
+    router_id: Option<RouterId>,
+    /// The sender's role (RFC 9234): a leaked route is ignored. The role of a peer needs --first-as
+    #[arg(long, value_enum, value_name = "ROLE", requires_if("peer", "first_as"))]
+    peer_role: Option<SenderRole>,
 }
 
 /// The families of an option that means all of them where it names none.
@@ -62,6 +70,33 @@ enum Sender {
     External,
     /// In another AS of the receiver's confederation
     Confederation,
+}
+
+/// The roles of RFC 9234.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SenderRole {
+    /// A transit provider of the receiver
+    Provider,
+    /// A transit customer of the receiver
+    Customer,
+    /// A route server
+    Rs,
+    /// A client of the receiver's route server
+    RsClient,
+    /// Exchanges only its own and its customers' routes
+    Peer,
+}
+
+impl From<SenderRole> for Role {
+    fn from(role: SenderRole) -> Self {
+        match role {
+            SenderRole::Provider => Self::PROVIDER,
+            SenderRole::Customer => Self::CUSTOMER,
+            SenderRole::Rs => Self::ROUTE_SERVER,
+            SenderRole::RsClient => Self::ROUTE_SERVER_CLIENT,
+            SenderRole::Peer => Self::PEER,
+        }
+    }
 }
 
 fn family(text: &str) -> Result<Family, String> {
@@ -93,8 +128,17 @@ impl Arguments {
         let context = self
             .first_as
             .map_or(context, |asn| context.with_first_as(asn));
-        let address = self.local_address;
-        address.map_or(context, |address| context.with_local_address(address))
+        let context = self
+            .local_address
+            .map_or(context, |address| context.with_local_address(address));
+        let context = self
+            .router_id
+            .map_or(context, |router_id| context.with_router_id(router_id));
+        self.peer_role.map_or(context, |role| {
+            // Only the role of a peer is judged by the AS number, and it is required then.
+            let asn = self.first_as.unwrap_or(Asn::new(0));
+            context.with_peer_role(role.into(), asn)
+        })
     }
 
     fn octets(&self) -> Result<Vec<u8>, Failure> {
@@ -126,7 +170,7 @@ fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
     messages
 }
 
-/// Prints every message. Refused (1) if something is wrong with one.
+/// Prints every message. Refused (1) if one is malformed.
 pub(super) fn run(arguments: &Arguments, as_json: bool) -> Result<(), Failure> {
     let (context, octets) = (arguments.context(), arguments.octets()?);
     let mut wrong = 0;
@@ -161,6 +205,9 @@ fn text(dissection: &Dissection, message: &[u8], position: usize) -> String {
         "\n".to_owned()
     };
     let _ = write!(text, "{dissection}");
+    if dissection.unexpected_path_ids.is_some() {
+        text.push_str("  help: decode with --add-path\n");
+    }
     text.push_str(&dissection.excerpt(message).unwrap_or_default());
     text
 }
@@ -183,7 +230,12 @@ fn object(dissection: &Dissection) -> Value {
             "treatment": treatment.to_string(),
         })
     });
-    json!({ "fields": fields.collect::<Vec<_>>(), "fault": fault })
+    json!({
+        "fields": fields.collect::<Vec<_>>(),
+        "fault": fault,
+        "unusable": dissection.unusable.map(|reason| reason.to_string()),
+        "unexpected-path-ids": dissection.unexpected_path_ids.map(|family| family.to_string()),
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Octets from text that people paste: plain hex, and the dumps of xxd, hexdump, tcpdump, Wireshark, ExaBGP, C and Go.
 //!
-//! Text in none of these forms is refused. Nothing is guessed, because a wrong guess would show a message that nobody sent.
+//! Text in none of these forms is refused. Nothing is guessed, because a wrong guess would show a message that was never sent.
 
 use super::packet;
 
@@ -174,10 +174,13 @@ struct Offset<'a> {
 }
 
 impl Offset<'_> {
-    /// Returns the number, if this many octets may come before the line. `od` counts in octal.
+    /// Returns `true` if the offset equals `octets`.
     fn is_at(self, octets: usize) -> bool {
-        let is = |radix| usize::from_str_radix(self.digits, radix) == Ok(octets);
-        is(16) || (!self.colon && is(8))
+        // Only `od` counts in octal, and only it writes seven digits without a colon. If both radixes were tried, a lost line
+        // could go unnoticed: 0020 is 32 or 16.
+        let is_octal = self.digits.len() == 7 && !self.colon;
+        let radix = if is_octal { 8 } else { 16 };
+        usize::from_str_radix(self.digits, radix) == Ok(octets)
     }
 }
 
@@ -198,14 +201,25 @@ fn split(line: &str) -> Option<Line<'_>> {
     (digits.len() >= 4 && separated).then_some((Offset { digits, colon }, rest))
 }
 
-/// Returns `true` if the text is a dump: the first line that could begin with an offset does.
+/// Returns `true` if the text is a dump: the first line that could begin with an offset does, and no octets precede it.
 fn is_dump(text: &str) -> bool {
-    text.lines().find_map(split).is_some_and(|(offset, rest)| {
+    let mut lines = text.lines();
+    let first = lines.find(|line| split(line).is_some() || is_hex(line));
+    first.and_then(split).is_some_and(|(offset, rest)| {
         let zero = offset.digits.chars().all(|digit| digit == '0');
         let word = rest.split_whitespace().next();
         // Without a colon, words of four digits could be plain hex, or the swapped octets of hexdump without -C.
         offset.colon || (zero && word.is_some_and(|word| word.len() == 2))
     })
+}
+
+/// Returns `true` if a line has hex digits, and nothing else but separators of octets.
+fn is_hex(line: &str) -> bool {
+    let is_separator = |c: char| c.is_whitespace() || c == ':' || c == ',';
+    line.contains(|c: char| c.is_ascii_hexdigit())
+        && line
+            .chars()
+            .all(|c| c.is_ascii_hexdigit() || is_separator(c))
 }
 
 /// Parses the lines of a dump. Each offset has to be the number of octets before it; 0 begins the next packet.
@@ -216,8 +230,12 @@ fn dump(text: &str) -> Result<Vec<u8>, String> {
         if line.trim() == "*" {
             return Err("`*` stands for lines that are left out; dump with hexdump -v".to_owned());
         }
-        // Lines between packets, such as those of tcpdump, have no offset.
         let Some((offset, rest)) = split(line) else {
+            // Lines between packets, such as those of tcpdump, have no offset. Octets without one may have lost it.
+            if is_hex(line) {
+                let line = line.trim();
+                return Err(format!("line {line:?} has no offset; paste the dump whole"));
+            }
             continue;
         };
         if offset.is_at(0) {
@@ -284,8 +302,14 @@ mod tests {
             assert_eq!(parse(text).unwrap(), [0xff, 0, 0x13], "{text}");
         }
         // Zeros at the start of a later line are octets.
-        let lines = "ffffffff ffffffff ffffffff ffffffff\n0017 02\n0000 00 00";
-        assert_eq!(parse(lines).unwrap().len(), 23);
+        for marker in [
+            "ffffffff ".repeat(4),
+            "ff ".repeat(16),
+            "ff:".repeat(15) + "ff",
+        ] {
+            let lines = format!("{marker}\n00 17 02\n0000 00 00");
+            assert_eq!(parse(&lines).unwrap().len(), 23, "{lines}");
+        }
     }
 
     #[test]
@@ -344,6 +368,27 @@ mod tests {
 0000020: 0400 0100 0101 0400 0200 0102 0040 02c0  .............@..
 0000030: 7841 0400 00fd e946 00                   xA.....F.";
         assert_eq!(parse(dump).unwrap(), parse(OPEN).unwrap());
+    }
+
+    #[test]
+    fn dump_with_a_lost_line_is_refused() {
+        // Both would be whole with the offset read in octal: 0o20 is 16.
+        let marker = ["ff"; 16].join(" ");
+        for text in [
+            format!("0000   {marker}\n0020   00 13 04"),
+            format!("00000000  {marker}\n00000020  00 13 04\n00000023"),
+            format!("0000000 {marker}\n0000040 00 13 04\n0000043"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains("0 after 16 octets"), "{error}");
+        }
+        // The offset of the second line is lost.
+        let text = format!("0000   {marker}\n   00 13 04\n");
+        let error = parse(&text).unwrap_err();
+        assert_eq!(
+            error,
+            "line \"00 13 04\" has no offset; paste the dump whole"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ enum Step {
     Pull(usize, usize, Vec<(u8, u32, u32)>),
     Refresh(usize, usize),
     Policy(usize, u8),
+    Flush(usize),
 }
 
 /// Returns steps with few prefixes and usually one path to each.
@@ -34,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4usize, budget(), prop::collection::vec(route(), 0..6)).prop_map(|(peer, budget, routes)| Step::Pull(peer, budget, routes)),
         1 => (0..4usize, 0..FAMILIES.len()).prop_map(|(peer, family)| Step::Refresh(peer, family)),
         1 => (0..4usize, 0..5u8).prop_map(|(peer, policy)| Step::Policy(peer, policy)),
+        2 => (0..4usize).prop_map(Step::Flush),
     ]
 }
 
@@ -82,6 +84,8 @@ proptest! {
                 Step::Pull(peer, budget, routes) => {
                     let concurrent = routes.iter().flat_map(|(number, path_id, _)| keys(*number, *path_id));
                     peers[peer].concurrent = concurrent.collect();
+                    let Peer { flushes, concurrent, .. } = &mut peers[peer];
+                    flushes.iter_mut().for_each(|flush| flush.later.extend(concurrent.iter().cloned()));
                     let changes = routes.iter().map(|(number, path_id, preference)| {
                         model.insert((*number, *path_id), *preference);
                         vec![path(*number, *path_id, *preference)]
@@ -96,8 +100,11 @@ proptest! {
                         adj_rib_out.refresh(FAMILIES[family]);
                     }
                 }
+                Step::Flush(peer) => peers[peer].flush(&mut rib, &model),
                 Step::Policy(peer, number) => {
                     peers[peer].policy = number;
+                    // A route may be sent with either policy at an earlier flush.
+                    peers[peer].flushes.clear();
                     let families = peers[peer].families();
                     peers[peer].passing.extend(families);
                     let negotiated = peers[peer].negotiated();
@@ -115,6 +122,7 @@ proptest! {
             while !peer.pull(&mut rib, 1000) {}
             if peer.adj_rib_out.is_some() {
                 prop_assert_eq!(&peer.table, &peer.share(&model));
+                prop_assert_eq!(peer.flushes.len(), 0, "every flush has ended");
                 prop_assert_eq!(peer.adj_rib_out.as_ref().unwrap().withheld(), peer.withheld(&model));
                 let before = peer.announcements;
                 prop_assert!(peer.pull(&mut rib, 1000) && peer.announcements == before, "nothing twice");

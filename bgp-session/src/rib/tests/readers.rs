@@ -68,6 +68,30 @@ fn withdrawals_reach_only_peers_that_have_the_route() {
     assert!(early.table.is_empty());
 }
 
+/// Every pull has room for the changes of one family only, and there are always new ones.
+#[test]
+fn family_with_many_changes_does_not_starve_another() {
+    let mut rib = Rib::new();
+    let mut peer = Peer {
+        every_family: true,
+        ..Peer::default()
+    };
+    peer.up(&mut rib);
+    assert!(peer.pull(&mut rib, 4096));
+    // IPv4 and IPv6 unicast, and two other families.
+    let numbers = [2, 3, FIRST_OTHER, FIRST_OTHER + 3];
+    for round in 0..20 {
+        for number in numbers {
+            rib.announce(&route(number, round % 3));
+            peer.change(number, 1);
+        }
+        assert!(!peer.pull(&mut rib, 1));
+    }
+    // Each of the four families had every fourth turn.
+    let preferences = numbers.map(|number| peer.preference(number));
+    assert_eq!(preferences, [Some(1), Some(2), Some(0), Some(1)]);
+}
+
 #[test]
 fn refresh_marks_enclose_the_routes() {
     let mut rib = Rib::new();
@@ -79,7 +103,7 @@ fn refresh_marks_enclose_the_routes() {
     let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
     assert_eq!(adj_rib_out.version(), Some(1));
     adj_rib_out.refresh(Family::IPV4_UNICAST);
-    assert_eq!(adj_rib_out.version(), None);
+    assert_eq!(adj_rib_out.version(), Some(1), "a refresh is no change");
     // A second request before the pass begins shares its answer. Requests during the pass share one more answer.
     adj_rib_out.refresh(Family::IPV4_UNICAST);
     assert!(!peer.pull(&mut rib, 1), "BoRR fills the budget");

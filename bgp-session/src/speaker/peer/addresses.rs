@@ -18,9 +18,7 @@ impl PeerTask {
             Ok(addresses) => self.peering.handle_interface_addresses(&addresses),
             // Routes that need such an address are withheld, which is reported.
             Err(error) => {
-                log::guarded(|| {
-                    tracing::warn!(peer = %self.address, %error, "cannot read the addresses of interfaces");
-                });
+                log::write_line!(warn, peer = %self.address, %error, "cannot read the addresses of interfaces");
             }
         }
     }

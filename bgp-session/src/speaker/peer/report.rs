@@ -135,9 +135,9 @@ impl Report {
                 let error = self.explain(reason, peering.session());
                 // An absent peer is dialled every second or two.
                 if repeats {
-                    log::guarded(|| tracing::debug!(peer = %self.peer, "attempt failed: {error}"));
+                    log::write_line!(debug, peer = %self.peer, "attempt failed: {error}");
                 } else {
-                    log::guarded(|| tracing::info!(peer = %self.peer, "attempt failed: {error}"));
+                    log::write_line!(info, peer = %self.peer, "attempt failed: {error}");
                 }
                 // RFC 4271 section 6.8: a second connection that loses a collision does not affect the Established one.
                 if self.established_since.is_none() {
@@ -150,9 +150,7 @@ impl Report {
             // not fill the log.
             SessionEvent::UpdateFault(malformed) => {
                 if let Some(suppressed) = self.malformed_limit.take(now()) {
-                    log::guarded(|| {
-                        tracing::warn!(peer = %self.peer, suppressed, "malformed UPDATE: {malformed}");
-                    });
+                    log::write_line!(warn, peer = %self.peer, suppressed, "malformed UPDATE: {malformed}");
                 }
             }
             SessionEvent::StateChanged { .. }
@@ -167,7 +165,7 @@ impl Report {
             | SessionEvent::StaleRoutesGone(_)
             | SessionEvent::StaleRoutesLongLived(_) => {}
         }
-        log::guarded(|| log_event(self.peer, event, repeats));
+        log_event(self.peer, event, repeats);
     }
 
     /// Records the end of the session or of an attempt.
@@ -275,37 +273,40 @@ fn refusal(reason: &DownReason) -> Option<Reason> {
 fn log_event(peer: IpAddr, event: &SessionEvent, repeats: bool) {
     match event {
         SessionEvent::StateChanged { from, to, cause } if repeats => {
-            tracing::debug!(%peer, "{from} -> {to}: {cause}");
+            log::write_line!(debug, %peer, "{from} -> {to}: {cause}");
         }
         SessionEvent::StateChanged { from, to, cause } => {
-            tracing::info!(%peer, "{from} -> {to}: {cause}");
+            log::write_line!(info, %peer, "{from} -> {to}: {cause}");
         }
         SessionEvent::Up {
             session,
             negotiated,
-        } => tracing::info!(%peer, %session, hold_time = %negotiated.hold_time, "up"),
+        } => log::write_line!(info, %peer, %session, hold_time = %negotiated.hold_time, "up"),
         SessionEvent::Down {
             session, reason, ..
-        } => tracing::warn!(%peer, %session, "down: {reason}"),
+        } => log::write_line!(warn, %peer, %session, "down: {reason}"),
         // The routes of a peer whose paths pass us are ignored one by one, which is no fault.
         SessionEvent::RoutesIgnored { reason, .. } => {
-            tracing::debug!(%peer, "routes ignored: {reason}");
+            log::write_line!(debug, %peer, "routes ignored: {reason}");
         }
-        SessionEvent::UnexpectedPathIds(family) => tracing::warn!(
+        SessionEvent::UnexpectedPathIds(family) => log::write_line!(
+            warn,
             %peer, %family,
             "three default routes in a row, probably path identifiers; help: enable ADD-PATH on both sides or on neither"
         ),
-        SessionEvent::Refresh(family) => tracing::debug!(%peer, %family, "refresh requested"),
+        SessionEvent::Refresh(family) => {
+            log::write_line!(debug, %peer, %family, "refresh requested");
+        }
         SessionEvent::StaleRoutesGone(families) => {
-            tracing::debug!(%peer, %families, "stale routes removed");
+            log::write_line!(debug, %peer, %families, "stale routes removed");
         }
         SessionEvent::StaleRoutesLongLived(families) => {
-            tracing::debug!(%peer, %families, "stale routes are long-lived stale now");
+            log::write_line!(debug, %peer, %families, "stale routes are long-lived stale now");
         }
         // At most one line for each reason in a session.
         SessionEvent::Withheld(withheld) => {
             let help = withheld.reason.help();
-            tracing::warn!(%peer, "route withheld: {withheld}; help: {help}");
+            log::write_line!(warn, %peer, "route withheld: {withheld}; help: {help}");
         }
         // `follow` logs the first two. One line per UPDATE would cost more than its processing.
         SessionEvent::Failed { .. }

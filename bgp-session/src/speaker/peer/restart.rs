@@ -85,7 +85,7 @@ impl PeerTask {
                 // A dropped answer tells its caller that no session is up. `renew` gets the configuration from the registry.
                 Some(
                     Command::Flush(_)
-                    | Command::Refresh(_)
+                    | Command::Refresh(..)
                     | Command::Send(..)
                     | Command::Update(_)
                     | Command::UpdateLocal(_),

@@ -30,50 +30,63 @@ impl State {
     /// Sets the keys of connections from `net` on every listener to those of `config`. After an error, the keys of the
     /// current configuration apply.
     pub(super) fn set_keys(&mut self, net: IpNet, config: &PeerConfig) -> Result<(), AddPeerError> {
-        let keys = Keys::new(&config.transport);
-        let set = self.listeners.set_keys(net, &keys);
+        Ok(self.replace_keys(net, &Keys::new(&config.transport))?)
+    }
+
+    /// Sets the keys of a peer with the new configuration `config`. `prefix` is that of a dynamic peer. After an error, the keys
+    /// of the current configuration apply.
+    pub(super) fn set_peer_keys(
+        &mut self,
+        prefix: Option<IpNet>,
+        config: &PeerConfig,
+    ) -> Result<(), KeyError> {
+        let net = config.address().into();
+        let keys = if has_own_keys(config, prefix, &self.dynamic) {
+            Keys::new(&config.transport)
+        } else {
+            self.keys_of_prefix(net)
+        };
+        self.replace_keys(net, &keys)
+    }
+
+    /// Sets the keys of connections from `net` on every listener, or restores them after an error.
+    fn replace_keys(&mut self, net: IpNet, keys: &Keys) -> Result<(), KeyError> {
+        let set = self.listeners.set_keys(net, keys);
         // The listeners before the one that failed already have the new keys.
         if set.is_err() {
             self.restore_keys(net);
         }
-        Ok(set?)
+        set
     }
 
-    /// Sets the keys of connections from `net` on every listener to those of the current configuration.
-    pub(super) fn derive_keys(&mut self, net: IpNet) -> Result<(), KeyError> {
-        let keys = self.keys_of(net);
-        self.listeners.set_keys(net, &keys)
-    }
-
-    /// Derives the keys like [`State::derive_keys`], and logs an error. For callers that cannot return it.
+    /// Sets the keys of connections from `net` on every listener to those of the current configuration. Logs an error, for
+    /// callers that cannot return it.
     pub(super) fn restore_keys(&mut self, net: IpNet) {
-        if let Err(error) = self.derive_keys(net) {
-            log::guarded(|| {
-                tracing::warn!(%net, %error, "cannot restore the keys of a listener");
-            });
+        let keys = self.keys_of(net);
+        if let Err(error) = self.listeners.set_keys(net, &keys) {
+            log::write_line!(warn, %net, %error, "cannot restore the keys of a listener");
         }
     }
 
     /// Returns the keys of connections from exactly `net`.
     fn keys_of(&self, net: IpNet) -> Keys {
         // The kernel has one entry for a peer and a prefix of the same single address: the peer's keys take precedence.
-        self.peer_with_keys(net)
-            .or_else(|| {
-                self.dynamic
-                    .iter()
-                    .find(|known| known.prefix == net)
-                    .map(|known| &known.template)
-            })
-            .map_or_else(Keys::default, |config| Keys::new(&config.transport))
+        self.keys_of_peer(net)
+            .unwrap_or_else(|| self.keys_of_prefix(net))
     }
 
-    /// Returns the configuration of the peer with exactly this address, or `None` if its keys are those of its prefix.
-    pub(super) fn peer_with_keys(&self, net: IpNet) -> Option<&PeerConfig> {
+    /// Returns the keys of the dynamic peers with exactly this prefix.
+    fn keys_of_prefix(&self, net: IpNet) -> Keys {
+        let known = self.dynamic.iter().find(|known| known.prefix == net);
+        known.map_or_else(Keys::default, |known| Keys::new(&known.template.transport))
+    }
+
+    /// Returns the keys of the peer with exactly this address, or `None` if they are those of its prefix.
+    pub(super) fn keys_of_peer(&self, net: IpNet) -> Option<Keys> {
         if net.prefix_len() != net.max_prefix_len() {
             return None;
         }
-        let entry = self.peers.get(&net.addr())?;
-        has_own_keys(entry, &self.dynamic).then_some(&entry.config)
+        self.peers.get(&net.addr())?.own_keys(&self.dynamic)
     }
 
     /// Returns the keys of all peers that may connect.
@@ -81,17 +94,13 @@ impl State {
         let templates = self
             .dynamic
             .iter()
-            .map(|known| (known.prefix, &known.template));
-        let own = self
-            .peers
-            .values()
-            .filter(|entry| has_own_keys(entry, &self.dynamic))
-            .map(|entry| (entry.config.address().into(), &entry.config));
+            .map(|known| (known.prefix, Keys::new(&known.template.transport)));
+        let own = self.peers.iter().filter_map(|(address, entry)| {
+            let keys = entry.own_keys(&self.dynamic)?;
+            Some(((*address).into(), keys))
+        });
         // `collect` keeps the last of equal networks, so that a peer's keys replace those of a prefix of its address.
-        templates
-            .chain(own)
-            .map(|(net, config)| (net, Keys::new(&config.transport)))
-            .collect()
+        templates.chain(own).collect()
     }
 
     /// Sets the minimum TTL of the listeners to that of the current configuration.
@@ -102,26 +111,33 @@ impl State {
     /// Returns the addresses that may connect, each with its maximum distance in hops, or `None` without a limit.
     pub(super) fn hops(&self) -> Vec<(IpNet, Option<u8>)> {
         // Listeners only look at the family of an address, so that a template represents its whole prefix.
+        let hops = |config: &PeerConfig| (config.address().into(), config.transport.hops);
         let configured = self
             .peers
             .values()
             .filter(|entry| entry.prefix.is_none())
-            .map(|entry| &entry.config);
-        let templates = self.dynamic.iter().map(|known| &known.template);
-        configured
-            .chain(templates)
-            .map(|config| (config.address().into(), config.transport.hops))
-            .collect()
+            .map(|entry| entry.peer.read_config(hops));
+        let templates = self.dynamic.iter().map(|known| hops(&known.template));
+        configured.chain(templates).collect()
+    }
+}
+
+impl PeerEntry {
+    /// Returns the keys of the peer, or `None` if they are those of its prefix.
+    fn own_keys(&self, dynamic: &[DynamicPeers]) -> Option<Keys> {
+        self.peer.read_config(|config| {
+            has_own_keys(config, self.prefix, dynamic).then(|| Keys::new(&config.transport))
+        })
     }
 }
 
 /// Returns `false` for a dynamic peer with the keys of its prefix, which the kernel already has.
-fn has_own_keys(entry: &PeerEntry, dynamic: &[DynamicPeers]) -> bool {
+fn has_own_keys(config: &PeerConfig, prefix: Option<IpNet>, dynamic: &[DynamicPeers]) -> bool {
     dynamic
         .iter()
-        .find(|known| Some(known.prefix) == entry.prefix)
+        .find(|known| Some(known.prefix) == prefix)
         .is_none_or(|known| {
-            let (shared, own) = (&known.template.transport, &entry.config.transport);
+            let (shared, own) = (&known.template.transport, &config.transport);
             shared.md5_key != own.md5_key || shared.ao_key != own.ao_key
         })
 }

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use tokio::runtime::Handle;
 
 use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::AddPeerError;
@@ -32,7 +31,7 @@ impl Registry {
             return Err(AddPeerError::PrefixExists(prefix));
         }
         // The kernel has one entry for a peer and a prefix of the same single address: the peer keeps its keys.
-        if state.peer_with_keys(prefix).is_none() {
+        if state.keys_of_peer(prefix).is_none() {
             state.set_keys(prefix, &template)?;
         }
         state.dynamic.push(DynamicPeers {
@@ -67,7 +66,7 @@ impl Registry {
         let index = state
             .position(prefix)
             .ok_or(AddPeerError::UnknownPrefix(prefix))?;
-        if state.peer_with_keys(prefix).is_none() {
+        if state.keys_of_peer(prefix).is_none() {
             state.set_keys(prefix, &template)?;
         }
         let Some(known) = state.dynamic.get_mut(index) else {
@@ -78,12 +77,12 @@ impl Registry {
         known.limit = limit;
         let present = state
             .peers
-            .iter_mut()
+            .iter()
             .filter(|(_, entry)| entry.prefix == Some(prefix));
         let mut addresses = Vec::new();
         for (address, entry) in present {
-            entry.config = template.clone().with_passive(true).with_address(*address);
-            entry.peer.update(entry.config.clone());
+            let config = template.clone().with_address(*address);
+            entry.peer.update(entry.restrict(config));
             addresses.push(*address);
         }
         for address in addresses {
@@ -137,7 +136,6 @@ impl Registry {
         if known.present >= known.limit {
             return Err(Refusal::LimitReached(known.prefix));
         }
-        let runtime = Handle::try_current().map_err(|_| Refusal::NoRuntime)?;
         // Counted under the same lock as the check, so that simultaneous connections cannot exceed the limit.
         known.present += 1;
         let config = known
@@ -146,7 +144,7 @@ impl Registry {
             .with_passive(true)
             .with_address(address);
         let prefix = known.prefix;
-        self.start(state, config, Some(prefix), &runtime);
+        self.start(state, config, Some(prefix));
         Ok(())
     }
 }

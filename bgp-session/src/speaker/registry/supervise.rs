@@ -121,7 +121,7 @@ impl Registry {
         let state = lock(&self.state);
         let entry = state.peers.get(&peer).filter(|entry| entry.task == number);
         match entry {
-            Some(entry) => Ok((state.local, entry.config.clone())),
+            Some(entry) => Ok((state.local, entry.peer.config())),
             None if self.shared.is_closed() => Err(RemovalReason::ShutDown),
             None => Err(RemovalReason::Deconfigured),
         }
@@ -129,7 +129,7 @@ impl Registry {
 }
 
 fn log_panic(peer: IpAddr, error: &str) {
-    log::guarded(|| tracing::error!(%peer, "the peer's task has panicked: {error}"));
+    log::write_line!(error, %peer, "the peer's task has panicked: {error}");
 }
 
 /// Returns the output of `future`, or the message of its panic.
