@@ -39,7 +39,7 @@ async fn drivers_announce_route_and_keep_session() -> Outcome {
             .await;
         // The program answers a refresh, and dials again after a reset.
         let peer = router.speaker.peer(NODE.parse()?).ok_or("no peer")?;
-        peer.refresh(Family::IPV4_UNICAST);
+        peer.refresh(Family::IPV4_UNICAST).await?;
         router.wait_for_announcement().await;
         peer.reset("once");
         router.wait_for_down().await;
