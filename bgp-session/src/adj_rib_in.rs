@@ -37,6 +37,7 @@ use unicast::UnicastStore;
 ///     table.apply(event, |change| match change {
 ///         RouteChange::Announced(nlri, route) => println!("{nlri} via {}", route.next_hop),
 ///         RouteChange::Withdrawn(nlri) => println!("{nlri} withdrawn"),
+///         _ => {}
 ///     });
 /// }
 ///
@@ -76,6 +77,7 @@ struct Refresh {
 
 /// A route that a peer has announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceivedRoute {
     /// The attributes, shared by the routes with equal ones.
     pub attributes: Arc<AttributeSet>,
@@ -88,6 +90,7 @@ pub struct ReceivedRoute {
 
 /// The degree of certainty that a peer still has a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Staleness {
     /// The peer has announced the route in the current session.
     Fresh,
@@ -99,6 +102,7 @@ pub enum Staleness {
 
 /// A change of the table. The NLRI contains the family of the route.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum RouteChange<'a> {
     /// The route is new, the peer has announced it again, or its staleness has changed.
     Announced(&'a AnyNlriBuf, &'a ReceivedRoute),
@@ -201,11 +205,12 @@ impl AdjRibIn {
     fn update(&mut self, update: &ReceivedUpdate, change: &mut impl FnMut(RouteChange<'_>)) {
         let checked = update.check();
         // RFC 4271 section 4.3: a prefix in both lists counts as announced, so that withdrawals go first.
+        let mut is_removed = false;
         for withdrawn in checked.withdrawn() {
-            self.withdraw(&withdrawn.into(), change);
+            is_removed |= self.withdraw(&withdrawn.into(), change);
         }
         for withdrawn in other_withdrawn(&checked) {
-            self.withdraw(&withdrawn.into(), change);
+            is_removed |= self.withdraw(&withdrawn.into(), change);
         }
         let mut announced = checked.announced_with_next_hops().peekable();
         // Converting the attributes allocates, which a message of withdrawals does not need.
@@ -227,13 +232,27 @@ impl AdjRibIn {
         if has_others(&checked) {
             self.announce_others(&checked, change);
         }
+        // Each value in use has a route. More than half of the values are therefore unused, which makes the cost of a sweep
+        // constant for each.
+        if is_removed && self.len() * 2 < self.shared.len().max(self.attributes.len()) {
+            self.drop_unused();
+        }
     }
 
-    /// Removes a route, if the table holds it.
-    fn withdraw(&mut self, nlri: &AnyNlriBuf, change: &mut impl FnMut(RouteChange<'_>)) {
-        if let Some(known) = self.store_mut(nlri.family).remove(nlri) {
-            change(RouteChange::Withdrawn(&known));
+    /// Removes a route. Returns `false` if the table does not hold it.
+    fn withdraw(&mut self, nlri: &AnyNlriBuf, change: &mut impl FnMut(RouteChange<'_>)) -> bool {
+        let known = self.store_mut(nlri.family).remove(nlri);
+        if let Some(known) = &known {
+            change(RouteChange::Withdrawn(known));
         }
+        known.is_some()
+    }
+
+    /// Drops the attributes that no route uses.
+    fn drop_unused(&mut self) {
+        // The shared routes go first because they use attributes.
+        self.shared.drop_unused();
+        self.attributes.drop_unused();
     }
 
     /// Returns a fresh route with these attributes, which are of the pool.
@@ -291,6 +310,7 @@ impl AdjRibIn {
                 .remove_where(&|held| held.refresh != begun, &mut |nlri| {
                     change(RouteChange::Withdrawn(nlri));
                 });
+            self.drop_unused();
         }
     }
 
@@ -329,9 +349,8 @@ impl AdjRibIn {
             });
         }
         drop(stale);
-        pool.drop_unused();
         self.shared = pool;
-        self.attributes.drop_unused();
+        self.drop_unused();
     }
 
     /// Removes the stale routes of these families, long-lived ones included.
@@ -342,6 +361,7 @@ impl AdjRibIn {
                 &mut |nlri| change(RouteChange::Withdrawn(nlri)),
             );
         }
+        self.drop_unused();
     }
 
     /// Makes the stale routes of these families long-lived stale (RFC 9494 section 4.2).
@@ -379,9 +399,8 @@ impl AdjRibIn {
             });
         }
         drop(marked);
-        pool.drop_unused();
-        sets.drop_unused();
         (self.attributes, self.shared) = (sets, pool);
+        self.drop_unused();
     }
 
     /// Returns the routes of a family, or `None` if the peer has announced none.

@@ -26,7 +26,7 @@ pub use families::FamiliesError;
 pub use open::{CapabilityError, OpenCheck};
 pub use remote_as::RemoteAs;
 pub use restart::RestartConfig;
-pub use retry::{RetryPolicy, RetryPolicyError};
+pub use retry::RetryPolicy;
 pub use setting::{ChangeEffect, PeerSetting};
 pub use transport::{AoAlgorithm, AoKey, Md5Key};
 
@@ -42,11 +42,20 @@ pub(crate) use validate::is_host;
 /// Our identity towards every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct LocalConfig {
     /// Our AS number.
     pub asn: Asn,
     /// Our BGP Identifier.
     pub router_id: RouterId,
+}
+
+impl LocalConfig {
+    /// Creates an identity.
+    #[must_use]
+    pub const fn new(asn: Asn, router_id: RouterId) -> Self {
+        Self { asn, router_id }
+    }
 }
 
 /// The configuration of one peer. Address and AS number are required; setters change the defaults of everything else.
@@ -88,7 +97,7 @@ pub struct LocalConfig {
 ///     .with_passive(false)
 ///     .with_keepalive_time(seconds(5))
 ///     .with_delay_open(seconds(1))
-///     .with_retry(RetryPolicy::new().with_damping(seconds(1), seconds(60))?)
+///     .with_retry(RetryPolicy::new().with_damping(seconds(1), seconds(60)))
 ///     .with_send_hold_time(seconds(300))
 ///     // Sent routes.
 ///     .with_export(ExportPolicy::all())
@@ -387,10 +396,10 @@ impl PeerConfig {
 
     /// Returns our identity towards this peer.
     pub(crate) fn local(&self, local: LocalConfig) -> LocalConfig {
-        LocalConfig {
-            asn: self.local_as.unwrap_or(local.asn),
-            router_id: self.router_id.unwrap_or(local.router_id),
-        }
+        LocalConfig::new(
+            self.local_as.unwrap_or(local.asn),
+            self.router_id.unwrap_or(local.router_id),
+        )
     }
 }
 

@@ -59,6 +59,7 @@ impl fmt::Display for State {
 
 /// The session attributes and timer states that a row may depend on (RFC 4271 section 8.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conditions {
     /// PassiveTcpEstablishment: only the peer makes connections.
     pub passive: bool,
@@ -70,6 +71,7 @@ pub struct Conditions {
 
 /// The effect of one event in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transition {
     /// The next state.
     pub state: State,

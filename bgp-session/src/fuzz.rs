@@ -124,10 +124,10 @@ impl Run {
     fn new(selector: u8, more: u8) -> Self {
         #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
         let now = Instant::now();
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: RouterId::new(192, 168, 0, 111).expect("a valid identifier"),
-        };
+        let local = LocalConfig::new(
+            Asn::new(64512),
+            RouterId::new(192, 168, 0, 111).expect("a valid identifier"),
+        );
         let mut rib = Rib::new();
         for prefix in ["10.0.0.1/32", "2001:db8::1/128"] {
             rib.announce(&Route::new(prefix.parse().expect("a valid prefix")));

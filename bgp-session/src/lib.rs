@@ -66,7 +66,7 @@ pub use adj_rib_in::{AdjRibIn, ReceivedRoute, RouteChange, Staleness};
 pub use config::{
     AoAlgorithm, AoKey, CapabilityError, ChangeEffect, ConfigError, ExportFilter, ExportPolicy,
     FamiliesError, LocalConfig, Md5Key, OpenCheck, PeerChange, PeerConfig, PeerSetting,
-    PrefixRange, RemoteAs, RestartConfig, RetryPolicy, RetryPolicyError,
+    PrefixRange, RemoteAs, RestartConfig, RetryPolicy,
 };
 pub use destination::{Destination, DestinationError};
 pub use fsm::State;
@@ -84,7 +84,7 @@ pub use speaker::{
     Peer, PeerError, PeerStatus, PeerUpdate, Refusal, RemovalReason, SpawnError, Speaker,
     SpeakerBuilder, SpeakerEvent, SpeakerShutDown, TcpDialer, Transport, TransportOption,
 };
-pub use stats::{FamilyCounts, MessageCounts, Statistics};
+pub use stats::{FamilyCounts, MessageCounts, RejectedOpen, Statistics};
 pub use timer::Timer;
 pub use withheld::{Withheld, WithheldCounts, WithheldReason};
 

@@ -128,7 +128,8 @@ pub enum SessionEvent {
     /// An UPDATE was malformed, and was treated as RFC 7606 requires. If that resets the session, [`SessionEvent::Down`] follows.
     UpdateFault(MalformedUpdate),
     /// The routes of an UPDATE, or those to bogus prefixes, are ignored although they are well-formed. An earlier route to the
-    /// same destination counts as withdrawn, unless the prefix is bogus.
+    /// same destination counts as withdrawn, unless the prefix is bogus. Emitted for the first UPDATE of each reason in a
+    /// session; [`Statistics::ignored`](crate::Statistics::ignored) counts all.
     #[non_exhaustive]
     RoutesIgnored {
         /// The reason.

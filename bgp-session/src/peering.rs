@@ -51,7 +51,7 @@ use outbox::Outbox;
 /// let mut rib = Rib::new();
 /// rib.announce(&Route::new("192.168.10.1/32".parse()?));
 ///
-/// let local = LocalConfig { asn: Asn::new(64512), router_id: "192.168.0.111".parse()? };
+/// let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse()?);
 /// let router = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let mut peering = Peering::new(Session::new(local, router, now, 7)?);
 /// peering.start(now);

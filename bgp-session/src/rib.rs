@@ -9,12 +9,14 @@ mod adj_rib_out;
 mod by_path;
 mod checkpoints;
 mod cursor;
+mod entry;
 mod export;
 mod intern;
-mod key;
 mod log;
 mod membership;
 mod next_hop;
+mod slot_set;
+mod slots;
 mod table;
 mod window;
 mod withheld;
@@ -38,6 +40,7 @@ use table::{Entry, Table};
 /// The changes that a [`Rib::replace`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Replaced {
     /// The number of routes that are new or have changed.
     pub announced: usize,
@@ -60,7 +63,7 @@ pub struct Replaced {
 /// let second = Route::new("192.168.10.2/32".parse()?).with_path_id(bgp_wire::PathId(2));
 /// let version = rib.version();
 /// let replaced = rib.replace([&route, &second]);
-/// assert_eq!(replaced, bgp_session::Replaced { announced: 1, withdrawn: 0 });
+/// assert_eq!((replaced.announced, replaced.withdrawn), (1, 0));
 /// assert_eq!((rib.len(), rib.version()), (2, version + 1));
 /// assert!(rib.withdraw_path(second.destination(), bgp_wire::PathId(2)));
 ///

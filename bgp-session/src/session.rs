@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bgp_wire::{Family, FamilySet, Reason, RefreshSubtype, RouteRefresh};
+use bgp_wire::{Family, FamilySet, Reason, RefreshSubtype, RouteRefresh, Unusable};
 use bytes::{Bytes, BytesMut};
 
 use crate::collision::Initiator;
@@ -52,7 +52,7 @@ use retention::Retention;
 ///
 /// # #[allow(clippy::disallowed_methods)]
 /// let mut now = Instant::now();
-/// let local = LocalConfig { asn: Asn::new(64512), router_id: "192.168.0.111".parse()? };
+/// let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse()?);
 /// let router = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let mut session = Session::new(local, router, now, 7)?;
 /// session.start(now);
@@ -133,6 +133,8 @@ pub struct Session {
     limit: Option<Box<PrefixLimit>>,
     /// `true` if [`SessionEvent::UnexpectedPathIds`] was emitted since the session was Established.
     has_reported_path_ids: bool,
+    /// The reasons of which [`SessionEvent::RoutesIgnored`] was emitted since the session was Established.
+    reported_unusable: Vec<Unusable>,
     statistics: Statistics,
 }
 
@@ -178,6 +180,7 @@ impl Session {
             retention: Retention::default(),
             limit,
             has_reported_path_ids: false,
+            reported_unusable: Vec::new(),
             statistics: Statistics::new(now),
         }
     }

@@ -92,7 +92,7 @@ use shared::{Shared, lock};
 /// speaker.remove_listener("10.0.0.1:179".parse()?, Some("vrf-blue"));
 ///
 /// let router_id = "192.168.0.112".parse()?;
-/// speaker.set_local(LocalConfig { router_id, ..speaker.local() })?;
+/// speaker.set_local(LocalConfig::new(speaker.local().asn, router_id))?;
 ///
 /// let config = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512));
 /// let router: Peer = match speaker.add_peer(config.clone()) {

@@ -10,6 +10,7 @@ use crate::routes::{has_others, other_announced, other_withdrawn};
 /// The number of messages of each type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct MessageCounts {
     /// The number of OPEN messages.
     pub open: u64,
@@ -81,12 +82,8 @@ pub struct Statistics {
     // An `Instant` means nothing outside of this process.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub last_established: Option<Instant>,
-    /// The AS number in the peer's last OPEN, even if the OPEN was rejected.
-    pub peer_as: Option<Asn>,
-    /// The two-octet My Autonomous System field of the peer's last OPEN, even if the OPEN was rejected.
-    pub peer_my_as: Option<u16>,
-    /// The BGP Identifier in the peer's last OPEN, even if the OPEN was rejected.
-    pub peer_router_id: Option<RouterId>,
+    /// The identity in the last OPEN that was rejected. [`Negotiated`](crate::Negotiated) has that of an Established peer.
+    pub rejected_open: Option<RejectedOpen>,
     /// The time at which the session was created.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub created: Instant,
@@ -101,9 +98,25 @@ pub struct Statistics {
     ignored: [u64; Unusable::ALL.len()],
 }
 
+/// The identity of a peer in an OPEN that was rejected, for an operator who corrects the configuration.
+///
+/// A field is `None` if the OPEN was malformed before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct RejectedOpen {
+    /// The AS number: that of capability 65, or else that of the My Autonomous System field.
+    pub asn: Option<Asn>,
+    /// The two-octet My Autonomous System field.
+    pub my_as: Option<u16>,
+    /// The BGP Identifier.
+    pub router_id: Option<RouterId>,
+}
+
 /// The counters of the received routes of one family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct FamilyCounts {
     /// The number of routes that the peer announced. A route counts once each time it is announced.
     pub announced: u64,
@@ -126,9 +139,7 @@ impl Statistics {
             updates_treated_as_withdraw: 0,
             updates_with_reset: 0,
             last_established: None,
-            peer_as: None,
-            peer_my_as: None,
-            peer_router_id: None,
+            rejected_open: None,
             created: now,
             last_reason: None,
             families: Default::default(),

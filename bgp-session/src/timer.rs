@@ -4,6 +4,7 @@ use std::time::Instant;
 
 /// A timer of the state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Timer {
     /// ConnectRetryTimer: the time for a TCP connection to complete before the next attempt.
     ConnectRetry,

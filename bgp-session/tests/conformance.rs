@@ -34,10 +34,7 @@ impl Fixture {
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn new(case: &Case) -> Self {
         let now = Instant::now();
-        let local = LocalConfig {
-            asn: Asn::new(65000),
-            router_id: "10.99.0.1".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(65000), "10.99.0.1".parse().unwrap());
         let peer_as = Asn::new(if case.internal { 65000 } else { 65001 });
         let config = PeerConfig::new("10.99.1.2".parse().unwrap(), peer_as)
             .with_passive(true)

@@ -16,28 +16,9 @@ fn transition_table_matches_snapshot() {
             let plain = Conditions::default();
             write_row(&mut text, "", state, event, plain);
             let variants = [
-                (
-                    "passive",
-                    Conditions {
-                        passive: true,
-                        ..plain
-                    },
-                ),
-                (
-                    "delay open",
-                    Conditions {
-                        delay_open: true,
-                        ..plain
-                    },
-                ),
-                (
-                    "delay open running",
-                    Conditions {
-                        delay_open: true,
-                        delay_open_running: true,
-                        ..plain
-                    },
-                ),
+                ("passive", passive()),
+                ("delay open", delayed(false)),
+                ("delay open running", delayed(true)),
             ];
             // A variant that changes nothing would only repeat a row.
             let mut previous = step(state, event, plain);
@@ -52,6 +33,21 @@ fn transition_table_matches_snapshot() {
         text.push('\n');
     }
     insta::assert_snapshot!(text);
+}
+
+/// Returns the conditions of PassiveTcpEstablishment.
+fn passive() -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.passive = true;
+    conditions
+}
+
+/// Returns the conditions of DelayOpen.
+fn delayed(is_running: bool) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.delay_open = true;
+    conditions.delay_open_running = is_running;
+    conditions
 }
 
 fn write_row(
@@ -86,15 +82,7 @@ fn action(action: &Action) -> String {
 /// Returns the event with a number of RFC 4271 section 8.1, and the conditions that this number implies.
 fn event(number: u8) -> (Event, Conditions) {
     let plain = Conditions::default();
-    let passive = Conditions {
-        passive: true,
-        ..plain
-    };
-    let delayed = Conditions {
-        delay_open: true,
-        delay_open_running: true,
-        ..plain
-    };
+    let (passive, delayed) = (passive(), delayed(true));
     // The RFC numbers one event by the session's configuration: events 1, 3 and 6 have passive twins 4, 5 and 7.
     match number {
         4 => (Event::ManualStart, passive),
@@ -154,17 +142,11 @@ fn transitions_match_rfc_4271() {
         for (number, expected) in (1..).zip(cells) {
             let (event, conditions) = event(number);
             let transition = step(state, event, conditions);
-            let notification = transition.actions.iter().find_map(|action| match action {
-                Action::Notify(reason) => Some(format!(" {}/{}", reason.code, reason.subcode)),
-                Action::NotifyCause => Some(" !".to_owned()),
-                Action::Dial
-                | Action::SendOpen
-                | Action::SendKeepalive
-                | Action::Start(_)
-                | Action::Stop(_)
-                | Action::Negotiate
-                | Action::CountRetry
-                | Action::ClearRetries => None,
+            let notification = transition.actions.iter().find_map(|action| {
+                if let Action::Notify(reason) = action {
+                    return Some(format!(" {}/{}", reason.code, reason.subcode));
+                }
+                (*action == Action::NotifyCause).then(|| " !".to_owned())
             });
             let seen = format!("{}{}", transition.state, notification.unwrap_or_default());
             assert_eq!(seen, expected, "{state}, event {number}");

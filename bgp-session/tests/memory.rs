@@ -1,4 +1,5 @@
-//! The memory of an `AdjRibIn` is bounded by the octets that its peer has sent, whatever they are.
+//! The memory of an `AdjRibIn` is bounded by the octets that its peer has sent, whatever they are, and that of an `AdjRibOut`
+//! by a bit for each destination of the table.
 
 #![cfg(test)]
 #![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
@@ -8,12 +9,14 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use bgp_session::{
-    AdjRibIn, LocalConfig, Output, PeerConfig, ReceivedRoute, RestartConfig, Session, Staleness,
+    AdjRibIn, AdjRibOut, ExportPolicy, LocalConfig, Output, PeerConfig, PrefixRange, ReceivedRoute,
+    RestartConfig, Rib, Route, Session, Staleness,
 };
 use bgp_wire::{
     Asn, AttributeSet, CapabilityBuf, Community, Context, Family, GracefulRestartFamily, HoldTime,
     KEEPALIVE, LongLivedRestartFamily, MessageLimit, NextHop, Nlri, OpenBuf, Origin, PeerKind,
-    encode_announcements, is_bogus_prefix,
+    RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib, encode_withdrawals,
+    is_bogus_prefix,
 };
 use bytes::BytesMut;
 use ipnet::Ipv4Net;
@@ -54,10 +57,7 @@ struct Peer {
 impl Peer {
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn new() -> Self {
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: "192.0.2.1".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(64512), "192.0.2.1".parse().unwrap());
         let restart = RestartConfig::new().with_long_lived(std::time::Duration::from_secs(3600));
         let config = PeerConfig::new("192.0.2.2".parse().unwrap(), Asn::new(64512))
             .with_deliver_updates(true)
@@ -123,6 +123,22 @@ impl Peer {
         let id = self.session.connection_id().expect("Established");
         self.session.handle_bytes(self.now, id, &mut octets);
         self.follow();
+    }
+
+    /// Loses the connection and makes a new one.
+    fn restart(&mut self) {
+        let id = self.session.connection_id().expect("Established");
+        self.session.handle_closed(self.now, id);
+        self.follow();
+        for _ in 0..100 {
+            if self.session.connection_id().is_some() {
+                return;
+            }
+            self.now += std::time::Duration::from_secs(1);
+            self.session.handle_timeout(self.now);
+            self.follow();
+        }
+        panic!("no new session");
     }
 
     /// Loses the connection and stays away until the routes are long-lived stale.
@@ -275,4 +291,121 @@ fn one_message_for_each_route_shares_the_attributes() {
     let (octets, received) = memory(messages, 500, true);
     assert!(received > 500 * 3600);
     assert!(octets < 500 * 500, "{octets}");
+}
+
+/// The number of routes in the table of originated routes.
+const ORIGINATED: u32 = 100_000;
+
+#[test]
+fn peer_that_is_denied_the_table_takes_a_bit_for_each_destination() {
+    let mut rib = Rib::new();
+    let route = |number: u32| {
+        let prefix = Ipv4Net::new_assert((0x0a00_0000 + number).into(), 32);
+        Route::new(prefix.into())
+    };
+    for number in 0..ORIGINATED {
+        assert!(rib.announce(&route(number)));
+    }
+    let session = Peer::new().session;
+    let negotiated = session.negotiated().unwrap();
+    let own = PrefixRange::exactly(route(7).prefix().unwrap());
+    let config = session
+        .config()
+        .clone()
+        .with_export(ExportPolicy::only([own]));
+    let before = ALLOCATED.get();
+    let mut peers: Vec<_> = (0..10)
+        .map(|_| AdjRibOut::new(&mut rib, &config, negotiated))
+        .collect();
+    let mut pull_all = |rib: &mut Rib| {
+        for peer in &mut peers {
+            let mut octets = BytesMut::new();
+            while !peer.pull(rib, &mut octets, usize::MAX) {}
+        }
+        let withheld: Vec<_> = peers.iter().map(|peer| peer.withheld().total()).collect();
+        (withheld, ALLOCATED.get().wrapping_sub(before))
+    };
+    let count = usize::try_from(ORIGINATED).unwrap();
+    let (withheld, octets) = pull_all(&mut rib);
+    assert_eq!(withheld, vec![count - 1; 10]);
+    // The rest is the policy, and what a peer takes in any case.
+    let bits = count / 8;
+    assert!(octets < 10 * (bits + 4096), "{octets} octets");
+    // A peer that is denied nothing takes no memory for it.
+    for number in (0..ORIGINATED).filter(|number| *number != 7) {
+        assert!(rib.withdraw(route(number).destination()));
+    }
+    let before = ALLOCATED.get();
+    let (withheld, _) = pull_all(&mut rib);
+    assert_eq!(withheld, [0; 10]);
+    let freed = before.wrapping_sub(ALLOCATED.get());
+    assert!(freed > 10 * bits, "{freed} octets freed");
+}
+
+/// Returns a message for each of the prefixes, with its own attributes of 32,000 octets.
+fn large_messages(count: u32) -> Vec<BytesMut> {
+    let message = |number: u32| {
+        let attributes = AttributeSet {
+            communities: (0..8000).map(|low| Community(number << 16 | low)).collect(),
+            ..AttributeSet::new(Origin::IGP)
+        };
+        announcement(&attributes, prefixes(number, 1))
+    };
+    (0..count).map(message).collect()
+}
+
+/// The ways in which a peer's routes are removed.
+#[derive(Clone, Copy, Debug)]
+enum Removal {
+    Withdrawn,
+    NotRefreshed,
+    StaleAtEndOfRib,
+}
+
+#[test]
+fn attributes_of_removed_routes_are_freed() {
+    for removal in [
+        Removal::Withdrawn,
+        Removal::NotRefreshed,
+        Removal::StaleAtEndOfRib,
+    ] {
+        let mut peer = Peer::new();
+        let before = ALLOCATED.get();
+        for message in large_messages(100) {
+            peer.receive(message);
+        }
+        let held = ALLOCATED.get().wrapping_sub(before);
+        assert!(held > 100 * 32_000, "{held}");
+        // One route is left, so that the table is not empty.
+        let context = Context::new(PeerKind::Internal);
+        let last = || large_messages(100).pop().unwrap();
+        let mut octets = BytesMut::new();
+        match removal {
+            Removal::Withdrawn => {
+                let withdrawn = prefixes(0, 99).map(Nlri::new);
+                encode_withdrawals(&context, withdrawn, &mut octets).unwrap();
+                peer.receive(octets);
+            }
+            Removal::NotRefreshed => {
+                let mark = |subtype| {
+                    let mut octets = BytesMut::new();
+                    let family = Family::IPV4_UNICAST;
+                    RouteRefresh { family, subtype }.encode(&mut octets);
+                    octets
+                };
+                peer.receive(mark(RefreshSubtype::BEGIN));
+                peer.receive(last());
+                peer.receive(mark(RefreshSubtype::END));
+            }
+            Removal::StaleAtEndOfRib => {
+                peer.restart();
+                peer.receive(last());
+                encode_end_of_rib(Family::IPV4_UNICAST, &mut octets);
+                peer.receive(octets);
+            }
+        }
+        assert_eq!(peer.table.len(), 1, "{removal:?}");
+        let left = ALLOCATED.get().wrapping_sub(before);
+        assert!(left < 5 * 32_000, "{left} octets are left: {removal:?}");
+    }
 }

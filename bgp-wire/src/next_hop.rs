@@ -17,6 +17,32 @@ pub enum NextHop {
     Absent,
 }
 
+impl NextHop {
+    /// Returns `true` if routes can have this next hop: its addresses are unicast, neither unspecified nor loopback, and of
+    /// the scope that their place requires. Some families permit fewer addresses.
+    ///
+    /// ```
+    /// use bgp_wire::NextHop;
+    /// assert!(NextHop::Address([192, 0, 2, 1].into()).is_usable());
+    /// for address in [[0, 1, 2, 3], [127, 0, 0, 1], [224, 0, 0, 5], [240, 0, 0, 1]] {
+    ///     assert!(!NextHop::Address(address.into()).is_usable());
+    /// }
+    /// assert!(!NextHop::Absent.is_usable());
+    /// ```
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        match *self {
+            Self::Address(address) => is_usable(address),
+            Self::GlobalAndLinkLocal(global, link_local) => {
+                is_usable(global.into())
+                    && !global.is_unicast_link_local()
+                    && link_local.is_unicast_link_local()
+            }
+            Self::Absent => false,
+        }
+    }
+}
+
 impl From<IpAddr> for NextHop {
     fn from(address: IpAddr) -> Self {
         Self::Address(address)

@@ -9,10 +9,7 @@ use bytes::BytesMut;
 pub(crate) const ASN: Asn = Asn::new(64512);
 
 pub(crate) fn local() -> LocalConfig {
-    LocalConfig {
-        asn: ASN,
-        router_id: "192.168.0.111".parse().expect("a valid identifier"),
-    }
+    LocalConfig::new(ASN, "192.168.0.111".parse().expect("a valid identifier"))
 }
 
 /// Returns the OPEN of an internal peer with a hold time of 90 s.

@@ -52,6 +52,11 @@ impl<T: Eq + Hash> Pool<T> {
         value
     }
 
+    /// Returns the number of values, unused ones included.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// Drops every value that no route uses.
     pub(super) fn drop_unused(&mut self) {
         self.values

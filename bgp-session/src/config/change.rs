@@ -1,6 +1,6 @@
 //! The effect of a changed configuration on a running session: `PeerChange`.
 
-use super::{ChangeEffect, PeerConfig, PeerSetting, RestartConfig};
+use super::{ChangeEffect, PeerConfig, PeerSetting, RestartConfig, RetryPolicy};
 
 /// The differences between two configurations of a peer.
 ///
@@ -86,7 +86,6 @@ impl PeerConfig {
             hold_time => HoldTime,
             keepalive_time => KeepaliveTime,
             delay_open => DelayOpen,
-            retry => Retry,
             passive => Passive,
             enforce_first_as => EnforceFirstAs,
             open_check => OpenCheck,
@@ -115,6 +114,7 @@ impl PeerConfig {
         let mut settings: Vec<_> = differences
             .into_iter()
             .chain(restart_differences(old.restart, new.restart))
+            .chain(retry_differences(old.retry, new.retry))
             .filter(|(_, differs)| *differs)
             .map(|(setting, _)| setting)
             .collect();
@@ -144,6 +144,27 @@ fn restart_differences(
     std::iter::once(offered).chain(both)
 }
 
+/// Returns the differences between two paces of connection attempts.
+fn retry_differences(old: RetryPolicy, new: RetryPolicy) -> [(PeerSetting, bool); 5] {
+    let times = |policy: RetryPolicy| {
+        [
+            (PeerSetting::ConnectInterval, [policy.connect_interval(); 2]),
+            (PeerSetting::ConnectTimeout, [policy.connect_timeout(); 2]),
+            (
+                PeerSetting::Damping,
+                [policy.damping(), policy.maximum_damping()],
+            ),
+            (PeerSetting::StableTime, [policy.stable_time(); 2]),
+            (
+                PeerSetting::EarlyClose,
+                [policy.early_close(), policy.early_close_wait()],
+            ),
+        ]
+    };
+    let mut new = times(new).into_iter();
+    times(old).map(|old| (old.0, new.next() != Some(old)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -151,19 +172,38 @@ mod tests {
     use bgp_wire::{Asn, CapabilityBuf, CapabilityCode, Family, HoldTime, Role};
 
     use super::*;
-    use crate::config::{
-        AoAlgorithm, AoKey, ExportFilter, ExportPolicy, Md5Key, OpenCheck, RetryPolicy,
-    };
+    use crate::config::{AoAlgorithm, AoKey, ExportFilter, ExportPolicy, Md5Key, OpenCheck};
 
     fn config() -> PeerConfig {
         PeerConfig::new("192.0.2.1".parse().unwrap(), Asn::new(64512))
             .with_graceful_restart(RestartConfig::new())
     }
 
-    fn retry() -> RetryPolicy {
-        RetryPolicy::new()
-            .with_stable_time(Duration::from_secs(9))
-            .unwrap()
+    /// Returns a configuration with another value of a retry setting, or `None` for other settings.
+    fn with_changed_retry(setting: PeerSetting) -> Option<PeerConfig> {
+        let (seconds, retry) = (Duration::from_secs(9), RetryPolicy::new());
+        let policies = [
+            (
+                PeerSetting::ConnectInterval,
+                retry.with_connect_interval(seconds),
+            ),
+            (
+                PeerSetting::ConnectTimeout,
+                retry.with_connect_timeout(seconds),
+            ),
+            (
+                PeerSetting::Damping,
+                retry.with_damping(retry.damping(), seconds),
+            ),
+            (PeerSetting::StableTime, retry.with_stable_time(seconds)),
+            (
+                PeerSetting::EarlyClose,
+                retry.with_early_close(retry.early_close(), seconds),
+            ),
+        ];
+        let mut policies = policies.into_iter();
+        let (_, policy) = policies.find(|(known, _)| *known == setting)?;
+        Some(config().with_retry(policy))
     }
 
     /// Returns the configuration of `config` with another value of a setting.
@@ -182,7 +222,11 @@ mod tests {
             PeerSetting::HoldTime => config.with_hold_time(HoldTime::ZERO),
             PeerSetting::KeepaliveTime => config.with_keepalive_time(seconds(9)),
             PeerSetting::DelayOpen => config.with_delay_open(seconds(9)),
-            PeerSetting::Retry => config.with_retry(retry()),
+            PeerSetting::ConnectInterval
+            | PeerSetting::ConnectTimeout
+            | PeerSetting::Damping
+            | PeerSetting::StableTime
+            | PeerSetting::EarlyClose => with_changed_retry(setting).unwrap(),
             PeerSetting::Passive => config.with_passive(true),
             PeerSetting::EnforceFirstAs => config.with_enforce_first_as(false),
             PeerSetting::OpenCheck => config.with_open_check(OpenCheck::new(|_, _| Ok(()))),
@@ -249,14 +293,14 @@ mod tests {
             .with_role(Role::CUSTOMER)
             .with_description("x")
             .with_port(9)
-            .with_retry(retry());
+            .with_retry(RetryPolicy::new().with_stable_time(Duration::from_secs(9)));
         let change = config().change(&new);
         assert_eq!(change.effect(), ChangeEffect::SessionReset);
         for (effect, expected) in [
             (ChangeEffect::Applied, &[PeerSetting::Description][..]),
             (
                 ChangeEffect::Deferred,
-                &[PeerSetting::Retry, PeerSetting::Port],
+                &[PeerSetting::StableTime, PeerSetting::Port],
             ),
             (ChangeEffect::SessionReset, &[PeerSetting::Role]),
         ] {

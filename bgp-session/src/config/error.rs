@@ -26,7 +26,10 @@ pub enum ConfigError {
     ReservedAs(PeerSetting),
     /// The address is unspecified, multicast or broadcast: no host has it.
     NoHostAddress(PeerSetting, IpAddr),
+    /// The address is unspecified, loopback, multicast or reserved: no route can have it as its next hop.
+    UnusableNextHop(PeerSetting, IpAddr),
     /// The source address has another family than the peer's address.
+    #[non_exhaustive]
     SourceFamily {
         /// The peer's address.
         peer: IpAddr,
@@ -34,6 +37,7 @@ pub enum ConfigError {
         source: IpAddr,
     },
     /// A number is out of range.
+    #[non_exhaustive]
     OutOfRange {
         /// The setting.
         setting: PeerSetting,
@@ -45,6 +49,7 @@ pub enum ConfigError {
         maximum: u64,
     },
     /// A time is out of range.
+    #[non_exhaustive]
     TimeOutOfRange {
         /// The setting.
         setting: PeerSetting,
@@ -62,6 +67,7 @@ pub enum ConfigError {
     /// The peer has an MD5 key and a TCP-AO key. A connection has only one kind.
     KeysOfBothKinds,
     /// The range of lengths contains no length of a prefix inside of this one.
+    #[non_exhaustive]
     PrefixLengths {
         /// The prefix.
         prefix: IpNet,
@@ -78,6 +84,9 @@ impl fmt::Display for ConfigError {
             Self::ReservedAs(setting) => write!(f, "{setting} 0 is reserved (RFC 7607)"),
             Self::NoHostAddress(setting, address) => {
                 write!(f, "{setting} {address} is not the address of a host")
+            }
+            Self::UnusableNextHop(setting, address) => {
+                write!(f, "{setting} {address} cannot be a next hop")
             }
             Self::SourceFamily { peer, source } => {
                 let family = if peer.is_ipv4() { "IPv4" } else { "IPv6" };

@@ -99,6 +99,12 @@ impl SetterResult<Self> for RestartConfig {
     }
 }
 
+impl SetterResult<Self> for RetryPolicy {
+    fn into_result(self) -> Result<Self, String> {
+        Ok(self)
+    }
+}
+
 impl<T, E: Display> SetterResult<T> for Result<T, E> {
     fn into_result(self) -> Result<T, String> {
         self.map_err(|error| error.to_string())
@@ -169,7 +175,7 @@ form! {
 }
 
 form! {
-    RetryForm of RetryPolicy = |_| RetryPolicy::new(), |_| Ok(());
+    RetryForm of RetryPolicy = |_| RetryPolicy::new(), RetryPolicy::validate;
     required {}
     connect_interval: Seconds = |retry| Some(Seconds(retry.connect_interval())),
         |retry, Seconds(time)| retry.with_connect_interval(time);
@@ -442,9 +448,17 @@ mod tests {
             ("source_address", json!("::1"), "cannot reach 10.0.0.1"),
             ("remote_as", json!(0), "remote_as 0 is reserved"),
             ("remote_as", json!("any"), "AS number"),
-            ("retry", json!({"connect_timeout": 0}), "`connect_timeout`"),
+            (
+                "retry",
+                json!({"connect_timeout": 0}),
+                "connect_timeout 0ns is out of range",
+            ),
             ("delay_open", json!(-1), "out of range"),
-            ("retry", json!({"damping": [60, 1]}), "`damping`"),
+            (
+                "retry",
+                json!({"damping": [60, 1]}),
+                "damping 1s is out of range: 60s",
+            ),
             ("families", json!([]), "missing family"),
             (
                 "graceful_restart",

@@ -236,10 +236,7 @@ mod tests {
             config = config.with_capability(own(255)).unwrap();
         }
         assert!(config.clone().with_capability(own(255)).is_err());
-        let local = LocalConfig {
-            asn: Asn::new(4_200_000_000),
-            router_id: "192.168.0.111".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(4_200_000_000), "192.168.0.111".parse().unwrap());
         let parameters = OpenParameters {
             hold_time: HoldTime::DEFAULT,
             restarted: true,

@@ -1,9 +1,6 @@
 //! `RetryPolicy`: the pace of connection attempts, and the damping of failures (RFC 4271 sections 8.1 and 10).
 
-use std::fmt;
 use std::time::Duration;
-
-use super::DAY;
 
 /// The times between the attempts of a session to connect.
 ///
@@ -11,15 +8,17 @@ use super::DAY;
 /// interval if no TCP connection could be made, and the damping otherwise. Each wait is shortened by up to a quarter at
 /// random, so that many sessions do not dial at once (RFC 4271 section 10).
 ///
+/// A policy takes any times. [`PeerConfig::validate`](crate::PeerConfig::validate) finds those that are out of range.
+///
 /// ```
 /// use std::time::Duration;
 /// use bgp_session::{PeerConfig, RetryPolicy};
 /// use bgp_wire::Asn;
 /// // A path with a round-trip time of more than two seconds.
-/// let retry = RetryPolicy::new().with_connect_timeout(Duration::from_secs(10))?;
+/// let retry = RetryPolicy::new().with_connect_timeout(Duration::from_secs(10));
 /// let peer = PeerConfig::new("192.168.0.254".parse()?, Asn::new(64512)).with_retry(retry);
 /// assert_eq!(peer.retry().connect_timeout(), Duration::from_secs(10));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -31,32 +30,6 @@ pub struct RetryPolicy {
     early_close: Duration,
     early_close_wait: Duration,
 }
-
-/// The error of a time that is out of range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryPolicyError {
-    setting: &'static str,
-    value: Duration,
-    minimum: Duration,
-    maximum: Duration,
-}
-
-impl fmt::Display for RetryPolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            setting,
-            value,
-            minimum,
-            maximum,
-        } = self;
-        write!(
-            f,
-            "{setting} {value:?} is out of range: {minimum:?} to {maximum:?}"
-        )
-    }
-}
-
-impl std::error::Error for RetryPolicyError {}
 
 impl Default for RetryPolicy {
     fn default() -> Self {
@@ -89,50 +62,42 @@ impl RetryPolicy {
     /// Sets the wait after a connection could not be made: it was refused, reset, or the peer is unreachable. The default
     /// is 1.5 s. The wait never grows.
     ///
-    /// # Errors
-    ///
-    /// The time is not between 10 ms and a day.
-    pub fn with_connect_interval(mut self, interval: Duration) -> Result<Self, RetryPolicyError> {
-        self.connect_interval = in_range("connect interval", interval, MIN_WAIT)?;
-        Ok(self)
+    /// It must be between 10 ms and a day.
+    #[must_use]
+    pub const fn with_connect_interval(mut self, interval: Duration) -> Self {
+        self.connect_interval = interval;
+        self
     }
 
     /// Sets the time after which a connection attempt without an answer is abandoned and the next one begins
     /// (ConnectRetryTime). The default is 2.75 s.
     ///
-    /// # Errors
-    ///
-    /// The time is not between 100 ms and a day.
-    pub fn with_connect_timeout(mut self, timeout: Duration) -> Result<Self, RetryPolicyError> {
-        self.connect_timeout = in_range("connect timeout", timeout, MIN_CONNECT_TIMEOUT)?;
-        Ok(self)
+    /// It must be between 100 ms and a day.
+    #[must_use]
+    pub const fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
     }
 
     /// Sets the wait after the first failure of an established TCP connection, and the maximum to which it doubles with
     /// every further failure (DampPeerOscillations). The defaults are 1 s and 120 s.
     ///
-    /// # Errors
-    ///
-    /// `first` is not between 10 ms and a day, or `maximum` is not between `first` and a day.
-    pub fn with_damping(
-        mut self,
-        first: Duration,
-        maximum: Duration,
-    ) -> Result<Self, RetryPolicyError> {
-        self.damping = in_range("damping", first, MIN_WAIT)?;
-        self.maximum_damping = in_range("maximum damping", maximum, first)?;
-        Ok(self)
+    /// `first` must be between 10 ms and a day, and `maximum` between `first` and a day.
+    #[must_use]
+    pub const fn with_damping(mut self, first: Duration, maximum: Duration) -> Self {
+        self.damping = first;
+        self.maximum_damping = maximum;
+        self
     }
 
     /// Sets the minimum duration of a session that resets the damping. A shorter session counts as a failure, and so does
     /// one that is shorter than the last wait. The default is 10 s.
     ///
-    /// # Errors
-    ///
-    /// The time is more than a day.
-    pub fn with_stable_time(mut self, time: Duration) -> Result<Self, RetryPolicyError> {
-        self.stable_time = in_range("stable time", time, Duration::ZERO)?;
-        Ok(self)
+    /// It must not be more than a day.
+    #[must_use]
+    pub const fn with_stable_time(mut self, time: Duration) -> Self {
+        self.stable_time = time;
+        self
     }
 
     /// Sets the wait after the first connection that the peer closes less than `early` after TCP connected, without a
@@ -142,17 +107,12 @@ impl RetryPolicy {
     /// closes are damped, until a session has been Established or the peer was unreachable. An `early` of zero turns the
     /// exception off.
     ///
-    /// # Errors
-    ///
-    /// `early` is more than a day, or `wait` is not between 10 ms and a day.
-    pub fn with_early_close(
-        mut self,
-        early: Duration,
-        wait: Duration,
-    ) -> Result<Self, RetryPolicyError> {
-        self.early_close = in_range("early close", early, Duration::ZERO)?;
-        self.early_close_wait = in_range("wait after an early close", wait, MIN_WAIT)?;
-        Ok(self)
+    /// `early` must not be more than a day, and `wait` must be between 10 ms and a day.
+    #[must_use]
+    pub const fn with_early_close(mut self, early: Duration, wait: Duration) -> Self {
+        self.early_close = early;
+        self.early_close_wait = wait;
+        self
     }
 
     /// Returns the wait after a connection could not be made.
@@ -198,32 +158,16 @@ impl RetryPolicy {
     }
 }
 
-/// Returns `value` if it is between `minimum` and a day.
-fn in_range(
-    setting: &'static str,
-    value: Duration,
-    minimum: Duration,
-) -> Result<Duration, RetryPolicyError> {
-    if (minimum..=DAY).contains(&value) {
-        return Ok(value);
-    }
-    Err(RetryPolicyError {
-        setting,
-        value,
-        minimum,
-        maximum: DAY,
-    })
-}
-
 /// The minimum of every wait.
 // Without it, a peer that rejects every connection would keep the processor busy.
-const MIN_WAIT: Duration = Duration::from_millis(10);
+pub(super) const MIN_WAIT: Duration = Duration::from_millis(10);
 
 /// The minimum of the connect timeout.
-const MIN_CONNECT_TIMEOUT: Duration = Duration::from_millis(100);
+pub(super) const MIN_CONNECT_TIMEOUT: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
+    use super::super::DAY;
     use super::*;
 
     #[test]
@@ -243,13 +187,13 @@ mod tests {
             policy.with_early_close(milli(100), milli(9)),
             policy.with_early_close(milli(100), DAY + milli(1)),
         ];
-        for result in refused {
-            assert!(result.is_err(), "{result:?}");
+        for policy in refused {
+            assert!(policy.validate().is_err(), "{policy:?}");
         }
-        let error = policy.with_damping(second(2), second(1)).unwrap_err();
+        let error = policy.with_damping(second(2), second(1)).validate();
         assert_eq!(
-            error.to_string(),
-            "maximum damping 1s is out of range: 2s to 86400s"
+            error.unwrap_err().to_string(),
+            "damping 1s is out of range: 2s to 86400s"
         );
     }
 
@@ -258,11 +202,11 @@ mod tests {
         let milli = Duration::from_millis;
         let policy = RetryPolicy::default()
             .with_connect_interval(milli(10))
-            .and_then(|policy| policy.with_connect_timeout(milli(100)))
-            .and_then(|policy| policy.with_damping(milli(20), DAY))
-            .and_then(|policy| policy.with_stable_time(Duration::ZERO))
-            .and_then(|policy| policy.with_early_close(Duration::ZERO, milli(30)))
-            .unwrap();
+            .with_connect_timeout(milli(100))
+            .with_damping(milli(20), DAY)
+            .with_stable_time(Duration::ZERO)
+            .with_early_close(Duration::ZERO, milli(30));
+        assert_eq!(policy.validate(), Ok(()));
         assert_eq!(policy.connect_interval(), milli(10));
         assert_eq!(policy.connect_timeout(), milli(100));
         assert_eq!(

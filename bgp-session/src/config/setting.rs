@@ -4,7 +4,8 @@ use std::fmt;
 
 macro_rules! settings {
     ($( $effect:ident { $( $(#[$doc:meta])* $setting:ident => $name:literal, )+ } )+) => {
-        /// A setting of a [`PeerConfig`](crate::PeerConfig) or of its [`RestartConfig`](crate::RestartConfig).
+        /// A setting of a [`PeerConfig`](crate::PeerConfig), of its [`RestartConfig`](crate::RestartConfig) or of its
+        /// [`RetryPolicy`](crate::RetryPolicy).
         ///
         /// Its text is the name of the setter without `with_`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,8 +64,16 @@ settings! {
         KeepaliveTime => "keepalive_time",
         /// The wait for the peer's OPEN.
         DelayOpen => "delay_open",
-        /// The pace of connection attempts.
-        Retry => "retry",
+        /// The wait after a connection could not be made.
+        ConnectInterval => "connect_interval",
+        /// The time after which a connection attempt is abandoned.
+        ConnectTimeout => "connect_timeout",
+        /// The waits after failures of established TCP connections.
+        Damping => "damping",
+        /// The duration of a session that resets the damping.
+        StableTime => "stable_time",
+        /// The exception for connections that the peer closes at once.
+        EarlyClose => "early_close",
         /// Waiting for the peer instead of dialling it.
         Passive => "passive",
         /// The check of the first AS in received paths.

@@ -47,6 +47,7 @@ impl std::fmt::Debug for Md5Key {
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "snake_case")
 )]
+#[non_exhaustive]
 pub enum AoAlgorithm {
     /// HMAC-SHA-1-96.
     HmacSha1,

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bgp_wire::Asn;
+use bgp_wire::{Asn, NextHop};
 
-use super::{ConfigError, DAY, LocalConfig, PeerConfig, PeerSetting, RestartConfig};
+use super::retry::{MIN_CONNECT_TIMEOUT, MIN_WAIT};
+use super::{ConfigError, DAY, LocalConfig, PeerConfig, PeerSetting, RestartConfig, RetryPolicy};
 
 impl LocalConfig {
     /// Checks that a session can have this identity.
@@ -42,6 +43,7 @@ impl PeerConfig {
         }
         self.check_next_hops()?;
         self.check_times()?;
+        self.retry.validate()?;
         self.restart.map_or(Ok(()), |restart| restart.validate())?;
         self.check_transport()
     }
@@ -61,7 +63,7 @@ impl PeerConfig {
         own.into_iter()
             .chain(exported.map(|address| (PeerSetting::Export, address)))
             .filter_map(|(setting, address)| Some((setting, address?)))
-            .try_for_each(|(setting, address)| check_host(setting, address))
+            .try_for_each(|(setting, address)| check_next_hop(setting, address))
     }
 
     fn check_times(&self) -> Result<(), ConfigError> {
@@ -152,6 +154,32 @@ impl RestartConfig {
     }
 }
 
+impl RetryPolicy {
+    /// Checks the ranges of the times.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        for (setting, value, minimum) in [
+            (
+                PeerSetting::ConnectInterval,
+                self.connect_interval(),
+                MIN_WAIT,
+            ),
+            (
+                PeerSetting::ConnectTimeout,
+                self.connect_timeout(),
+                MIN_CONNECT_TIMEOUT,
+            ),
+            (PeerSetting::Damping, self.damping(), MIN_WAIT),
+            (PeerSetting::Damping, self.maximum_damping(), self.damping()),
+            (PeerSetting::StableTime, self.stable_time(), Duration::ZERO),
+            (PeerSetting::EarlyClose, self.early_close(), Duration::ZERO),
+            (PeerSetting::EarlyClose, self.early_close_wait(), MIN_WAIT),
+        ] {
+            check_time(setting, Some(value), minimum, DAY)?;
+        }
+        Ok(())
+    }
+}
+
 fn check_as(setting: PeerSetting, asn: Asn) -> Result<(), ConfigError> {
     if asn.number() == 0 {
         return Err(ConfigError::ReservedAs(setting));
@@ -173,6 +201,15 @@ fn check_host(setting: PeerSetting, address: IpAddr) -> Result<(), ConfigError> 
         Ok(())
     } else {
         Err(ConfigError::NoHostAddress(setting, address))
+    }
+}
+
+// The encoder withholds routes with any other next hop.
+fn check_next_hop(setting: PeerSetting, address: IpAddr) -> Result<(), ConfigError> {
+    if NextHop::Address(address).is_usable() {
+        Ok(())
+    } else {
+        Err(ConfigError::UnusableNextHop(setting, address))
     }
 }
 
@@ -272,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn source_addresses_and_next_hops_of_no_host_are_refused() {
+    fn unusable_source_addresses_and_next_hops_are_refused() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_texts([
             (
@@ -291,15 +328,31 @@ mod tests {
             ),
             (
                 config().with_next_hop_ipv4([0; 4].into()),
-                "next_hop_ipv4 0.0.0.0 is not the address of a host",
+                "next_hop_ipv4 0.0.0.0 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv4([127, 0, 0, 1].into()),
+                "next_hop_ipv4 127.0.0.1 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv4([0, 1, 2, 3].into()),
+                "next_hop_ipv4 0.1.2.3 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv4([240, 0, 0, 1].into()),
+                "next_hop_ipv4 240.0.0.1 cannot be a next hop",
+            ),
+            (
+                config().with_next_hop_ipv6("::1".parse().unwrap()),
+                "next_hop_ipv6 ::1 cannot be a next hop",
             ),
             (
                 config().with_next_hop_ipv6("ff02::1".parse().unwrap()),
-                "next_hop_ipv6 ff02::1 is not the address of a host",
+                "next_hop_ipv6 ff02::1 cannot be a next hop",
             ),
             (
                 config().with_export(ExportPolicy::all().with_next_hop(address("::"))),
-                "export :: is not the address of a host",
+                "export :: cannot be a next hop",
             ),
         ]);
     }
@@ -307,10 +360,7 @@ mod tests {
     /// RFC 7607 section 2.
     #[test]
     fn local_as_0_is_refused() {
-        let identity = |asn| LocalConfig {
-            asn: Asn::new(asn),
-            router_id: "192.0.2.1".parse().unwrap(),
-        };
+        let identity = |asn| LocalConfig::new(Asn::new(asn), "192.0.2.1".parse().unwrap());
         let reserved = ConfigError::ReservedAs(PeerSetting::LocalAs);
         assert_eq!(identity(0).validate(), Err(reserved));
         assert_eq!(identity(1).validate(), Ok(()));
@@ -379,6 +429,10 @@ mod tests {
             (
                 config().with_user_timeout(Duration::ZERO),
                 "user_timeout 0ns is out of range: 1ms to 86400s",
+            ),
+            (
+                config().with_retry(RetryPolicy::new().with_connect_timeout(millis(99))),
+                "connect_timeout 99ms is out of range: 100ms to 86400s",
             ),
             (
                 restarting(restart.with_restart_time(millis(4_096_000))),

@@ -6,6 +6,7 @@ use crate::timer::Timer;
 
 /// One action of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// Dial the peer. Replaces a dial that has not been completed.
     Dial,

@@ -9,6 +9,7 @@ use crate::timer::Timer;
 /// The RFC's six start events are two here, because passive mode and damping are configuration. Events 19 and 20 are
 /// both [`Event::BgpOpen`], because the table checks DelayOpenTimer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Event {
     /// Events 1 and 4. The operator starts the session.
     ManualStart,

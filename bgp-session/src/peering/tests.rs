@@ -42,10 +42,7 @@ impl Dialogue {
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn established(routes: u32, max_queued: usize) -> Self {
         let now = Instant::now();
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: "192.168.0.111".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse().unwrap());
         let mut rib = Rib::new();
         (0..routes).for_each(|number| assert!(rib.announce(&route(number))));
         let session = Session::new(local, config(), now, 1).unwrap();
@@ -386,10 +383,7 @@ fn session_that_is_down_keeps_no_position_in_the_table() {
         let (now, connection) = (dialogue.now, dialogue.connection);
         if drops {
             let session = Session::new(
-                LocalConfig {
-                    asn: Asn::new(64512),
-                    router_id: "192.168.0.111".parse().unwrap(),
-                },
+                LocalConfig::new(Asn::new(64512), "192.168.0.111".parse().unwrap()),
                 config(),
                 now,
                 1,

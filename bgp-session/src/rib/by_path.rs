@@ -1,42 +1,45 @@
 //! Groups a window of changes by path, so that routes with the same attributes share messages.
 
-use super::key::{Key, LogKey};
-use super::log::Change;
+use super::entry::{Change, Entry, LogKey};
 
 /// Sorts withdrawals first, then announcements by the number of their path. The sort is stable. All numbers are below
 /// `limit`.
-pub(super) fn group<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, limit: usize) {
+pub(super) fn group<D: LogKey>(window: &mut Vec<Entry<D>>, limit: usize) {
     // A table with one set of attributes is always sorted.
-    if window.is_sorted_by_key(|(_, change)| rank(change)) {
+    if window.is_sorted_by_key(rank) {
         return;
     }
     let max_rank = window.len() * 2;
     // Finding the highest rank takes a pass over the window, which is wasted if `limit` is low enough already.
     let highest = Some(limit)
         .filter(|limit| *limit <= max_rank)
-        .or_else(|| window.iter().map(|(_, change)| rank(change)).max());
+        .or_else(|| window.iter().map(rank).max());
     // Paths are numbered from 0. Counting is much faster than comparing, unless the numbers are large for the window.
     match highest {
         Some(highest) if highest <= max_rank => counting_sort(window, highest),
-        _ => window.sort_by_key(|(_, change)| rank(change)),
+        _ => window.sort_by_key(rank),
     }
 }
 
 /// Returns the position of a change's group in the order of the groups.
-fn rank(change: &Change) -> usize {
-    match change {
+fn rank<D>(route: &Entry<D>) -> usize {
+    match route.change() {
         Change::Withdrawn => 0,
         Change::Announced(key) => usize::try_from(key.number()).map_or(usize::MAX, |rank| rank + 1),
     }
 }
 
 /// Sorts a window whose ranks are at most `highest`.
-fn counting_sort<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) {
+fn counting_sort<D: LogKey>(window: &mut Vec<Entry<D>>, highest: usize) {
     // First the number of changes of each rank; after the second loop the position of the next change of each rank.
     let mut positions = vec![0; highest + 1];
-    for (_, change) in window.iter() {
-        let count = positions.get_mut(rank(change));
-        debug_assert!(count.is_some(), "rank of {change:?} above {highest}");
+    for route in window.iter() {
+        let count = positions.get_mut(rank(route));
+        debug_assert!(
+            count.is_some(),
+            "rank of {:?} above {highest}",
+            route.change()
+        );
         if let Some(count) = count {
             *count += 1;
         }
@@ -47,11 +50,11 @@ fn counting_sort<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) 
     }
     // Cloning gives a buffer of the right length without a default key, which `D` need not have.
     let mut grouped = window.clone();
-    for item in window.iter() {
-        if let Some(position) = positions.get_mut(rank(&item.1))
-            && let Some(slot) = grouped.get_mut(*position)
+    for route in window.iter() {
+        if let Some(position) = positions.get_mut(rank(route))
+            && let Some(place) = grouped.get_mut(*position)
         {
-            *slot = (D::copy(&item.0), item.1);
+            *place = D::copy(route);
             *position += 1;
         }
     }
@@ -62,7 +65,9 @@ fn counting_sort<D: LogKey>(window: &mut Vec<(Key<D>, Change)>, highest: usize) 
 mod tests {
     use ipnet::Ipv4Net;
 
+    use super::super::entry::Key;
     use super::super::intern::PathKey;
+    use super::super::slots::DestinationSlots;
     use super::*;
     use crate::route::DEFAULT_PATH;
 
@@ -78,11 +83,12 @@ mod tests {
                 destination: Ipv4Net::new_assert(number.into(), 32),
                 path_id: DEFAULT_PATH,
             };
+            let mut slots = DestinationSlots::default();
             let mut window: Vec<_> = (0..100)
-                .map(|number| (key(number), change(number)))
+                .map(|number| Entry::new(key(number), slots.allocate(), change(number)))
                 .collect();
             let mut sorted = window.clone();
-            sorted.sort_by_key(|(_, change)| rank(change));
+            sorted.sort_by_key(rank);
             group(&mut window, usize::try_from(paths).unwrap());
             assert_eq!(window, sorted, "{paths} paths");
         }

@@ -7,9 +7,10 @@ use bgp_wire::PathId;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::checkpoints::Checkpoints;
+use super::entry::{Change, DEAD, Entry, Key, LogKey, TOMBSTONE};
 use super::intern::PathKey;
-use super::key::{Key, LogKey};
 use super::membership::{Membership, MembershipRef};
+use super::slots::{DestinationSlot, DestinationSlots};
 use crate::route::DEFAULT_PATH;
 
 /// The changes of a family in order, each path at its newest change.
@@ -22,6 +23,8 @@ pub(crate) struct Log<D> {
     // Positions instead of keys keep the index small: a key of IPv6 takes 24 octets.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// The numbers of the destinations of all entries.
+    slots: DestinationSlots,
     consumers: Vec<Slot>,
     /// Positions in `consumers` whose consumer was gone when it was last looked for.
     free: Vec<usize>,
@@ -37,14 +40,6 @@ pub(crate) struct Log<D> {
     unused: usize,
     /// The number of unused positions from which the log is compacted.
     compact_at: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry<D> {
-    key: Key<D>,
-    /// The number of the path's attributes, `TOMBSTONE` or `DEAD`.
-    // One number instead of an enum saves four octets an entry, of which a large table has millions.
-    state: u32,
 }
 
 /// A consumer, whose slot is free once its membership has been dropped.
@@ -77,33 +72,13 @@ pub(crate) struct Set {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConsumerId(usize);
 
-/// The newest state of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Announced(PathKey),
-    Withdrawn,
-}
-
-impl<D> Entry<D> {
-    /// Returns the change that the entry at this position is for a consumer, or `None` if the consumer skips it.
-    #[inline]
-    fn change(&self, position: usize, consumer: Consumer) -> Option<Change> {
-        match self.state {
-            DEAD => None,
-            // The consumer was never sent the route.
-            TOMBSTONE if position < consumer.joined => None,
-            TOMBSTONE => Some(Change::Withdrawn),
-            path => PathKey::from_number(path).map(Change::Announced),
-        }
-    }
-}
-
 impl<D> Default for Log<D> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            slots: DestinationSlots::default(),
             consumers: Vec::new(),
             free: Vec::new(),
             search_at: 0,
@@ -282,12 +257,7 @@ impl<D: LogKey> Log<D> {
     /// Reads the next `limit` positions and appends their changes to `window`.
     ///
     /// Positions without a change for the consumer add nothing, so that fewer than `limit` changes do not mean the end.
-    pub(crate) fn read(
-        &mut self,
-        consumer: ConsumerId,
-        limit: usize,
-        window: &mut Vec<(Key<D>, Change)>,
-    ) {
+    pub(crate) fn read(&mut self, consumer: ConsumerId, limit: usize, window: &mut Vec<Entry<D>>) {
         let Some(slot) = self.consumer(consumer).copied() else {
             debug_assert!(false, "unknown {consumer:?}");
             return;
@@ -299,32 +269,29 @@ impl<D: LogKey> Log<D> {
         let changes = unread
             .iter()
             .zip(start..)
-            .filter_map(|(entry, position)| Some((entry, position, entry.change(position, slot)?)));
+            .filter(|(entry, position)| entry.is_read(*position, slot.joined));
         // Without path identifiers every destination has one path, so that most tables need no search for the best one.
         if slot.every_path || self.identified == 0 {
-            window.extend(changes.map(|(entry, _, change)| (D::copy(&entry.key), change)));
+            window.extend(changes.map(|(entry, _)| D::copy(entry)));
         } else {
-            window.extend(changes.filter_map(|(entry, position, _)| {
-                self.best_change(&entry.key.destination, position, slot.joined)
-            }));
+            window
+                .extend(changes.filter_map(|(entry, position)| {
+                    self.best_change(entry, position, slot.joined)
+                }));
         }
         if let Some(slot) = self.consumers.get_mut(consumer.0) {
             slot.consumer.offset = end;
         }
     }
 
-    /// Returns the change at this position for a consumer that reads only best paths and no withdrawals before `joined`.
+    /// Returns the change of an entry for a consumer that reads only best paths and no withdrawals before `joined`.
     ///
     /// A destination may have several positions. Only the last position that affects the best path returns a change: that
     /// of the path itself, or the withdrawal of a better one.
     // This case is rare, and inlining it makes the usual loop of `read` slower.
     #[inline(never)]
-    fn best_change(
-        &self,
-        destination: &D,
-        position: usize,
-        joined: usize,
-    ) -> Option<(Key<D>, Change)> {
+    fn best_change(&self, entry: &Entry<D>, position: usize, joined: usize) -> Option<Entry<D>> {
+        let (slot, destination) = (entry.slot, &entry.key.destination);
         let best = self.best_with_position(destination);
         // A change for each position would send the destination several times, although the consumer knows one path of it.
         let last = self
@@ -348,15 +315,13 @@ impl<D: LogKey> Log<D> {
             return None;
         }
         Some(match best {
-            Some((_, entry, path)) => (entry.key.clone(), Change::Announced(path)),
+            Some((_, entry, _)) => entry.clone(),
             None => {
-                let destination = destination.clone();
-                let path_id = DEFAULT_PATH;
                 let key = Key {
-                    destination,
-                    path_id,
+                    destination: destination.clone(),
+                    path_id: DEFAULT_PATH,
                 };
-                (key, Change::Withdrawn)
+                Entry::new(key, slot, Change::Withdrawn)
             }
         })
     }
@@ -373,25 +338,42 @@ impl<D: LogKey> Log<D> {
             return;
         };
         let entries = &mut self.entries;
-        let known = self.index.find_mut(hash, |known| {
-            entry_at(entries, *known).is_some_and(|entry| entry.key == key)
-        });
-        let identified = key.path_id != DEFAULT_PATH;
-        entries.push(Entry { key, state });
-        if let Some(known) = known {
-            if let Some(entry) = usize::try_from(*known)
-                .ok()
-                .and_then(|known| entries.get_mut(known))
-            {
-                // A tombstone was counted when it was pushed.
-                self.unused += usize::from(entry.state != TOMBSTONE);
-                entry.state = DEAD;
-            }
-            *known = position;
+        let known = self
+            .index
+            .find_mut(hash, |known| {
+                entry_at(entries, *known).is_some_and(|entry| entry.key == key)
+            })
+            .map(|known| std::mem::replace(known, position));
+        let older = known
+            .and_then(|known| usize::try_from(known).ok())
+            .and_then(|known| entries.get_mut(known));
+        let slot = if let Some(entry) = older {
+            // A tombstone was counted when it was pushed.
+            self.unused += usize::from(entry.state != TOMBSTONE);
+            entry.state = DEAD;
+            entry.slot
         } else {
-            self.identified += usize::from(identified);
+            let slot = self.slot_of(&key, hash);
+            self.identified += usize::from(key.path_id != DEFAULT_PATH);
             self.insert(hash, position);
-        }
+            slot
+        };
+        self.entries.push(Entry { key, slot, state });
+    }
+
+    /// Returns the slot for the destination of a path that is not indexed.
+    fn slot_of(&mut self, key: &Key<D>, hash: u64) -> DestinationSlot {
+        // Without path identifiers no destination has a second path, so that most tables need no search.
+        let other = if self.identified > 0 || key.path_id != DEFAULT_PATH {
+            self.index.find(hash, |position| {
+                self.entry(*position)
+                    .is_some_and(|entry| entry.key.destination == key.destination)
+            })
+        } else {
+            None
+        };
+        let known = other.and_then(|position| Some(self.entry(*position)?.slot));
+        known.unwrap_or_else(|| self.slots.allocate())
     }
 
     /// Frees dead positions, and the tombstones that every consumer has passed.
@@ -409,12 +391,14 @@ impl<D: LogKey> Log<D> {
         let mut moved = Vec::with_capacity(marks.len());
         let mut kept = Vec::with_capacity(self.announced + MIN_UNUSED);
         (self.unused, self.identified) = (0, 0);
+        let mut frees_tombstones = false;
         for (position, entry) in self.entries.drain(..).enumerate() {
             if marks.get(moved.len()) == Some(&position) {
                 moved.push(kept.len());
             }
             let passed = position < slowest;
             if entry.state == DEAD || (entry.state == TOMBSTONE && passed) {
+                frees_tombstones |= entry.state == TOMBSTONE;
                 continue;
             }
             self.unused += usize::from(entry.state == TOMBSTONE);
@@ -437,6 +421,11 @@ impl<D: LogKey> Log<D> {
         }
         self.checkpoints.relocate(new_position);
         self.entries = kept;
+        if frees_tombstones {
+            // No consumer knows a destination whose last tombstone all of them have passed.
+            self.slots
+                .retain(self.entries.iter().map(|entry| entry.slot));
+        }
         // Tombstones for a slow consumer may remain. Waiting until their number doubles avoids compacting at every change.
         self.compact_at = (self.unused * 2).max(MIN_UNUSED);
         self.reindex();
@@ -489,12 +478,6 @@ fn slowest(consumers: impl Iterator<Item = Consumer>) -> usize {
 fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
     entries.get(usize::try_from(position).ok()?)
 }
-
-/// The state of a withdrawn path.
-const TOMBSTONE: u32 = u32::MAX - 1;
-
-/// The state of a position whose path has a newer one.
-const DEAD: u32 = u32::MAX;
 
 /// Do not compact below this many unused entries.
 const MIN_UNUSED: usize = 64;

@@ -173,23 +173,18 @@ impl Addresses {
             chosen.map(IpNet::addr)
         };
         Self {
-            ipv4: find(is_ipv4_host).filter(|_| ours.ipv4.is_none()),
-            ipv6: find(is_ipv6_host).filter(|_| ours.ipv6.is_none()),
+            ipv4: find(is_usable_ipv4).filter(|_| ours.ipv4.is_none()),
+            ipv6: find(is_usable_ipv6).filter(|_| ours.ipv6.is_none()),
         }
     }
 }
 
-fn is_ipv4_host(address: IpAddr) -> bool {
-    address.is_ipv4() && is_host(address)
+fn is_usable_ipv4(address: IpAddr) -> bool {
+    address.is_ipv4() && NextHop::Address(address).is_usable()
 }
 
-fn is_ipv6_host(address: IpAddr) -> bool {
-    address.is_ipv6() && is_host(address)
-}
-
-/// Returns `true` if other hosts can reach the address.
-fn is_host(address: IpAddr) -> bool {
-    !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
+fn is_usable_ipv6(address: IpAddr) -> bool {
+    address.is_ipv6() && NextHop::Address(address).is_usable()
 }
 
 fn is_link_local(address: IpAddr) -> bool {

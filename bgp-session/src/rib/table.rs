@@ -11,8 +11,8 @@ use bgp_wire::{AnyNlriBuf, DestinationBuf, EncodeNlri, Family, FamilySet, Nlri, 
 use hashbrown::DefaultHashBuilder;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::entry::{Key, LogKey};
 use super::intern::PathKey;
-use super::key::{Key, LogKey};
 use super::log::{ConsumerId, Log, Set};
 use super::membership::Membership;
 use crate::destination::{Destination, DestinationKey, prefix_of};

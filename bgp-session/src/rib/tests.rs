@@ -216,7 +216,12 @@ impl Peer {
                 denied.insert((*number, self.add_path.then_some(*path_id)));
             }
         }
-        *counts.of_mut(WithheldReason::Denied).unwrap() = denied.len();
+        let reason = if self.policy == WITHOUT_NEXT_HOP {
+            WithheldReason::NoNextHop
+        } else {
+            WithheldReason::Denied
+        };
+        *counts.of_mut(reason).unwrap() = denied.len();
         counts
     }
 
@@ -359,6 +364,9 @@ fn policy(number: u8) -> PeerConfig {
             .map(|text| PrefixRange::inside_of(text.parse().unwrap()));
         ExportPolicy::only(ranges.collect::<Vec<_>>())
     };
+    if number == WITHOUT_NEXT_HOP {
+        return PeerConfig::new(config().address(), Asn::new(64512));
+    }
     config().with_export(match number {
         0 => ExportPolicy::all(),
         1 => ranges(&halves[..1]),
@@ -368,9 +376,14 @@ fn policy(number: u8) -> PeerConfig {
     })
 }
 
+/// The policy that permits everything without a next hop for routes of IPv6.
+const WITHOUT_NEXT_HOP: u8 = 4;
+
 fn allowed(policy: u8, number: u8) -> bool {
     match policy {
         0 => true,
+        // VPN routes have an IPv4-mapped next hop.
+        WITHOUT_NEXT_HOP => number != 202 && (number >= FIRST_OTHER || number.is_multiple_of(2)),
         1 => matches!(number, 0 | 2 | 4 | 6 | 8 | 10 | 200 | 203),
         2 => matches!(number, 1 | 3 | 5 | 7 | 9 | 11 | 201 | 202),
         // This policy permits a whole family, so that its routes need no prefix.

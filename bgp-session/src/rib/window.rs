@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::by_path;
+use super::entry::{Change, Entry, LogKey};
 use super::intern::{Interner, PathKey};
-use super::key::{Key, LogKey};
-use super::log::{Change, ConsumerId, Log};
+use super::log::{ConsumerId, Log};
 use crate::route::Path;
 
 /// Changes that one consumer has taken from a log, with their paths.
@@ -13,7 +13,7 @@ use crate::route::Path;
 /// A window is filled while the table is locked. It is grouped and written after that because all peers wait for the lock.
 #[derive(Debug)]
 pub(super) struct Window<D> {
-    changes: Vec<(Key<D>, Change)>,
+    changes: Vec<Entry<D>>,
     /// The paths of the changes, each once. There may be paths without a change.
     paths: Vec<(PathKey, Arc<Path>)>,
     /// The keys in `paths`, if the window is not small.
@@ -63,8 +63,8 @@ impl<D: LogKey> Window<D> {
         // The set has a bit for every path of the table, which costs more than it saves for a few changes.
         let is_small = self.changes.len() <= MAX_LINEAR_SEARCH;
         let mut last = None;
-        for (_, change) in &self.changes {
-            let Change::Announced(key) = *change else {
+        for route in &self.changes {
+            let Change::Announced(key) = route.change() else {
                 continue;
             };
             // Consecutive changes usually have the same path, which makes the search unnecessary.
@@ -94,17 +94,9 @@ impl<D: LogKey> Window<D> {
         }
     }
 
-    /// Returns the keys of withdrawn routes. Valid until the changes are modified.
-    pub(super) fn withdrawn(&self) -> impl Iterator<Item = &Key<D>> {
-        let changes = self.changes.iter();
-        changes
-            .filter(|(_, change)| matches!(change, Change::Withdrawn))
-            .map(|(key, _)| key)
-    }
-
     /// Calls `keep` with every change, which it may modify, and removes the changes for which it returns `false`.
-    pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&Key<D>, &mut Change) -> bool) {
-        self.changes.retain_mut(|(key, change)| keep(key, change));
+    pub(super) fn retain_mut(&mut self, keep: impl FnMut(&mut Entry<D>) -> bool) {
+        self.changes.retain_mut(keep);
     }
 
     /// Groups the changes by path.
@@ -118,10 +110,10 @@ impl<D: LogKey> Window<D> {
         // Groups and paths have the same order, so that one pass over the paths finds each group's path. The search skips
         // paths without a change.
         let mut paths = self.paths.iter().enumerate();
-        for run in self.changes.chunk_by(|(_, one), (_, other)| one == other) {
-            let path = match run.first() {
-                Some((_, Change::Announced(key))) => paths
-                    .find(|(_, (known, _))| known == key)
+        for run in self.changes.chunk_by(|one, other| one.state == other.state) {
+            let path = match run.first().map(Entry::change) {
+                Some(Change::Announced(key)) => paths
+                    .find(|(_, (known, _))| *known == key)
                     .map(|(position, _)| position),
                 _ => None,
             };
@@ -131,7 +123,7 @@ impl<D: LogKey> Window<D> {
     }
 
     /// Returns the groups: each a path, or `None` for withdrawals, with its changes.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (Option<&Path>, &[(Key<D>, Change)])> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = (Option<&Path>, &[Entry<D>])> {
         let mut changes = self.changes.as_slice();
         self.groups.iter().map(move |group| {
             // The lengths of the groups add up to the number of changes.

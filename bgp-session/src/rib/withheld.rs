@@ -4,25 +4,23 @@
 //! derived from the size of the table.
 
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
 
 use bgp_wire::{EncodeError, Family, PathId};
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashMap;
 
-use super::key::{Key, LogKey};
+use super::entry::Entry;
+use super::slot_set::SlotSet;
+use super::slots::DestinationSlot;
 use crate::destination::Destination;
+use crate::route::DEFAULT_PATH;
 use crate::withheld::{Withheld, WithheldCounts, WithheldReason};
 
 /// The routes that one peer is not sent.
 #[derive(Debug, Default)]
 pub(super) struct WithheldRoutes {
-    /// The hash of each withheld route, with the reason.
-    // A hash instead of the route takes the same few octets for every family. Two routes with one hash of 64 bits would be
-    // counted as one; nothing else depends on it.
-    routes: HashTable<(u64, WithheldReason)>,
-    hasher: DefaultHashBuilder,
-    /// The counts of `routes`.
+    /// The routes that are withheld one by one, for each family with any.
+    families: Vec<FamilyRoutes>,
+    /// The counts of the routes in `families`.
     single: WithheldCounts,
     /// The counts of reasons that apply to whole families.
     whole: WithheldCounts,
@@ -30,6 +28,18 @@ pub(super) struct WithheldRoutes {
     reported: Vec<WithheldReason>,
     /// Reports that have not been polled.
     reports: VecDeque<Withheld>,
+}
+
+/// The withheld routes of one family, by reason.
+#[derive(Debug)]
+struct FamilyRoutes {
+    family: Family,
+    /// Routes without a path identifier, for each reason with any.
+    // A bit for each destination: a policy may withhold a large table from many peers.
+    destinations: Vec<(WithheldReason, SlotSet)>,
+    /// Routes with a path identifier.
+    // A destination has any number of them, so that they have no dense numbers.
+    paths: HashMap<(DestinationSlot, PathId), WithheldReason>,
 }
 
 /// The family and the form in which the peer is sent the routes of a window.
@@ -45,12 +55,19 @@ impl Scope {
     pub(super) fn path_id(self, path_id: PathId) -> Option<PathId> {
         self.identified.then_some(path_id)
     }
+
+    /// Returns the path identifier of a route, if the peer may know other routes to the same destination.
+    fn other_path<D>(self, route: &Entry<D>) -> Option<PathId> {
+        // Most tables have the default identifier only.
+        self.path_id(route.key.path_id)
+            .filter(|path_id| *path_id != DEFAULT_PATH)
+    }
 }
 
 impl WithheldRoutes {
-    /// Returns `true` if no single route is recorded.
-    pub(super) fn is_empty(&self) -> bool {
-        self.routes.is_empty()
+    /// Returns `true` if no single route of the family is recorded.
+    pub(super) fn is_empty(&self, family: Family) -> bool {
+        self.families.iter().all(|routes| routes.family != family)
     }
 
     pub(super) fn counts(&self) -> WithheldCounts {
@@ -88,32 +105,63 @@ impl WithheldRoutes {
         }
     }
 
-    /// Records that a route is withheld, in place of an earlier reason.
-    pub(super) fn insert<D: LogKey>(&mut self, scope: Scope, key: &Key<D>, reason: WithheldReason) {
-        let hash = self.hash(scope, key);
-        match self
-            .routes
-            .entry(hash, |(known, _)| *known == hash, |(known, _)| *known)
-        {
-            Entry::Occupied(mut entry) => {
-                let (_, before) = std::mem::replace(entry.get_mut(), (hash, reason));
-                count(&mut self.single, before, |counter| {
-                    counter.saturating_sub(1)
-                });
-            }
-            Entry::Vacant(entry) => {
-                entry.insert((hash, reason));
-            }
+    /// Records that a route is withheld, in place of an earlier reason. Returns `false` if it already was.
+    pub(super) fn insert<D>(
+        &mut self,
+        scope: Scope,
+        route: &Entry<D>,
+        reason: WithheldReason,
+    ) -> bool {
+        let known = self
+            .families
+            .iter()
+            .position(|routes| routes.family == scope.family);
+        let index = known.unwrap_or_else(|| {
+            self.families.push(FamilyRoutes::new(scope.family));
+            self.families.len() - 1
+        });
+        let Some(routes) = self.families.get_mut(index) else {
+            debug_assert!(false, "family out of range");
+            return true;
+        };
+        let before = match scope.other_path(route) {
+            None => routes.insert(route.slot, reason),
+            Some(path_id) => routes.paths.insert((route.slot, path_id), reason),
+        };
+        if before != Some(reason) {
+            self.uncount(before);
+            count(&mut self.single, reason, |counter| counter + 1);
         }
-        count(&mut self.single, reason, |counter| counter + 1);
+        before.is_none()
     }
 
-    /// Records that a route is sent or withdrawn.
-    pub(super) fn remove<D: LogKey>(&mut self, scope: Scope, key: &Key<D>) {
-        let hash = self.hash(scope, key);
-        if let Ok(entry) = self.routes.find_entry(hash, |(known, _)| *known == hash) {
-            let ((_, before), _) = entry.remove();
-            count(&mut self.single, before, |counter| {
+    /// Records that a route is sent or withdrawn. Returns `true` if it was withheld.
+    pub(super) fn remove<D>(&mut self, scope: Scope, route: &Entry<D>) -> bool {
+        let Some(index) = self
+            .families
+            .iter()
+            .position(|routes| routes.family == scope.family)
+        else {
+            return false;
+        };
+        let Some(routes) = self.families.get_mut(index) else {
+            return false;
+        };
+        let before = match scope.other_path(route) {
+            None => routes.remove(route.slot, None),
+            Some(path_id) => routes.paths.remove(&(route.slot, path_id)),
+        };
+        if before.is_some() && routes.is_empty() {
+            self.families.swap_remove(index);
+        }
+        self.uncount(before);
+        before.is_some()
+    }
+
+    /// Subtracts a route that is no longer withheld for this reason.
+    fn uncount(&mut self, reason: Option<WithheldReason>) {
+        if let Some(reason) = reason {
+            count(&mut self.single, reason, |counter| {
                 counter.saturating_sub(1)
             });
         }
@@ -133,16 +181,61 @@ impl WithheldRoutes {
         });
         if let Some(reason) = denied {
             // The policy precedes every other reason, so that no route counts twice.
-            self.routes.clear();
+            self.families.clear();
             self.single = WithheldCounts::default();
             count(&mut self.whole, reason, |_| exchanged);
         }
     }
+}
 
-    fn hash<D: LogKey>(&self, scope: Scope, key: &Key<D>) -> u64 {
-        let destination = key.destination.hash_with(&self.hasher);
-        let path_id = scope.path_id(key.path_id).map(|PathId(number)| number);
-        self.hasher.hash_one((scope.family, destination, path_id))
+impl FamilyRoutes {
+    fn new(family: Family) -> Self {
+        Self {
+            family,
+            destinations: Vec::new(),
+            paths: HashMap::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.destinations.is_empty() && self.paths.is_empty()
+    }
+
+    /// Adds a route without a path identifier. Returns the reason for which it was already withheld.
+    fn insert(&mut self, slot: DestinationSlot, reason: WithheldReason) -> Option<WithheldReason> {
+        let known = self
+            .destinations
+            .iter_mut()
+            .find(|(known, _)| *known == reason);
+        if let Some((_, slots)) = known {
+            if !slots.insert(slot) {
+                return Some(reason);
+            }
+            return self.remove(slot, Some(reason));
+        }
+        let before = self.remove(slot, None);
+        let mut slots = SlotSet::default();
+        slots.insert(slot);
+        self.destinations.push((reason, slots));
+        before
+    }
+
+    /// Removes a route without a path identifier from the sets of all reasons, or all but one. Returns its reason.
+    fn remove(
+        &mut self,
+        slot: DestinationSlot,
+        except: Option<WithheldReason>,
+    ) -> Option<WithheldReason> {
+        let index = self
+            .destinations
+            .iter_mut()
+            .position(|(reason, slots)| Some(*reason) != except && slots.remove(slot))?;
+        let (reason, slots) = self.destinations.get(index)?;
+        let reason = *reason;
+        if slots.is_empty() {
+            self.destinations.swap_remove(index);
+        }
+        Some(reason)
     }
 }
 

@@ -6,9 +6,8 @@ use bgp_wire::{
 };
 use bytes::BytesMut;
 
+use super::entry::{Change, Entry};
 use super::export::Export;
-use super::key::Key;
-use super::log::Change;
 use super::table::FamilyKey;
 use super::window::Window;
 use super::withheld::{Scope, WithheldRoutes};
@@ -55,10 +54,11 @@ impl Writer<'_> {
         let identified = self.export.context.add_path().contains(family);
         let scope = Scope { family, identified };
         // Before the policy, which turns other routes into withdrawals.
-        if !self.withheld.is_empty() {
-            window
-                .withdrawn()
-                .for_each(|key| self.withheld.remove(scope, key));
+        if !self.withheld.is_empty(family) {
+            // The peer does not have a route that was withheld, so that its withdrawal would only cost octets.
+            window.retain_mut(|route| {
+                route.change() != Change::Withdrawn || !self.withheld.remove(scope, route)
+            });
         }
         // Matching prefixes is the slowest part of a pull, and the usual policy of an internal peer permits all of them.
         if !self.export.policy().allows_all() {
@@ -83,20 +83,20 @@ impl Writer<'_> {
     ) {
         let (export, family) = (self.export, scope.family);
         let (policy, denied) = (export.policy(), export.denied());
-        window.retain_mut(|key, change| {
-            let prefix = key.destination.prefix();
+        window.retain_mut(|route| {
+            let prefix = route.key.destination.prefix();
             if denied.is_none() && policy.admits(family, prefix) {
                 return true;
             }
-            if matches!(change, Change::Announced(_)) {
+            if matches!(route.change(), Change::Announced(_)) {
                 let reason = denied.unwrap_or(WithheldReason::Denied);
                 self.withheld
-                    .report(reason, None, || key.destination.destination());
+                    .report(reason, None, || route.key.destination.destination());
                 // If no route is sent, the size of the table is the count.
-                if denied.is_none() {
-                    self.withheld.insert(scope, key, reason);
+                if denied.is_none() && !self.withheld.insert(scope, route, reason) {
+                    return false;
                 }
-                *change = Change::Withdrawn;
+                route.withdraw();
             }
             // A withdrawal of a route that the peer was never sent would only cost octets.
             let mut before = before.iter().flatten();
@@ -105,17 +105,12 @@ impl Writer<'_> {
     }
 
     /// Filters each route of a group by itself, and announces consecutive routes with the same result together.
-    fn write_filtered<D: FamilyKey>(
-        &mut self,
-        scope: Scope,
-        path: &Path,
-        group: &[(Key<D>, Change)],
-    ) {
+    fn write_filtered<D: FamilyKey>(&mut self, scope: Scope, path: &Path, group: &[Entry<D>]) {
         let export = self.export;
-        let filter = |(key, _): &(Key<D>, Change)| {
+        let filter = |route: &Entry<D>| {
             export.filter(Route {
-                destination: key.destination.destination(),
-                path_id: key.path_id,
+                destination: route.key.destination.destination(),
+                path_id: route.key.path_id,
                 path: path.clone(),
             })
         };
@@ -129,7 +124,7 @@ impl Writer<'_> {
     }
 
     /// Announces routes with one path, or records the reason why they are withheld.
-    fn announce<D: FamilyKey>(&mut self, scope: Scope, path: &Path, group: &[(Key<D>, Change)]) {
+    fn announce<D: FamilyKey>(&mut self, scope: Scope, path: &Path, group: &[Entry<D>]) {
         let (attributes, next_hop) = match self.export.route(scope.family, path) {
             Ok(route) => route,
             Err(reason) => return self.withhold(scope, group, reason, None),
@@ -139,9 +134,10 @@ impl Writer<'_> {
         match encode_announcements(context, &attributes, next_hop, routes, self.out) {
             Ok(_) => {
                 // Usually no route is withheld, and this check is the whole cost.
-                if !self.withheld.is_empty() {
-                    let keys = group.iter().map(|(key, _)| key);
-                    keys.for_each(|key| self.withheld.remove(scope, key));
+                if !self.withheld.is_empty(scope.family) {
+                    for route in group {
+                        self.withheld.remove(scope, route);
+                    }
                 }
             }
             // NLRI differ in length. A route that does not fit beside its attributes must not prevent the others of its path.
@@ -165,10 +161,10 @@ impl Writer<'_> {
         scope: Scope,
         attributes: &AttributeSet,
         next_hop: NextHop,
-        group: &[(Key<D>, Change)],
+        group: &[Entry<D>],
     ) -> Vec<bool> {
         let (context, start) = (&self.export.context, self.out.len());
-        let fits = |route: &[(Key<D>, Change)]| {
+        let fits = |route: &[Entry<D>]| {
             let routes = items(scope, route);
             let encoded = encode_announcements(context, attributes, next_hop, routes, self.out);
             self.out.truncate(start);
@@ -178,35 +174,41 @@ impl Writer<'_> {
     }
 
     /// Withholds routes that cannot be encoded.
-    fn fail<D: FamilyKey>(&mut self, scope: Scope, group: &[(Key<D>, Change)], error: EncodeError) {
+    fn fail<D: FamilyKey>(&mut self, scope: Scope, group: &[Entry<D>], error: EncodeError) {
         self.withhold(scope, group, WithheldReason::from_error(error), Some(error));
     }
 
-    /// Records the reason why routes are not sent, and withdraws them if the peer may have an older state of them.
+    /// Records the reason why routes are not sent, and withdraws those that the peer may have an older state of.
     fn withhold<D: FamilyKey>(
         &mut self,
         scope: Scope,
-        group: &[(Key<D>, Change)],
+        group: &[Entry<D>],
         reason: WithheldReason,
         error: Option<EncodeError>,
     ) {
-        let mut first = None;
-        for (key, _) in group {
-            self.withheld.insert(scope, key, reason);
-            first = first.or(Some(key));
-        }
-        if let Some(key) = first {
+        if let Some(route) = group.first() {
             self.withheld
-                .report(reason, error, || key.destination.destination());
+                .report(reason, error, || route.key.destination.destination());
         }
-        if !self.is_first {
-            self.withdraw(scope, group);
+        let mut sent = Vec::new();
+        for route in group {
+            // Each further pass meets the route again, and the peer does not have it.
+            if self.withheld.insert(scope, route, reason) && !self.is_first {
+                sent.push(route);
+            }
+        }
+        if !sent.is_empty() {
+            self.withdraw(scope, sent);
         }
     }
 
     /// Withdraws routes.
-    fn withdraw<D: FamilyKey>(&mut self, scope: Scope, group: &[(Key<D>, Change)]) {
-        let routes = items(scope, group);
+    fn withdraw<'a, D: FamilyKey + 'a>(
+        &mut self,
+        scope: Scope,
+        routes: impl IntoIterator<Item = &'a Entry<D>>,
+    ) {
+        let routes = items(scope, routes);
         // Withdrawals always encode because a `Destination` fits into a message.
         let withdrawn = encode_withdrawals(&self.export.context, routes, self.out);
         debug_assert!(withdrawn.is_ok(), "withdrawal: {withdrawn:?}");
@@ -239,12 +241,13 @@ fn runs<'a, T: PartialEq, C>(
     })
 }
 
-/// Returns the routes of a group as the encoders accept them.
-fn items<D: FamilyKey>(
+/// Returns routes as the encoders accept them.
+fn items<'a, D: FamilyKey + 'a>(
     scope: Scope,
-    group: &[(Key<D>, Change)],
-) -> impl Iterator<Item = D::Item<'_>> {
-    group
-        .iter()
-        .map(move |(key, _)| key.destination.item(scope.path_id(key.path_id)))
+    routes: impl IntoIterator<Item = &'a Entry<D>>,
+) -> impl Iterator<Item = D::Item<'a>> {
+    routes.into_iter().map(move |route| {
+        let path_id = scope.path_id(route.key.path_id);
+        route.key.destination.item(path_id)
+    })
 }

@@ -17,6 +17,7 @@ use crate::collision::{Existing, Identity, Initiator, Keep, resolve};
 use crate::fsm::{Event, State};
 use crate::negotiate::negotiate;
 use crate::output::{ConnectionId, MalformedUpdate, ReceivedUpdate, SessionEvent};
+use crate::stats::RejectedOpen;
 
 impl Session {
     /// Processes the whole messages in `buffer`, the received octets of a connection, and leaves an incomplete one in
@@ -111,10 +112,6 @@ impl Session {
         let Some((tcp, local_address)) = tcp.and_then(|tcp| Some((tcp, tcp.local_address?))) else {
             return;
         };
-        // Recorded even if the OPEN is refused: an operator needs them to correct the configuration.
-        self.statistics.peer_as = Some(open.asn());
-        self.statistics.peer_my_as = Some(open.my_as());
-        self.statistics.peer_router_id = Some(open.router_id());
         // Negotiate what our OPEN offered: the configuration may have changed since it was sent.
         // With DelayOpen ours follows the peer's, and offers what is configured now.
         let open_parameters = offered.unwrap_or_else(|| self.open_parameters(now));
@@ -128,6 +125,12 @@ impl Session {
         ) {
             Ok(negotiated) => details.negotiated = Some(Arc::new(negotiated)),
             Err(notification) => {
+                // Apart from the values of a session, which another connection may have.
+                self.statistics.rejected_open = Some(RejectedOpen {
+                    asn: Some(open.asn()),
+                    my_as: Some(open.my_as()),
+                    router_id: Some(open.router_id()),
+                });
                 details.notification = Some(notification);
                 return self.step(now, slot, Event::BgpOpenMsgErr, details);
             }
@@ -186,21 +189,19 @@ impl Session {
         (resolve(local, remote, existing, new), Some(other))
     }
 
-    /// Records the AS number of an OPEN that does not decode, if that is the reason.
+    /// Records an OPEN that does not decode, with its AS number if that is the reason.
     fn note_malformed_open(&mut self, error: DecodeError, frame: &Frame) {
-        // The values of an earlier OPEN would explain the wrong fault.
-        self.statistics.peer_as = None;
-        self.statistics.peer_my_as = None;
-        self.statistics.peer_router_id = None;
-        let my_as = frame
-            .octets()
-            .get(20..22)
-            .and_then(|field| field.as_array());
+        let mut rejected = RejectedOpen::default();
         if error.reason == Reason::BAD_PEER_AS {
             // RFC 7607 section 2: the number is 0, in the field or in the capability.
-            self.statistics.peer_as = Some(Asn::new(0));
-            self.statistics.peer_my_as = my_as.map(|octets| u16::from_be_bytes(*octets));
+            rejected.asn = Some(Asn::new(0));
+            let my_as = frame
+                .octets()
+                .get(20..22)
+                .and_then(|field| field.as_array());
+            rejected.my_as = my_as.map(|octets| u16::from_be_bytes(*octets));
         }
+        self.statistics.rejected_open = Some(rejected);
     }
 
     /// Counts and emits the fault of an UPDATE.
@@ -214,7 +215,7 @@ impl Session {
         }));
     }
 
-    /// Counts and emits the announced routes of an UPDATE that are ignored.
+    /// Counts the announced routes of an UPDATE that are ignored, and emits the first UPDATE of each reason.
     #[cold]
     fn report_ignored(
         &mut self,
@@ -224,6 +225,11 @@ impl Session {
         context: &Context,
     ) {
         self.statistics.count_ignored(reason, checked);
+        // A peer that sends a whole table of such routes must not displace other events.
+        if self.reported_unusable.contains(&reason) {
+            return;
+        }
+        self.reported_unusable.push(reason);
         let update = ReceivedUpdate {
             frame: frame.clone(),
             context: *context,

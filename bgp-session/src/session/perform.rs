@@ -405,6 +405,7 @@ impl Session {
             .peer_returned(now, negotiated.restart.as_ref(), stale_time);
         self.emit_stale_routes_gone(discarded);
         self.has_reported_path_ids = false;
+        self.reported_unusable.clear();
         self.sessions += 1;
         let session = SessionId(self.sessions);
         self.established = Some((session, now));

@@ -33,7 +33,7 @@ pub struct SpeakerBuilder {
 impl SpeakerBuilder {
     pub(super) fn new(asn: Asn, router_id: RouterId) -> Self {
         Self {
-            local: LocalConfig { asn, router_id },
+            local: LocalConfig::new(asn, router_id),
             listeners: Vec::new(),
             dialer: Arc::new(TcpDialer),
             // The standard library keys this hasher randomly, which is enough for jitter.

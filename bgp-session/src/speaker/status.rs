@@ -20,7 +20,7 @@ use crate::withheld::WithheldCounts;
 pub struct PeerStatus {
     /// The peer's address.
     pub address: IpAddr,
-    /// The AS numbers that the peer may have, as configured. [`Statistics::peer_as`] is the number in its OPEN.
+    /// The AS numbers that the peer may have, as configured. [`Negotiated::peer_as`] is the one that it has.
     pub remote_as: RemoteAs,
     /// The description of the peer.
     pub description: String,

@@ -244,11 +244,9 @@ fn routes_and_end_of_rib_are_counted_by_family() {
     let mut announced = 0;
     for ((family, counts), position) in statistics.families().zip(0..) {
         assert_eq!(family, CASES[usize::try_from(position).unwrap()].0);
-        let expected = FamilyCounts {
-            announced: position * 2,
-            withdrawn: 1,
-            end_of_rib: 1,
-        };
+        let mut expected = FamilyCounts::default();
+        expected.announced = position * 2;
+        (expected.withdrawn, expected.end_of_rib) = (1, 1);
         assert_eq!(counts, expected, "{family}");
         assert_eq!(statistics.family(family), expected);
         announced += counts.announced;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bgp_session::{AdjRibIn, DownReason, PeerConfig, SessionEvent, Shutdown, State};
+use bgp_session::{AdjRibIn, DownReason, PeerConfig, RejectedOpen, SessionEvent, Shutdown, State};
 use bgp_wire::{Asn, NotificationBuf, Reason, Treatment, Unusable};
 
 use super::script::{
@@ -254,6 +254,37 @@ fn unusable_routes_are_ignored_and_counted_apart_from_malformed_ones() {
     assert_eq!(malformed, 0);
 }
 
+/// A peer that returns a whole table to us must not displace other events.
+#[test]
+fn ignored_routes_are_reported_once_for_each_reason_in_a_session() {
+    let peer = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64513));
+    let mut a = Script::established_with(peer, open(64513, 90));
+    let attributes =
+        |path: &str, length: u8| format!("40010100 4002{length:02x} {path} 400304c0a800fe");
+    let looped = attributes("0202 0000fc01 0000fc00", 10);
+    let own_path = attributes("0201 0000fc01", 6);
+    let reasons = |a: &mut Script| -> Vec<Unusable> {
+        let reason = |event| match event {
+            SessionEvent::RoutesIgnored { reason, .. } => Some(reason),
+            _ => None,
+        };
+        a.take_events().into_iter().filter_map(reason).collect()
+    };
+    for session in 1..3 {
+        let connection = a.connection();
+        a.take_events();
+        for _ in 0..3 {
+            a.receive(connection, update_with(&looped, "180ac802"));
+            a.receive(connection, update_with(&own_path, "04e0"));
+        }
+        assert_eq!(reasons(&mut a), [Unusable::AsLoop, Unusable::BogusPrefix]);
+        assert_eq!(a.session.statistics().routes_ignored(), session * 6);
+        a.closed(connection);
+        a.advance_to_deadline();
+        a.establish(open(64513, 90));
+    }
+}
+
 #[test]
 fn own_route_from_a_reflector_is_ignored() {
     // RFC 4456 section 8.
@@ -290,30 +321,40 @@ fn both_as_numbers_of_a_rejected_open_are_recorded() {
             failures(&a),
             ["we sent OPEN Message Error/Bad Peer AS (2/2)"]
         );
-        let statistics = a.session.statistics();
-        assert_eq!(
-            statistics.peer_as,
-            Some(Asn::new(asn)),
-            "{my_as} {capability}"
-        );
+        let rejected = a.session.statistics().rejected_open.unwrap();
+        assert_eq!(rejected.asn, Some(Asn::new(asn)), "{my_as} {capability}");
         let my_as = u16::from_str_radix(my_as, 16).unwrap();
-        assert_eq!(statistics.peer_my_as, Some(my_as), "{my_as} {capability}");
+        assert_eq!(rejected.my_as, Some(my_as), "{my_as} {capability}");
     }
+}
+
+#[test]
+fn rejected_open_on_another_connection_does_not_change_the_peers_as() {
+    let mut a = Script::established(config());
+    assert_eq!(a.session.statistics().rejected_open, None);
+    let accepted = a.accept().expect("a second connection");
+    a.receive(accepted, open(64999, 90));
+    assert_eq!(a.session.negotiated().unwrap().peer_as, Asn::new(64512));
+    let rejected = a.session.statistics().rejected_open.unwrap();
+    assert_eq!(rejected.asn, Some(Asn::new(64999)));
+    let router_id = a.session.negotiated().unwrap().peer_router_id;
+    assert_eq!(rejected.router_id, Some(router_id));
 }
 
 #[test]
 fn open_that_does_not_decode_leaves_no_values_of_an_earlier_one() {
     let mut a = Script::new(config());
-    let connection = a.reach_open_confirm(open(64512, 90));
-    a.closed(connection);
+    a.start();
+    let connection = a.expect_dial();
+    a.connected(connection);
+    a.receive(connection, open(64999, 90));
     a.advance_to_deadline();
     let dial = a.expect_dial();
     a.connected(dial);
     // The identifier is 0.0.0.0.
     a.receive(dial, raw_open("04 fc00 005a 00000000 00"));
-    let statistics = a.session.statistics();
-    assert_eq!(statistics.peer_router_id, None);
-    assert_eq!((statistics.peer_as, statistics.peer_my_as), (None, None));
+    let rejected = a.session.statistics().rejected_open.unwrap();
+    assert_eq!(rejected, RejectedOpen::default());
 }
 
 #[test]

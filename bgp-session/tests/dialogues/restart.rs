@@ -65,6 +65,7 @@ impl Table {
                 RouteChange::Withdrawn(nlri) => {
                     routes.remove(&nlri.to_string());
                 }
+                other => panic!("unknown change: {other:?}"),
             });
         }
         // The reported changes must add up to the table itself.

@@ -145,7 +145,7 @@ fn sessions_that_last_25_seconds_are_never_damped() {
 
 #[test]
 fn stable_time_is_configurable() {
-    let policy = RetryPolicy::new().with_stable_time(SECOND * 2).unwrap();
+    let policy = RetryPolicy::new().with_stable_time(SECOND * 2);
     let mut a = Script::new(config().with_retry(policy));
     a.start();
     for _ in 0..10 {

@@ -54,10 +54,7 @@ impl Script {
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     pub(crate) fn with_seed(config: PeerConfig, seed: u64) -> Self {
         let now = Instant::now();
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: "192.168.0.111".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse().unwrap());
         Self {
             session: Session::new(local, config, now, seed).unwrap(),
             now,

@@ -546,7 +546,7 @@ fn stream_split_anywhere_reads_the_same() {
 #[test]
 fn hanging_dial_is_abandoned_after_connect_timeout() {
     let timeout = Duration::from_secs(30);
-    let policy = RetryPolicy::new().with_connect_timeout(timeout).unwrap();
+    let policy = RetryPolicy::new().with_connect_timeout(timeout);
     let mut a = Script::new(config().with_retry(policy));
     a.start();
     let first = a.expect_dial();

@@ -62,7 +62,7 @@ pub(crate) fn route_returns(kind: &'static Kind, setup: &Setup, away: Duration) 
 /// Restarts the router three times: the wait does not grow, because each session has lasted.
 pub(crate) fn route_returns_after_each_restart(kind: &'static Kind, setup: &Setup) {
     let policy = RetryPolicy::new().with_stable_time(SESSION_TIME / 2);
-    let (ours, _peer) = start(setup, policy.unwrap());
+    let (ours, _peer) = start(setup, policy);
     for _ in 0..4 {
         let router = Router::start(kind, setup);
         expect_route(&router);

@@ -150,8 +150,7 @@ pub(crate) fn quick_retry() -> RetryPolicy {
     let (first, maximum) = (Duration::from_millis(100), Duration::from_secs(1));
     RetryPolicy::new()
         .with_connect_interval(first)
-        .and_then(|policy| policy.with_damping(first, maximum))
-        .unwrap()
+        .with_damping(first, maximum)
 }
 
 pub(crate) fn key(text: &str) -> Md5Key {

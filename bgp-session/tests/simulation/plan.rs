@@ -149,11 +149,10 @@ fn retry(random: &mut Rng) -> RetryPolicy {
     let early_close = Duration::from_millis(random.u64(0..=1000));
     RetryPolicy::new()
         .with_connect_interval(interval)
-        .and_then(|policy| policy.with_connect_timeout(timeout))
-        .and_then(|policy| policy.with_damping(first, maximum))
-        .and_then(|policy| policy.with_stable_time(stable_time))
-        .and_then(|policy| policy.with_early_close(early_close, Duration::from_millis(100)))
-        .unwrap()
+        .with_connect_timeout(timeout)
+        .with_damping(first, maximum)
+        .with_stable_time(stable_time)
+        .with_early_close(early_close, Duration::from_millis(100))
 }
 
 fn hold_time(random: &mut Rng) -> HoldTime {

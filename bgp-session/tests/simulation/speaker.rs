@@ -105,10 +105,7 @@ impl World {
         (it.is_running, it.is_off) = (true, false);
         it.boot += 1;
         let boot = it.boot;
-        let local = LocalConfig {
-            asn: it.asn,
-            router_id: it.router_id,
-        };
+        let local = LocalConfig::new(it.asn, it.router_id);
         let mut seed = self.random.u64(..);
         let Program::Speaker(speaker) = &mut it.program else {
             return;

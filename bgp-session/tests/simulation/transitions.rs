@@ -11,8 +11,8 @@ use bgp_session::fsm::Event;
 pub(crate) fn is_allowed(from: State, to: State, cause: Event) -> bool {
     use Event::{
         AutomaticStart, AutomaticStop, BgpHeaderErr, BgpOpen, BgpOpenMsgErr, KeepaliveMsg,
-        ManualStart, ManualStop, NotifMsg, NotifMsgVerErr, OpenCollisionDump, RouteRefreshMsg,
-        TcpConnected, TcpConnectionFails, TimerExpires, UpdateMsg, UpdateMsgErr,
+        ManualStart, ManualStop, NotifMsg, NotifMsgVerErr, OpenCollisionDump, TcpConnected,
+        TcpConnectionFails, TimerExpires, UpdateMsgErr,
     };
     match (from, to) {
         (Idle, Connect | Active) => matches!(
@@ -37,14 +37,7 @@ pub(crate) fn is_allowed(from: State, to: State, cause: Event) -> bool {
             ManualStop | AutomaticStop | BgpHeaderErr | BgpOpen | BgpOpenMsgErr | UpdateMsgErr
             | OpenCollisionDump | NotifMsg | NotifMsgVerErr | TcpConnectionFails => true,
             TimerExpires(timer) => timer != Timer::Keepalive,
-            KeepaliveMsg
-            | UpdateMsg
-            | RouteRefreshMsg
-            | ManualStart
-            | AutomaticStart
-            | TcpConnected
-            | Event::TcpConnectionValid
-            | Event::TcpCrInvalid => false,
+            _ => false,
         },
         _ => false,
     }

@@ -28,6 +28,7 @@ async fn changes(events: &mut Events, table: &mut AdjRibIn, last: &str) -> Vec<S
                     format!("+{nlri} {preference} {}", communities.join(" "))
                 }
                 RouteChange::Withdrawn(nlri) => format!("-{nlri}"),
+                other => panic!("unknown change: {other:?}"),
             });
         });
     }
@@ -79,7 +80,7 @@ async fn update_that_needs_reset_is_reported_before_it_applies() {
     let update = node.update_peer(config).unwrap();
     assert!(update.resets());
     let change = update.change();
-    let expected = [PeerSetting::HoldTime, PeerSetting::Retry];
+    let expected = [PeerSetting::HoldTime, PeerSetting::ConnectTimeout];
     assert!(change.with_effect(ChangeEffect::Deferred).eq(expected));
     assert!(
         change

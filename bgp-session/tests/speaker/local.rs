@@ -1,6 +1,6 @@
 //! Changes of the speaker's AS number and BGP Identifier while it runs.
 
-use bgp_session::{LocalConfig, Peer, PeerConfig, State};
+use bgp_session::{LocalConfig, Peer, PeerConfig, Speaker, State};
 use bgp_wire::{Asn, RouterId};
 
 use crate::{NODE, ROUTER, address, dialled, listening, passive, up_or_not, within};
@@ -36,11 +36,8 @@ async fn new_router_id_resets_only_sessions_that_use_it() {
         peers.push((peer, seen));
     }
     let since = peers[1].0.status().established_since;
-    node.set_local(LocalConfig {
-        router_id: new,
-        ..node.local()
-    })
-    .unwrap();
+    node.set_local(LocalConfig::new(node.local().asn, new))
+        .unwrap();
     established_with(&peers[0].1, new).await;
     let down = peers[0].1.status().last_down.unwrap().to_string();
     assert_eq!(down, "the peer sent Cease/Other Configuration Change (6/6)");
@@ -56,21 +53,13 @@ async fn new_router_id_resets_only_sessions_that_use_it() {
 #[tokio::test]
 async fn new_local_as_permits_refused_session() {
     let node = listening("192.168.0.111", NODE).await;
-    node.set_local(LocalConfig {
-        asn: Asn::new(64513),
-        ..node.local()
-    })
-    .unwrap();
+    node.set_local(with_as(&node, 64513)).unwrap();
     let router = listening("192.168.0.254", ROUTER).await;
     router.add_peer(passive(NODE)).unwrap();
     let peer = node.add_peer(dialled(NODE, &router)).unwrap();
     let error = up_or_not(&peer).await.unwrap_err();
     assert_eq!(error, "the peer sent OPEN Message Error/Bad Peer AS (2/2)");
-    node.set_local(LocalConfig {
-        asn: Asn::new(64512),
-        ..node.local()
-    })
-    .unwrap();
+    node.set_local(with_as(&node, 64512)).unwrap();
     let up = peer.wait_for(|status| status.state == State::Established);
     let status = within(up).await.unwrap();
     assert_eq!(status.negotiated.unwrap().local_as, Asn::new(64512));
@@ -94,4 +83,9 @@ async fn equal_local_configuration_resets_nothing() {
     };
     within(refreshed).await;
     assert_eq!(peer.status().established_since, since);
+}
+
+/// Returns the identity of a speaker with another AS number.
+fn with_as(node: &Speaker, asn: u32) -> LocalConfig {
+    LocalConfig::new(Asn::new(asn), node.local().router_id)
 }

@@ -125,9 +125,7 @@ fn dialled(from: &str, to: &Speaker) -> PeerConfig {
 
 /// Returns a policy that abandons a connection attempt without an answer after a second.
 fn impatient() -> RetryPolicy {
-    RetryPolicy::new()
-        .with_connect_timeout(Duration::from_secs(1))
-        .unwrap()
+    RetryPolicy::new().with_connect_timeout(Duration::from_secs(1))
 }
 
 /// Waits until the session is Established, or returns the error of the first failed attempt.

@@ -111,10 +111,7 @@ async fn as_0_is_refused_as_our_own() {
     let reserved = ConfigError::ReservedAs(PeerSetting::LocalAs);
     assert!(matches!(spawned, Err(SpawnError::Config(error)) if error == reserved));
     let node = builder().spawn().await.unwrap();
-    let local = LocalConfig {
-        asn: zero,
-        router_id,
-    };
+    let local = LocalConfig::new(zero, router_id);
     assert_eq!(node.set_local(local), Err(reserved));
     assert_eq!(node.local().asn, Asn::new(64512));
 }

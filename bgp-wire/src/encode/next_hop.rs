@@ -56,11 +56,7 @@ impl NextHopField {
             // RFC 2545 section 3 and RFC 4659 section 3.2.1.1 define a second address for these families only. A
             // receiver ignores addresses of another scope.
             NextHop::GlobalAndLinkLocal(global, link_local)
-                if ipv6
-                    && ip
-                    && is_usable(global.into())
-                    && !global.is_unicast_link_local()
-                    && link_local.is_unicast_link_local() =>
+                if ipv6 && ip && next_hop.is_usable() =>
             {
                 self.push(vpn, &global.octets());
                 self.push(vpn, &link_local.octets());

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = PeerConfig::new(router.ip(), asn)
         .with_export(ExportPolicy::all())
         .with_next_hop_ipv4(node);
-    let local = LocalConfig { asn, router_id };
+    let local = LocalConfig::new(asn, router_id);
     let mut peering = Peering::new(Session::new(local, config, Instant::now(), 0)?);
     let mut connection = None;
     peering.start(Instant::now());

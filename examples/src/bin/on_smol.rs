@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = PeerConfig::new(router.ip(), asn)
         .with_export(ExportPolicy::all())
         .with_next_hop_ipv4(node);
-    let session = Session::new(LocalConfig { asn, router_id }, config, Instant::now(), 0)?;
+    let session = Session::new(LocalConfig::new(asn, router_id), config, Instant::now(), 0)?;
     smol::block_on(run(router, Peering::new(session), rib));
     Ok(())
 }
@@ -279,10 +279,10 @@ mod tests {
 
     /// Returns the identifier of a session's first connection.
     fn dialled(now: Instant) -> ConnectionId {
-        let local = LocalConfig {
-            asn: "64512".parse().expect("a number"),
-            router_id: "192.168.0.111".parse().expect("an address"),
-        };
+        let local = LocalConfig::new(
+            "64512".parse().expect("a number"),
+            "192.168.0.111".parse().expect("an address"),
+        );
         let config = PeerConfig::new([127, 0, 0, 1].into(), local.asn);
         let mut session = Session::new(local, config, now, 0).expect("possible");
         session.start(now);

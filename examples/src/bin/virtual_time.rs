@@ -49,7 +49,7 @@ impl Speaker {
         let router_id = RouterId::try_from(std::net::Ipv4Addr::from(id))?;
         let config = PeerConfig::new(peer.into(), asn).with_passive(passive);
         // The seed determines all jitter.
-        let session = Session::new(LocalConfig { asn, router_id }, config, now, 7)?;
+        let session = Session::new(LocalConfig::new(asn, router_id), config, now, 7)?;
         let mut peering = Peering::new(session);
         peering.start(now);
         Ok(Self {

@@ -170,10 +170,7 @@ struct Dialogue {
 impl Dialogue {
     fn new(selector: u8, more: u8) -> Self {
         let now = Instant::now();
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: RouterId::new(192, 168, 0, 111).expect("valid"),
-        };
+        let local = LocalConfig::new(Asn::new(64512), RouterId::new(192, 168, 0, 111).expect("valid"));
         let ours = Session::new(local, config(selector, more), now, u64::from(more))
             .expect("a possible configuration");
         let mut dialogue = Self {
@@ -286,10 +283,7 @@ impl Dialogue {
 fn peer(selector: u8, more: u8, now: Instant) -> Session {
     let internal = selector & 1 != 0;
     let ours = if more & 32 != 0 { 64496 } else { 64512 };
-    let local = LocalConfig {
-        asn: Asn::new(if internal { 64512 } else { 64513 }),
-        router_id: RouterId::new(192, 168, 0, 254).expect("valid"),
-    };
+    let local = LocalConfig::new(Asn::new(if internal { 64512 } else { 64513 }), RouterId::new(192, 168, 0, 254).expect("valid"));
     let base = PeerConfig::new(OURS, Asn::new(ours)).with_passive(selector & 2 == 0);
     let mut config = options(base, selector, more);
     // RFC 9234 section 4.2: the counterpart of the target's role.

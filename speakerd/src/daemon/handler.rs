@@ -266,7 +266,8 @@ fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
         .filter(|(family, _)| families.contains(*family));
     let prefixes: usize = sent.map(|(_, count)| count).sum();
     let prefixes = u64::try_from(prefixes).unwrap_or(u64::MAX);
-    let remote_as = status.remote_as.asn().or(status.statistics.peer_as);
+    let negotiated_as = negotiated.map(|negotiated| negotiated.peer_as);
+    let remote_as = negotiated_as.or_else(|| status.remote_as.asn());
     // The routes of other families are not in `prefixes`.
     let withheld =
         status.withheld.total() - status.withheld.count(WithheldReason::FamilyNotNegotiated);

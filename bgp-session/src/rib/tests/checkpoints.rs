@@ -1,8 +1,8 @@
 //! A property test of the checkpoints of a log: random changes, windows of any size, and compaction.
 
+use super::super::entry::{Change, Key};
 use super::super::intern::PathKey;
-use super::super::key::Key;
-use super::super::log::{Change, ConsumerId, Log};
+use super::super::log::{ConsumerId, Log};
 use super::super::membership::Membership;
 use super::*;
 
@@ -48,8 +48,9 @@ impl Reader {
     fn read(&mut self, log: &mut Log<Ipv4Net>, limit: usize) {
         let mut window = Vec::new();
         log.read(self.consumer, limit, &mut window);
-        for (key, change) in window {
-            self.read.insert(key.destination.addr().to_bits(), change);
+        for entry in window {
+            let number = entry.key.destination.addr().to_bits();
+            self.read.insert(number, entry.change());
         }
         self.version = self.version.max(log.version_read(self.consumer));
     }

@@ -34,7 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..4usize, budget(), Just(Vec::new())).prop_map(|(peer, budget, routes)| Step::Pull(peer, budget, routes)),
         1 => (0..4usize, budget(), prop::collection::vec(route(), 0..6)).prop_map(|(peer, budget, routes)| Step::Pull(peer, budget, routes)),
         1 => (0..4usize, 0..FAMILIES.len()).prop_map(|(peer, family)| Step::Refresh(peer, family)),
-        1 => (0..4usize, 0..4u8).prop_map(|(peer, policy)| Step::Policy(peer, policy)),
+        1 => (0..4usize, 0..5u8).prop_map(|(peer, policy)| Step::Policy(peer, policy)),
         2 => (0..4usize).prop_map(Step::Flush),
     ]
 }

@@ -225,6 +225,103 @@ fn each_reason_is_counted_until_the_route_is_sent_or_withdrawn() {
     }
 }
 
+/// A pass sends a route that is withheld neither way, and a withdrawal of it ends nothing.
+#[test]
+fn withheld_route_is_withdrawn_only_if_the_peer_has_it() {
+    let nothing = Vec::<String>::new();
+    for (config, kind, bad, good, reason) in cases() {
+        let mut reader = Reader::new(config.clone(), negotiated(kind), std::slice::from_ref(&bad));
+        let (destination, family) = (bad.destination().clone(), bad.destination().family());
+        reader.pull();
+        let again = |reader: &mut Reader| {
+            reader.adj_rib_out.refresh(family);
+            reader.adj_rib_out.set_draining(true);
+            assert_eq!(reader.pull(), nothing, "{reason}: one more pass");
+            reader.adj_rib_out.set_draining(false);
+            assert_eq!(reader.pull(), nothing, "{reason}: one more pass");
+            let changed = bad.clone().with_multi_exit_disc(7);
+            reader.rib.announce(&changed);
+            assert_eq!(reader.pull(), nothing, "{reason}: a change");
+            reader.rib.withdraw(&destination);
+            assert_eq!(reader.pull(), nothing, "{reason}: the end");
+        };
+        again(&mut reader);
+        assert_eq!(reader.withheld(), "none");
+        // The same once the peer has had the route.
+        if let Some(good) = good {
+            reader.rib.announce(&good);
+            reader.pull();
+            reader.rib.announce(&bad);
+            assert_eq!(reader.pull(), [format!("-{destination}")], "{reason}");
+            again(&mut reader);
+        }
+    }
+}
+
+/// A path is withheld by itself from a peer with path identifiers, and a destination as a whole from one without.
+#[test]
+fn each_path_is_withheld_for_its_own_reason() {
+    let context = negotiated(PeerKind::Internal).sends;
+    let identified = Negotiated {
+        sends: context.with_add_path([Family::IPV6_UNICAST]),
+        ..negotiated(PeerKind::Internal)
+    };
+    let own = plain().with_next_hop_ipv6("2001:db8::7".parse().unwrap());
+    let to = |next_hop: &str| ipv6().with_next_hop(next_hop.parse().unwrap());
+    for (negotiated, every_path) in [(negotiated(PeerKind::Internal), false), (identified, true)] {
+        let routes = [
+            to("192.0.2.1").with_path_id(PathId(1)),
+            to("::1").with_path_id(PathId(2)),
+            to("2001:db8::9").with_path_id(PathId(3)),
+        ];
+        let mut reader = Reader::new(own.clone(), negotiated, &routes);
+        let sent = reader.pull();
+        let (of_all, of_best) = ("2 no usable next hop", "1 no usable next hop");
+        assert_eq!(sent.len(), usize::from(every_path), "{sent:?}");
+        assert_eq!(reader.withheld(), if every_path { of_all } else { of_best });
+        // The best path is the second one, then the third one.
+        reader.rib.withdraw_path(ipv6().destination(), PathId(1));
+        assert_eq!(reader.pull().len(), 0);
+        assert_eq!(reader.withheld(), of_best);
+        reader.rib.withdraw_path(ipv6().destination(), PathId(2));
+        assert_eq!(reader.pull().len(), usize::from(!every_path));
+        assert_eq!(reader.withheld(), "none");
+        reader.rib.announce(&routes[0]);
+        reader.pull();
+        reader.rib.withdraw(ipv6().destination());
+        reader.pull();
+        assert_eq!(reader.withheld(), "none");
+    }
+}
+
+/// A new destination may have the number of a removed one.
+#[test]
+fn new_destination_is_not_taken_for_a_removed_one() {
+    let deny = |number: u8| {
+        let denied = prefix(number);
+        ExportFilter::new(move |route: Route| (route.prefix() != Some(denied)).then_some(route))
+    };
+    let config = plain().with_export_filter(deny(2));
+    let mut reader = Reader::internal(config, &[route(2, 0)]);
+    assert_eq!(reader.pull(), Vec::<String>::new());
+    // Enough changes that the withdrawn route is dropped from the log, and others take its place.
+    for round in 0..200 {
+        reader.rib.withdraw(prefix(2));
+        for number in (4..40).step_by(2) {
+            assert!(reader.rib.announce(&route(number, 0)));
+        }
+        assert_eq!(reader.pull().len(), 18, "round {round}");
+        assert_eq!(reader.withheld(), "none");
+        for number in (4..40).step_by(2) {
+            assert!(reader.rib.withdraw(prefix(number)));
+        }
+        reader.rib.announce(&route(2, 0));
+        let sent = reader.pull();
+        assert!(sent.iter().all(|text| text.starts_with('-')), "{sent:?}");
+        assert_eq!(reader.withheld(), "1 denied by the export policy");
+    }
+}
+
 #[test]
 fn unencodable_attributes_withhold_the_route() {
     // RFC 7607: no message may contain AS 0.

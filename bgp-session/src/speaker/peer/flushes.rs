@@ -70,10 +70,7 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn abandoned_flushes_are_found_in_rounds_of_bounded_turns() {
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: "192.168.0.111".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse().unwrap());
         let config = PeerConfig::new("192.168.0.254".parse().unwrap(), Asn::new(64512));
         let session = Session::new(local, config, Instant::now(), 0).unwrap();
         let (mut peering, mut rib) = (Peering::new(session), Rib::new());

@@ -181,7 +181,8 @@ impl Report {
 
     /// Returns the cause of a failed attempt, with details from the driver and the configuration.
     fn explain(&self, reason: &DownReason, session: &Session) -> PeerError {
-        let (config, statistics) = (session.config(), session.statistics());
+        let config = session.config();
+        let rejected = session.statistics().rejected_open.unwrap_or_default();
         if let (DownReason::ConnectFailed { .. }, Some(error)) = (reason, &self.dial_error) {
             // The session only learns the kind of the error; the system's text is more precise.
             return error.clone();
@@ -193,7 +194,7 @@ impl Report {
         }
         let refused = refusal(&reason);
         if refused == Some(Reason::BAD_PEER_AS)
-            && let (Some(asn), Some(my_as)) = (statistics.peer_as, statistics.peer_my_as)
+            && let (Some(asn), Some(my_as)) = (rejected.asn, rejected.my_as)
         {
             let configured = config.remote_as();
             return PeerError::WrongAs {
@@ -204,7 +205,7 @@ impl Report {
             };
         }
         if refused == Some(Reason::BAD_BGP_IDENTIFIER)
-            && let Some(peer) = statistics.peer_router_id
+            && let Some(peer) = rejected.router_id
         {
             let local = config.local(session.local()).router_id;
             return PeerError::SameRouterId {
@@ -347,10 +348,7 @@ mod tests {
 
     /// Returns a session that has received an OPEN with these numbers, and the reason for which it failed, if it did.
     fn session_after_open(config: PeerConfig, asn: u32, router_id: &str) -> (Session, DownReason) {
-        let local = LocalConfig {
-            asn: Asn::new(64512),
-            router_id: "192.168.0.111".parse().unwrap(),
-        };
+        let local = LocalConfig::new(Asn::new(64512), "192.168.0.111".parse().unwrap());
         let mut session = Session::new(local, config, now(), 1).unwrap();
         session.start(now());
         let Output::Dial(dial) = session.poll_output() else {

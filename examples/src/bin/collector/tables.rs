@@ -41,6 +41,7 @@ impl Tables {
             let fields = match change {
                 RouteChange::Announced(nlri, route) => json::announced(nlri, route),
                 RouteChange::Withdrawn(nlri) => json::withdrawn(nlri),
+                _ => return,
             };
             json::print(peer, fields, out);
         });

@@ -1,4 +1,4 @@
-//! The keys of a log, and their hashes.
+//! The entries of a log, their keys, and the hashes of these.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -6,17 +6,38 @@ use bgp_wire::PathId;
 use hashbrown::DefaultHashBuilder;
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use super::intern::PathKey;
+use super::slots::DestinationSlot;
+
 /// The key of one path to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key<D> {
-    pub(crate) destination: D,
-    pub(crate) path_id: PathId,
+pub(super) struct Key<D> {
+    pub(super) destination: D,
+    pub(super) path_id: PathId,
+}
+
+/// A path in a log or, as a change, in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry<D> {
+    pub(super) key: Key<D>,
+    /// The number of the destination, which its paths share. It is free once every consumer has read that no path is left.
+    pub(super) slot: DestinationSlot,
+    /// The number of the path's attributes, `TOMBSTONE` or `DEAD`.
+    // One number instead of an enum saves four octets an entry, of which a large table has millions.
+    pub(super) state: u32,
+}
+
+/// The newest state of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Announced(PathKey),
+    Withdrawn,
 }
 
 /// A destination as a log identifies it.
 ///
 /// `Eq` and `hash_with` cover only the fields that identify a route: a route replaces an earlier one with an equal key.
-pub(crate) trait LogKey: Clone + Eq {
+pub(super) trait LogKey: Clone + Eq {
     /// Returns the hash of the key. Equal keys have equal hashes.
     fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64;
 
@@ -25,10 +46,44 @@ pub(crate) trait LogKey: Clone + Eq {
         true
     }
 
-    /// Returns a copy of a key.
+    /// Returns a copy of an entry.
     // The derived `clone` goes field by field, which is slow for prefixes.
-    fn copy(key: &Key<Self>) -> Key<Self> {
-        key.clone()
+    fn copy(entry: &Entry<Self>) -> Entry<Self> {
+        entry.clone()
+    }
+}
+
+impl<D> Entry<D> {
+    /// Creates the entry of a change.
+    pub(super) fn new(key: Key<D>, slot: DestinationSlot, change: Change) -> Self {
+        let state = match change {
+            Change::Announced(path) => path.number(),
+            Change::Withdrawn => TOMBSTONE,
+        };
+        Self { key, slot, state }
+    }
+
+    /// Returns the change that the entry is. It must not be dead.
+    #[inline]
+    pub(super) fn change(&self) -> Change {
+        debug_assert_ne!(self.state, DEAD, "no consumer reads dead entries");
+        PathKey::from_number(self.state).map_or(Change::Withdrawn, Change::Announced)
+    }
+
+    /// Makes the change a withdrawal.
+    pub(super) fn withdraw(&mut self) {
+        self.state = TOMBSTONE;
+    }
+
+    /// Returns `true` if a consumer that joined at the position `joined` reads the entry at this position.
+    #[inline]
+    pub(super) fn is_read(&self, position: usize, joined: usize) -> bool {
+        match self.state {
+            DEAD => false,
+            // Before it joined, the consumer was never sent the route.
+            TOMBSTONE => position >= joined,
+            _ => true,
+        }
     }
 }
 
@@ -41,8 +96,8 @@ impl LogKey for Ipv4Net {
         hash_in_blocks(hasher, number / BLOCK, number % BLOCK)
     }
 
-    fn copy(key: &Key<Self>) -> Key<Self> {
-        *key
+    fn copy(entry: &Entry<Self>) -> Entry<Self> {
+        *entry
     }
 }
 
@@ -55,8 +110,8 @@ impl LogKey for Ipv6Net {
         hash_in_blocks(hasher, block, offset)
     }
 
-    fn copy(key: &Key<Self>) -> Key<Self> {
-        *key
+    fn copy(entry: &Entry<Self>) -> Entry<Self> {
+        *entry
     }
 }
 
@@ -76,3 +131,9 @@ const BLOCK: u64 = 16;
 
 /// The position of the upper seven bits, which the index compares.
 const TAG: u32 = u64::BITS - 7;
+
+/// The state of a withdrawn path.
+pub(super) const TOMBSTONE: u32 = u32::MAX - 1;
+
+/// The state of a position whose path has a newer one.
+pub(super) const DEAD: u32 = u32::MAX;
