@@ -273,6 +273,12 @@ impl PeerTask {
                 self.accept(transport);
             }
             Command::Flush(done) => {
+                // `Speaker::drain` and new addresses are no commands, and a command precedes them. The flush includes them.
+                self.set_draining();
+                if self.addresses.has_changed().unwrap_or(false) {
+                    self.addresses.mark_unchanged();
+                    self.look_up_interface();
+                }
                 let id = self.peering.flush(&mut &self.shared.rib);
                 self.flushes.add(id, done);
             }

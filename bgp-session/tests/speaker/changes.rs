@@ -122,6 +122,25 @@ async fn drained_routes_are_announced_with_graceful_shutdown() {
     changes(&mut events, &mut table, "graceful-shutdown").await;
 }
 
+// The flush is a command and the draining is not: on one thread, the task of the peer finds both at once.
+#[tokio::test]
+async fn flush_after_drain_waits_for_the_drained_routes() {
+    let (router, node) = router_and_node().await;
+    let (mut events, mut table) = (router.events(), AdjRibIn::new());
+    let peer = node.peer(address(ROUTER)).unwrap();
+    node.announce(&Route::new("10.0.0.1/32".parse().unwrap()).with_local_pref(100))
+        .unwrap();
+    changes(&mut events, &mut table, "+10.0.0.1/32 100").await;
+    for draining in [true, false, true, false] {
+        let before = peer.status().statistics.sent.update;
+        node.drain(draining);
+        within(node.flush()).await;
+        // The counters are published before the flush is answered.
+        let sent = peer.status().statistics.sent.update;
+        assert!(sent > before, "{sent} UPDATEs after draining: {draining}");
+    }
+}
+
 // The sender must wait instead of losing events or queueing without a limit.
 #[tokio::test]
 async fn slow_event_channel_loses_no_event() {
