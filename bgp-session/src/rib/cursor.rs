@@ -48,14 +48,16 @@ struct Pass {
     refresh: bool,
     /// The policy that the peer's routes were sent with, if it has changed.
     before: Option<ExportPolicy>,
+    /// The generation that every route has at the end of the pass, if the pass sends a new form.
+    generation: Option<u64>,
 }
 
 /// The reasons for the next pass.
 #[derive(Debug, Default)]
 struct Requested {
     refresh: bool,
-    /// The generation of the pass that sends the routes in their new form, if their form has changed.
-    readvertise: Option<u64>,
+    /// The first and the last generation that the pass sends, if the form of the routes has changed.
+    readvertise: Option<(u64, u64)>,
     before: Option<ExportPolicy>,
 }
 
@@ -108,7 +110,11 @@ impl Cursor {
     /// Requests a pass with this number because the export has changed. `before` is the policy of the routes sent so far, if
     /// it has changed.
     pub(super) fn readvertise(&mut self, generation: u64, before: Option<&ExportPolicy>) {
-        self.requested.readvertise = Some(generation);
+        let first = self
+            .requested
+            .readvertise
+            .map_or(generation, |(first, _)| first);
+        self.requested.readvertise = Some((first, generation));
         // If the policy changes several times before the pass, the peer's routes are those of the first policy.
         if self.requested.before.is_none() {
             self.requested.before = before.cloned();
@@ -204,8 +210,14 @@ impl Cursor {
             self.initial = false;
             writer.end_of_rib(self.family);
         }
-        if self.pass.take().is_some_and(|pass| pass.refresh) {
+        let Some(pass) = self.pass.take() else {
+            return;
+        };
+        if pass.refresh {
             writer.mark(self.family, RefreshSubtype::END);
+        }
+        if let Some(generation) = pass.generation {
+            self.progress.generation = generation;
         }
     }
 
@@ -217,16 +229,18 @@ impl Cursor {
         if !refresh && self.requested.readvertise.is_none() {
             return None;
         }
-        if let Some(generation) = self.requested.readvertise {
-            // Flushes from before the request have been reached: the peer has read the whole log.
+        if let Some((first, _)) = self.requested.readvertise {
+            // Flushes from before the first request have been reached: the peer has read the whole log. Those between two
+            // requests have not.
             self.progress = Progress {
-                generation,
+                generation: first,
                 version: None,
             };
         }
         self.pass = Some(Pass {
             refresh,
             before: self.requested.before.take(),
+            generation: self.requested.readvertise.map(|(_, last)| last),
         });
         // A refresh that is too early stays due. All other requests are part of the pass that begins.
         self.requested = Requested {

@@ -295,3 +295,31 @@ fn reader_of_another_table_pulls_nothing() {
     assert!(stranger.pull(&mut foreign, 4096));
     assert_eq!(stranger.preference(2), Some(0));
 }
+
+/// The flush is asked for after the first change of the form and before the second, while the peer is still in its first pass.
+#[test]
+fn flush_between_two_changes_of_the_form_waits_for_the_pass() {
+    let mut rib = Rib::new();
+    // Several windows.
+    for number in 0..100_000_u32 {
+        let prefix = Ipv4Net::new((0x0a00_0000 + number).into(), 32).unwrap();
+        rib.announce(&Route::new(prefix.into()));
+    }
+    let mut peer = Peer::default();
+    peer.up(&mut rib);
+    let mut out = BytesMut::new();
+    let adj_rib_out = peer.adj_rib_out.as_mut().unwrap();
+    // A full output: the first pass has begun and is not at its end.
+    adj_rib_out.pull(&mut rib, &mut out, 1);
+    adj_rib_out.set_draining(true);
+    let target = adj_rib_out.target(&mut rib);
+    adj_rib_out.set_draining(false);
+    let mut pulls = 0;
+    while !adj_rib_out.has_reached(target) {
+        assert!(!adj_rib_out.pull(&mut rib, &mut out, 1) || adj_rib_out.has_reached(target));
+        out.clear();
+        pulls += 1;
+    }
+    assert!(pulls > 1, "the pass is longer than one output");
+    assert_eq!(adj_rib_out.version(), Some(rib.version()));
+}
