@@ -59,6 +59,8 @@ pub struct AdjRibIn {
     // A peer may send the same attributes with every route, and two routes of one message may differ in nothing else.
     attributes: Pool<AttributeSet>,
     shared: Pool<SharedRoute>,
+    /// The number of withdrawn routes since the last sweep of the pools.
+    removed: usize,
     refreshes: BTreeMap<Family, Refresh>,
     /// The OTC that is added to unicast routes without one (RFC 9234 section 5).
     only_to_customer: Option<Asn>,
@@ -205,12 +207,11 @@ impl AdjRibIn {
     fn update(&mut self, update: &ReceivedUpdate, change: &mut impl FnMut(RouteChange<'_>)) {
         let checked = update.check();
         // RFC 4271 section 4.3: a prefix in both lists counts as announced, so that withdrawals go first.
-        let mut is_removed = false;
         for withdrawn in checked.withdrawn() {
-            is_removed |= self.withdraw(&withdrawn.into(), change);
+            self.removed += usize::from(self.withdraw(&withdrawn.into(), change));
         }
         for withdrawn in other_withdrawn(&checked) {
-            is_removed |= self.withdraw(&withdrawn.into(), change);
+            self.removed += usize::from(self.withdraw(&withdrawn.into(), change));
         }
         let mut announced = checked.announced_with_next_hops().peekable();
         // Converting the attributes allocates, which a message of withdrawals does not need.
@@ -232,9 +233,10 @@ impl AdjRibIn {
         if has_others(&checked) {
             self.announce_others(&checked, change);
         }
-        // Each value in use has a route. More than half of the values are therefore unused, which makes the cost of a sweep
-        // constant for each.
-        if is_removed && self.len() * 2 < self.shared.len().max(self.attributes.len()) {
+        // For every two values that a sweep looks at, a route was removed: the cost for each is constant, even if the
+        // application keeps the values.
+        let values = self.shared.len().max(self.attributes.len());
+        if self.removed > 0 && self.removed * 2 >= values {
             self.drop_unused();
         }
     }
@@ -250,6 +252,7 @@ impl AdjRibIn {
 
     /// Drops the attributes that no route uses.
     fn drop_unused(&mut self) {
+        self.removed = 0;
         // The shared routes go first because they use attributes.
         self.shared.drop_unused();
         self.attributes.drop_unused();

@@ -1,5 +1,5 @@
-//! The memory of an `AdjRibIn` is bounded by the octets that its peer has sent, whatever they are, and that of an `AdjRibOut`
-//! by a bit for each destination of the table.
+//! Bounds of memory. An `AdjRibIn` is bounded by the octets that its peer has sent. An `AdjRibOut` takes a bit for each
+//! destination of the table; a route with a path identifier takes more.
 
 #![cfg(test)]
 #![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
@@ -338,8 +338,8 @@ fn peer_that_is_denied_the_table_takes_a_bit_for_each_destination() {
     let before = ALLOCATED.get();
     let (withheld, _) = pull_all(&mut rib);
     assert_eq!(withheld, [0; 10]);
-    let freed = before.wrapping_sub(ALLOCATED.get());
-    assert!(freed > 10 * bits, "{freed} octets freed");
+    let freed = before.checked_sub(ALLOCATED.get());
+    assert!(freed > Some(10 * bits), "{freed:?} octets freed");
 }
 
 /// Returns a message for each of the prefixes, with its own attributes of 32,000 octets.
