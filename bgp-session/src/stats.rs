@@ -100,7 +100,7 @@ pub struct Statistics {
 
 /// The identity of a peer in an OPEN that was rejected, for an operator who corrects the configuration.
 ///
-/// A field is `None` if the OPEN was malformed before it.
+/// Every field is `None` if the OPEN does not decode. The AS numbers are set if AS 0 is the reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -39,8 +39,8 @@ pub struct PeerFlush {
     pub outcome: FlushOutcome,
     /// The numbers of routes that the peer is not sent, by reason. Empty if no session is Established.
     ///
-    /// They belong to the whole table as it was last read for this peer, so that changes before the flush are included, and
-    /// changes during the flush may be.
+    /// They belong to the whole table as it was last read for this peer. Changes before the flush are included, and changes
+    /// during it may be.
     pub withheld: WithheldCounts,
 }
 

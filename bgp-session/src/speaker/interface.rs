@@ -115,7 +115,8 @@ fn holder<'a>(
 
 /// Returns the name of the VRF or bridge that an interface belongs to.
 fn master_of(name: &str) -> Option<String> {
-    // Only Linux has this file. Elsewhere the name of the interface alone decides.
+    // Only Linux has this file. Elsewhere the name of the interface alone decides. The file is that of the namespace in
+    // which `/sys` was mounted: a process that has left it without a mount of its own finds no master.
     let link = Path::new("/sys/class/net").join(name).join("master");
     let master = std::fs::read_link(link).ok()?;
     Some(master.file_name()?.to_str()?.to_owned())

@@ -1,4 +1,4 @@
-//! What is unusual about the routes of a message, in one octet.
+//! `Marks`: the unusual properties of a message's routes, in one octet.
 
 /// A set of properties that few messages have.
 // One octet, so that one test finds the usual message. The bits are a number for the same reason as the severity of a

@@ -285,7 +285,7 @@ fn log_event(peer: IpAddr, event: &SessionEvent, repeats: bool) {
         SessionEvent::Down {
             session, reason, ..
         } => log::write_line!(warn, %peer, %session, "down: {reason}"),
-        // The routes of a peer whose paths pass us are ignored one by one, which is no fault.
+        // At most one event a session and reason. A peer whose paths pass us is not at fault.
         SessionEvent::RoutesIgnored { reason, .. } => {
             log::write_line!(debug, %peer, "routes ignored: {reason}");
         }
