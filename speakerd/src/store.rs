@@ -31,8 +31,10 @@ pub(crate) struct Journal {
     file: File,
     /// How much of the file is whole lines: where the next one goes.
     length: u64,
-    /// A write has failed: the file may hold more than `length`.
+    /// A write has failed, so that the file may have more than `length` octets.
     torn: bool,
+    /// A change was made that is not in the journal.
+    is_incomplete: bool,
     /// When to write the journal anew.
     compact_at: u64,
     /// Held as long as the daemon lives.
@@ -77,27 +79,71 @@ impl Store {
             file,
             length,
             torn: true,
+            is_incomplete: false,
             compact_at: 0,
             _lock: lock,
         };
         Ok((Self::Journal(journal), records))
     }
 
-    /// Makes a change durable, whole.
+    /// Makes changes durable with one write: each of them whole, and all of them or none.
     ///
     /// # Errors
     ///
-    /// It is not durable, and the journal says what it said before.
-    pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    /// None of them is durable. The journal has its former content.
+    pub(crate) fn append<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a [Record]>,
+    ) -> io::Result<()> {
         match self {
             Self::Memory => Ok(()),
-            Self::Journal(journal) => journal.append(records).map_err(|error| {
-                io::Error::new(
-                    error.kind(),
-                    format!("{}: {error}", journal.directory.display()),
-                )
-            }),
+            Self::Journal(journal) => {
+                let appended = journal.append(changes);
+                appended.map_err(|error| journal.in_directory(&error))
+            }
         }
+    }
+
+    /// Returns `true` if a change was made that is not in the journal. Nothing may be appended before [`Self::rewrite`].
+    pub(crate) fn is_incomplete(&self) -> bool {
+        matches!(self, Self::Journal(journal) if journal.is_incomplete)
+    }
+
+    /// Notes that a change was made that is not in the journal.
+    pub(crate) fn note_missing_change(&mut self) {
+        if let Self::Journal(journal) = self {
+            journal.is_incomplete = true;
+        }
+    }
+
+    /// Replaces the journal by one of these records.
+    ///
+    /// # Errors
+    ///
+    /// The journal has its former content.
+    pub(crate) fn rewrite(&mut self, records: impl Iterator<Item = Record>) -> io::Result<()> {
+        match self {
+            Self::Memory => Ok(()),
+            Self::Journal(journal) => {
+                let written = journal.compact(records);
+                written.map_err(|error| journal.in_directory(&error))
+            }
+        }
+    }
+
+    /// Lets every write fail, as on a full disk, or makes room again.
+    #[cfg(test)]
+    pub(crate) fn set_full(&mut self, full: bool) {
+        let Self::Journal(journal) = self else {
+            return;
+        };
+        let path = if full {
+            // Every write to it fails with ENOSPC.
+            PathBuf::from("/dev/full")
+        } else {
+            journal.directory.join(JOURNAL)
+        };
+        journal.file = options().append(true).open(path).unwrap();
     }
 
     /// Returns `true` if changes survive a restart.
@@ -124,17 +170,31 @@ impl Store {
 }
 
 impl Journal {
-    fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    fn append<'a>(&mut self, changes: impl IntoIterator<Item = &'a [Record]>) -> io::Result<()> {
+        debug_assert!(!self.is_incomplete, "an incomplete journal is rewritten");
+        let mut lines = Vec::new();
+        for records in changes {
+            lines.extend(encode(records)?);
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
         if self.torn {
             self.mend()?;
         }
-        let line = encode(records)?;
         self.torn = true;
-        self.file.write_all(&line)?;
+        self.file.write_all(&lines)?;
         self.file.sync_data()?;
         self.torn = false;
-        self.length += u64::try_from(line.len()).unwrap_or(0);
+        self.length += u64::try_from(lines.len()).unwrap_or(0);
         Ok(())
+    }
+
+    fn in_directory(&self, error: &io::Error) -> io::Error {
+        io::Error::new(
+            error.kind(),
+            format!("{}: {error}", self.directory.display()),
+        )
     }
 
     /// Cuts off what a failed write may have left, before anything is written behind it.
@@ -164,6 +224,7 @@ impl Journal {
         self.file = options().append(true).open(&path)?;
         self.length = length;
         self.torn = false;
+        self.is_incomplete = false;
         self.compact_at = (self.length * 4).max(LEAST_COMPACTED);
         File::open(&self.directory)?.sync_all()
     }

@@ -1,12 +1,13 @@
 //! Answers the requests of the control socket: changes the intent, makes it durable, and carries out the effects.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
-use bgp_session::{PeerStatus, Speaker, State, WithheldReason};
+use bgp_session::{PeerStatus, Speaker, SpeakerShutDown, State, WithheldReason};
 use bgp_wire::{Asn, Family};
 
-use crate::announce::bgp;
+use super::commit::{CommitError, Committer, SharedIntent, read};
 use crate::control::{
     Allocate, Allocated, Announce, Answer, Changed, ControlError, ErrorCode, Handler, PeerInfo,
     Remaining, Request, RouteInfo, RouteSource,
@@ -16,52 +17,48 @@ use crate::intent::{
 };
 use crate::pool;
 use crate::store::Store;
-use crate::value::{Name, Prefix};
+use crate::value::{Name, ParseNameError, Prefix};
 
-/// The speaker, the intent and its journal.
+/// The speaker, the intent, and the thread that changes it.
 #[derive(Debug)]
 pub(super) struct Inner {
     speaker: Speaker,
-    state: Mutex<DurableIntent>,
-}
-
-#[derive(Debug)]
-struct DurableIntent {
-    intent: Intent,
-    store: Store,
+    intent: SharedIntent,
+    committer: Committer,
 }
 
 impl Inner {
-    pub(super) fn new(speaker: Speaker, intent: Intent, store: Store) -> Self {
-        Self {
+    /// Starts the thread that makes changes.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot start a thread.
+    pub(super) fn start(speaker: Speaker, intent: Intent, store: Store) -> io::Result<Self> {
+        let intent = Arc::new(RwLock::new(intent));
+        let committer = Committer::start(Arc::clone(&intent), store, speaker.clone())?;
+        Ok(Self {
             speaker,
-            state: Mutex::new(DurableIntent { intent, store }),
-        }
+            intent,
+            committer,
+        })
     }
 
     pub(super) fn speaker(&self) -> &Speaker {
         &self.speaker
     }
 
-    fn state(&self) -> MutexGuard<'_, DurableIntent> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends the thread that makes changes, and closes the journal.
+    pub(super) async fn stop(&self) {
+        self.committer.stop().await;
     }
 
-    /// Makes a change durable, and carries it out. Returns the result of its only item, and whether it is durable.
-    fn change(&self, change: Change) -> Result<(Option<Outcome>, bool), ControlError> {
-        let DurableIntent { intent, store } = &mut *self.state();
-        let mut applied = intent.apply(change).map_err(refused)?;
-        if let Err(error) = store.append(&applied.records) {
-            intent.revert(applied);
-            let message = format!("nothing was changed: {error}");
-            return Err(ControlError::new(ErrorCode::Storage, message));
-        }
-        bgp::carry_out(&self.speaker, &applied.effects)?;
-        store.compact(intent.records());
-        Ok((applied.outcomes.pop(), store.is_durable()))
+    /// Makes a change of one item. Returns its result, and whether it is durable.
+    async fn change(&self, change: Change) -> Result<(Option<Outcome>, bool), ControlError> {
+        let mut committed = self.committer.commit(change).await.map_err(not_made)?;
+        Ok((committed.outcomes.pop(), committed.is_durable))
     }
 
-    fn announce(&self, announce: Announce) -> Result<Answer, ControlError> {
+    async fn announce(&self, announce: Announce) -> Result<Answer, ControlError> {
         let prefix = announce.prefix;
         let announcement = Announcement {
             next_hop: announce.next_hop,
@@ -71,7 +68,7 @@ impl Inner {
             communities: announce.communities.into_iter().collect(),
         };
         let change = Change::Announce(Owner::Operator, vec![(prefix, announcement)]);
-        let (outcome, durable) = self.change(change)?;
+        let (outcome, durable) = self.change(change).await?;
         let changed = matches!(outcome, Some(Outcome::Announced { changed: true, .. }));
         Answer::one(Changed {
             changed,
@@ -81,9 +78,9 @@ impl Inner {
         })
     }
 
-    fn withdraw(&self, prefix: Prefix) -> Result<Answer, ControlError> {
+    async fn withdraw(&self, prefix: Prefix) -> Result<Answer, ControlError> {
         let change = Change::Withdraw(Owner::Operator, vec![prefix]);
-        let (outcome, durable) = self.change(change)?;
+        let (outcome, durable) = self.change(change).await?;
         if let Some(Outcome::Withdrawn {
             changed: false,
             remains: Some(owner),
@@ -110,7 +107,7 @@ impl Inner {
         })
     }
 
-    fn allocate(&self, allocate: Allocate) -> Result<Answer, ControlError> {
+    async fn allocate(&self, allocate: Allocate) -> Result<Answer, ControlError> {
         let request = match (allocate.pool, allocate.address) {
             (Some(_), Some(_)) => {
                 let message = "a pool or an address can be asked for, not both";
@@ -122,7 +119,9 @@ impl Inner {
         };
         let name = parse_name(&allocate.name)?;
         let lease = LeaseRequest { name, request };
-        let (outcome, durable) = self.change(Change::Allocate(Owner::Operator, vec![lease]))?;
+        let (outcome, durable) = self
+            .change(Change::Allocate(Owner::Operator, vec![lease]))
+            .await?;
         let Some(Outcome::Allocated {
             name,
             address,
@@ -143,9 +142,11 @@ impl Inner {
         })
     }
 
-    fn release(&self, name: &str) -> Result<Answer, ControlError> {
+    async fn release(&self, name: &str) -> Result<Answer, ControlError> {
         let name = parse_name(name)?;
-        let (outcome, durable) = self.change(Change::Release(Owner::Operator, vec![name]))?;
+        let (outcome, durable) = self
+            .change(Change::Release(Owner::Operator, vec![name]))
+            .await?;
         let Some(Outcome::Released { prefixes, .. }) = outcome else {
             return Err(no_outcome());
         };
@@ -162,7 +163,7 @@ impl Inner {
     }
 
     fn routes(&self) -> Result<Answer, ControlError> {
-        let DurableIntent { intent, .. } = &*self.state();
+        let intent = read(&self.intent);
         Answer::list(intent.announced().map(|(prefix, attributes)| {
             let mut names = Vec::new();
             let mut by_hand = false;
@@ -192,12 +193,12 @@ impl Inner {
 }
 
 impl Handler for Inner {
-    fn handle(&self, request: Request) -> Result<Answer, ControlError> {
+    async fn handle(&self, request: Request) -> Result<Answer, ControlError> {
         match request {
-            Request::Announce(announce) => self.announce(announce),
-            Request::Withdraw(withdraw) => self.withdraw(withdraw.prefix),
-            Request::Allocate(allocate) => self.allocate(allocate),
-            Request::Release(release) => self.release(&release.name),
+            Request::Announce(announce) => self.announce(announce).await,
+            Request::Withdraw(withdraw) => self.withdraw(withdraw.prefix).await,
+            Request::Allocate(allocate) => self.allocate(allocate).await,
+            Request::Release(release) => self.release(&release.name).await,
             Request::Routes(_) => self.routes(),
             Request::Peers(_) => {
                 let counts = self.speaker.route_counts();
@@ -221,9 +222,8 @@ fn remaining(prefix: Prefix, owner: &Owner) -> Remaining {
 }
 
 fn parse_name(text: &str) -> Result<Name, ControlError> {
-    text.parse().map_err(|error: crate::value::ParseNameError| {
-        ControlError::new(ErrorCode::BadRequest, error)
-    })
+    text.parse()
+        .map_err(|error: ParseNameError| ControlError::new(ErrorCode::BadRequest, error))
 }
 
 fn no_outcome() -> ControlError {
@@ -234,6 +234,14 @@ fn no_outcome() -> ControlError {
 fn outside(error: NotInPools) -> ControlError {
     ControlError::new(ErrorCode::OutsidePools, error)
         .hint("only prefixes of the configured BGP pools are announced")
+}
+
+fn not_made(error: CommitError) -> ControlError {
+    match error {
+        CommitError::Refused(refusal) => refused(refusal),
+        CommitError::Storage(_) => ControlError::new(ErrorCode::Storage, error),
+        CommitError::Stopping => SpeakerShutDown.into(),
+    }
 }
 
 fn refused(refusal: Refusal) -> ControlError {

@@ -36,11 +36,15 @@ fn open(directory: &Path) -> (Store, Vec<Record>) {
     Store::open(Some(directory)).unwrap()
 }
 
+fn append(store: &mut Store, records: &[Record]) {
+    store.append([records]).unwrap();
+}
+
 /// Writes a journal of two lines. Returns its leases.
 fn filled(directory: &Path) -> BTreeMap<String, IpAddr> {
     let (mut store, _) = open(directory);
-    store.append(&[lease("a", 1), lease("b", 2)]).unwrap();
-    store.append(&[release("a"), lease("c", 3)]).unwrap();
+    append(&mut store, &[lease("a", 1), lease("b", 2)]);
+    append(&mut store, &[release("a"), lease("c", 3)]);
     drop(store);
     leases(&open(directory).1)
 }
@@ -90,7 +94,7 @@ fn a_crash_at_any_octet_loses_only_what_was_not_acknowledged() {
         let (mut store, records) = open(directory.path());
         assert_eq!(leases(&records).len(), expected, "cut at {length}");
         // The next line does not run into what was cut.
-        store.append(&[lease("d", 4)]).unwrap();
+        append(&mut store, &[lease("d", 4)]);
         drop(store);
         let records = open(directory.path()).1;
         assert_eq!(leases(&records).len(), expected + 1, "cut at {length}");
@@ -172,14 +176,14 @@ fn journal_is_compacted_once_it_reaches_its_limit() {
     for (room, expected) in [(line + 1, 2), (line, 1), (line - 1, 1)] {
         let directory = tempfile::tempdir().unwrap();
         let (mut store, _) = open(directory.path());
-        store.append(&[lease("a", 1)]).unwrap();
+        append(&mut store, &[lease("a", 1)]);
         assert_eq!(journal(&mut store).length, line);
         journal(&mut store).compact_at = line + room;
-        store.append(&[lease("a", 2)]).unwrap();
+        append(&mut store, &[lease("a", 2)]);
         store.compact([lease("a", 2)].into_iter());
         assert_eq!(lines(directory.path()), expected, "room for {room} octets");
         // The journal goes on in the new file.
-        store.append(&[lease("b", 3)]).unwrap();
+        append(&mut store, &[lease("b", 3)]);
         drop(store);
         assert_eq!(leases(&open(directory.path()).1).len(), 2);
     }
@@ -211,10 +215,10 @@ fn journal_that_cannot_be_compacted_goes_on() {
     // A directory in the way of the new file stands for a full disk.
     let in_the_way = directory.path().join("journal.new");
     std::fs::create_dir(&in_the_way).unwrap();
-    store.append(&[lease("a", 1)]).unwrap();
+    append(&mut store, &[lease("a", 1)]);
     store.compact([lease("a", 1)].into_iter());
     assert_eq!(journal(&mut store).compact_at, LEAST_COMPACTED);
-    store.append(&[lease("a", 2)]).unwrap();
+    append(&mut store, &[lease("a", 2)]);
     assert_eq!(lines(directory.path()), 2);
     std::fs::remove_dir(&in_the_way).unwrap();
     // The next attempt does not come with every change.
