@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
@@ -35,6 +35,8 @@ pub(crate) struct Journal {
     torn: bool,
     /// A change was made that is not in the journal.
     is_incomplete: bool,
+    /// The file was renamed, and the directory is not synced since: after a crash the old file may be back.
+    is_renamed: bool,
     /// When to write the journal anew.
     compact_at: u64,
     /// Held as long as the daemon lives.
@@ -80,6 +82,7 @@ impl Store {
             length,
             torn: true,
             is_incomplete: false,
+            is_renamed: false,
             compact_at: 0,
             _lock: lock,
         };
@@ -174,11 +177,15 @@ impl Journal {
         debug_assert!(!self.is_incomplete, "an incomplete journal is rewritten");
         let mut lines = Vec::new();
         for records in changes {
-            lines.extend(encode(records)?);
+            // A change that changes nothing needs no line, and no disk.
+            if !records.is_empty() {
+                lines.extend(encode(records)?);
+            }
         }
         if lines.is_empty() {
             return Ok(());
         }
+        self.sync_directory()?;
         if self.torn {
             self.mend()?;
         }
@@ -208,9 +215,11 @@ impl Journal {
     /// Replaces the journal, in one step, by one of these records.
     fn compact(&mut self, records: impl Iterator<Item = Record>) -> io::Result<()> {
         let fresh = self.directory.join("journal.new");
-        let mut file = options().write(true).truncate(true).open(&fresh)?;
+        // This handle stays in use: after the rename, nothing that can fail must come before it is.
+        let file = options().append(true).open(&fresh)?;
+        file.set_len(0)?;
         let mut length = 0;
-        let mut writer = BufWriter::new(&mut file);
+        let mut writer = BufWriter::new(&file);
         for record in records {
             let line = encode(&[record])?;
             length += u64::try_from(line.len()).unwrap_or(0);
@@ -219,14 +228,23 @@ impl Journal {
         writer.flush()?;
         drop(writer);
         file.sync_all()?;
-        let path = self.directory.join(JOURNAL);
-        std::fs::rename(&fresh, &path)?;
-        self.file = options().append(true).open(&path)?;
+        std::fs::rename(&fresh, self.directory.join(JOURNAL))?;
+        self.file = file;
         self.length = length;
         self.torn = false;
         self.is_incomplete = false;
         self.compact_at = (self.length * 4).max(LEAST_COMPACTED);
-        File::open(&self.directory)?.sync_all()
+        self.is_renamed = true;
+        self.sync_directory()
+    }
+
+    /// Makes the last rename durable, if it is not yet.
+    fn sync_directory(&mut self) -> io::Result<()> {
+        if self.is_renamed {
+            File::open(&self.directory)?.sync_all()?;
+            self.is_renamed = false;
+        }
+        Ok(())
     }
 }
 
@@ -246,11 +264,20 @@ fn options() -> OpenOptions {
 /// The version of the records that this program writes.
 const VERSION: u64 = 2;
 
+/// The content of a line.
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u64,
+    records: &'a [Record],
+}
+
 fn encode(records: &[Record]) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_vec(&json!({ "v": VERSION, "records": records }))?;
-    let mut line = Vec::with_capacity(json.len() + 10);
-    write!(line, "{:08x} ", crc32fast::hash(&json))?;
-    line.extend(json);
+    // The checksum comes first, so its place is left free.
+    let mut line = b"00000000 ".to_vec();
+    let v = VERSION;
+    serde_json::to_writer(&mut line, &Line { v, records })?;
+    let (checksum, json) = line.split_at_mut(9);
+    write!(&mut *checksum, "{:08x}", crc32fast::hash(json))?;
     line.push(b'\n');
     Ok(line)
 }
@@ -294,22 +321,27 @@ enum LineError {
 }
 
 fn decode(line: &[u8]) -> Result<Vec<Record>, LineError> {
-    let json = checked(line).ok_or(LineError::Damaged)?;
-    let change: Value = serde_json::from_slice(json).map_err(LineError::Unknown)?;
-    match change {
-        // Version 1 was a list without a version.
-        Value::Array(records) => records.into_iter().map(first_version).collect(),
-        Value::Object(mut change) => match change.get("v").and_then(Value::as_u64) {
-            Some(VERSION) => {
-                let records = change.remove("records").unwrap_or_default();
-                serde_json::from_value(records).map_err(LineError::Unknown)
-            }
-            version => Err(LineError::Version(version.unwrap_or(0))),
-        },
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Err(LineError::Version(0))
-        }
+    #[derive(Deserialize)]
+    struct Version {
+        #[serde(default)]
+        v: u64,
     }
+    #[derive(Deserialize)]
+    struct Records {
+        records: Vec<Record>,
+    }
+    let json = checked(line).ok_or(LineError::Damaged)?;
+    // Version 1 was a list without a version.
+    if json.starts_with(b"[") {
+        let records: Vec<Value> = serde_json::from_slice(json).map_err(LineError::Unknown)?;
+        return records.into_iter().map(first_version).collect();
+    }
+    let Version { v } = serde_json::from_slice(json).map_err(LineError::Unknown)?;
+    if v != VERSION {
+        return Err(LineError::Version(v));
+    }
+    let Records { records } = serde_json::from_slice(json).map_err(LineError::Unknown)?;
+    Ok(records)
 }
 
 /// Returns the content of a line if its checksum is right.
