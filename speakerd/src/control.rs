@@ -9,7 +9,8 @@ mod server;
 pub use client::{Client, ClientError, Granted};
 pub(crate) use protocol::Answer;
 pub use protocol::{
-    Allocate, Allocated, Announce, Changed, ControlError, ErrorCode, Nothing, PeerInfo, Release,
-    Remaining, Reply, Request, RouteInfo, RouteSource, VERSION, Withdraw,
+    Allocate, Announce, Changed, ControlError, ErrorCode, ItemResult, LeaseItem, Nothing, PeerInfo,
+    Release, Remaining, Replace, Reply, Request, RouteInfo, RouteItem, RouteSource, VERSION,
+    Withdraw,
 };
 pub(crate) use server::{ControlSocket, Handler, serve};

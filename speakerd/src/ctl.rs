@@ -13,14 +13,14 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::control::{
-    Allocate, Allocated, Announce, Changed, Client, ClientError, ErrorCode, Granted, Nothing,
-    PeerInfo, Release, Remaining, Request, RouteInfo, RouteSource, Withdraw,
+    Allocate, Announce, Changed, Client, ClientError, ErrorCode, Granted, ItemResult, LeaseItem,
+    Nothing, PeerInfo, Release, Remaining, Request, RouteInfo, RouteItem, RouteSource, Withdraw,
 };
 use crate::exit::{Failure, report, say};
 use crate::paths;
 use crate::table::columns;
 use crate::value::origin::parse_origin;
-use crate::value::{AnyCommunity, Prefix};
+use crate::value::{AnyCommunity, Name, Prefix};
 
 /// Asks a running speakerd.
 ///
@@ -40,34 +40,37 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Announces a prefix of a pool
+    /// Announces prefixes of a pool
     Announce(AnnounceArguments),
-    /// Withdraws an announced prefix
+    /// Withdraws announced prefixes
     Withdraw {
-        /// The prefix
-        prefix: Prefix,
+        /// The prefixes
+        #[arg(required = true, value_name = "PREFIX")]
+        prefixes: Vec<Prefix>,
         /// Return once every router with a session has acknowledged the routes that it is sent
         #[arg(long)]
         wait: bool,
     },
-    /// Gives a name an address of a pool and announces it; the same name gets the same address again
+    /// Assigns names addresses of a pool and announces these; a name that holds an address keeps it
     Allocate {
-        /// Who the address is for
-        name: String,
-        /// The pool to take it from
+        /// The names that are to hold the addresses
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<Name>,
+        /// The pool of the addresses
         #[arg(long, conflicts_with = "address")]
         pool: Option<String>,
-        /// The address to take
+        /// The address, for one name
         #[arg(long)]
         address: Option<IpAddr>,
         /// Return once every router with a session has acknowledged the routes that it is sent
         #[arg(long)]
         wait: bool,
     },
-    /// Takes the address of a name back and withdraws it
+    /// Returns the addresses of names to their pools and withdraws them
     Release {
-        /// Who gives its address back
-        name: String,
+        /// The names
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<Name>,
         /// Return once every router with a session has acknowledged the routes that it is sent
         #[arg(long)]
         wait: bool,
@@ -85,8 +88,9 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct AnnounceArguments {
-    /// The prefix; an address alone stands for itself
-    prefix: Prefix,
+    /// The prefixes; an address alone stands for itself
+    #[arg(required = true, value_name = "PREFIX")]
+    prefixes: Vec<Prefix>,
     /// The next hop, in place of the speaker's own address
     #[arg(long, value_name = "ADDRESS")]
     next_hop: Option<IpAddr>,
@@ -105,6 +109,21 @@ struct AnnounceArguments {
     /// Return once every router with a session has acknowledged the routes that it is sent
     #[arg(long)]
     wait: bool,
+}
+
+impl AnnounceArguments {
+    /// Returns a route to each prefix, with the same attributes.
+    fn routes(&self) -> Vec<RouteItem> {
+        let route = |prefix: &Prefix| RouteItem {
+            prefix: *prefix,
+            next_hop: self.next_hop,
+            origin: self.origin,
+            local_pref: self.local_pref,
+            med: self.med,
+            communities: self.communities.clone(),
+        };
+        self.prefixes.iter().map(route).collect()
+    }
 }
 
 /// Runs `speakerctl` with the arguments of the process.
@@ -162,31 +181,31 @@ impl Command {
     fn request(&self) -> Result<Request, &decode::Arguments> {
         Ok(match self {
             Self::Announce(arguments) => Request::Announce(Announce {
-                prefix: arguments.prefix,
-                next_hop: arguments.next_hop,
-                origin: arguments.origin,
-                local_pref: arguments.local_pref,
-                med: arguments.med,
-                communities: arguments.communities.clone(),
+                routes: arguments.routes(),
                 wait: arguments.wait,
             }),
-            Self::Withdraw { prefix, wait } => Request::Withdraw(Withdraw {
-                prefix: *prefix,
+            Self::Withdraw { prefixes, wait } => Request::Withdraw(Withdraw {
+                prefixes: prefixes.clone(),
                 wait: *wait,
             }),
             Self::Allocate {
-                name,
+                names,
                 pool,
                 address,
                 wait,
             } => Request::Allocate(Allocate {
-                name: name.clone(),
-                pool: pool.clone(),
-                address: *address,
+                leases: names
+                    .iter()
+                    .map(|name| LeaseItem {
+                        name: name.clone(),
+                        pool: pool.clone(),
+                        address: *address,
+                    })
+                    .collect(),
                 wait: *wait,
             }),
-            Self::Release { name, wait } => Request::Release(Release {
-                name: name.clone(),
+            Self::Release { names, wait } => Request::Release(Release {
+                names: names.clone(),
                 wait: *wait,
             }),
             Self::Routes => Request::Routes(Nothing {}),
@@ -202,77 +221,94 @@ fn json(request: &Request, granted: Granted) -> Value {
         Request::Announce(_)
         | Request::Withdraw(_)
         | Request::Allocate(_)
-        | Request::Release(_) => granted.data,
+        | Request::Release(_)
+        | Request::Replace(_) => granted.data,
     }
 }
 
 /// The answer for people.
 fn text(request: &Request, granted: Granted) -> Result<String, serde_json::Error> {
     Ok(match request {
-        Request::Announce(_) => change("announced", "announced already", granted.data)?,
-        Request::Withdraw(_) => change("withdrawn", "not announced", granted.data)?,
-        Request::Release(Release { name, .. }) => {
-            let released: Changed = serde_json::from_value(granted.data)?;
-            let withdrawn = match &released.prefixes[..] {
-                [] => "nothing was withdrawn".to_owned(),
-                prefixes => format!("withdrawn {}", joined(prefixes)),
+        Request::Announce(_)
+        | Request::Withdraw(_)
+        | Request::Allocate(_)
+        | Request::Release(_)
+        | Request::Replace(_) => {
+            let changed: Changed = serde_json::from_value(granted.data)?;
+            let end = if changed.durable {
+                ""
+            } else {
+                " (not durable: it ends with speakerd)"
             };
-            let remaining = released.remaining.iter().map(remaining).collect::<String>();
-            format!(
-                "{name} released; {withdrawn}{remaining}{}\n",
-                lasting(released.durable)
-            )
-        }
-        Request::Allocate(_) => {
-            let allocated: Allocated = serde_json::from_value(granted.data)?;
-            let again = if allocated.known { " (as before)" } else { "" };
-            let Allocated {
-                name,
-                address,
-                pool,
-                prefixes,
-                durable,
-                ..
-            } = allocated;
-            let (prefixes, lasting) = (joined(&prefixes), lasting(durable));
-            format!("{name} {address}{again} of pool {pool}; announced {prefixes}{lasting}\n")
+            let line = |item: &ItemResult| format!("{}{end}\n", item_text(item));
+            changed.items.iter().map(line).collect()
         }
         Request::Routes(_) => routes(granted.items)?,
         Request::Peers(_) => peers(granted.items)?,
     })
 }
 
-fn change(done: &str, before: &str, data: Value) -> Result<String, serde_json::Error> {
-    let changed: Changed = serde_json::from_value(data)?;
-    let state = if changed.changed { done } else { before };
-    let remaining: String = changed.remaining.iter().map(remaining).collect();
-    let lasting = lasting(changed.durable);
-    let lines = changed
-        .prefixes
-        .iter()
-        .map(|prefix| format!("{prefix} {state}{remaining}{lasting}\n"));
-    Ok(lines.collect())
+/// Returns the result of one item of a change as a sentence.
+fn item_text(item: &ItemResult) -> String {
+    match item {
+        ItemResult::Announced {
+            prefix,
+            changed,
+            behind,
+        } => {
+            let already = if *changed { "" } else { " already" };
+            let behind = behind.as_ref();
+            let behind = behind.map(|owner| format!("; the route of {owner} goes before it"));
+            format!("{prefix} announced{already}{}", behind.unwrap_or_default())
+        }
+        ItemResult::Withdrawn {
+            prefix,
+            changed,
+            remains,
+        } => match (changed, remains) {
+            (true, None) => format!("{prefix} withdrawn"),
+            (false, None) => format!("{prefix} not announced"),
+            (true, Some(owner)) => {
+                format!("{prefix} stays announced for {owner}; the operator's route ended")
+            }
+            (false, Some(owner)) => {
+                format!("{prefix} stays announced for {owner}; the operator has no route to it")
+            }
+        },
+        ItemResult::Allocated {
+            name,
+            address,
+            pool,
+            prefixes,
+            known,
+        } => {
+            let again = if *known { " (as before)" } else { "" };
+            let prefixes = joined(prefixes);
+            format!("{name} {address}{again} of pool {pool}; announced {prefixes}")
+        }
+        ItemResult::Released {
+            name,
+            withdrawn,
+            remaining,
+        } => {
+            let withdrawn = match &withdrawn[..] {
+                [] => "nothing was withdrawn".to_owned(),
+                prefixes => format!("withdrawn {}", joined(prefixes)),
+            };
+            let remaining = remaining.iter().map(|Remaining { prefix, owner }| {
+                format!("; {prefix} stays announced for {owner}")
+            });
+            format!(
+                "{name} released; {withdrawn}{}",
+                remaining.collect::<String>()
+            )
+        }
+    }
 }
 
 fn joined(prefixes: &[Prefix]) -> String {
     let prefixes: Vec<_> = prefixes.iter().map(Prefix::to_string).collect();
     prefixes.join(", ")
-}
-
-fn remaining(remaining: &Remaining) -> String {
-    format!(
-        "; {} stays announced for {}",
-        remaining.prefix, remaining.owner
-    )
-}
-
-/// Returns the end of an answer about a change that does not survive a restart.
-fn lasting(durable: bool) -> &'static str {
-    if durable {
-        ""
-    } else {
-        " (not durable: speakerd has no state directory)"
-    }
 }
 
 fn routes(items: Vec<Value>) -> Result<String, serde_json::Error> {

@@ -1,5 +1,6 @@
 //! The daemon: configuration to speaker, control socket to table, signals to an orderly end.
 
+mod commit;
 mod handler;
 
 use std::fs::File;
@@ -74,7 +75,9 @@ impl Daemon {
                 .add_peer(peer.session_config())
                 .map_err(|error| Failure::new(Failure::CONFIG, error))?;
         }
-        let inner = Arc::new(Inner::new(speaker, intent, store));
+        let inner = Inner::start(speaker, intent, store)
+            .map_err(|error| Failure::system("cannot start the journal's thread", &error))?;
+        let inner = Arc::new(inner);
         let ControlSocket {
             listener,
             path,
@@ -139,6 +142,7 @@ impl Daemon {
             .speaker()
             .shutdown(Shutdown::administrative("speakerd is stopped"))
             .await;
+        self.inner.stop().await;
     }
 }
 

@@ -18,11 +18,12 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::config::{ARTICLE, Config, ConfigError};
-use crate::control::{Allocate, Allocated, Client, ClientError, Request};
+use crate::control::{Allocate, Changed, Client, ClientError, ItemResult, LeaseItem, Request};
 use crate::daemon::Daemon;
 use crate::exit::{Failure, say};
 use crate::runtime::runtime;
 use crate::table::{ROUTER_HEAD, RouterRow};
+use crate::value::ParseNameError;
 
 /// Runs the demo.
 ///
@@ -68,11 +69,9 @@ async fn demonstrate(keep: bool, directory: &Path) -> Result<(), Failure> {
     print_states(events).await?;
     let socket = daemon.control_socket().to_owned();
     let allocated = tokio::task::spawn_blocking(move || allocate(&socket)).await;
-    let allocated = allocated.map_err(|error| Failure::new(Failure::UNAVAILABLE, error))??;
-    print(&format!(
-        "service  {SERVICE} gets {} of pool {}",
-        allocated.address, allocated.pool
-    ))?;
+    let (address, pool) =
+        allocated.map_err(|error| Failure::new(Failure::UNAVAILABLE, error))??;
+    print(&format!("service  {SERVICE} gets {address} of pool {pool}"))?;
 
     let rows = router.wait_for_row().await;
     print(&format!("\nthe router's table:\n{ROUTER_HEAD}\n{rows}\n"))?;
@@ -124,18 +123,29 @@ fn article() -> Result<Config, Failure> {
         .config)
 }
 
-fn allocate(socket: &Path) -> Result<Allocated, Failure> {
-    let request = Request::Allocate(Allocate {
-        name: SERVICE.into(),
+/// Returns the address that the service gets, and the name of its pool.
+fn allocate(socket: &Path) -> Result<(IpAddr, String), Failure> {
+    let refused = |error: &dyn std::fmt::Display| Failure::new(Failure::REFUSED, error);
+    let lease = LeaseItem {
+        name: SERVICE
+            .parse()
+            .map_err(|error: ParseNameError| refused(&error))?,
         pool: None,
         address: None,
+    };
+    let request = Request::Allocate(Allocate {
+        leases: vec![lease],
         wait: true,
     });
     let granted = Client::connect(socket)
         .map_err(ClientError::from)
         .and_then(|mut client| client.request(&request));
-    let granted = granted.map_err(|error| Failure::new(Failure::REFUSED, error))?;
-    serde_json::from_value(granted.data).map_err(|error| Failure::new(Failure::REFUSED, error))
+    let granted = granted.map_err(|error| refused(&error))?;
+    let changed: Changed = serde_json::from_value(granted.data).map_err(|error| refused(&error))?;
+    match changed.items.into_iter().next() {
+        Some(ItemResult::Allocated { address, pool, .. }) => Ok((address, pool)),
+        other => Err(refused(&format_args!("no address was assigned: {other:?}"))),
+    }
 }
 
 /// Prints every state of the session until it is Established.

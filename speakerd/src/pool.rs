@@ -17,7 +17,7 @@ use ipnet::IpNet;
 pub use error::AllocateError;
 pub(crate) use ranges::Ranges;
 
-use crate::value::Name;
+use crate::value::{Listed, Name};
 
 /// A requested address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,11 +125,7 @@ impl Allocator {
                 if !self.pools.iter().any(|pool| &*pool.name == wanted) {
                     return Err(AllocateError::UnknownPool {
                         pool: wanted.clone(),
-                        known: self
-                            .pools
-                            .iter()
-                            .map(|pool| Arc::clone(&pool.name))
-                            .collect(),
+                        known: Listed::new(self.pools.iter().map(quoted)),
                     });
                 }
                 self.first_free(|pool| &*pool.name == wanted, used)
@@ -272,13 +268,18 @@ impl Allocator {
                 }
             }
         }
-        let pools: Vec<_> = pools().map(|pool| Arc::clone(&pool.name)).collect();
+        let pools = Listed::new(pools().map(quoted));
         if pools.is_empty() {
             Err(AllocateError::NoPool)
         } else {
             Err(AllocateError::Exhausted { pools })
         }
     }
+}
+
+/// Returns the name of a pool as messages show it.
+fn quoted(pool: &AddressPool) -> String {
+    format!("`{}`", pool.name)
 }
 
 /// Returns the lowest address of a range, from `floor` on, that the pool assigns and that is not in use.

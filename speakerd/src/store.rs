@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
@@ -31,8 +31,12 @@ pub(crate) struct Journal {
     file: File,
     /// How much of the file is whole lines: where the next one goes.
     length: u64,
-    /// A write has failed: the file may hold more than `length`.
+    /// A write has failed, so that the file may have more than `length` octets.
     torn: bool,
+    /// A change was made that is not in the journal.
+    is_incomplete: bool,
+    /// The file was renamed, and the directory is not synced since: after a crash the old file may be back.
+    is_renamed: bool,
     /// When to write the journal anew.
     compact_at: u64,
     /// Held as long as the daemon lives.
@@ -77,27 +81,72 @@ impl Store {
             file,
             length,
             torn: true,
+            is_incomplete: false,
+            is_renamed: false,
             compact_at: 0,
             _lock: lock,
         };
         Ok((Self::Journal(journal), records))
     }
 
-    /// Makes a change durable, whole.
+    /// Makes changes durable with one write: each of them whole, and all of them or none.
     ///
     /// # Errors
     ///
-    /// It is not durable, and the journal says what it said before.
-    pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    /// None of them is durable. The journal has its former content.
+    pub(crate) fn append<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a [Record]>,
+    ) -> io::Result<()> {
         match self {
             Self::Memory => Ok(()),
-            Self::Journal(journal) => journal.append(records).map_err(|error| {
-                io::Error::new(
-                    error.kind(),
-                    format!("{}: {error}", journal.directory.display()),
-                )
-            }),
+            Self::Journal(journal) => {
+                let appended = journal.append(changes);
+                appended.map_err(|error| journal.in_directory(&error))
+            }
         }
+    }
+
+    /// Returns `true` if a change was made that is not in the journal. Nothing may be appended before [`Self::rewrite`].
+    pub(crate) fn is_incomplete(&self) -> bool {
+        matches!(self, Self::Journal(journal) if journal.is_incomplete)
+    }
+
+    /// Notes that a change was made that is not in the journal.
+    pub(crate) fn note_missing_change(&mut self) {
+        if let Self::Journal(journal) = self {
+            journal.is_incomplete = true;
+        }
+    }
+
+    /// Replaces the journal by one of these records.
+    ///
+    /// # Errors
+    ///
+    /// The journal has its former content.
+    pub(crate) fn rewrite(&mut self, records: impl Iterator<Item = Record>) -> io::Result<()> {
+        match self {
+            Self::Memory => Ok(()),
+            Self::Journal(journal) => {
+                let written = journal.compact(records);
+                written.map_err(|error| journal.in_directory(&error))
+            }
+        }
+    }
+
+    /// Lets every write fail, as on a full disk, or makes room again.
+    #[cfg(test)]
+    pub(crate) fn set_full(&mut self, full: bool) {
+        let Self::Journal(journal) = self else {
+            return;
+        };
+        let path = if full {
+            // Every write to it fails with ENOSPC.
+            PathBuf::from("/dev/full")
+        } else {
+            journal.directory.join(JOURNAL)
+        };
+        journal.file = options().append(true).open(path).unwrap();
     }
 
     /// Returns `true` if changes survive a restart.
@@ -124,17 +173,35 @@ impl Store {
 }
 
 impl Journal {
-    fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    fn append<'a>(&mut self, changes: impl IntoIterator<Item = &'a [Record]>) -> io::Result<()> {
+        debug_assert!(!self.is_incomplete, "an incomplete journal is rewritten");
+        let mut lines = Vec::new();
+        for records in changes {
+            // A change that changes nothing needs no line, and no disk.
+            if !records.is_empty() {
+                lines.extend(encode(records)?);
+            }
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.sync_directory()?;
         if self.torn {
             self.mend()?;
         }
-        let line = encode(records)?;
         self.torn = true;
-        self.file.write_all(&line)?;
+        self.file.write_all(&lines)?;
         self.file.sync_data()?;
         self.torn = false;
-        self.length += u64::try_from(line.len()).unwrap_or(0);
+        self.length += u64::try_from(lines.len()).unwrap_or(0);
         Ok(())
+    }
+
+    fn in_directory(&self, error: &io::Error) -> io::Error {
+        io::Error::new(
+            error.kind(),
+            format!("{}: {error}", self.directory.display()),
+        )
     }
 
     /// Cuts off what a failed write may have left, before anything is written behind it.
@@ -148,9 +215,11 @@ impl Journal {
     /// Replaces the journal, in one step, by one of these records.
     fn compact(&mut self, records: impl Iterator<Item = Record>) -> io::Result<()> {
         let fresh = self.directory.join("journal.new");
-        let mut file = options().write(true).truncate(true).open(&fresh)?;
+        // This handle stays in use: after the rename, nothing that can fail must come before it is.
+        let file = options().append(true).open(&fresh)?;
+        file.set_len(0)?;
         let mut length = 0;
-        let mut writer = BufWriter::new(&mut file);
+        let mut writer = BufWriter::new(&file);
         for record in records {
             let line = encode(&[record])?;
             length += u64::try_from(line.len()).unwrap_or(0);
@@ -159,13 +228,23 @@ impl Journal {
         writer.flush()?;
         drop(writer);
         file.sync_all()?;
-        let path = self.directory.join(JOURNAL);
-        std::fs::rename(&fresh, &path)?;
-        self.file = options().append(true).open(&path)?;
+        std::fs::rename(&fresh, self.directory.join(JOURNAL))?;
+        self.file = file;
         self.length = length;
         self.torn = false;
+        self.is_incomplete = false;
         self.compact_at = (self.length * 4).max(LEAST_COMPACTED);
-        File::open(&self.directory)?.sync_all()
+        self.is_renamed = true;
+        self.sync_directory()
+    }
+
+    /// Makes the last rename durable, if it is not yet.
+    fn sync_directory(&mut self) -> io::Result<()> {
+        if self.is_renamed {
+            File::open(&self.directory)?.sync_all()?;
+            self.is_renamed = false;
+        }
+        Ok(())
     }
 }
 
@@ -185,11 +264,20 @@ fn options() -> OpenOptions {
 /// The version of the records that this program writes.
 const VERSION: u64 = 2;
 
+/// The content of a line.
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u64,
+    records: &'a [Record],
+}
+
 fn encode(records: &[Record]) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_vec(&json!({ "v": VERSION, "records": records }))?;
-    let mut line = Vec::with_capacity(json.len() + 10);
-    write!(line, "{:08x} ", crc32fast::hash(&json))?;
-    line.extend(json);
+    // The checksum comes first, so its place is left free.
+    let mut line = b"00000000 ".to_vec();
+    let v = VERSION;
+    serde_json::to_writer(&mut line, &Line { v, records })?;
+    let (checksum, json) = line.split_at_mut(9);
+    write!(&mut *checksum, "{:08x}", crc32fast::hash(json))?;
     line.push(b'\n');
     Ok(line)
 }
@@ -233,22 +321,27 @@ enum LineError {
 }
 
 fn decode(line: &[u8]) -> Result<Vec<Record>, LineError> {
-    let json = checked(line).ok_or(LineError::Damaged)?;
-    let change: Value = serde_json::from_slice(json).map_err(LineError::Unknown)?;
-    match change {
-        // Version 1 was a list without a version.
-        Value::Array(records) => records.into_iter().map(first_version).collect(),
-        Value::Object(mut change) => match change.get("v").and_then(Value::as_u64) {
-            Some(VERSION) => {
-                let records = change.remove("records").unwrap_or_default();
-                serde_json::from_value(records).map_err(LineError::Unknown)
-            }
-            version => Err(LineError::Version(version.unwrap_or(0))),
-        },
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Err(LineError::Version(0))
-        }
+    #[derive(Deserialize)]
+    struct Version {
+        #[serde(default)]
+        v: u64,
     }
+    #[derive(Deserialize)]
+    struct Records {
+        records: Vec<Record>,
+    }
+    let json = checked(line).ok_or(LineError::Damaged)?;
+    // Version 1 was a list without a version.
+    if json.starts_with(b"[") {
+        let records: Vec<Value> = serde_json::from_slice(json).map_err(LineError::Unknown)?;
+        return records.into_iter().map(first_version).collect();
+    }
+    let Version { v } = serde_json::from_slice(json).map_err(LineError::Unknown)?;
+    if v != VERSION {
+        return Err(LineError::Version(v));
+    }
+    let Records { records } = serde_json::from_slice(json).map_err(LineError::Unknown)?;
+    Ok(records)
 }
 
 /// Returns the content of a line if its checksum is right.

@@ -361,7 +361,6 @@ fn refusals() {
     daemon.granted("allocate test-lb");
     for (order, message) in [
         ("announce 10.0.0.0/8", "192.168.10.0/24"),
-        ("withdraw 192.168.10.1", "release the lease instead"),
         ("release nobody", "`nobody` has no lease"),
         ("allocate x --address 192.168.10.255", "avoid-buggy"),
         ("allocate x --address 192.168.10.1", "held by `test-lb`"),
@@ -406,8 +405,81 @@ fn announcement_by_hand_goes_before_a_lease() {
     daemon.granted("announce 192.168.10.2 --med 5");
     assert_eq!(
         daemon.granted("withdraw 192.168.10.2"),
-        "192.168.10.2/32 withdrawn; 192.168.10.2/32 stays announced for the lease of `web`\n"
+        "192.168.10.2/32 stays announced for the lease of `web`; the operator's route ended\n"
     );
+}
+
+#[test]
+fn many_items_are_one_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    assert_eq!(
+        daemon.granted("announce 192.168.10.7 192.168.10.8 --med 3"),
+        "192.168.10.7/32 announced\n192.168.10.8/32 announced\n"
+    );
+    let allocated = daemon.granted("allocate a b");
+    assert_eq!(allocated.lines().count(), 2, "{allocated}");
+    let before = daemon.granted("routes");
+    // One item that is refused refuses them all.
+    daemon.refused("announce 192.168.10.9 10.0.0.0/8");
+    daemon.refused("release a nobody");
+    assert_eq!(daemon.granted("routes"), before);
+    assert_eq!(
+        daemon.granted("withdraw 192.168.10.7 192.168.10.9 192.168.10.1"),
+        "192.168.10.7/32 withdrawn\n192.168.10.9/32 not announced\n\
+         192.168.10.1/32 stays announced for the lease of `a`; the operator has no route to it\n"
+    );
+}
+
+#[test]
+fn replace_makes_the_set_of_an_owner_exactly_what_it_lists() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    daemon.granted("announce 192.168.10.7");
+    let replace = |request: Value| {
+        let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+        writeln!(stream, "{request}").unwrap();
+        let mut reply = String::new();
+        BufReader::new(stream).read_line(&mut reply).unwrap();
+        serde_json::from_str::<Value>(&reply).unwrap()
+    };
+    let prefixes = || {
+        let routes: Value = serde_json::from_str(&daemon.granted("routes --json")).unwrap();
+        let prefix = |route: &Value| route["prefix"].as_str().unwrap().to_owned();
+        routes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(prefix)
+            .collect::<Vec<_>>()
+    };
+    let reply = replace(json!({
+        "cmd": "replace", "owner": "k8s",
+        "routes": [{"prefix": "192.168.10.8/32"}, {"prefix": "192.168.10.9/32"}],
+        "leases": [{"name": "web"}],
+    }));
+    assert_eq!(reply["data"]["durable"], true, "{reply}");
+    let all = [
+        "192.168.10.1/32",
+        "192.168.10.7/32",
+        "192.168.10.8/32",
+        "192.168.10.9/32",
+    ];
+    assert_eq!(prefixes(), all);
+    let reply = replace(json!({
+        "cmd": "replace", "owner": "k8s", "routes": [{"prefix": "192.168.10.9/32"}],
+    }));
+    let results: Vec<_> = reply["data"]["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["result"].clone())
+        .collect();
+    assert_eq!(results, ["withdrawn", "released", "announced"]);
+    assert_eq!(prefixes(), ["192.168.10.7/32", "192.168.10.9/32"]);
+    daemon.kill();
+    let daemon = Daemon::start(directory.path());
+    assert_eq!(daemon.granted("routes --json").matches("prefix").count(), 2);
 }
 
 #[test]
@@ -497,7 +569,11 @@ fn bad_requests_get_an_error_and_the_connection_goes_on() {
     assert_eq!(reply["id"], json!([7]));
     let reply = ask(b"{\"v\":1,\"id\":8,\"cmd\":\"allocate\",\"name\":\"x\"}\r\n");
     assert_eq!(
-        (&reply["id"], &reply["ok"], &reply["data"]["address"]),
+        (
+            &reply["id"],
+            &reply["ok"],
+            &reply["data"]["items"][0]["address"]
+        ),
         (&json!(8), &json!(true), &json!("192.168.10.1"))
     );
     let reply = ask(b"{\"cmd\":\"routes\"}\n");

@@ -1,36 +1,40 @@
 //! Requests and replies.
 //!
-//! A request is `{"v":1,"id":7,"cmd":"announce","prefix":"192.168.10.1/32"}`; `v` and `id` may be left out. Every line
-//! of its reply has the same `id`. A list comes as one line an item, `{"id":7,"ok":true,"item":{...}}`; every reply ends
-//! with `{"id":7,"ok":true,"data":{...}}` or `{"id":7,"ok":false,"error":{"code":...,"message":...,"hint":...}}`.
+//! A request is `{"v":1,"id":7,"cmd":"announce","routes":[{"prefix":"192.168.10.1/32"}]}`; `v` and `id` may be left out. A request
+//! with one item may have its fields in place of the list: `{"cmd":"announce","prefix":"192.168.10.1/32"}`. Every line of a reply
+//! has the `id` of the request. A list comes as one line an item, `{"id":7,"ok":true,"item":{...}}`; every reply ends with
+//! `{"id":7,"ok":true,"data":{...}}` or `{"id":7,"ok":false,"error":{"code":...,"message":...,"hint":...}}`.
 
 use std::net::IpAddr;
 
 use bgp_session::SpeakerShutDown;
 use bgp_wire::Origin;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::value::{AnyCommunity, Prefix, origin};
+use crate::value::name::lenient;
+use crate::value::{AnyCommunity, Name, Prefix, origin};
 
 /// The version of the protocol.
 pub const VERSION: u64 = 1;
 
-/// What can be asked.
+/// A request. One that changes something is made whole or not at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "cmd", rename_all = "kebab-case")]
 pub enum Request {
-    /// Announce a prefix of a pool, in place of an announcement of the same prefix.
+    /// Announces prefixes of pools, in place of announcements of the same prefixes.
     Announce(Announce),
-    /// Withdraw an announced prefix.
+    /// Withdraws announced prefixes.
     Withdraw(Withdraw),
-    /// Give this name an address of a pool and announce it; the same name gets the same address again.
+    /// Assigns names addresses of pools and announces these. A name that holds an address keeps it.
     Allocate(Allocate),
-    /// Take the address of this name back and withdraw it.
+    /// Returns the addresses of names to their pools.
     Release(Release),
-    /// List what is announced.
+    /// Makes the routes and leases of an external owner exactly those of the request.
+    Replace(Replace),
+    /// Lists the announced routes.
     Routes(Nothing),
-    /// List the peers.
+    /// Lists the peers.
     Peers(Nothing),
 }
 
@@ -38,6 +42,17 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Announce {
+    /// The routes.
+    pub routes: Vec<RouteItem>,
+    /// Answer only once every Established peer's kernel has acknowledged the routes that the peer is sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
+}
+
+/// A route to announce.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RouteItem {
     /// The prefix.
     pub prefix: Prefix,
     /// The next hop, in place of the speaker's own address.
@@ -52,20 +67,17 @@ pub struct Announce {
     /// MULTI_EXIT_DISC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub med: Option<u32>,
-    /// Communities: `64512:100`, `no-export`; large ones: `64512:1:2`.
+    /// Communities beside those of the pool: `64512:100`, `no-export`; large ones: `64512:1:2`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub communities: Vec<AnyCommunity>,
-    /// Answer only once every Established peer's kernel has acknowledged the routes that the peer is sent.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub wait: bool,
 }
 
 /// See [`Request::Withdraw`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Withdraw {
-    /// The prefix.
-    pub prefix: Prefix,
+    /// The prefixes.
+    pub prefixes: Vec<Prefix>,
     /// As for [`Announce`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,
@@ -75,25 +87,51 @@ pub struct Withdraw {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Allocate {
-    /// Who the address is for.
-    pub name: String,
-    /// The pool to take it from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pool: Option<String>,
-    /// The address to take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
+    /// The leases.
+    pub leases: Vec<LeaseItem>,
     /// As for [`Announce`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,
+}
+
+/// An address to assign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LeaseItem {
+    /// The name that is to hold the address.
+    pub name: Name,
+    /// The pool of the address. Not beside `address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// The address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
 }
 
 /// See [`Request::Release`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Release {
-    /// Who gives the address back.
-    pub name: String,
+    /// The names.
+    #[serde(deserialize_with = "lenient::deserialize_all")]
+    pub names: Vec<Name>,
+    /// As for [`Announce`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
+}
+
+/// See [`Request::Replace`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Replace {
+    /// The name of the owner.
+    pub owner: Name,
+    /// All routes of the owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteItem>,
+    /// All leases of the owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leases: Vec<LeaseItem>,
     /// As for [`Announce`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,
@@ -105,13 +143,14 @@ pub struct Release {
 pub struct Nothing {}
 
 impl Request {
-    /// Whether the reply is to wait for the peers.
+    /// Returns `true` if the reply waits for the peers.
     pub(crate) fn waits(&self) -> bool {
         match self {
             Self::Announce(Announce { wait, .. })
             | Self::Withdraw(Withdraw { wait, .. })
             | Self::Allocate(Allocate { wait, .. })
-            | Self::Release(Release { wait, .. }) => *wait,
+            | Self::Release(Release { wait, .. })
+            | Self::Replace(Replace { wait, .. }) => *wait,
             Self::Routes(_) | Self::Peers(_) => false,
         }
     }
@@ -160,8 +199,6 @@ pub enum ErrorCode {
     OutsidePools,
     /// The address could not be allocated.
     Allocation,
-    /// The prefix is announced for a lease.
-    Leased,
     /// There is no lease of this name.
     NotFound,
     /// The change could not be made durable and was not made.
@@ -197,37 +234,67 @@ impl From<SpeakerShutDown> for ControlError {
     }
 }
 
-/// The answer to `allocate`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Allocated {
-    /// Who the address is for.
-    pub name: String,
-    /// The address.
-    pub address: IpAddr,
-    /// Its pool.
-    pub pool: String,
-    /// What is announced for it.
-    pub prefixes: Vec<Prefix>,
-    /// Whether the name had the address before.
-    pub known: bool,
-    /// Whether the lease survives a restart.
-    pub durable: bool,
-}
-
-/// The answer to `announce`, `withdraw` and `release`.
+/// The answer to a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Changed {
-    /// Whether anything is different now.
-    pub changed: bool,
-    /// The prefixes that it was about.
-    pub prefixes: Vec<Prefix>,
-    /// The prefixes that stay announced for another owner.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub remaining: Vec<Remaining>,
-    /// Whether the change survives a restart.
+    /// The result of each item, in the order of the request. Those of `replace` begin with what was removed.
+    pub items: Vec<ItemResult>,
+    /// `true` if the change survives a restart.
     pub durable: bool,
+}
+
+/// The result of one item of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "result",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+#[non_exhaustive]
+pub enum ItemResult {
+    /// The route is announced.
+    Announced {
+        /// The prefix.
+        prefix: Prefix,
+        /// `false` if the same route was announced before.
+        changed: bool,
+        /// The owner that goes before, and whose attributes are announced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        behind: Option<String>,
+    },
+    /// The route is not announced for this owner.
+    Withdrawn {
+        /// The prefix.
+        prefix: Prefix,
+        /// `false` if it was not announced before.
+        changed: bool,
+        /// The owner for which it stays announced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remains: Option<String>,
+    },
+    /// The name holds an address.
+    Allocated {
+        /// The name.
+        name: Name,
+        /// The address.
+        address: IpAddr,
+        /// Its pool.
+        pool: String,
+        /// The prefixes that are announced for it.
+        prefixes: Vec<Prefix>,
+        /// `true` if the name held the address before.
+        known: bool,
+    },
+    /// The name holds no address any more.
+    Released {
+        /// The name.
+        name: Name,
+        /// The prefixes that were withdrawn.
+        withdrawn: Vec<Prefix>,
+        /// The prefixes that stay announced for another owner.
+        remaining: Vec<Remaining>,
+    },
 }
 
 /// A prefix that stays announced.
@@ -359,16 +426,47 @@ pub(crate) fn parse_request(line: &str) -> (Value, Result<Request, ControlError>
             );
         }
     }
-    if !object.contains_key("cmd") {
+    let Some(command) = object.get("cmd") else {
         return (id, Err(bad("`cmd` is missing".into()).hint(COMMANDS)));
-    }
+    };
+    let command = command.as_str().unwrap_or_default().to_owned();
+    collect_item(&command, &mut object);
     (
         id,
         serde_json::from_value(Value::Object(object)).map_err(|error| bad(error.to_string())),
     )
 }
 
-const COMMANDS: &str = "announce, withdraw, allocate, release, routes or peers";
+const COMMANDS: &str = "announce, withdraw, allocate, release, replace, routes or peers";
+
+/// Moves the fields of a request with one item into its list.
+fn collect_item(command: &str, object: &mut Map<String, Value>) {
+    let (list, field) = match command {
+        "announce" => ("routes", None),
+        "allocate" => ("leases", None),
+        "withdraw" => ("prefixes", Some("prefix")),
+        "release" => ("names", Some("name")),
+        _ => return,
+    };
+    // Beside the list, the fields of an item are unknown ones, which are refused.
+    if object.contains_key(list) {
+        return;
+    }
+    let items = match field {
+        Some(field) => object.remove(field).into_iter().collect(),
+        None => {
+            let all = std::mem::take(object);
+            let of_request = |name: &String| name == "cmd" || name == "wait";
+            let (request, item): (Map<_, _>, Map<_, _>) =
+                all.into_iter().partition(|(name, _)| of_request(name));
+            *object = request;
+            vec![Value::Object(item)]
+        }
+    };
+    if !items.is_empty() {
+        object.insert(list.into(), json!(items));
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -383,9 +481,38 @@ mod tests {
         let Ok(Request::Announce(announce)) = request else {
             panic!("{request:?}")
         };
-        assert_eq!(announce.communities.len(), 2);
+        assert_eq!(announce.routes.len(), 1);
+        assert_eq!(announce.routes[0].communities.len(), 2);
         let (id, request) = parse_request(r#"{"id":"x","cmd":"peers"}"#);
         assert_eq!((id, request), ("x".into(), Ok(Request::Peers(Nothing {}))));
+    }
+
+    #[test]
+    fn one_item_is_a_list_of_one() {
+        for (short, long) in [
+            (
+                r#"{"cmd":"announce","prefix":"10.0.0.0/8","med":7,"wait":true}"#,
+                r#"{"cmd":"announce","routes":[{"prefix":"10.0.0.0/8","med":7}],"wait":true}"#,
+            ),
+            (
+                r#"{"cmd":"withdraw","prefix":"10.0.0.0/8"}"#,
+                r#"{"cmd":"withdraw","prefixes":["10.0.0.0/8"]}"#,
+            ),
+            (
+                r#"{"cmd":"allocate","name":"a","pool":"p"}"#,
+                r#"{"cmd":"allocate","leases":[{"name":"a","pool":"p"}]}"#,
+            ),
+            (
+                r#"{"cmd":"release","name":"a"}"#,
+                r#"{"cmd":"release","names":["a"]}"#,
+            ),
+        ] {
+            let (_, request) = parse_request(short);
+            let request = request.unwrap();
+            assert_eq!(parse_request(long).1, Ok(request.clone()));
+            // The client sends the long form.
+            assert_eq!(serde_json::to_string(&request).unwrap(), long);
+        }
     }
 
     #[test]
@@ -398,6 +525,17 @@ mod tests {
             (r#"{"v":2,"cmd":"peers"}"#, "version 2 is not known"),
             (r#"{"cmd":"peers","x":1}"#, "unknown field `x`"),
             (r#"{"cmd":"announce"}"#, "missing field `prefix`"),
+            (r#"{"cmd":"withdraw"}"#, "missing field `prefixes`"),
+            (r#"{"cmd":"release"}"#, "missing field `names`"),
+            (r#"{"cmd":"replace"}"#, "missing field `owner`"),
+            (
+                r#"{"cmd":"announce","routes":[],"prefix":"10.0.0.0/8"}"#,
+                "unknown field `prefix`",
+            ),
+            (
+                "{\"cmd\":\"allocate\",\"name\":\"a\\u202e\"}",
+                "a name cannot have the character",
+            ),
             (
                 r#"{"cmd":"announce","prefix":"10.0.0.0/33"}"#,
                 "`10.0.0.0/33` is not a prefix",

@@ -20,8 +20,9 @@ use crate::store;
 
 /// Answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
-    /// Answers one request; may block for as long as storage takes.
-    fn handle(&self, request: Request) -> Result<Answer, ControlError>;
+    /// Answers one request.
+    fn handle(&self, request: Request)
+    -> impl Future<Output = Result<Answer, ControlError>> + Send;
 
     /// Returns once every Established peer has acknowledged the routes that it is sent, those of earlier changes included.
     fn flush(&self) -> impl Future<Output = ()> + Send;
@@ -167,12 +168,7 @@ async fn answer(
         Err(error) => return stream.write_all(&refusal(id, error)).await,
     };
     let waits = request.waits();
-    let blocking = Arc::clone(handler);
-    // Making a change durable may take its time; sessions must not wait for it.
-    let handled = tokio::task::spawn_blocking(move || blocking.handle(request))
-        .await
-        .map_err(io::Error::other)?;
-    let answer = match handled {
+    let answer = match handler.handle(request).await {
         Ok(answer) => answer,
         Err(error) => return stream.write_all(&refusal(id, error)).await,
     };

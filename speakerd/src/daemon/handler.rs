@@ -1,168 +1,68 @@
 //! Answers the requests of the control socket: changes the intent, makes it durable, and carries out the effects.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
-use bgp_session::{PeerStatus, Speaker, State, WithheldReason};
+use bgp_session::{PeerStatus, Speaker, SpeakerShutDown, State, WithheldReason};
 use bgp_wire::{Asn, Family};
 
-use crate::announce::bgp;
+use super::commit::{CommitError, Committer, SharedIntent, read};
 use crate::control::{
-    Allocate, Allocated, Announce, Answer, Changed, ControlError, ErrorCode, Handler, PeerInfo,
-    Remaining, Request, RouteInfo, RouteSource,
+    Allocate, Announce, Answer, Changed, ControlError, ErrorCode, Handler, ItemResult, LeaseItem,
+    PeerInfo, Release, Remaining, Replace, Request, RouteInfo, RouteItem, RouteSource, Withdraw,
 };
 use crate::intent::{
     Announcement, Change, Intent, LeaseRequest, NotInPools, Outcome, Owner, Refusal,
 };
 use crate::pool;
 use crate::store::Store;
-use crate::value::{Name, Prefix};
+use crate::value::Prefix;
 
-/// The speaker, the intent and its journal.
+/// The speaker, the intent, and the thread that changes it.
 #[derive(Debug)]
 pub(super) struct Inner {
     speaker: Speaker,
-    state: Mutex<DurableIntent>,
-}
-
-#[derive(Debug)]
-struct DurableIntent {
-    intent: Intent,
-    store: Store,
+    intent: SharedIntent,
+    committer: Committer,
 }
 
 impl Inner {
-    pub(super) fn new(speaker: Speaker, intent: Intent, store: Store) -> Self {
-        Self {
+    /// Starts the thread that makes changes.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot start a thread.
+    pub(super) fn start(speaker: Speaker, intent: Intent, store: Store) -> io::Result<Self> {
+        let intent = Arc::new(RwLock::new(intent));
+        let committer = Committer::start(Arc::clone(&intent), store, speaker.clone())?;
+        Ok(Self {
             speaker,
-            state: Mutex::new(DurableIntent { intent, store }),
-        }
+            intent,
+            committer,
+        })
     }
 
     pub(super) fn speaker(&self) -> &Speaker {
         &self.speaker
     }
 
-    fn state(&self) -> MutexGuard<'_, DurableIntent> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends the thread that makes changes, and closes the journal.
+    pub(super) async fn stop(&self) {
+        self.committer.stop().await;
     }
 
-    /// Makes a change durable, and carries it out. Returns the result of its only item, and whether it is durable.
-    fn change(&self, change: Change) -> Result<(Option<Outcome>, bool), ControlError> {
-        let DurableIntent { intent, store } = &mut *self.state();
-        let mut applied = intent.apply(change).map_err(refused)?;
-        if let Err(error) = store.append(&applied.records) {
-            intent.revert(applied);
-            let message = format!("nothing was changed: {error}");
-            return Err(ControlError::new(ErrorCode::Storage, message));
-        }
-        bgp::carry_out(&self.speaker, &applied.effects)?;
-        store.compact(intent.records());
-        Ok((applied.outcomes.pop(), store.is_durable()))
-    }
-
-    fn announce(&self, announce: Announce) -> Result<Answer, ControlError> {
-        let prefix = announce.prefix;
-        let announcement = Announcement {
-            next_hop: announce.next_hop,
-            origin: announce.origin,
-            local_pref: announce.local_pref,
-            med: announce.med,
-            communities: announce.communities.into_iter().collect(),
-        };
-        let change = Change::Announce(Owner::Operator, vec![(prefix, announcement)]);
-        let (outcome, durable) = self.change(change)?;
-        let changed = matches!(outcome, Some(Outcome::Announced { changed: true, .. }));
+    /// Makes a change, and answers with the result of each item.
+    async fn change(&self, change: Change) -> Result<Answer, ControlError> {
+        let committed = self.committer.commit(change).await.map_err(not_made)?;
         Answer::one(Changed {
-            changed,
-            prefixes: vec![prefix],
-            remaining: Vec::new(),
-            durable,
-        })
-    }
-
-    fn withdraw(&self, prefix: Prefix) -> Result<Answer, ControlError> {
-        let change = Change::Withdraw(Owner::Operator, vec![prefix]);
-        let (outcome, durable) = self.change(change)?;
-        if let Some(Outcome::Withdrawn {
-            changed: false,
-            remains: Some(owner),
-            ..
-        }) = outcome
-        {
-            let message = format!("{prefix} is announced for {owner}");
-            return Err(
-                ControlError::new(ErrorCode::Leased, message).hint("release the lease instead")
-            );
-        }
-        let Some(Outcome::Withdrawn {
-            changed, remains, ..
-        }) = outcome
-        else {
-            return Err(no_outcome());
-        };
-        let remaining = remains.map(|owner| remaining(prefix, &owner));
-        Answer::one(Changed {
-            changed,
-            prefixes: vec![prefix],
-            remaining: remaining.into_iter().collect(),
-            durable,
-        })
-    }
-
-    fn allocate(&self, allocate: Allocate) -> Result<Answer, ControlError> {
-        let request = match (allocate.pool, allocate.address) {
-            (Some(_), Some(_)) => {
-                let message = "a pool or an address can be asked for, not both";
-                return Err(ControlError::new(ErrorCode::BadRequest, message));
-            }
-            (Some(pool), None) => pool::Request::Pool(pool),
-            (None, Some(address)) => pool::Request::Address(address),
-            (None, None) => pool::Request::Any,
-        };
-        let name = parse_name(&allocate.name)?;
-        let lease = LeaseRequest { name, request };
-        let (outcome, durable) = self.change(Change::Allocate(Owner::Operator, vec![lease]))?;
-        let Some(Outcome::Allocated {
-            name,
-            address,
-            pool,
-            prefixes,
-            known,
-        }) = outcome
-        else {
-            return Err(no_outcome());
-        };
-        Answer::one(Allocated {
-            name: name.to_string(),
-            address,
-            pool: pool.to_string(),
-            prefixes,
-            known,
-            durable,
-        })
-    }
-
-    fn release(&self, name: &str) -> Result<Answer, ControlError> {
-        let name = parse_name(name)?;
-        let (outcome, durable) = self.change(Change::Release(Owner::Operator, vec![name]))?;
-        let Some(Outcome::Released { prefixes, .. }) = outcome else {
-            return Err(no_outcome());
-        };
-        let withdrawn = prefixes.iter().filter(|(_, remains)| remains.is_none());
-        let remains = |(prefix, remains): &(Prefix, Option<Owner>)| {
-            remains.as_ref().map(|owner| remaining(*prefix, owner))
-        };
-        Answer::one(Changed {
-            changed: true,
-            prefixes: withdrawn.map(|(prefix, _)| *prefix).collect(),
-            remaining: prefixes.iter().filter_map(remains).collect(),
-            durable,
+            items: committed.outcomes.into_iter().map(item_result).collect(),
+            durable: committed.is_durable,
         })
     }
 
     fn routes(&self) -> Result<Answer, ControlError> {
-        let DurableIntent { intent, .. } = &*self.state();
+        let intent = read(&self.intent);
         Answer::list(intent.announced().map(|(prefix, attributes)| {
             let mut names = Vec::new();
             let mut by_hand = false;
@@ -192,12 +92,34 @@ impl Inner {
 }
 
 impl Handler for Inner {
-    fn handle(&self, request: Request) -> Result<Answer, ControlError> {
+    async fn handle(&self, request: Request) -> Result<Answer, ControlError> {
         match request {
-            Request::Announce(announce) => self.announce(announce),
-            Request::Withdraw(withdraw) => self.withdraw(withdraw.prefix),
-            Request::Allocate(allocate) => self.allocate(allocate),
-            Request::Release(release) => self.release(&release.name),
+            Request::Announce(Announce { routes, .. }) => {
+                let routes = routes.into_iter().map(announced_route).collect();
+                self.change(Change::Announce(Owner::Operator, routes)).await
+            }
+            Request::Withdraw(Withdraw { prefixes, .. }) => {
+                self.change(Change::Withdraw(Owner::Operator, prefixes))
+                    .await
+            }
+            Request::Allocate(Allocate { leases, .. }) => {
+                let leases = lease_requests(leases)?;
+                self.change(Change::Allocate(Owner::Operator, leases)).await
+            }
+            Request::Release(Release { names, .. }) => {
+                self.change(Change::Release(Owner::Operator, names)).await
+            }
+            Request::Replace(Replace {
+                owner,
+                routes,
+                leases,
+                ..
+            }) => {
+                let routes = routes.into_iter().map(announced_route).collect();
+                let leases = lease_requests(leases)?;
+                let owner = Owner::External(owner);
+                self.change(Change::Replace(owner, routes, leases)).await
+            }
             Request::Routes(_) => self.routes(),
             Request::Peers(_) => {
                 let counts = self.speaker.route_counts();
@@ -213,27 +135,98 @@ impl Handler for Inner {
     }
 }
 
-fn remaining(prefix: Prefix, owner: &Owner) -> Remaining {
-    Remaining {
-        prefix,
-        owner: owner.to_string(),
+fn announced_route(item: RouteItem) -> (Prefix, Announcement) {
+    let announcement = Announcement {
+        next_hop: item.next_hop,
+        origin: item.origin,
+        local_pref: item.local_pref,
+        med: item.med,
+        communities: item.communities.into_iter().collect(),
+    };
+    (item.prefix, announcement)
+}
+
+fn lease_requests(items: Vec<LeaseItem>) -> Result<Vec<LeaseRequest>, ControlError> {
+    let request = |item: LeaseItem| {
+        let request = match (item.pool, item.address) {
+            (Some(_), Some(_)) => {
+                let message = "a pool or an address can be asked for, not both";
+                return Err(ControlError::new(ErrorCode::BadRequest, message));
+            }
+            (Some(pool), None) => pool::Request::Pool(pool),
+            (None, Some(address)) => pool::Request::Address(address),
+            (None, None) => pool::Request::Any,
+        };
+        Ok(LeaseRequest {
+            name: item.name,
+            request,
+        })
+    };
+    items.into_iter().map(request).collect()
+}
+
+fn item_result(outcome: Outcome) -> ItemResult {
+    let text = |owner: Owner| owner.to_string();
+    match outcome {
+        Outcome::Announced {
+            prefix,
+            changed,
+            behind,
+        } => ItemResult::Announced {
+            prefix,
+            changed,
+            behind: behind.map(text),
+        },
+        Outcome::Withdrawn {
+            prefix,
+            changed,
+            remains,
+        } => ItemResult::Withdrawn {
+            prefix,
+            changed,
+            remains: remains.map(text),
+        },
+        Outcome::Allocated {
+            name,
+            address,
+            pool,
+            prefixes,
+            known,
+        } => ItemResult::Allocated {
+            name,
+            address,
+            pool: pool.to_string(),
+            prefixes,
+            known,
+        },
+        Outcome::Released { name, prefixes } => {
+            let (mut withdrawn, mut remaining) = (Vec::new(), Vec::new());
+            for (prefix, owner) in prefixes {
+                match owner.map(text) {
+                    None => withdrawn.push(prefix),
+                    Some(owner) => remaining.push(Remaining { prefix, owner }),
+                }
+            }
+            ItemResult::Released {
+                name,
+                withdrawn,
+                remaining,
+            }
+        }
     }
-}
-
-fn parse_name(text: &str) -> Result<Name, ControlError> {
-    text.parse().map_err(|error: crate::value::ParseNameError| {
-        ControlError::new(ErrorCode::BadRequest, error)
-    })
-}
-
-fn no_outcome() -> ControlError {
-    debug_assert!(false, "a change of one item has one outcome");
-    ControlError::new(ErrorCode::BadRequest, "the request has no item")
 }
 
 fn outside(error: NotInPools) -> ControlError {
     ControlError::new(ErrorCode::OutsidePools, error)
         .hint("only prefixes of the configured BGP pools are announced")
+}
+
+fn not_made(error: CommitError) -> ControlError {
+    match error {
+        CommitError::Refused(refusal) => refused(refusal),
+        CommitError::Storage(_) => ControlError::new(ErrorCode::Storage, error),
+        CommitError::Stopping => SpeakerShutDown.into(),
+    }
 }
 
 fn refused(refusal: Refusal) -> ControlError {

@@ -35,6 +35,18 @@ pub enum Change {
     Replace(Owner, Vec<(Prefix, Announcement)>, Vec<LeaseRequest>),
 }
 
+impl Change {
+    /// Returns `true` if the change cannot add a route or a lease.
+    #[must_use]
+    pub fn only_removes(&self) -> bool {
+        match self {
+            Self::Withdraw(..) | Self::Release(..) => true,
+            Self::Replace(_, routes, leases) => routes.is_empty() && leases.is_empty(),
+            Self::Announce(..) | Self::Allocate(..) => false,
+        }
+    }
+}
+
 /// The result of one item of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

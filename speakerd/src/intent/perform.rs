@@ -63,8 +63,9 @@ impl Intent {
         for name in released {
             outcomes.push(self.release(draft, owner, name)?);
         }
-        outcomes.extend(self.allocate_all(draft, owner, leases)?);
+        // Before the leases, which must not get an address that is announced as a route.
         outcomes.extend(self.announce_all(draft, owner, routes)?);
+        outcomes.extend(self.allocate_all(draft, owner, leases)?);
         Ok(outcomes)
     }
 
@@ -148,8 +149,7 @@ impl Intent {
             Request::Pool(_) | Request::Any => {}
         }
         if let Some(other) = self
-            .holders
-            .get(&name)
+            .holder_of(&name)
             .filter(|other| !may_use(holder, other))
         {
             return Err(Refusal::HeldBy {
@@ -171,8 +171,13 @@ impl Intent {
         let address = allocator.find(&name, request, used)?;
         let known = allocator.lease(&name).is_some();
         if !known {
-            let dormant = self.dormant.remove(&name);
-            draft.undo.push(Step::Dormant(name.clone(), dormant));
+            // The lease whose address had no place is over.
+            if let Some(dormant) = self.dormant.remove(&name) {
+                if dormant.1.is_durable() {
+                    draft.records.push(Record::Release { name: name.clone() });
+                }
+                draft.undo.push(Step::Dormant(name.clone(), Some(dormant)));
+            }
             self.set_lease(draft, &name, Some((address, holder.clone())));
             if holder.is_durable() {
                 draft.records.push(Record::Lease {
@@ -198,8 +203,7 @@ impl Intent {
         owner: &Owner,
         name: Name,
     ) -> Result<Outcome, Refusal> {
-        let dormant = self.dormant.get(&name).map(|(_, holder)| holder);
-        let Some(holder) = self.holders.get(&name).or(dormant).cloned() else {
+        let Some(holder) = self.holder_of(&name).cloned() else {
             return Err(Refusal::NoLease(name));
         };
         if !may_use(owner, &holder) {
@@ -221,6 +225,12 @@ impl Intent {
             prefixes: prefixes.collect(),
             name,
         })
+    }
+
+    /// Returns the owner that asked for the lease of a name, whether its address is announced or not.
+    fn holder_of(&self, name: &Name) -> Option<&Owner> {
+        let dormant = self.dormant.get(name).map(|(_, holder)| holder);
+        self.holders.get(name).or(dormant)
     }
 }
 

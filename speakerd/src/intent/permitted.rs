@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::announcement::{Announcement, Attributes};
 use crate::config::{Advertisement, Config, Pool, Protocol, RouteDefaults};
 use crate::pool::{AddressPool, Ranges};
-use crate::value::{AnyCommunity, Prefix};
+use crate::value::{AnyCommunity, Listed, Prefix};
 
 /// The pools with their advertisements, the defaults of routes, and the addresses that are in use elsewhere.
 #[derive(Clone, Debug)]
@@ -48,24 +48,31 @@ impl Permitted {
         self
     }
 
+    /// Returns `true` if a prefix may be announced: the ranges of one BGP pool cover it.
+    pub(super) fn covers(&self, prefix: Prefix) -> bool {
+        self.covering(prefix)
+            .is_some_and(|pool| pool.protocol == Protocol::Bgp)
+    }
+
     /// Returns the BGP pool whose ranges cover a prefix.
     ///
     /// # Errors
     ///
     /// There is none, so the prefix must not be announced.
     pub fn pool_of(&self, prefix: Prefix) -> Result<&Pool, NotInPools> {
-        let position = self.ranges.pool_of(prefix.network());
-        match position.and_then(|position| self.pools.get(position)) {
+        match self.covering(prefix) {
             Some(pool) if pool.protocol == Protocol::Bgp => Ok(pool),
             layer2 => Err(NotInPools {
                 prefix,
                 layer2: layer2.map(|pool| pool.name.clone()),
-                pools: self
-                    .bgp_pools()
-                    .map(|pool| (pool.name.clone(), pool.ranges.clone()))
-                    .collect(),
+                pools: Listed::new(self.bgp_pools().map(described)),
             }),
         }
+    }
+
+    /// Returns the pool of either protocol whose ranges cover a prefix.
+    fn covering(&self, prefix: Prefix) -> Option<&Pool> {
+        self.pools.get(self.ranges.pool_of(prefix.network())?)
     }
 
     /// Returns the position of the pool that has an address.
@@ -100,7 +107,10 @@ impl Permitted {
     /// Returns the prefixes that are announced for an assigned address: one for each aggregation length of its pool.
     pub(super) fn prefixes_for(&self, address: IpAddr) -> Vec<Prefix> {
         let host = IpNet::from(address);
-        let Ok(pool) = self.pool_of(host.into()) else {
+        let Some(pool) = self
+            .covering(host.into())
+            .filter(|pool| pool.protocol == Protocol::Bgp)
+        else {
             return Vec::new();
         };
         let lengths = pool
@@ -125,7 +135,7 @@ impl Permitted {
         address: IpAddr,
         announcement: &Announcement,
     ) -> Attributes {
-        let pool = self.pool_of(IpNet::from(address).into());
+        let pool = self.covering(IpNet::from(address).into());
         let advertisements = pool.map_or(&[][..], |pool| pool.advertisements.as_slice());
         let network = prefix.network();
         let of_length = |advertisement: &&Advertisement| {
@@ -169,19 +179,23 @@ fn length_of(advertisement: &Advertisement, network: IpNet) -> u8 {
     }
 }
 
+/// Returns the name of a pool and its first ranges.
+fn described(pool: &Pool) -> String {
+    let ranges = Listed::new(pool.ranges.iter().map(IpNet::to_string));
+    format!("`{}` ({ranges})", pool.name)
+}
+
 /// A prefix is not covered by a BGP pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NotInPools {
     /// The prefix.
     pub prefix: Prefix,
     /// The name of the layer2 pool that covers it.
     pub layer2: Option<String>,
-    /// The BGP pools and their ranges.
-    pub pools: Vec<(String, Vec<IpNet>)>,
+    /// The first BGP pools and their first ranges.
+    pub pools: Listed,
 }
-
-/// The number of pools, and of ranges of a pool, that a message lists.
-const LISTED: usize = 8;
 
 impl fmt::Display for NotInPools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,27 +210,8 @@ impl fmt::Display for NotInPools {
         if self.pools.is_empty() {
             return f.write_str("; the configuration has no BGP pool");
         }
-        f.write_str("; the BGP pools are ")?;
-        let pools = self.pools.iter().map(|(name, ranges)| {
-            let ranges = Listed(ranges.iter().map(IpNet::to_string).collect());
-            format!("`{name}` ({ranges})")
-        });
-        Listed(pools.collect()).fmt(f)
+        write!(f, "; the BGP pools are {}", self.pools)
     }
 }
 
 impl std::error::Error for NotInPools {}
-
-/// A list of which only the first items are written.
-struct Listed(Vec<String>);
-
-impl fmt::Display for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: Vec<_> = self.0.iter().take(LISTED).map(String::as_str).collect();
-        f.write_str(&shown.join(", "))?;
-        match self.0.len().saturating_sub(LISTED) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
-}

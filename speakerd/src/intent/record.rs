@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::owner::Owner;
+use crate::value::name::lenient;
 use crate::value::{Name, Prefix};
 
 /// One part of a change, as the journal keeps it.
@@ -32,6 +33,7 @@ pub enum Record {
     /// A name holds an address.
     Lease {
         /// The name.
+        #[serde(deserialize_with = "lenient::deserialize")]
         name: Name,
         /// The address.
         address: IpAddr,
@@ -41,14 +43,7 @@ pub enum Record {
     /// A name no longer holds an address.
     Release {
         /// The name.
+        #[serde(deserialize_with = "lenient::deserialize")]
         name: Name,
     },
-}
-
-impl Record {
-    /// Returns `true` if the record only takes something away.
-    #[must_use]
-    pub fn is_removal(&self) -> bool {
-        matches!(self, Self::Withdraw { .. } | Self::Release { .. })
-    }
 }

@@ -63,8 +63,8 @@ fn permitted(config: usize) -> Permitted {
 #[derive(Clone, Debug)]
 enum Step {
     Change(Change),
-    /// A change whose records cannot be made durable.
-    Reverted(Change),
+    /// Changes whose records cannot be made durable.
+    Reverted(Vec<Change>),
     Restart,
     Configure(usize),
 }
@@ -132,7 +132,7 @@ fn changes() -> impl Strategy<Value = Change> {
 fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => changes().prop_map(Step::Change),
-        2 => changes().prop_map(Step::Reverted),
+        2 => vec(changes(), 1..4).prop_map(Step::Reverted),
         1 => Just(Step::Restart),
         1 => (0..CONFIGS.len()).prop_map(Step::Configure),
     ]
@@ -181,7 +181,7 @@ impl Model {
         claims.into_iter().map(route).collect()
     }
 
-    /// Returns the reason for which an address is not free.
+    /// Returns `true` if an address can be assigned.
     fn is_free(&self, address: IpAddr) -> bool {
         let host = Prefix::from(IpNet::from(address));
         self.prefixes(address).is_some()
@@ -199,77 +199,168 @@ impl Model {
         leases.filter(|(_, address)| self.prefixes(*address).is_some())
     }
 
-    /// Makes a change if that is possible. The addresses of new leases must be the lowest free ones.
-    fn apply(&mut self, change: &Change, outcomes: &[Outcome]) {
-        let mut outcomes = outcomes
-            .iter()
-            .filter(|outcome| matches!(outcome, Outcome::Allocated { .. }));
+    /// Returns the owner whose attributes a route has.
+    fn first_owner(&self, prefix: Prefix) -> Option<Owner> {
+        let permitted = self.permitted.pool_of(prefix).is_ok();
+        let owners = self
+            .routes
+            .keys()
+            .filter(|(other, _)| *other == prefix && permitted);
+        let leases = self.active().filter(|(_, address)| {
+            self.prefixes(*address)
+                .unwrap_or_default()
+                .contains(&prefix)
+        });
+        let leases = leases.map(|(name, _)| Owner::Lease(name.clone()));
+        owners.map(|(_, owner)| owner.clone()).chain(leases).min()
+    }
+
+    /// Makes a change. Returns the expected results, or `None` if the change is refused; it is half made then.
+    fn apply(&mut self, change: &Change) -> Option<Vec<Outcome>> {
         match change {
             Change::Announce(owner, routes) => self.announce(owner, routes),
             Change::Withdraw(owner, prefixes) => {
-                self.routes
-                    .retain(|(prefix, other), _| other != owner || !prefixes.contains(prefix));
+                let withdraw = |prefix: &Prefix| self.withdraw(owner, *prefix);
+                Some(prefixes.iter().map(withdraw).collect())
             }
-            Change::Allocate(holder, requests) => self.allocate(holder, requests, &mut outcomes),
-            Change::Release(_, names) => self.leases.retain(|name, _| !names.contains(name)),
+            Change::Allocate(holder, requests) => self.allocate(holder, requests),
+            Change::Release(owner, names) => {
+                names.iter().map(|name| self.release(owner, name)).collect()
+            }
             Change::Replace(owner, routes, requests) => {
-                let kept = |prefix: &Prefix| routes.iter().any(|(kept, _)| kept == prefix);
-                self.routes
-                    .retain(|(prefix, other), _| other != owner || kept(prefix));
-                let named = |name: &Name| requests.iter().any(|request| request.name == *name);
-                self.leases
-                    .retain(|name, (_, holder)| holder != owner || named(name));
-                self.allocate(owner, requests, &mut outcomes);
-                self.announce(owner, routes);
-            }
-        }
-    }
-
-    fn announce(&mut self, owner: &Owner, routes: &[(Prefix, Announcement)]) {
-        for (prefix, announcement) in routes {
-            self.routes
-                .insert((*prefix, owner.clone()), announcement.clone());
-        }
-    }
-
-    fn allocate<'a>(
-        &mut self,
-        holder: &Owner,
-        requests: &[LeaseRequest],
-        outcomes: &mut impl Iterator<Item = &'a Outcome>,
-    ) {
-        for LeaseRequest { name, request } in requests {
-            let Some(Outcome::Allocated { address, known, .. }) = outcomes.next() else {
-                panic!("an outcome for each request");
-            };
-            let held = self.active().find(|(other, _)| *other == name);
-            assert_eq!(*known, held.is_some());
-            if let Some((_, held)) = held {
-                assert_eq!(*address, held);
-                continue;
-            }
-            let pools: &[&str] = match request {
-                Request::Any => &["10.0.0.0/29"],
-                Request::Pool(_) => &["10.0.1.0/31", "2001:db8::/126"],
-                Request::Address(_) => &[],
-            };
-            let hosts = pools.iter().flat_map(|pool| {
-                let pool: IpNet = pool.parse().unwrap();
-                // `hosts` leaves out the ends of a network.
-                pool.subnets(pool.max_prefix_len())
-                    .unwrap()
-                    .map(|host| host.addr())
-            });
-            let expected = match request {
-                Request::Address(address) => Some(*address),
-                Request::Any | Request::Pool(_) => {
-                    hosts.into_iter().find(|host| self.is_free(*host))
+                let obsolete = self.routes.keys().filter(|(prefix, other)| {
+                    other == owner && !routes.iter().any(|(kept, _)| kept == prefix)
+                });
+                let obsolete: Vec<_> = obsolete.map(|(prefix, _)| *prefix).collect();
+                let released = self.leases.iter().filter(|(name, (_, holder))| {
+                    holder == owner && !requests.iter().any(|request| request.name == **name)
+                });
+                let released: Vec<_> = released.map(|(name, _)| name.clone()).collect();
+                let mut outcomes: Vec<_> = obsolete
+                    .into_iter()
+                    .map(|prefix| self.withdraw(owner, prefix))
+                    .collect();
+                for name in self.in_order(released) {
+                    outcomes.push(self.release(owner, &name)?);
                 }
-            };
-            assert_eq!(Some(*address), expected, "{name} {request:?}");
-            assert!(self.is_free(*address));
-            self.leases.insert(name.clone(), (*address, holder.clone()));
+                outcomes.extend(self.announce(owner, routes)?);
+                outcomes.extend(self.allocate(owner, requests)?);
+                Some(outcomes)
+            }
         }
+    }
+
+    /// Returns names as a replacement releases them: those whose addresses are announced first.
+    fn in_order(&self, names: Vec<Name>) -> Vec<Name> {
+        let is_active = |name: &Name| self.active().any(|(other, _)| other == name);
+        let (active, dormant): (Vec<_>, Vec<_>) = names.into_iter().partition(is_active);
+        [active, dormant].concat()
+    }
+
+    fn announce(
+        &mut self,
+        owner: &Owner,
+        routes: &[(Prefix, Announcement)],
+    ) -> Option<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for (prefix, announcement) in routes {
+            self.permitted.pool_of(*prefix).ok()?;
+            let is_ipv4 = prefix.network().addr().is_ipv4();
+            if announcement
+                .next_hop
+                .is_some_and(|next_hop| next_hop.is_ipv4() != is_ipv4)
+            {
+                return None;
+            }
+            let old = self
+                .routes
+                .insert((*prefix, owner.clone()), announcement.clone());
+            outcomes.push(Outcome::Announced {
+                prefix: *prefix,
+                changed: old.as_ref() != Some(announcement),
+                behind: self.first_owner(*prefix).filter(|first| first != owner),
+            });
+        }
+        Some(outcomes)
+    }
+
+    fn withdraw(&mut self, owner: &Owner, prefix: Prefix) -> Outcome {
+        let changed = self.routes.remove(&(prefix, owner.clone())).is_some();
+        Outcome::Withdrawn {
+            prefix,
+            changed,
+            remains: self.first_owner(prefix),
+        }
+    }
+
+    fn release(&mut self, owner: &Owner, name: &Name) -> Option<Outcome> {
+        let (address, holder) = self.leases.get(name)?.clone();
+        if holder != *owner && *owner != Owner::Operator {
+            return None;
+        }
+        self.leases.remove(name);
+        let prefixes = self.prefixes(address).unwrap_or_default().into_iter();
+        let prefixes = prefixes
+            .map(|prefix| (prefix, self.first_owner(prefix)))
+            .collect();
+        let name = name.clone();
+        Some(Outcome::Released { name, prefixes })
+    }
+
+    fn allocate(&mut self, holder: &Owner, requests: &[LeaseRequest]) -> Option<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for LeaseRequest { name, request } in requests {
+            if let Request::Address(address) = request {
+                self.permitted.pool_of(IpNet::from(*address).into()).ok()?;
+            }
+            let lease = self.leases.get(name);
+            if lease.is_some_and(|(_, other)| other != holder && *holder != Owner::Operator) {
+                return None;
+            }
+            let held = self.active().find(|(other, _)| *other == name);
+            let address = match held {
+                Some((_, held)) => Some(held).filter(|held| self.serves(request, *held)),
+                None => self
+                    .hosts()
+                    .into_iter()
+                    .find(|host| self.serves(request, *host) && self.is_free(*host)),
+            }?;
+            if held.is_none() {
+                self.leases.insert(name.clone(), (address, holder.clone()));
+            }
+            let pool = self.permitted.pool_of(IpNet::from(address).into()).ok()?;
+            outcomes.push(Outcome::Allocated {
+                name: name.clone(),
+                address,
+                pool: pool.name.as_str().into(),
+                prefixes: self.permitted.prefixes_for(address),
+                known: held.is_some(),
+            });
+        }
+        Some(outcomes)
+    }
+
+    /// Returns `true` if an address answers a request.
+    fn serves(&self, request: &Request, address: IpAddr) -> bool {
+        let pool = self.permitted.pool_of(IpNet::from(address).into()).unwrap();
+        match request {
+            // A name keeps the address that it holds, whatever its pool.
+            Request::Any => pool.auto_assign || self.active().any(|(_, held)| held == address),
+            Request::Pool(wanted) => pool.name == *wanted,
+            Request::Address(wanted) => *wanted == address,
+        }
+    }
+
+    /// Returns the addresses of all pools in their order.
+    fn hosts(&self) -> Vec<IpAddr> {
+        let all = ["10.0.0.0/29", "10.0.1.0/31", "2001:db8::/126"].map(|range| {
+            let range: IpNet = range.parse().unwrap();
+            range.subnets(range.max_prefix_len()).unwrap()
+        });
+        let hosts = all.into_iter().flatten().map(|host| host.addr());
+        hosts
+            .filter(|host| self.permitted.pool_of(IpNet::from(*host).into()).is_ok())
+            .collect()
     }
 
     fn restart(&mut self) {
@@ -305,6 +396,21 @@ impl Table {
     }
 }
 
+/// Returns all that an intent keeps, as text.
+fn dump(intent: &Intent) -> Vec<String> {
+    let claims = intent.claims.iter().flat_map(|(prefix, claims)| {
+        claims
+            .iter()
+            .map(move |(owner, announcement)| format!("{prefix} {owner} {announcement:?}"))
+    });
+    let leases = intent.allocator.leases().map(|lease| {
+        let holder = intent.holders.get(&lease.name);
+        format!("{lease:?} {holder:?}")
+    });
+    let dormant = intent.dormant.iter().map(|dormant| format!("{dormant:?}"));
+    claims.chain(leases).chain(dormant).collect()
+}
+
 fn sorted(intent: &Intent) -> Vec<String> {
     let mut records: Vec<_> = intent
         .records()
@@ -324,20 +430,31 @@ proptest! {
         let (mut table, mut journal) = (Table::default(), Vec::new());
         for step in steps {
             match step {
-                Step::Change(change) => match intent.apply(change.clone()) {
-                    Ok(applied) => {
-                        journal.extend(applied.records.iter().cloned());
-                        table.carry_out(&applied.effects);
-                        model.apply(&change, &applied.outcomes);
+                Step::Change(change) => {
+                    let mut changed = model.clone();
+                    match (intent.apply(change.clone()), changed.apply(&change)) {
+                        (Ok(applied), Some(expected)) => {
+                            prop_assert_eq!(&applied.outcomes, &expected);
+                            journal.extend(applied.records.iter().cloned());
+                            table.carry_out(&applied.effects);
+                            model = changed;
+                        }
+                        (Err(refusal), None) => prop_assert!(!refusal.to_string().is_empty()),
+                        (applied, expected) => {
+                            prop_assert!(false, "{:?}: {:?}, expected {:?}", change, applied, expected);
+                        }
                     }
-                    Err(refusal) => prop_assert!(!refusal.to_string().is_empty()),
-                },
-                Step::Reverted(change) => {
-                    let before = sorted(&intent);
-                    if let Ok(applied) = intent.apply(change) {
+                }
+                Step::Reverted(changes) => {
+                    let before = dump(&intent);
+                    let mut applied = Vec::new();
+                    for change in changes {
+                        applied.extend(intent.apply(change));
+                    }
+                    for applied in applied.into_iter().rev() {
                         intent.revert(applied);
                     }
-                    prop_assert_eq!(sorted(&intent), before);
+                    prop_assert_eq!(dump(&intent), before);
                 }
                 Step::Restart => {
                     model.restart();
@@ -463,19 +580,66 @@ fn attributes_come_from_announcement_then_pool_then_defaults() {
 }
 
 #[test]
-fn message_about_pools_lists_eight_of_them() {
-    let pools = (0..100).map(|number| {
-        (
-            format!("p{number}"),
-            vec!["10.0.0.0/32".parse().unwrap(); 100],
-        )
-    });
-    let error = NotInPools {
-        prefix: "10.9.0.0/24".parse().unwrap(),
-        layer2: None,
-        pools: pools.collect(),
+fn message_about_pools_has_a_limited_length() {
+    let pool = |number: usize| {
+        let addresses: Vec<_> = (0..100)
+            .map(|last| format!("\"10.{number}.{last}.0/24\""))
+            .collect();
+        let (name, addresses) = ("p".repeat(100 + number), addresses.join(","));
+        format!("[[pool]]\nname = \"{name}\"\naddresses = [{addresses}]\n")
     };
+    let pools: String = (0..100).map(pool).collect();
+    let loaded = Config::parse("speakerd.toml", &format!("local-as = 64512\n{pools}")).unwrap();
+    let permitted = Permitted::new(&loaded.config);
+    let error = permitted
+        .pool_of("192.0.2.0/24".parse().unwrap())
+        .unwrap_err();
     let text = error.to_string();
     assert!(text.ends_with("and 92 more"), "{text}");
-    assert!(text.len() < 2000, "{} octets", text.len());
+    assert!(text.len() < 1000, "{} octets", text.len());
+}
+
+/// The two families of a pool have advertisements of equal lengths with different communities.
+#[test]
+fn families_of_one_pool_have_their_own_advertisements() {
+    let text = r#"
+        local-as = 64512
+        [[pool]]
+        name = "p"
+        addresses = ["10.0.0.0/24", "2001:db8::/32"]
+        [[pool.advertisement]]
+        communities = ["64512:1"]
+        [[pool.advertisement]]
+        aggregation-length = 24
+        aggregation-length-v6 = 32
+        communities = ["no-export"]
+        "#;
+    let loaded = Config::parse("speakerd.toml", text).unwrap();
+    let mut intent = Intent::new(Permitted::new(&loaded.config));
+    let request = |name: &str, address: &str| LeaseRequest {
+        name: name.parse().unwrap(),
+        request: Request::Address(address.parse().unwrap()),
+    };
+    let leases = vec![request("a", "10.0.0.1"), request("b", "2001:db8::1")];
+    drop(
+        intent
+            .apply(Change::Allocate(Owner::Operator, leases))
+            .unwrap(),
+    );
+    let announced: Vec<_> = intent
+        .announced()
+        .map(|(prefix, attributes)| {
+            let communities = attributes.communities.iter().map(ToString::to_string);
+            format!("{prefix} {}", communities.collect::<Vec<_>>().join(" "))
+        })
+        .collect();
+    assert_eq!(
+        announced,
+        [
+            "10.0.0.0/24 no-export",
+            "10.0.0.1/32 64512:1",
+            "2001:db8::/32 no-export",
+            "2001:db8::1/128 64512:1",
+        ]
+    );
 }

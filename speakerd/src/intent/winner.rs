@@ -8,7 +8,7 @@ use super::claims::Claims;
 use super::{Announcement, Attributes, Effect, Intent, Owner, Permitted};
 use crate::value::Prefix;
 
-/// What decides the attributes of a route.
+/// The announcement that decides the attributes of a route.
 #[derive(Clone, Debug)]
 pub(super) struct Winner {
     announcement: Arc<Announcement>,
@@ -48,7 +48,7 @@ impl Intent {
     /// Returns the first of the owners whose routes are permitted.
     pub(super) fn first_owner(&self, prefix: Prefix) -> Option<Owner> {
         let claims = self.claims.get(&prefix)?;
-        let permitted = self.permitted.pool_of(prefix).is_ok();
+        let permitted = self.permitted.covers(prefix);
         let mut owners = claims.iter().map(|(owner, _)| owner);
         owners
             .find(|owner| permitted || matches!(owner, Owner::Lease(_)))
@@ -61,7 +61,7 @@ impl Intent {
 
     pub(super) fn winner_of(&self, prefix: Prefix, claims: &Claims) -> Option<Winner> {
         // An aggregate of a lease may have addresses outside of the pool: the configuration asks for it.
-        let permitted = self.permitted.pool_of(prefix).is_ok();
+        let permitted = self.permitted.covers(prefix);
         claims.iter().find_map(|(owner, announcement)| {
             let address = match owner {
                 Owner::Lease(name) => self.allocator.lease(name)?.address,
@@ -80,8 +80,8 @@ impl Intent {
 /// Resolves attributes, and shares equal ones.
 pub(super) struct Resolver<'a> {
     permitted: &'a Permitted,
-    /// By announcement, position of the pool, and prefix length. Nothing else decides.
-    known: HashMap<(*const Announcement, Option<usize>, u8), Arc<Attributes>>,
+    /// By announcement, position of the pool, whether the family is IPv4, and prefix length. Nothing else decides.
+    known: HashMap<(*const Announcement, Option<usize>, bool, u8), Arc<Attributes>>,
 }
 
 impl<'a> Resolver<'a> {
@@ -93,9 +93,11 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn resolve(&mut self, prefix: Prefix, winner: &Winner) -> Arc<Attributes> {
+        // An advertisement has a length for each family.
         let key = (
             Arc::as_ptr(&winner.announcement),
             self.permitted.position_of(winner.address),
+            winner.address.is_ipv4(),
             prefix.network().prefix_len(),
         );
         let attributes = || {

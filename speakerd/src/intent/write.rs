@@ -17,7 +17,7 @@ use crate::value::{Name, Prefix};
 pub(super) struct Draft {
     pub(super) records: Vec<Record>,
     pub(super) undo: Vec<Step>,
-    /// What decided the touched routes before the change.
+    /// The announcements that decided the touched routes before the change.
     pub(super) before: BTreeMap<Prefix, Option<Winner>>,
 }
 
@@ -88,8 +88,11 @@ impl Intent {
                 } else {
                     claims.remove(owner);
                 }
-                // The address may be free for a lease now.
-                self.allocator.freed(prefix.network().addr());
+                let network = prefix.network();
+                if network.prefix_len() == network.max_prefix_len() {
+                    // The address may be free for a lease now.
+                    self.allocator.freed(network.addr());
+                }
             }
         }
     }

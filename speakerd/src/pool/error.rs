@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::value::Name;
+use crate::value::{Listed, Name};
 
 /// A request for an address was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AllocateError {
     /// The name has another lease than the requested one.
     #[error("`{name}` holds {address} of the pool `{pool}`; release it first")]
@@ -21,12 +22,16 @@ pub enum AllocateError {
         pool: Arc<str>,
     },
     /// No pool has this name.
-    #[error("there is no pool `{pool}`; the BGP pools are {}", quoted(known))]
+    #[error(
+        "there is no pool `{}`; the BGP pools are {}",
+        shortened(pool),
+        or_none(known)
+    )]
     UnknownPool {
         /// The requested name.
         pool: String,
-        /// The names of the pools.
-        known: Vec<Arc<str>>,
+        /// The first names of pools.
+        known: Listed,
     },
     /// No pool has the address.
     #[error("{0} is in no pool")]
@@ -58,19 +63,24 @@ pub enum AllocateError {
         used: String,
     },
     /// No address of the pools that serve the request is free.
-    #[error("no address is free in {}", quoted(pools))]
+    #[error("no address is free in {pools}")]
     Exhausted {
-        /// The pools, in the order in which they were tried.
-        pools: Vec<Arc<str>>,
+        /// The first pools, in the order in which they were tried.
+        pools: Listed,
     },
     /// The request names no pool, and no pool serves such requests.
     #[error("no BGP pool has auto-assign; name a pool")]
     NoPool,
 }
 
-fn quoted(names: &[Arc<str>]) -> String {
-    if names.is_empty() {
+fn or_none(known: &Listed) -> String {
+    if known.is_empty() {
         return "none".to_owned();
     }
-    format!("`{}`", names.join("`, `"))
+    known.to_string()
+}
+
+/// Returns the text of a client, cut if it is long.
+fn shortened(text: &str) -> Listed {
+    Listed::new([text.to_owned()])
 }

@@ -44,7 +44,9 @@ impl Ranges {
             }
             covered = covered.saturating_add(size(*range));
         }
-        (prefix.contains(first) && covered == size(prefix)).then_some(*pool)
+        // The size of `::/0` is not exact, so the first address is compared also.
+        let begins = first.network() == prefix.network();
+        (begins && prefix.contains(first) && covered == size(prefix)).then_some(*pool)
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// A name of 1 to 253 octets in which every character can be seen.
 ///
-/// It may have spaces inside, and letters of every script. Control characters and those that change or hide what a terminal
-/// shows are refused, so that no two names look the same on account of them.
+/// It may have letters of every script, and single spaces between them. Control characters, other white space, and characters
+/// that change or hide what a terminal shows are refused, so that no two names look the same on account of them.
 ///
 /// ```
 /// use speakerd::value::Name;
@@ -48,7 +48,7 @@ pub enum ParseNameError {
     /// It is empty or too long.
     #[error("a name has 1 to 253 octets, not {0}")]
     Length(usize),
-    /// It has a character that cannot be seen.
+    /// It has a character that cannot be seen, or a space at its start or end, or beside another.
     #[error("a name cannot have the character {} (octet {position})", .character.escape_unicode())]
     Invisible {
         /// The character.
@@ -65,8 +65,17 @@ impl FromStr for Name {
         if !(1..=253).contains(&text.len()) {
             return Err(ParseNameError::Length(text.len()));
         }
+        // As if the text were between spaces: a space at its start or end is then beside another.
+        let mut previous = ' ';
         let mut characters = text.char_indices();
-        match characters.find(|(_, character)| is_invisible(*character)) {
+        let refused = characters.find(|(position, character)| {
+            let last = position + character.len_utf8() == text.len();
+            let is_space = *character == ' ';
+            let beside_space = is_space && (previous == ' ' || last);
+            previous = *character;
+            beside_space || (!is_space && is_invisible(*character))
+        });
+        match refused {
             Some((position, character)) => Err(ParseNameError::Invisible {
                 character,
                 position,
@@ -90,13 +99,45 @@ impl From<Name> for String {
     }
 }
 
+/// Deserializes names that an earlier version accepted, so that a journal with one can be read and the name be released.
+pub(crate) mod lenient {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer};
+
+    use super::{Name, ParseNameError};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Name, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).map_err(D::Error::custom)
+    }
+
+    pub(crate) fn deserialize_all<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Name>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        let names = texts.iter().map(|text| parse(text));
+        names.collect::<Result<_, _>>().map_err(D::Error::custom)
+    }
+
+    /// Checks the length only.
+    fn parse(text: &str) -> Result<Name, ParseNameError> {
+        match text.len() {
+            1..=253 => Ok(Name(text.into())),
+            length => Err(ParseNameError::Length(length)),
+        }
+    }
+}
+
 /// Returns `true` for a character that a terminal does not show, or that changes how it shows others.
 fn is_invisible(character: char) -> bool {
     character.is_control()
+        || character.is_whitespace()
         || matches!(
             character,
-            // Soft hyphen, combining grapheme joiner, letter marks, fillers.
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+            // Soft hyphen, combining grapheme joiner, letter marks, fillers, the empty Braille pattern.
+            '\u{2800}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
             // Vowel separators of Khmer and Mongolian.
             | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
             // Zero-width characters, marks and overrides of direction, line and paragraph separators.
@@ -115,7 +156,7 @@ mod tests {
     #[test]
     fn names_of_which_every_character_can_be_seen() {
         let longest = "a".repeat(253);
-        for text in ["a", "default/nginx", "größe 1", "网络", &longest] {
+        for text in ["a", "default/nginx", "größe 1", "a b c", "网络", &longest] {
             assert_eq!(text.parse::<Name>().unwrap().as_str(), text);
         }
         for (text, error) in [
@@ -131,7 +172,18 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Name>(), Err(error));
         }
+        for (text, position) in [(" ", 0), (" a", 0), ("a ", 1), ("a  b", 2)] {
+            let character = ' ';
+            let error = ParseNameError::Invisible {
+                character,
+                position,
+            };
+            assert_eq!(text.parse::<Name>(), Err(error), "{text:?}");
+        }
         for character in [
+            '\u{a0}',
+            '\u{3000}',
+            '\u{2800}',
             '\0',
             '\u{1b}',
             '\u{7f}',
