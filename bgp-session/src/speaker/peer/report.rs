@@ -332,6 +332,7 @@ mod tests {
     use crate::config::{LocalConfig, Md5Key};
     use crate::fsm::State;
     use crate::output::{ConnectionId, Output};
+    use crate::withheld::WithheldReason;
 
     #[test]
     fn unexpected_path_ids_are_a_warning() {
@@ -587,6 +588,14 @@ mod tests {
             &|status| status.established_since = Some(now()),
             &peering
         ));
+        assert!(wakes(
+            &|status| status.stopped = Some(Shutdown::restart()),
+            &peering
+        ));
+        let withhold = |status: &mut PeerStatus| {
+            *status.withheld.of_mut(WithheldReason::Denied).unwrap() = 1;
+        };
+        assert!(wakes(&withhold, &peering));
         // Counters alone change too often.
         let received = status_total(&peering);
         let mut keepalive = BytesMut::from(&bgp_wire::KEEPALIVE[..]);
