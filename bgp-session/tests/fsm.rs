@@ -142,10 +142,11 @@ fn transitions_match_rfc_4271() {
         for (number, expected) in (1..).zip(cells) {
             let (event, conditions) = event(number);
             let transition = step(state, event, conditions);
-            let notification = transition.actions.iter().find_map(|action| match action {
-                Action::Notify(reason) => Some(format!(" {}/{}", reason.code, reason.subcode)),
-                Action::NotifyCause => Some(" !".to_owned()),
-                _ => None,
+            let notification = transition.actions.iter().find_map(|action| {
+                if let Action::Notify(reason) = action {
+                    return Some(format!(" {}/{}", reason.code, reason.subcode));
+                }
+                (*action == Action::NotifyCause).then(|| " !".to_owned())
             });
             let seen = format!("{}{}", transition.state, notification.unwrap_or_default());
             assert_eq!(seen, expected, "{state}, event {number}");

@@ -3,15 +3,13 @@
 //! What can be asked is described once, in `protocol.rs`, for both ends.
 
 mod client;
-mod prefix;
 mod protocol;
 mod server;
 
 pub use client::{Client, ClientError, Granted};
-pub use prefix::{ParsePrefixError, Prefix};
+pub(crate) use protocol::Answer;
 pub use protocol::{
-    Allocate, Allocated, Announce, AnyCommunity, Changed, ControlError, ErrorCode, Nothing,
-    PeerInfo, Release, Reply, Request, RouteInfo, RouteSource, VERSION, Withdraw,
+    Allocate, Allocated, Announce, Changed, ControlError, ErrorCode, Nothing, PeerInfo, Release,
+    Remaining, Reply, Request, RouteInfo, RouteSource, VERSION, Withdraw,
 };
-pub(crate) use protocol::{Answer, parse_origin};
 pub(crate) use server::{ControlSocket, Handler, serve};

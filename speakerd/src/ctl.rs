@@ -13,12 +13,14 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::control::{
-    Allocate, Allocated, Announce, AnyCommunity, Changed, Client, ClientError, ErrorCode, Granted,
-    Nothing, PeerInfo, Prefix, Release, Request, RouteInfo, RouteSource, Withdraw, parse_origin,
+    Allocate, Allocated, Announce, Changed, Client, ClientError, ErrorCode, Granted, Nothing,
+    PeerInfo, Release, Remaining, Request, RouteInfo, RouteSource, Withdraw,
 };
 use crate::exit::{Failure, report, say};
 use crate::paths;
 use crate::table::columns;
+use crate::value::origin::parse_origin;
+use crate::value::{AnyCommunity, Prefix};
 
 /// Asks a running speakerd.
 ///
@@ -211,23 +213,29 @@ fn text(request: &Request, granted: Granted) -> Result<String, serde_json::Error
         Request::Withdraw(_) => change("withdrawn", "not announced", granted.data)?,
         Request::Release(Release { name, .. }) => {
             let released: Changed = serde_json::from_value(granted.data)?;
-            let prefixes: Vec<_> = released.prefixes.iter().map(Prefix::to_string).collect();
-            format!("{name} released; withdrawn {}\n", prefixes.join(", "))
+            let withdrawn = match &released.prefixes[..] {
+                [] => "nothing was withdrawn".to_owned(),
+                prefixes => format!("withdrawn {}", joined(prefixes)),
+            };
+            let remaining = released.remaining.iter().map(remaining).collect::<String>();
+            format!(
+                "{name} released; {withdrawn}{remaining}{}\n",
+                lasting(released.durable)
+            )
         }
         Request::Allocate(_) => {
             let allocated: Allocated = serde_json::from_value(granted.data)?;
             let again = if allocated.known { " (as before)" } else { "" };
-            let prefixes: Vec<_> = allocated.prefixes.iter().map(Prefix::to_string).collect();
             let Allocated {
                 name,
                 address,
                 pool,
+                prefixes,
+                durable,
                 ..
             } = allocated;
-            format!(
-                "{name} {address}{again} of pool {pool}; announced {}\n",
-                prefixes.join(", ")
-            )
+            let (prefixes, lasting) = (joined(&prefixes), lasting(durable));
+            format!("{name} {address}{again} of pool {pool}; announced {prefixes}{lasting}\n")
         }
         Request::Routes(_) => routes(granted.items)?,
         Request::Peers(_) => peers(granted.items)?,
@@ -235,13 +243,36 @@ fn text(request: &Request, granted: Granted) -> Result<String, serde_json::Error
 }
 
 fn change(done: &str, before: &str, data: Value) -> Result<String, serde_json::Error> {
-    let Changed {
-        changed, prefixes, ..
-    } = serde_json::from_value(data)?;
-    let lines = prefixes
+    let changed: Changed = serde_json::from_value(data)?;
+    let state = if changed.changed { done } else { before };
+    let remaining: String = changed.remaining.iter().map(remaining).collect();
+    let lasting = lasting(changed.durable);
+    let lines = changed
+        .prefixes
         .iter()
-        .map(|prefix| format!("{prefix} {}\n", if changed { done } else { before }));
+        .map(|prefix| format!("{prefix} {state}{remaining}{lasting}\n"));
     Ok(lines.collect())
+}
+
+fn joined(prefixes: &[Prefix]) -> String {
+    let prefixes: Vec<_> = prefixes.iter().map(Prefix::to_string).collect();
+    prefixes.join(", ")
+}
+
+fn remaining(remaining: &Remaining) -> String {
+    format!(
+        "; {} stays announced for {}",
+        remaining.prefix, remaining.owner
+    )
+}
+
+/// Returns the end of an answer about a change that does not survive a restart.
+fn lasting(durable: bool) -> &'static str {
+    if durable {
+        ""
+    } else {
+        " (not durable: speakerd has no state directory)"
+    }
 }
 
 fn routes(items: Vec<Value>) -> Result<String, serde_json::Error> {

@@ -1,22 +1,24 @@
 //! The daemon: configuration to speaker, control socket to table, signals to an orderly end.
 
-mod desired;
+mod handler;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
-use bgp_session::{Events, PeerStatus, Shutdown, Speaker, State, WithheldReason};
-use bgp_wire::{Asn, Family, RouterId};
+use bgp_session::{Events, Shutdown, Speaker};
+use bgp_wire::RouterId;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::announce::bgp;
 use crate::config::{Config, Peer};
-use crate::control::{Answer, ControlError, ControlSocket, Handler, PeerInfo, Request, serve};
+use crate::control::{ControlSocket, serve};
 use crate::exit::Failure;
+use crate::intent::{Intent, Permitted};
 use crate::paths;
-use desired::Desired;
+use crate::store::Store;
+use handler::Inner;
 
 /// A running daemon.
 #[derive(Debug)]
@@ -26,12 +28,6 @@ pub struct Daemon {
     server: tokio::task::JoinHandle<()>,
     /// Keeps another daemon off the control socket.
     _lock: File,
-}
-
-#[derive(Debug)]
-struct Inner {
-    speaker: Speaker,
-    desired: Mutex<Desired>,
 }
 
 impl Daemon {
@@ -47,7 +43,7 @@ impl Daemon {
             .state_directory
             .clone()
             .or_else(paths::state_directory);
-        let (desired, routes) = Desired::open(config, state_directory.as_deref())?;
+        let (store, intent) = restore(config, state_directory.as_deref())?;
         let mut builder = Speaker::builder(config.local_as, router_id);
         for address in &config.listen {
             builder = builder.with_listener(*address);
@@ -62,6 +58,10 @@ impl Daemon {
             .unwrap_or_else(paths::control_socket);
         let control = ControlSocket::bind(socket)?;
         // What was announced before the restart is in the table before the first session is up.
+        let routes: Vec<_> = intent
+            .announced()
+            .map(|(prefix, attributes)| bgp::route(prefix, &attributes))
+            .collect();
         speaker
             .replace(&routes)
             .map_err(|error| Failure::new(Failure::UNAVAILABLE, error))?;
@@ -74,10 +74,7 @@ impl Daemon {
                 .add_peer(peer.session_config())
                 .map_err(|error| Failure::new(Failure::CONFIG, error))?;
         }
-        let inner = Arc::new(Inner {
-            speaker,
-            desired: Mutex::new(desired),
-        });
+        let inner = Arc::new(Inner::new(speaker, intent, store));
         let ControlSocket {
             listener,
             path,
@@ -104,7 +101,7 @@ impl Daemon {
     /// The speaker.
     #[must_use]
     pub fn speaker(&self) -> &Speaker {
-        &self.inner.speaker
+        self.inner.speaker()
     }
 
     /// Runs until SIGTERM or SIGINT, then ends the sessions; a second signal ends the program at once.
@@ -139,44 +136,29 @@ impl Daemon {
         // It is ours: the lock is held. Somebody may have removed it already.
         std::fs::remove_file(&self.control_socket).ok();
         self.inner
-            .speaker
+            .speaker()
             .shutdown(Shutdown::administrative("speakerd is stopped"))
             .await;
     }
 }
 
-impl Handler for Inner {
-    fn handle(&self, request: Request) -> Result<Answer, ControlError> {
-        let mut desired = lock(&self.desired);
-        match request {
-            Request::Announce(announce) => Answer::one(desired.announce(&self.speaker, announce)?),
-            Request::Withdraw(withdraw) => {
-                Answer::one(desired.withdraw(&self.speaker, withdraw.prefix)?)
-            }
-            Request::Allocate(allocate) => Answer::one(desired.allocate(&self.speaker, &allocate)?),
-            Request::Release(release) => {
-                Answer::one(desired.release(&self.speaker, &release.name)?)
-            }
-            Request::Routes(_) => Answer::list(desired.routes(&self.speaker)),
-            Request::Peers(_) => {
-                let counts = self.speaker.route_counts();
-                Answer::list(
-                    self.speaker
-                        .peers()
-                        .iter()
-                        .map(|peer| peer_info(&peer.status(), &counts)),
-                )
-            }
-        }
+/// Opens the journal and restores the intent from it.
+fn restore(config: &Config, directory: Option<&Path>) -> Result<(Store, Intent), Failure> {
+    let (mut store, records) = Store::open(directory)?;
+    if !store.is_durable() {
+        tracing::warn!(
+            "no state directory is configured: announcements and leases end with this process"
+        );
     }
-
-    async fn flush(&self) {
-        self.speaker.flush().await;
+    let mut intent = Intent::new(Permitted::new(config));
+    for record in records {
+        intent.restore(record).ok();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    for (what, reason) in intent.dormant() {
+        tracing::error!("{what} is not announced, the configuration has changed: {reason}");
+    }
+    store.compact(intent.records());
+    Ok((store, intent))
 }
 
 /// The configured BGP Identifier, else the local IPv4 address towards the first peer, which is what MetalLB uses.
@@ -211,50 +193,5 @@ fn local_address(peer: &Peer) -> Option<Ipv4Addr> {
     match socket.local_addr().ok()?.ip() {
         IpAddr::V4(address) => Some(address).filter(|address| !address.is_unspecified()),
         IpAddr::V6(_) => None,
-    }
-}
-
-/// Returns the number of seconds since an event.
-#[expect(clippy::disallowed_methods, reason = "ages are told to people")]
-fn age(event: Instant) -> u64 {
-    Instant::now().saturating_duration_since(event).as_secs()
-}
-
-fn peer_info(status: &PeerStatus, counts: &[(Family, usize)]) -> PeerInfo {
-    let negotiated = status
-        .negotiated
-        .as_ref()
-        .filter(|_| status.state == State::Established);
-    let families = negotiated
-        .map(|negotiated| negotiated.families())
-        .unwrap_or_default();
-    let sent = counts
-        .iter()
-        .filter(|(family, _)| families.contains(*family));
-    let prefixes: usize = sent.map(|(_, count)| count).sum();
-    let prefixes = u64::try_from(prefixes).unwrap_or(u64::MAX);
-    let negotiated_as = negotiated.map(|negotiated| negotiated.peer_as);
-    let remote_as = negotiated_as.or(status.remote_as.asn());
-    // The routes of other families are not in `prefixes`.
-    let withheld =
-        status.withheld.total() - status.withheld.count(WithheldReason::FamilyNotNegotiated);
-    let withheld = u64::try_from(withheld).unwrap_or(u64::MAX);
-    PeerInfo {
-        address: status.address,
-        remote_as: remote_as.map_or(0, Asn::number),
-        description: status.description.clone(),
-        state: status.state.to_string(),
-        uptime: status.established_since.map(age),
-        messages_received: status.statistics.received.total(),
-        messages_sent: status.statistics.sent.total(),
-        prefixes_received: status.statistics.prefixes_announced(),
-        prefixes_sent: status.up_to_date.then(|| prefixes.saturating_sub(withheld)),
-        hold_time: negotiated.map(|negotiated| negotiated.hold_time.seconds()),
-        router_id: negotiated.map(|negotiated| negotiated.peer_router_id.to_string()),
-        established: status.statistics.established,
-        last_error: status.last_error.as_ref().map(ToString::to_string),
-        last_error_age: status.last_error_at.map(age),
-        last_notification: status.last_notification.as_ref().map(ToString::to_string),
-        last_notification_age: status.last_notification.as_ref().map(|last| age(last.at)),
     }
 }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announce;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -12,9 +13,11 @@ pub mod exit;
 // Public for the fuzz target, but no API: an ordinary build does not contain it.
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod intent;
 mod logging;
 mod paths;
 pub mod pool;
 mod runtime;
 mod store;
 mod table;
+pub mod value;

@@ -1,212 +1,226 @@
-//! Address pools: which address a name gets, and which prefixes may be announced.
+//! Address pools: the address that each name holds. Nothing here depends on how addresses are announced.
 //!
-//! The rules are those of MetalLB's allocator, with the two that it leaves to chance decided: pools are tried in the
-//! order of the file, and a name that holds an address keeps it. The first free address is the lowest.
+//! The rules are those of MetalLB's allocator. It leaves two things to chance: here pools are tried in the order of the
+//! configuration, and a name that holds an address keeps it. The first free address is the lowest.
 
 mod error;
 mod range;
+mod ranges;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub use error::{AllocateError, NotInPools};
+pub use error::AllocateError;
+pub(crate) use ranges::Ranges;
 
-use crate::config::{Advertisement, Pool, Protocol};
+use crate::value::Name;
 
-/// Which address is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request<'a> {
-    /// One of any pool that has `auto_assign`.
+/// A requested address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Any address of a pool with `auto_assign`.
     Any,
-    /// One of the pool of this name.
-    Pool(&'a str),
-    /// This one.
+    /// Any address of the pool with this name.
+    Pool(String),
+    /// This address.
     Address(IpAddr),
 }
 
-/// An address that a name holds.
+/// The address that a name holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Who holds it: one lease a name. (A second family would make this name and family.)
-    pub name: String,
+    /// The name. It holds one address.
+    pub name: Name,
     /// The address.
     pub address: IpAddr,
-    /// The name of the pool that the address is in.
-    pub pool: String,
+    /// The name of the address's pool.
+    pub pool: Arc<str>,
 }
 
-/// How full a pool is.
+/// A pool of addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressPool {
+    /// The name, unique among the pools.
+    pub name: Arc<str>,
+    /// The addresses: networks that do not overlap, within a pool or across pools.
+    pub ranges: Vec<IpNet>,
+    /// `true` if IPv4 addresses that end in .0 or .255 are not assigned.
+    pub avoid_buggy_addresses: bool,
+    /// `true` if a request that names no pool may get an address of this one.
+    pub auto_assign: bool,
+}
+
+/// The use of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage<'a> {
     /// The pool.
-    pub pool: &'a Pool,
-    /// How many addresses it can hand out; at most `u128::MAX`.
+    pub pool: &'a AddressPool,
+    /// The number of addresses that it can assign, at most `u128::MAX`.
     pub capacity: u128,
-    /// How many are held.
+    /// The number of held addresses.
     pub in_use: usize,
 }
 
-/// The pools, and who holds which address of them.
+/// The pools, and the name that holds each address.
 ///
 /// ```
-/// use speakerd::config::{ARTICLE, Config};
-/// use speakerd::pool::{Allocator, Request};
+/// use speakerd::pool::{AddressPool, Allocator, Request};
 ///
-/// let loaded = Config::parse("metallb.yaml", ARTICLE)?;
-/// let mut allocator = Allocator::new(&loaded.config.pools);
-/// let lease = allocator.allocate("nginx", Request::Any)?;
-/// assert_eq!(lease.address.to_string(), "192.168.10.1");
-/// let routes = allocator.routes(lease.address);
-/// assert_eq!(routes[0].0.to_string(), "192.168.10.1/32");
+/// let mut allocator = Allocator::new(vec![AddressPool {
+///     name: "default".into(),
+///     ranges: vec!["192.168.10.0/24".parse()?],
+///     avoid_buggy_addresses: true,
+///     auto_assign: true,
+/// }]);
+/// let address = allocator.find(&"nginx".parse()?, &Request::Any, |_| None)?;
+/// assert_eq!(address.to_string(), "192.168.10.1");
+/// allocator.insert("nginx".parse()?, address)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Allocator {
-    pools: Vec<Pool>,
-    leases: BTreeMap<String, Lease>,
-    holders: BTreeMap<IpAddr, String>,
-    /// For the first address of a range, one below which the range has none free; without an entry, that is the first.
+    pools: Vec<AddressPool>,
+    ranges: Ranges,
+    leases: BTreeMap<Name, IpAddr>,
+    holders: BTreeMap<IpAddr, Name>,
+    /// For the first address of a range, an address below which none of the range is free. Without an entry, the first.
     floors: BTreeMap<IpAddr, IpAddr>,
 }
 
 impl Allocator {
-    /// An allocator of which no address is held.
+    /// Creates an allocator that has assigned no address.
     #[must_use]
-    pub fn new(pools: &[Pool]) -> Self {
+    pub fn new(pools: Vec<AddressPool>) -> Self {
         Self {
-            pools: pools.to_vec(),
+            ranges: Ranges::new(pools.iter().map(|pool| pool.ranges.as_slice())),
+            pools,
             leases: BTreeMap::new(),
             holders: BTreeMap::new(),
             floors: BTreeMap::new(),
         }
     }
 
-    /// Hands an address to a name. A name that holds one gets that one, if it is what is asked for.
+    /// Returns the address that a name gets on a request: the one that it holds, or a free one. `used` returns the use of an
+    /// address that cannot be assigned although no name holds it.
     ///
     /// # Errors
     ///
-    /// If the request contradicts the name's lease or the pools, or nothing is free.
-    pub fn allocate(&mut self, name: &str, request: Request<'_>) -> Result<Lease, AllocateError> {
-        if let Some(lease) = self.leases.get(name) {
+    /// The request contradicts the name's lease or the pools, or no address is free.
+    pub fn find(
+        &mut self,
+        name: &Name,
+        request: &Request,
+        used: impl Fn(IpAddr) -> Option<Cow<'static, str>>,
+    ) -> Result<IpAddr, AllocateError> {
+        if let Some(lease) = self.lease(name) {
             return held(lease, request);
         }
-        let (address, pool) = match request {
-            Request::Any => {
-                self.first_free(|pool| pool.auto_assign && pool.protocol == Protocol::Bgp)?
+        match request {
+            Request::Any => self.first_free(|pool| pool.auto_assign, used),
+            Request::Pool(wanted) => {
+                if !self.pools.iter().any(|pool| &*pool.name == wanted) {
+                    return Err(AllocateError::UnknownPool {
+                        pool: wanted.clone(),
+                        known: self
+                            .pools
+                            .iter()
+                            .map(|pool| Arc::clone(&pool.name))
+                            .collect(),
+                    });
+                }
+                self.first_free(|pool| &*pool.name == wanted, used)
             }
-            Request::Pool(pool) => {
-                self.known(pool)?;
-                self.first_free(|candidate| candidate.name == pool)?
+            Request::Address(address) => {
+                self.check(*address)?;
+                match used(*address) {
+                    None => Ok(*address),
+                    Some(used) => Err(AllocateError::Taken {
+                        address: *address,
+                        used: used.into_owned(),
+                    }),
+                }
             }
-            Request::Address(address) => self.exactly(address)?,
-        };
-        let lease = Lease {
-            name: name.to_owned(),
-            address,
-            pool,
-        };
-        self.holders.insert(address, name.to_owned());
-        self.leases.insert(name.to_owned(), lease.clone());
-        Ok(lease)
+        }
     }
 
-    /// Hands a name the address that it held before a restart: before any new request, so that old owners win.
+    /// Assigns an address to a name that holds none. Returns the lease.
     ///
     /// # Errors
     ///
-    /// As [`Allocator::allocate`] of that address: it is no longer in the pools, say.
-    pub fn restore(&mut self, name: &str, address: IpAddr) -> Result<Lease, AllocateError> {
-        self.allocate(name, Request::Address(address))
+    /// No pool assigns the address, or another name holds it.
+    pub fn insert(&mut self, name: Name, address: IpAddr) -> Result<Lease, AllocateError> {
+        let pool = self.check(address)?;
+        if let Some(lease) = self.lease(&name) {
+            return Err(AllocateError::Holds {
+                name,
+                address: lease.address,
+                pool: lease.pool,
+            });
+        }
+        self.holders.insert(address, name.clone());
+        self.leases.insert(name.clone(), address);
+        Ok(Lease {
+            name,
+            address,
+            pool,
+        })
     }
 
     /// Takes the address of a name back. The next request may get it.
-    pub fn release(&mut self, name: &str) -> Option<Lease> {
-        let lease = self.leases.remove(name)?;
+    pub fn remove(&mut self, name: &Name) -> Option<Lease> {
+        let lease = self.lease(name)?;
+        self.leases.remove(name);
         self.holders.remove(&lease.address);
-        let range = self
-            .pools
-            .iter()
-            .flat_map(|pool| &pool.ranges)
-            .find(|range| range.contains(&lease.address));
-        if let Some(floor) = range.and_then(|range| self.floors.get_mut(&range.network())) {
-            *floor = lease.address.min(*floor);
-        }
+        self.freed(lease.address);
         Some(lease)
     }
 
-    /// The lease of a name.
+    /// Notes that an address may be free again that was used without a lease.
+    pub fn freed(&mut self, address: IpAddr) {
+        let range = self.ranges.of_address(address);
+        if let Some(floor) = range.and_then(|(range, _)| self.floors.get_mut(&range.network())) {
+            *floor = address.min(*floor);
+        }
+    }
+
+    /// Returns the lease of a name.
     #[must_use]
-    pub fn lease(&self, name: &str) -> Option<&Lease> {
-        self.leases.get(name)
+    pub fn lease(&self, name: &Name) -> Option<Lease> {
+        let address = *self.leases.get(name)?;
+        Some(Lease {
+            name: name.clone(),
+            address,
+            pool: self.pool_name(address)?,
+        })
     }
 
-    /// All leases, by name.
-    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
-        self.leases.values()
+    /// Returns all leases, by name.
+    pub fn leases(&self) -> impl Iterator<Item = Lease> {
+        self.leases.iter().filter_map(|(name, address)| {
+            Some(Lease {
+                name: name.clone(),
+                address: *address,
+                pool: self.pool_name(*address)?,
+            })
+        })
     }
 
-    /// How full each BGP pool is, in the order of the file.
+    /// Returns the use of each pool, in the order of the configuration.
     pub fn usage(&self) -> impl Iterator<Item = Usage<'_>> {
-        self.bgp_pools().map(|pool| Usage {
+        self.pools.iter().map(|pool| Usage {
             pool,
             capacity: range::capacity(pool),
             in_use: pool.ranges.iter().map(|range| self.in_use(*range)).sum(),
         })
     }
 
-    /// The BGP pool that the prefix lies wholly in.
-    ///
-    /// This is for prefixes that someone asks to announce; the aggregates of [`Allocator::routes`] are the
-    /// configuration's own, and of a pool that begins inside a network they may reach beyond it.
-    ///
-    /// # Errors
-    ///
-    /// If there is none.
-    pub fn announceable(&self, prefix: IpNet) -> Result<&Pool, NotInPools> {
-        let mut pools = self.pools.iter();
-        let pool = pools.find(|pool| range::covers(&pool.ranges, prefix));
-        match pool {
-            Some(pool) if pool.protocol == Protocol::Bgp => Ok(pool),
-            layer2 => Err(NotInPools {
-                prefix,
-                layer2: layer2.map(|pool| pool.name.clone()),
-                pools: self
-                    .bgp_pools()
-                    .map(|pool| (pool.name.clone(), pool.ranges.clone()))
-                    .collect(),
-            }),
-        }
-    }
-
-    /// The routes that make an address of a BGP pool known: one for each aggregation length of its pool. Where two
-    /// advertisements give the same route, it carries the communities of both.
-    #[must_use]
-    pub fn routes(&self, address: IpAddr) -> Vec<(IpNet, Advertisement)> {
-        let Ok(pool) = self.announceable(IpNet::from(address)) else {
-            return Vec::new();
-        };
-        let mut routes = BTreeMap::<IpNet, Advertisement>::new();
-        for advertisement in &pool.advertisements {
-            let length = match address {
-                IpAddr::V4(_) => advertisement.aggregation_length,
-                IpAddr::V6(_) => advertisement.aggregation_length_v6,
-            };
-            let host = |_| IpNet::from(address);
-            let prefix = IpNet::new(address, length).unwrap_or_else(host).trunc();
-            routes
-                .entry(prefix)
-                .and_modify(|route| merge(route, advertisement))
-                .or_insert_with(|| advertisement.clone());
-        }
-        routes.into_iter().collect()
-    }
-
-    fn bgp_pools(&self) -> impl Iterator<Item = &Pool> {
-        self.pools
-            .iter()
-            .filter(|pool| pool.protocol == Protocol::Bgp)
+    fn pool_name(&self, address: IpAddr) -> Option<Arc<str>> {
+        let (_, position) = self.ranges.of_address(address)?;
+        Some(Arc::clone(&self.pools.get(position)?.name))
     }
 
     fn in_use(&self, range: IpNet) -> usize {
@@ -215,26 +229,19 @@ impl Allocator {
             .count()
     }
 
-    /// Refuses the name of a pool that cannot serve.
-    fn known(&self, name: &str) -> Result<(), AllocateError> {
-        match self.pools.iter().find(|pool| pool.name == name) {
-            Some(pool) if pool.protocol == Protocol::Bgp => Ok(()),
-            Some(pool) => Err(AllocateError::Layer2 {
-                pool: pool.name.clone(),
-            }),
-            None => Err(AllocateError::UnknownPool {
-                pool: name.to_owned(),
-                known: self.bgp_pools().map(|pool| pool.name.clone()).collect(),
-            }),
-        }
-    }
-
-    fn exactly(&self, address: IpAddr) -> Result<(IpAddr, String), AllocateError> {
-        let pool = self.announceable(IpNet::from(address))?;
+    /// Returns the name of the pool that can assign an address.
+    ///
+    /// # Errors
+    ///
+    /// No pool assigns the address, or a name holds it.
+    pub fn check(&self, address: IpAddr) -> Result<Arc<str>, AllocateError> {
+        let position = self.ranges.of_address(address);
+        let pool = position.and_then(|(_, position)| self.pools.get(position));
+        let pool = pool.ok_or(AllocateError::NoPoolHas(address))?;
         if !range::is_usable(pool, address) {
             return Err(AllocateError::Buggy {
                 address,
-                pool: pool.name.clone(),
+                pool: Arc::clone(&pool.name),
             });
         }
         match self.holders.get(&address) {
@@ -242,29 +249,30 @@ impl Allocator {
                 address,
                 name: name.clone(),
             }),
-            None => Ok((address, pool.name.clone())),
+            None => Ok(Arc::clone(&pool.name)),
         }
     }
 
-    /// The lowest free address of the first pool that has one.
+    /// Returns the lowest free address of the first pool that has one.
     fn first_free(
         &mut self,
-        serves: impl Fn(&Pool) -> bool,
-    ) -> Result<(IpAddr, String), AllocateError> {
+        serves: impl Fn(&AddressPool) -> bool,
+        used: impl Fn(IpAddr) -> Option<Cow<'static, str>>,
+    ) -> Result<IpAddr, AllocateError> {
         let pools = || self.pools.iter().filter(|pool| serves(pool));
         for pool in pools() {
             for range in &pool.ranges {
                 let first = range.network();
                 let floor = self.floors.get(&first).copied().unwrap_or(first);
-                let found = lowest_free(pool, *range, floor, &self.holders);
+                let found = lowest_free(pool, *range, floor, &self.holders, &used);
                 self.floors
                     .insert(first, found.unwrap_or_else(|| range.broadcast()));
                 if let Some(address) = found {
-                    return Ok((address, pool.name.clone()));
+                    return Ok(address);
                 }
             }
         }
-        let pools: Vec<_> = pools().map(|pool| pool.name.clone()).collect();
+        let pools: Vec<_> = pools().map(|pool| Arc::clone(&pool.name)).collect();
         if pools.is_empty() {
             Err(AllocateError::NoPool)
         } else {
@@ -273,12 +281,13 @@ impl Allocator {
     }
 }
 
-/// The lowest address of the range, from `floor` on, that the pool hands out and nobody holds.
+/// Returns the lowest address of a range, from `floor` on, that the pool assigns and that is not in use.
 fn lowest_free(
-    pool: &Pool,
+    pool: &AddressPool,
     range: IpNet,
     floor: IpAddr,
-    holders: &BTreeMap<IpAddr, String>,
+    holders: &BTreeMap<IpAddr, Name>,
+    used: impl Fn(IpAddr) -> Option<Cow<'static, str>>,
 ) -> Option<IpAddr> {
     let last = range.broadcast();
     let mut candidate = floor;
@@ -286,49 +295,32 @@ fn lowest_free(
         .range(floor..=last)
         .map(|(address, _)| *address)
         .peekable();
-    // Each turn passes an address that is held, or one of the two in 256 that are kept back.
+    // Each turn passes an address that is in use, or one of the two in 256 that are not assigned.
     loop {
         let is_held = held.next_if_eq(&candidate).is_some();
-        if !is_held && range::is_usable(pool, candidate) {
+        if !is_held && range::is_usable(pool, candidate) && used(candidate).is_none() {
             return Some(candidate);
         }
         candidate = range::successor(candidate).filter(|next| *next <= last)?;
     }
 }
 
-/// The lease that a name has, if it answers the request.
-fn held(lease: &Lease, request: Request<'_>) -> Result<Lease, AllocateError> {
+/// Returns the address of a lease if it answers the request.
+fn held(lease: Lease, request: &Request) -> Result<IpAddr, AllocateError> {
     let answers = match request {
         Request::Any => true,
-        Request::Pool(pool) => lease.pool == pool,
-        Request::Address(address) => lease.address == address,
+        Request::Pool(pool) => *pool == *lease.pool,
+        Request::Address(address) => lease.address == *address,
     };
     if answers {
-        Ok(lease.clone())
+        Ok(lease.address)
     } else {
         Err(AllocateError::Holds {
-            name: lease.name.clone(),
+            name: lease.name,
             address: lease.address,
-            pool: lease.pool.clone(),
+            pool: lease.pool,
         })
     }
-}
-
-/// Adds the communities of another advertisement of the same route.
-fn merge(route: &mut Advertisement, other: &Advertisement) {
-    let communities: BTreeSet<_> = route
-        .communities
-        .iter()
-        .chain(&other.communities)
-        .copied()
-        .collect();
-    let large = route
-        .large_communities
-        .iter()
-        .chain(&other.large_communities);
-    let large: BTreeSet<_> = large.copied().collect();
-    route.communities = communities.into_iter().collect();
-    route.large_communities = large.into_iter().collect();
 }
 
 #[cfg(test)]

@@ -361,7 +361,6 @@ fn refusals() {
     daemon.granted("allocate test-lb");
     for (order, message) in [
         ("announce 10.0.0.0/8", "192.168.10.0/24"),
-        ("announce 192.168.10.1", "lease of `test-lb`"),
         ("withdraw 192.168.10.1", "release the lease instead"),
         ("release nobody", "`nobody` has no lease"),
         ("allocate x --address 192.168.10.255", "avoid-buggy"),
@@ -378,6 +377,37 @@ fn refusals() {
     let refusal = daemon.ctl("announce 10.0.0.0/8 --json");
     let refusal: Value = serde_json::from_slice(&refusal.stdout).unwrap();
     assert_eq!(refusal["code"], "outside-pools");
+}
+
+#[test]
+fn announcement_by_hand_goes_before_a_lease() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    daemon.granted("allocate web");
+    let leased = daemon.granted("routes");
+    daemon.granted("announce 192.168.10.1 --med 5");
+    let by_hand = daemon.granted("routes");
+    assert_ne!(by_hand, leased);
+    assert_eq!(
+        daemon.granted("release web"),
+        "web released; nothing was withdrawn; 192.168.10.1/32 stays announced for the operator\n"
+    );
+    assert_eq!(daemon.granted("routes"), by_hand);
+    // The address is in use, so the next lease gets another one.
+    assert!(
+        daemon
+            .granted("allocate web")
+            .starts_with("web 192.168.10.2 ")
+    );
+    assert_eq!(
+        daemon.refused("allocate other --address 192.168.10.1"),
+        "speakerctl: 192.168.10.1 cannot be assigned: it is announced by the operator\n"
+    );
+    daemon.granted("announce 192.168.10.2 --med 5");
+    assert_eq!(
+        daemon.granted("withdraw 192.168.10.2"),
+        "192.168.10.2/32 withdrawn; 192.168.10.2/32 stays announced for the lease of `web`\n"
+    );
 }
 
 #[test]

@@ -179,10 +179,37 @@ mod tests {
             .with_graceful_restart(RestartConfig::new())
     }
 
+    /// Returns a configuration with another value of a retry setting, or `None` for other settings.
+    fn with_changed_retry(setting: PeerSetting) -> Option<PeerConfig> {
+        let (seconds, retry) = (Duration::from_secs(9), RetryPolicy::new());
+        let policies = [
+            (
+                PeerSetting::ConnectInterval,
+                retry.with_connect_interval(seconds),
+            ),
+            (
+                PeerSetting::ConnectTimeout,
+                retry.with_connect_timeout(seconds),
+            ),
+            (
+                PeerSetting::Damping,
+                retry.with_damping(retry.damping(), seconds),
+            ),
+            (PeerSetting::StableTime, retry.with_stable_time(seconds)),
+            (
+                PeerSetting::EarlyClose,
+                retry.with_early_close(retry.early_close(), seconds),
+            ),
+        ];
+        let mut policies = policies.into_iter();
+        let (_, policy) = policies.find(|(known, _)| *known == setting)?;
+        Some(config().with_retry(policy))
+    }
+
     /// Returns the configuration of `config` with another value of a setting.
     fn changed(setting: PeerSetting) -> PeerConfig {
         let (config, restart) = (config(), RestartConfig::new());
-        let (seconds, retry) = (Duration::from_secs, RetryPolicy::new());
+        let seconds = Duration::from_secs;
         match setting {
             PeerSetting::Description => config.with_description("x"),
             PeerSetting::DeliverUpdates => config.with_deliver_updates(true),
@@ -195,19 +222,11 @@ mod tests {
             PeerSetting::HoldTime => config.with_hold_time(HoldTime::ZERO),
             PeerSetting::KeepaliveTime => config.with_keepalive_time(seconds(9)),
             PeerSetting::DelayOpen => config.with_delay_open(seconds(9)),
-            PeerSetting::ConnectInterval => {
-                config.with_retry(retry.with_connect_interval(seconds(9)))
-            }
-            PeerSetting::ConnectTimeout => {
-                config.with_retry(retry.with_connect_timeout(seconds(9)))
-            }
-            PeerSetting::Damping => {
-                config.with_retry(retry.with_damping(retry.damping(), seconds(9)))
-            }
-            PeerSetting::StableTime => config.with_retry(retry.with_stable_time(seconds(9))),
-            PeerSetting::EarlyClose => {
-                config.with_retry(retry.with_early_close(retry.early_close(), seconds(9)))
-            }
+            PeerSetting::ConnectInterval
+            | PeerSetting::ConnectTimeout
+            | PeerSetting::Damping
+            | PeerSetting::StableTime
+            | PeerSetting::EarlyClose => with_changed_retry(setting).unwrap(),
             PeerSetting::Passive => config.with_passive(true),
             PeerSetting::EnforceFirstAs => config.with_enforce_first_as(false),
             PeerSetting::OpenCheck => config.with_open_check(OpenCheck::new(|_, _| Ok(()))),

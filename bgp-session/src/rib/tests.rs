@@ -383,7 +383,7 @@ fn allowed(policy: u8, number: u8) -> bool {
     match policy {
         0 => true,
         // VPN routes have an IPv4-mapped next hop.
-        WITHOUT_NEXT_HOP => number != 202 && (number >= FIRST_OTHER || number % 2 == 0),
+        WITHOUT_NEXT_HOP => number != 202 && (number >= FIRST_OTHER || number.is_multiple_of(2)),
         1 => matches!(number, 0 | 2 | 4 | 6 | 8 | 10 | 200 | 203),
         2 => matches!(number, 1 | 3 | 5 | 7 | 9 | 11 | 201 | 202),
         // This policy permits a whole family, so that its routes need no prefix.

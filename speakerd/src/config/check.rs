@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::diagnostic::{Located, Problem, Report};
 use super::{Advertisement, Peer, Pool, Protocol};
-use crate::control::AnyCommunity;
+use crate::value::AnyCommunity;
 
 /// A pool whose parts are each right by themselves.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 
 use super::Password;
 use super::diagnostic::Problem;
-use crate::control::AnyCommunity;
+use crate::value::AnyCommunity;
 
 /// The address of a host.
 pub(super) fn address(text: &str) -> Result<IpAddr, Problem> {

@@ -7,11 +7,11 @@
 use std::net::IpAddr;
 
 use bgp_session::SpeakerShutDown;
-use bgp_wire::{Community, LargeCommunity, Origin};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use bgp_wire::Origin;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Prefix;
+use crate::value::{AnyCommunity, Prefix, origin};
 
 /// The version of the protocol.
 pub const VERSION: u64 = 1;
@@ -114,62 +114,6 @@ impl Request {
             | Self::Release(Release { wait, .. }) => *wait,
             Self::Routes(_) | Self::Peers(_) => false,
         }
-    }
-}
-
-/// A community or a large community, told apart by its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum AnyCommunity {
-    /// Two numbers, or a name.
-    Community(Community),
-    /// Three numbers.
-    Large(LargeCommunity),
-}
-
-impl std::str::FromStr for AnyCommunity {
-    type Err = bgp_wire::ParseCommunityError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map(Self::Community)
-            .or_else(|_| text.parse().map(Self::Large))
-    }
-}
-
-impl TryFrom<String> for AnyCommunity {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-            .map_err(|error| format!("`{text}` is not a community: {error}"))
-    }
-}
-
-impl std::fmt::Display for AnyCommunity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Community(community) => community.fmt(f),
-            Self::Large(community) => community.fmt(f),
-        }
-    }
-}
-
-impl From<Community> for AnyCommunity {
-    fn from(community: Community) -> Self {
-        Self::Community(community)
-    }
-}
-
-impl From<LargeCommunity> for AnyCommunity {
-    fn from(community: LargeCommunity) -> Self {
-        Self::Large(community)
-    }
-}
-
-impl From<AnyCommunity> for String {
-    fn from(community: AnyCommunity) -> Self {
-        community.to_string()
     }
 }
 
@@ -279,8 +223,21 @@ pub struct Changed {
     pub changed: bool,
     /// The prefixes that it was about.
     pub prefixes: Vec<Prefix>,
+    /// The prefixes that stay announced for another owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remaining: Vec<Remaining>,
     /// Whether the change survives a restart.
     pub durable: bool,
+}
+
+/// A prefix that stays announced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Remaining {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// The owner of the route, such as ``the lease of `nginx` ``.
+    pub owner: String,
 }
 
 /// An announced route.
@@ -413,49 +370,6 @@ pub(crate) fn parse_request(line: &str) -> (Value, Result<Request, ControlError>
 
 const COMMANDS: &str = "announce, withdraw, allocate, release, routes or peers";
 
-/// ORIGIN in text: `igp`, `egp`, `incomplete`.
-mod origin {
-    use super::{Deserialize, Deserializer, Origin, Serialize, Serializer};
-    use serde::de::Error as _;
-
-    #[expect(
-        clippy::ref_option,
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde's signature"
-    )]
-    pub(super) fn serialize<S: Serializer>(
-        origin: &Option<Origin>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        origin
-            .map(|origin| origin.to_string().to_ascii_lowercase())
-            .serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Origin>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else {
-            return Ok(None);
-        };
-        super::parse_origin(&text)
-            .map(Some)
-            .map_err(D::Error::custom)
-    }
-}
-
-/// ORIGIN from text.
-pub(crate) fn parse_origin(text: &str) -> Result<Origin, String> {
-    match text {
-        "igp" => Ok(Origin::IGP),
-        "egp" => Ok(Origin::EGP),
-        "incomplete" => Ok(Origin::INCOMPLETE),
-        _ => Err(format!(
-            "`{text}` is not an origin; write igp, egp or incomplete"
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -472,24 +386,6 @@ mod tests {
         assert_eq!(announce.communities.len(), 2);
         let (id, request) = parse_request(r#"{"id":"x","cmd":"peers"}"#);
         assert_eq!((id, request), ("x".into(), Ok(Request::Peers(Nothing {}))));
-    }
-
-    #[test]
-    fn origin_is_read_and_written_as_text() {
-        for (text, origin) in [
-            ("igp", Origin::IGP),
-            ("egp", Origin::EGP),
-            ("incomplete", Origin::INCOMPLETE),
-        ] {
-            assert_eq!(parse_origin(text), Ok(origin));
-            let line = format!(r#"{{"cmd":"announce","prefix":"10.0.0.0/8","origin":"{text}"}}"#);
-            let (_, request) = parse_request(&line);
-            let Ok(Request::Announce(announce)) = request else {
-                panic!("{request:?}")
-            };
-            assert_eq!(announce.origin, Some(origin));
-            assert_eq!(serde_json::to_value(announce).unwrap()["origin"], text);
-        }
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use crate::config::Pool;
+use super::AddressPool;
 
-/// Whether a pool that avoids buggy addresses keeps this one back: IPv4 with a last octet of 0 or 255, whatever the
-/// prefix length, because some customer equipment mistakes it for a network or broadcast address.
+/// Returns `true` if a pool that avoids buggy addresses does not assign this one: IPv4 with a last octet of 0 or 255.
+///
+/// Some customer equipment mistakes such an address for a network or broadcast address, whatever the prefix length.
 pub(super) fn is_buggy(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => matches!(address.octets(), [.., 0 | 255]),
@@ -15,12 +16,12 @@ pub(super) fn is_buggy(address: IpAddr) -> bool {
     }
 }
 
-/// Whether the pool hands this address of its ranges out.
-pub(super) fn is_usable(pool: &Pool, address: IpAddr) -> bool {
+/// Returns `true` if the pool assigns this address of its ranges.
+pub(super) fn is_usable(pool: &AddressPool, address: IpAddr) -> bool {
     !(pool.avoid_buggy_addresses && is_buggy(address))
 }
 
-/// The next higher address of the family.
+/// Returns the next higher address of the family, or `None` after the last.
 pub(super) fn successor(address: IpAddr) -> Option<IpAddr> {
     Some(match address {
         IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits().checked_add(1)?).into(),
@@ -28,14 +29,14 @@ pub(super) fn successor(address: IpAddr) -> Option<IpAddr> {
     })
 }
 
-/// How many addresses the network has; all of IPv6 counts one less.
+/// Returns the number of addresses of a network; that of `::/0` is one less than it has.
 pub(super) fn size(range: IpNet) -> u128 {
     let host_bits = u32::from(range.max_prefix_len() - range.prefix_len());
     1_u128.checked_shl(host_bits).unwrap_or(u128::MAX)
 }
 
-/// How many addresses the pool can hand out.
-pub(super) fn capacity(pool: &Pool) -> u128 {
+/// Returns the number of addresses that a pool can assign, at most `u128::MAX`.
+pub(super) fn capacity(pool: &AddressPool) -> u128 {
     pool.ranges.iter().fold(0, |sum: u128, range| {
         let kept_back = if pool.avoid_buggy_addresses {
             buggy(*range)
@@ -46,7 +47,7 @@ pub(super) fn capacity(pool: &Pool) -> u128 {
     })
 }
 
-/// How many addresses of the network are buggy.
+/// Returns the number of buggy addresses of a network.
 fn buggy(range: IpNet) -> u128 {
     match range {
         IpNet::V6(_) => 0,
@@ -60,29 +61,16 @@ fn buggy(range: IpNet) -> u128 {
     }
 }
 
-/// Whether the prefix lies wholly in the ranges, which do not overlap.
-pub(super) fn covers(ranges: &[IpNet], prefix: IpNet) -> bool {
-    let inside = |range: &&IpNet| prefix.contains(*range);
-    let covered = ranges
-        .iter()
-        .filter(inside)
-        .fold(0, |sum: u128, range| sum.saturating_add(size(*range)));
-    ranges.iter().any(|range| range.contains(&prefix)) || covered == size(prefix)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Advertisement, Protocol};
 
-    fn pool(ranges: &[&str], avoid_buggy_addresses: bool) -> Pool {
-        Pool {
-            name: "default".to_owned(),
+    fn pool(ranges: &[&str], avoid_buggy_addresses: bool) -> AddressPool {
+        AddressPool {
+            name: "default".into(),
             ranges: ranges.iter().map(|range| range.parse().unwrap()).collect(),
             avoid_buggy_addresses,
             auto_assign: true,
-            protocol: Protocol::Bgp,
-            advertisements: vec![Advertisement::default()],
         }
     }
 
@@ -106,34 +94,6 @@ mod tests {
             assert_eq!(capacity(&pool(&[range], true)), usable, "{range}");
         }
         assert_eq!(capacity(&pool(&["::/1", "8000::/1"], false)), u128::MAX);
-    }
-
-    #[test]
-    fn coverage() {
-        let ranges = [
-            "10.0.0.0/25",
-            "10.0.0.128/25",
-            "10.0.2.0/24",
-            "::/1",
-            "8000::/1",
-        ];
-        let ranges = ranges.map(|range| range.parse().unwrap());
-        for (prefix, covered) in [
-            ("10.0.0.0/24", true),
-            ("10.0.0.7/32", true),
-            ("10.0.0.0/23", false),
-            ("10.0.2.0/24", true),
-            ("10.0.2.0/23", false),
-            ("10.0.1.255/32", false),
-            ("0.0.0.0/0", false),
-            ("::/0", true),
-        ] {
-            assert_eq!(
-                covers(&ranges, prefix.parse().unwrap()),
-                covered,
-                "{prefix}"
-            );
-        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::config::check::{self, AdvertisementDraft, PoolDraft};
 use crate::config::diagnostic::{Located, Problem, Report};
 use crate::config::value;
 use crate::config::{Config, Peer, Protocol, RouteDefaults};
-use crate::control::AnyCommunity;
+use crate::value::AnyCommunity;
 
 /// The configuration that the document is. Without one, the report says why.
 pub(super) fn config(document: &Document, report: &mut Report<'_>) -> Option<Config> {

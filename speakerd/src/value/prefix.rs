@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 /// A prefix without host bits. A bare address is the prefix of its full length.
 ///
 /// ```
-/// use speakerd::control::Prefix;
+/// use speakerd::value::Prefix;
 /// assert_eq!("192.168.10.1".parse::<Prefix>()?.to_string(), "192.168.10.1/32");
 /// assert!("10.0.0.1/24".parse::<Prefix>().is_err());
-/// # Ok::<(), speakerd::control::ParsePrefixError>(())
+/// # Ok::<(), speakerd::value::ParsePrefixError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Prefix(IpNet);
 

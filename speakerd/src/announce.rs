@@ -1,0 +1,3 @@
+//! Carries out the effects of changes.
+
+pub(crate) mod bgp;
