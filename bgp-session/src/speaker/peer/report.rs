@@ -129,7 +129,7 @@ impl Report {
             SessionEvent::Down { reason, .. } => {
                 self.session = None;
                 self.established_since = None;
-                self.fall(PeerError::Down(reason.clone()), reason);
+                self.record_end(PeerError::Down(reason.clone()), reason);
             }
             SessionEvent::Failed { reason } => {
                 let error = self.explain(reason, peering.session());
@@ -141,7 +141,7 @@ impl Report {
                 }
                 // RFC 4271 section 6.8: a second connection that loses a collision does not affect the Established one.
                 if self.established_since.is_none() {
-                    self.fall(error, reason);
+                    self.record_end(error, reason);
                 } else if let Some(notification) = LastNotification::of(reason, now()) {
                     self.last_notification = Some(notification);
                 }
@@ -169,7 +169,7 @@ impl Report {
     }
 
     /// Records the end of the session or of an attempt.
-    fn fall(&mut self, error: PeerError, reason: &DownReason) {
+    fn record_end(&mut self, error: PeerError, reason: &DownReason) {
         let now = now();
         self.last_error = Some((error, now));
         self.last_down = Some(reason.clone());
