@@ -251,7 +251,8 @@ impl PeerConfig {
     }
 
     /// Sets the next hop of IPv4 routes without one of their own. The default is the local address of the session, or of a
-    /// session over IPv6 an IPv4 address of the same interface.
+    /// session over IPv6 an IPv4 address of the same interface. If the peer accepts IPv6 next hops for IPv4 routes (RFC
+    /// 8950), our IPv6 address precedes that of the interface.
     ///
     /// Other families use it as [`Route::with_next_hop`](crate::Route::with_next_hop) describes.
     #[must_use]

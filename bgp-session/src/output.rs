@@ -250,14 +250,11 @@ impl ReceivedUpdate {
     }
 
     /// Returns the routes and attributes, after the treatment that RFC 7606 requires.
-    ///
-    /// # Panics
-    ///
-    /// Never: the session creates this value only of UPDATEs that pass the check, and the check depends on nothing else.
     #[must_use]
     #[expect(
         clippy::expect_used,
-        reason = "the session has checked the same octets in the same context"
+        clippy::missing_panics_doc,
+        reason = "the session has checked the same octets in the same context, and the check depends on nothing else"
     )]
     pub fn check(&self) -> Checked<'_> {
         // A view borrows the frame, so the result of the session's own check cannot be kept.

@@ -20,7 +20,7 @@ use crate::error::EncodeError;
 use crate::family::Family;
 use crate::iana::{AttributeCode, MessageType};
 use crate::message::write_message;
-use crate::next_hop::{NextHop, is_host};
+use crate::next_hop::{NextHop, is_usable_ipv4};
 use crate::nlri::{AnyNlriBuf, EncodeNlri, NlriFormat};
 use next_hop::NextHopField;
 use writer::{RouteField, UpdateWriter};
@@ -101,7 +101,9 @@ pub fn encode_announcements<R: EncodeNlri>(
         let mut field = NextHopField::default();
         // IPv4 unicast with an IPv4 next hop uses NLRI and NEXT_HOP; RFC 8950 puts an IPv6 next hop into MP_REACH_NLRI.
         let route_field = match (family, next_hop) {
-            (Family::IPV4_UNICAST, NextHop::Address(IpAddr::V4(address))) if is_host(address) => {
+            (Family::IPV4_UNICAST, NextHop::Address(IpAddr::V4(address)))
+                if is_usable_ipv4(address) =>
+            {
                 RouteField::Nlri(attributes, address)
             }
             _ => {

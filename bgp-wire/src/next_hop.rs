@@ -80,7 +80,7 @@ impl FromStr for NextHop {
 }
 
 /// Returns `true` if an IPv4 address can belong to a host, as NEXT_HOP requires (RFC 4271 section 6.3).
-pub(crate) fn is_host(address: Ipv4Addr) -> bool {
+pub(crate) fn is_usable_ipv4(address: Ipv4Addr) -> bool {
     // 0.0.0.0/8 and 127.0.0.0/8 (RFC 6890), multicast, and the reserved addresses above it. The first octet decides,
     // because this check runs for every UPDATE.
     let [first, ..] = address.octets();
@@ -90,10 +90,10 @@ pub(crate) fn is_host(address: Ipv4Addr) -> bool {
 /// Returns `true` if an address can be a next hop: unicast, neither unspecified nor loopback.
 pub(crate) fn is_usable(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => is_host(address),
+        IpAddr::V4(address) => is_usable_ipv4(address),
         // RFC 4798 section 2: routers of 6PE send an IPv4-mapped address.
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_host(mapped),
+            Some(mapped) => is_usable_ipv4(mapped),
             None => !address.is_unspecified() && !address.is_loopback() && !address.is_multicast(),
         },
     }

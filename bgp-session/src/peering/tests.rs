@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bgp_wire::{
     Asn, CapabilityBuf, Context, Family, Frame, HoldTime, KEEPALIVE, Message, MessageLimit,
-    OpenBuf, PeerKind, RefreshSubtype, RouteRefresh,
+    OpenBuf, PeerKind, RefreshSubtype, RouteRefresh, UpdateBuf,
 };
 use bytes::BytesMut;
 
@@ -48,28 +48,35 @@ impl Dialogue {
         let session = Session::new(local, config(), now, 1).unwrap();
         let mut peering = Peering::new(session).with_max_queued(max_queued);
         peering.start(now);
-        let Output::Dial(connection) = peering.poll_output(now, &mut rib) else {
-            panic!("no dial");
-        };
-        peering.handle_connected(now, connection, "192.168.0.111".parse().unwrap());
         let mut dialogue = Self {
             peering,
             rib,
             now,
-            connection,
+            // That of the dial replaces it.
+            connection: ConnectionId(0),
             sent: Vec::new(),
             unwritten: 0,
             deadline: None,
             withheld: Vec::new(),
         };
         dialogue.drain();
+        dialogue.connect(&[Family::IPV4_UNICAST]);
+        dialogue
+    }
+
+    /// Completes the dial, and the session with a peer of these families.
+    fn connect(&mut self, families: &[Family]) {
+        let local = "192.168.0.111".parse().unwrap();
+        self.peering
+            .handle_connected(self.now, self.connection, local);
+        self.drain();
         let mut octets = BytesMut::new();
-        let open = OpenBuf {
+        let families = families.iter().copied();
+        let mut open = OpenBuf {
             asn: Asn::new(64512),
             hold_time: HoldTime::DEFAULT,
             router_id: "192.168.0.254".parse().unwrap(),
             capabilities: vec![
-                CapabilityBuf::Multiprotocol(Family::IPV4_UNICAST),
                 CapabilityBuf::RouteRefresh,
                 CapabilityBuf::EnhancedRouteRefresh,
                 CapabilityBuf::FourOctetAs(Asn::new(64512)),
@@ -82,11 +89,41 @@ impl Dialogue {
                 },
             ],
         };
+        open.capabilities
+            .extend(families.map(CapabilityBuf::Multiprotocol));
         open.encode(&mut octets).unwrap();
         // OPEN and confirmation at once: the session is Established when this returns.
         octets.extend_from_slice(&KEEPALIVE);
-        dialogue.receive(octets);
-        dialogue
+        self.receive(octets);
+    }
+
+    /// Loses the connection and makes a new one with a peer of these families.
+    fn reconnect(&mut self, families: &[Family]) {
+        let lost = self.connection;
+        self.peering.handle_closed(self.now, lost);
+        self.drain();
+        while self.connection == lost {
+            self.wait(Duration::from_secs(1));
+        }
+        self.sent.clear();
+        self.connect(families);
+    }
+
+    /// Takes the messages sent so far and returns the next hops of IPv6 routes.
+    fn take_next_hops(&mut self) -> Vec<String> {
+        let context = Context::new(PeerKind::Internal);
+        let mut next_hops = Vec::new();
+        for frame in self.sent.drain(..) {
+            if let Message::Update(update) = frame.decode(&context).unwrap() {
+                let update = UpdateBuf::from(&update.check().unwrap());
+                let next_hop = update
+                    .next_hops
+                    .into_iter()
+                    .find(|(family, _)| *family == Family::IPV6_UNICAST);
+                next_hops.extend(next_hop.map(|(_, next_hop)| next_hop.to_string()));
+            }
+        }
+        next_hops
     }
 
     /// Receives octets from the peer.
@@ -118,7 +155,8 @@ impl Dialogue {
                 Output::Event(SessionEvent::Withheld(withheld)) => {
                     self.withheld.push(withheld.to_string());
                 }
-                Output::Dial(_) | Output::Close(_) | Output::Event(_) => {}
+                Output::Dial(id) => self.connection = id,
+                Output::Close(_) | Output::Event(_) => {}
             }
         }
     }
@@ -358,21 +396,30 @@ fn withheld_route_is_reported_once_and_counted_in_the_flush() {
 }
 
 #[test]
-fn interface_addresses_are_taken_only_in_a_session() {
+fn interface_addresses_are_next_hops_only_in_a_session() {
     let mut dialogue = Dialogue::established(1, MAX_QUEUED);
     // IPv4 alone is negotiated, over IPv4.
     assert!(!dialogue.peering.needs_interface_addresses());
-    dialogue.take();
+    dialogue.change(|rib| assert!(rib.announce(&Route::new("2001:db8::/32".parse().unwrap()))));
+    let both = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
     let addresses = ["2001:db8::1/64".parse().unwrap()];
-    dialogue.peering.handle_interface_addresses(&addresses);
-    dialogue.drain();
-    assert!(dialogue.peering.is_up_to_date());
-    let (now, connection) = (dialogue.now, dialogue.connection);
-    dialogue.peering.handle_closed(now, connection);
-    dialogue.drain();
-    dialogue.peering.handle_interface_addresses(&addresses);
-    assert!(!dialogue.peering.needs_interface_addresses());
-    dialogue.drain();
+    for _ in 0..2 {
+        // Addresses of the session before, or from the time without a session, may be those of another interface.
+        dialogue.withheld.clear();
+        dialogue.reconnect(&both);
+        assert!(dialogue.peering.needs_interface_addresses());
+        assert_eq!(dialogue.take_next_hops(), [""; 0]);
+        assert_eq!(dialogue.withheld, ["2001:db8::/32: no usable next hop"]);
+        dialogue.peering.handle_interface_addresses(&addresses);
+        dialogue.drain();
+        assert_eq!(dialogue.take_next_hops(), ["2001:db8::1"]);
+        let (now, connection) = (dialogue.now, dialogue.connection);
+        dialogue.peering.handle_closed(now, connection);
+        dialogue.drain();
+        assert!(!dialogue.peering.needs_interface_addresses());
+        dialogue.peering.handle_interface_addresses(&addresses);
+        dialogue.drain();
+    }
 }
 
 #[test]

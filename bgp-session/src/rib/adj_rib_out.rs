@@ -205,7 +205,7 @@ impl AdjRibOut {
         self.withheld.set_whole(denied, exchanged, others);
         let reason = WithheldReason::FamilyNotNegotiated;
         if others > 0
-            && self.withheld.is_first(reason)
+            && self.withheld.is_unreported(reason)
             && let Some(destination) = rib.table.first_outside(families)
         {
             self.withheld.report(reason, None, || destination);

@@ -84,7 +84,7 @@ impl WithheldRoutes {
     }
 
     /// Returns `true` if no route has been reported for this reason.
-    pub(super) fn is_first(&self, reason: WithheldReason) -> bool {
+    pub(super) fn is_unreported(&self, reason: WithheldReason) -> bool {
         !self.reported.contains(&reason)
     }
 
@@ -95,7 +95,7 @@ impl WithheldRoutes {
         error: Option<EncodeError>,
         destination: impl FnOnce() -> Destination,
     ) {
-        if self.is_first(reason) {
+        if self.is_unreported(reason) {
             self.reported.push(reason);
             self.reports.push_back(Withheld {
                 destination: destination(),

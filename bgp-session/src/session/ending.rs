@@ -20,7 +20,7 @@ impl Session {
         tcp: TcpConnection,
         reason: &DownReason,
     ) {
-        self.accept_in_idle = may_return(reason);
+        self.accept_in_idle = accepts_in_idle(reason);
         let ending = self.ending(now, event, tcp, reason);
         self.retry.record(ending);
     }
@@ -63,7 +63,7 @@ pub(super) fn silent_close(now: Instant, tcp: TcpConnection) -> Ending {
 /// Returns `true` if the peer may connect before our wait is over: its connection was lost or ended in good order, so that
 /// it may be restarting, or an operator may have fixed its AS number. After another error the wait also holds off the peer
 /// (DampPeerOscillations).
-fn may_return(reason: &DownReason) -> bool {
+fn accepts_in_idle(reason: &DownReason) -> bool {
     match reason {
         DownReason::ConnectFailed { .. } | DownReason::Closed { .. } | DownReason::TimedOut => true,
         // A Hard Reset is a Cease as well (RFC 8538 section 3).

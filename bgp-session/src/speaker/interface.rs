@@ -22,14 +22,14 @@ impl Interfaces {
     /// # Errors
     ///
     /// The system cannot list the addresses.
-    pub(super) fn beside(
+    pub(super) fn addresses_of_interface(
         &self,
         now: Instant,
         local: IpAddr,
         device: Option<&str>,
     ) -> io::Result<Vec<IpNet>> {
         self.with(now, if_addrs::get_if_addrs, |interfaces| {
-            beside(interfaces, local, device, master_of)
+            addresses_of(interfaces, local, device, master_of)
         })
     }
 
@@ -61,7 +61,7 @@ impl Interfaces {
 }
 
 /// Returns the addresses of the interface with the address `local`. `master` returns the name of the VRF of an interface.
-fn beside(
+fn addresses_of(
     interfaces: &[Interface],
     local: IpAddr,
     device: Option<&str>,
@@ -191,7 +191,7 @@ mod tests {
             };
             Some(vrf.to_owned())
         };
-        let addresses = beside(interfaces, local.parse().unwrap(), device, master);
+        let addresses = addresses_of(interfaces, local.parse().unwrap(), device, master);
         addresses.iter().map(IpNet::to_string).collect()
     }
 
@@ -278,7 +278,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the first")]
     fn system_lists_the_loopback_address() {
         let interfaces = Interfaces::default();
-        let found = interfaces.beside(Instant::now(), [127, 0, 0, 1].into(), None);
+        let found = interfaces.addresses_of_interface(Instant::now(), [127, 0, 0, 1].into(), None);
         let addresses = found.unwrap();
         assert!(
             addresses.contains(&"127.0.0.1/8".parse().unwrap()),

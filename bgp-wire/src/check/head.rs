@@ -7,7 +7,7 @@ use crate::attribute::rules::slot;
 use crate::attribute::{AttributeFlags, RawAttribute, RawAttributes};
 use crate::context::{Context, PeerKind};
 use crate::iana::{AttributeCode, SegmentType};
-use crate::next_hop::is_host;
+use crate::next_hop::is_usable_ipv4;
 
 /// Indexes the leading attributes that are obviously valid. Returns the attributes after them, and a mask with the bit
 /// of each accepted code.
@@ -57,7 +57,7 @@ pub(super) fn check_head<'a>(
         return (attributes, seen);
     };
     // Another address is malformed only if a route uses it, which `check_usable` decides.
-    if !is_host([*a, *b, *c, *d].into()) {
+    if !is_usable_ipv4([*a, *b, *c, *d].into()) {
         return (attributes, seen);
     }
     index.insert(slot(AttributeCode::NEXT_HOP), attributes.start());

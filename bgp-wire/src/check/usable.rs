@@ -9,7 +9,7 @@ use crate::attribute::Treatment;
 use crate::context::PeerKind;
 use crate::error::DecodeError;
 use crate::iana::{AttributeCode, Role, Safi};
-use crate::next_hop::{is_host, is_usable};
+use crate::next_hop::{is_usable, is_usable_ipv4};
 use crate::reason::Reason;
 
 /// The reason for which well-formed routes are ignored. The sender is not at fault, unlike with a [`Fault`](super::Fault).
@@ -142,7 +142,7 @@ impl Checked<'_> {
             return;
         };
         // RFC 4271 section 6.3: an address that no host can have is malformed, and our own address is not.
-        if !is_host(next_hop) {
+        if !is_usable_ipv4(next_hop) {
             self.record_malformed(AttributeCode::NEXT_HOP, Reason::INVALID_NEXT_HOP_ATTRIBUTE);
         }
         if self.update.context().local_address == Some(next_hop.into()) {

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::EncodeError;
 use crate::family::Family;
 use crate::iana::{Afi, Safi};
-use crate::next_hop::{NextHop, is_host, is_usable};
+use crate::next_hop::{NextHop, is_usable, is_usable_ipv4};
 
 /// The octets of the Network Address of Next Hop field.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl NextHopField {
             NextHop::Absent => return Err(EncodeError::NextHopMissing(family)),
             // IPv4 unicast with an IPv4 next hop is encoded in NLRI; it gets here only if the address is unusable.
             NextHop::Address(IpAddr::V4(address))
-                if ipv4 && is_host(address) && family != Family::IPV4_UNICAST =>
+                if ipv4 && is_usable_ipv4(address) && family != Family::IPV4_UNICAST =>
             {
                 self.push(vpn, &address.octets());
             }

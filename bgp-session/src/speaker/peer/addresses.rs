@@ -14,7 +14,8 @@ impl PeerTask {
             return;
         };
         let (local, device) = (negotiated.local_address, session.config().device());
-        match self.shared.interfaces.beside(now(), local, device) {
+        let interfaces = &self.shared.interfaces;
+        match interfaces.addresses_of_interface(now(), local, device) {
             Ok(addresses) => self.peering.handle_interface_addresses(&addresses),
             // Routes that need such an address are withheld, which is reported.
             Err(error) => {

@@ -129,7 +129,7 @@ impl Report {
             SessionEvent::Down { reason, .. } => {
                 self.session = None;
                 self.established_since = None;
-                self.fall(PeerError::Down(reason.clone()), reason);
+                self.record_end(PeerError::Down(reason.clone()), reason);
             }
             SessionEvent::Failed { reason } => {
                 let error = self.explain(reason, peering.session());
@@ -141,7 +141,7 @@ impl Report {
                 }
                 // RFC 4271 section 6.8: a second connection that loses a collision does not affect the Established one.
                 if self.established_since.is_none() {
-                    self.fall(error, reason);
+                    self.record_end(error, reason);
                 } else if let Some(notification) = LastNotification::of(reason, now()) {
                     self.last_notification = Some(notification);
                 }
@@ -169,7 +169,7 @@ impl Report {
     }
 
     /// Records the end of the session or of an attempt.
-    fn fall(&mut self, error: PeerError, reason: &DownReason) {
+    fn record_end(&mut self, error: PeerError, reason: &DownReason) {
         let now = now();
         self.last_error = Some((error, now));
         self.last_down = Some(reason.clone());
@@ -332,6 +332,7 @@ mod tests {
     use crate::config::{LocalConfig, Md5Key};
     use crate::fsm::State;
     use crate::output::{ConnectionId, Output};
+    use crate::withheld::WithheldReason;
 
     #[test]
     fn unexpected_path_ids_are_a_warning() {
@@ -587,6 +588,14 @@ mod tests {
             &|status| status.established_since = Some(now()),
             &peering
         ));
+        assert!(wakes(
+            &|status| status.stopped = Some(Shutdown::restart()),
+            &peering
+        ));
+        let withhold = |status: &mut PeerStatus| {
+            *status.withheld.of_mut(WithheldReason::Denied).unwrap() = 1;
+        };
+        assert!(wakes(&withhold, &peering));
         // Counters alone change too often.
         let received = status_total(&peering);
         let mut keepalive = BytesMut::from(&bgp_wire::KEEPALIVE[..]);

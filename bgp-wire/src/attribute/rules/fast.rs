@@ -8,7 +8,7 @@ use super::{
 use crate::attribute::RawAttribute;
 use crate::context::{Context, PeerKind};
 use crate::iana::AttributeCode;
-use crate::next_hop::is_host;
+use crate::next_hop::is_usable_ipv4;
 
 /// A condition under which an attribute is valid. If it does not hold, [`super::verdict`] decides.
 #[derive(Clone, Copy)]
@@ -87,7 +87,7 @@ impl FastRule {
                 ValueRule::Any => true,
                 ValueRule::AsPath => as_path(raw, context).is_none(),
                 ValueRule::Origin => origin(raw).is_none(),
-                ValueRule::Host => is_host(crate::attribute::word(raw.value).into()),
+                ValueRule::Host => is_usable_ipv4(crate::attribute::word(raw.value).into()),
                 ValueRule::Aggregator => {
                     LengthRule::Aggregator.allows(raw.value.len(), context)
                         && aggregator(raw).is_none()
