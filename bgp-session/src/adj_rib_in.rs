@@ -272,9 +272,9 @@ impl AdjRibIn {
         };
         let next_hop = update
             .next_hops
-            .iter()
-            .find(|(family, _)| *family == first.family)
-            .map_or(NextHop::Absent, |(_, next_hop)| *next_hop);
+            .get(&first.family)
+            .copied()
+            .unwrap_or(NextHop::Absent);
         let route = self.fresh(&attributes, next_hop);
         others.for_each(|nlri| self.announce(nlri, &route, change));
     }
