@@ -4,6 +4,7 @@
 
 mod admission;
 mod dynamic;
+mod prefixes;
 mod supervise;
 
 use std::collections::BTreeMap;
@@ -18,10 +19,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::command::Command;
-use super::dynamic_peers::DynamicPeers;
 use super::error::{AddPeerError, NO_RUNTIME, SpeakerShutDown};
 use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
+use super::hops::HopCounts;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
 use super::log;
@@ -30,6 +31,7 @@ use super::shared::{Shared, lock};
 use super::transport::{Transport, prepare_accepted};
 use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::session::Shutdown;
+use prefixes::DynamicPrefixes;
 
 pub(super) struct Registry {
     shared: Arc<Shared>,
@@ -39,8 +41,9 @@ pub(super) struct Registry {
 struct State {
     local: LocalConfig,
     peers: BTreeMap<IpAddr, PeerEntry>,
-    /// Ordered from the longest prefix to the shortest, because the longest applies.
-    dynamic: Vec<DynamicPeers>,
+    dynamic: DynamicPrefixes,
+    /// The maximum distances of `peers` without the dynamic ones, and of the templates in `dynamic`.
+    hops: HopCounts,
     listeners: Listeners,
     /// Removed peers whose tasks have not ended; the latest of each address.
     ending: BTreeMap<IpAddr, PeerEntry>,
@@ -61,7 +64,8 @@ impl Registry {
         let state = State {
             local,
             peers: BTreeMap::new(),
-            dynamic: Vec::new(),
+            dynamic: DynamicPrefixes::default(),
+            hops: HopCounts::default(),
             listeners: Listeners::default(),
             ending: BTreeMap::new(),
             tasks_started: 0,
@@ -98,6 +102,7 @@ impl Registry {
         }
         // Before the task starts: the peer may connect at once, but not without its key.
         state.set_keys(address.into(), &config)?;
+        state.hops.add(&config);
         let peer = self.start(&mut state, config, None, &runtime);
         state.limit_ttl();
         Ok(peer)
@@ -141,9 +146,11 @@ impl Registry {
             .get_mut(&address)
             .ok_or(AddPeerError::Unknown(address))?;
         // A dynamic peer ends with its connection, so that it never dials.
-        let config = match entry.prefix {
-            Some(_) => config.with_passive(true),
-            None => config,
+        let is_dynamic = entry.prefix.is_some();
+        let config = if is_dynamic {
+            config.with_passive(true)
+        } else {
+            config
         };
         let peer = entry.peer.clone();
         let change = entry.config.change(&config);
@@ -156,6 +163,11 @@ impl Registry {
             }
             state.restore_keys(address.into());
             return Err(error.into());
+        }
+        // The template of a dynamic peer is counted in its place.
+        if !is_dynamic {
+            state.hops.remove(&old);
+            state.hops.add(&config);
         }
         // Under the lock, updates reach the task in the order in which they are stored.
         peer.update(config);
@@ -191,9 +203,9 @@ impl Registry {
         self.check_open().map_err(io::Error::other)?;
         let runtime = Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
         // Under the lock, a peer that is added meanwhile cannot miss this listener.
-        let (keys, hops) = (state.all_keys(), state.hops());
+        let keys = state.all_keys();
         let closed = self.shared.stop.child_token();
-        let listener = Listener::bind(address, device, keys, &hops, closed.clone())?;
+        let listener = Listener::bind(address, device, keys, &state.hops, closed.clone())?;
         let (address, socket) = (listener.address(), listener.socket());
         state.listeners.add(listener);
         let registry = Arc::clone(self);
@@ -223,6 +235,7 @@ impl Registry {
         // one, which ends the graceful restart.
         state.listeners.close_all();
         state.dynamic.clear();
+        state.hops = HopCounts::default();
         for entry in std::mem::take(&mut state.peers).into_values() {
             entry.peer.remove(why.clone(), RemovalReason::ShutDown);
         }
@@ -296,16 +309,14 @@ impl State {
     /// Removes a peer and its keys, and decrements the count of its prefix.
     fn remove(&mut self, address: IpAddr) -> Option<Peer> {
         let entry = self.peers.remove(&address)?;
-        let known = self
-            .dynamic
-            .iter_mut()
-            .find(|known| Some(known.prefix) == entry.prefix);
+        let known = entry.prefix.and_then(|prefix| self.dynamic.get_mut(prefix));
         if let Some(known) = known {
             known.present -= 1;
         }
         self.restore_keys(address.into());
         // The template of a dynamic peer stays, and with it the TTL limit.
         if entry.prefix.is_none() {
+            self.hops.remove(&entry.config);
             self.limit_ttl();
         }
         Some(self.keep_until_ended(address, entry))
@@ -318,3 +329,6 @@ impl State {
         peer
     }
 }
+
+#[cfg(test)]
+mod tests;

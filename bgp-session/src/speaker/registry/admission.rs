@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::{AddPeerError, KeyError};
 use super::super::keys::Keys;
 use super::super::log;
 use super::super::transport;
+use super::prefixes::DynamicPrefixes;
 use super::{PeerEntry, State};
 use crate::config::PeerConfig;
 
@@ -58,12 +58,7 @@ impl State {
     fn keys_of(&self, net: IpNet) -> Keys {
         // The kernel has one entry for a peer and a prefix of the same single address: the peer's keys take precedence.
         self.peer_with_keys(net)
-            .or_else(|| {
-                self.dynamic
-                    .iter()
-                    .find(|known| known.prefix == net)
-                    .map(|known| &known.template)
-            })
+            .or_else(|| self.dynamic.get(net).map(|known| &known.template))
             .map_or_else(Keys::default, |config| Keys::new(&config.transport))
     }
 
@@ -96,30 +91,15 @@ impl State {
 
     /// Sets the minimum TTL of the listeners to that of the current configuration.
     pub(super) fn limit_ttl(&self) {
-        self.listeners.limit_ttl(&self.hops());
-    }
-
-    /// Returns the addresses that may connect, each with its maximum distance in hops, or `None` without a limit.
-    pub(super) fn hops(&self) -> Vec<(IpNet, Option<u8>)> {
-        // Listeners only look at the family of an address, so that a template represents its whole prefix.
-        let configured = self
-            .peers
-            .values()
-            .filter(|entry| entry.prefix.is_none())
-            .map(|entry| &entry.config);
-        let templates = self.dynamic.iter().map(|known| &known.template);
-        configured
-            .chain(templates)
-            .map(|config| (config.address().into(), config.transport.hops))
-            .collect()
+        self.listeners.limit_ttl(&self.hops);
     }
 }
 
 /// Returns `false` for a dynamic peer with the keys of its prefix, which the kernel already has.
-fn has_own_keys(entry: &PeerEntry, dynamic: &[DynamicPeers]) -> bool {
-    dynamic
-        .iter()
-        .find(|known| Some(known.prefix) == entry.prefix)
+fn has_own_keys(entry: &PeerEntry, dynamic: &DynamicPrefixes) -> bool {
+    entry
+        .prefix
+        .and_then(|prefix| dynamic.get(prefix))
         .is_none_or(|known| {
             let (shared, own) = (&known.template.transport, &entry.config.transport);
             shared.md5_key != own.md5_key || shared.ao_key != own.ao_key
