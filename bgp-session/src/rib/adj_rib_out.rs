@@ -179,7 +179,6 @@ impl AdjRibOut {
             out,
             budget,
             withheld: &mut self.withheld,
-            is_first: false,
         };
         // The loop does not stop at a full output: End-of-RIB and refresh marks of later families are due without room.
         let mut up_to_date = true;
