@@ -12,6 +12,7 @@ mod form;
 mod getters;
 mod open;
 mod prefix_range;
+mod prefix_ranges;
 mod remote_as;
 mod restart;
 mod retry;

@@ -6,6 +6,7 @@ use bgp_wire::{Community, Family, FamilySet, LargeCommunity};
 use ipnet::IpNet;
 
 use super::prefix_range::PrefixRange;
+use super::prefix_ranges::PrefixRanges;
 use crate::destination::Destination;
 
 /// The routes of the table that one peer is sent, and the changes to them.
@@ -31,7 +32,7 @@ use crate::destination::Destination;
 pub struct ExportPolicy {
     /// The permitted prefixes, or `None` if all are permitted.
     // An empty list permits nothing, so that it cannot stand for all prefixes.
-    only: Option<Vec<PrefixRange>>,
+    only: Option<PrefixRanges>,
     /// The families whose routes are all permitted.
     families: FamilySet,
     pub(crate) communities: Vec<Community>,
@@ -68,7 +69,7 @@ impl ExportPolicy {
     #[must_use]
     pub fn only(prefixes: impl IntoIterator<Item = PrefixRange>) -> Self {
         Self {
-            only: Some(prefixes.into_iter().collect()),
+            only: Some(prefixes.into_iter().collect::<Vec<_>>().into()),
             ..Self::all()
         }
     }
@@ -142,7 +143,7 @@ impl ExportPolicy {
     /// Returns the permitted prefixes, or `None` if all are permitted.
     #[must_use]
     pub fn prefixes(&self) -> Option<&[PrefixRange]> {
-        self.only.as_deref()
+        self.only.as_ref().map(PrefixRanges::as_slice)
     }
 
     /// Returns the families whose routes are all permitted, whatever their prefixes.
@@ -209,13 +210,12 @@ impl ExportPolicy {
     pub(crate) fn admits(&self, family: Family, prefix: Option<IpNet>) -> bool {
         let Some(only) = &self.only else { return true };
         // A route without a prefix is in no range: a flow specification for all addresses must not slip through.
-        let listed = |prefix| only.iter().any(|range| range.contains(prefix));
-        self.families.contains(family) || prefix.is_some_and(listed)
+        self.families.contains(family) || prefix.is_some_and(|prefix| only.contains(prefix))
     }
 
     /// Returns `true` if no route is sent.
     pub(crate) fn denies_all(&self) -> bool {
-        self.families.is_empty() && self.only.as_ref().is_some_and(Vec::is_empty)
+        self.families.is_empty() && self.prefixes().is_some_and(<[_]>::is_empty)
     }
 
     /// Returns `true` if every route is sent.
