@@ -287,6 +287,7 @@ impl AdjRibIn {
         // RFC 7313 section 4: EoRR without BoRR has no effect.
         if std::mem::take(&mut refresh.is_pending) {
             let begun = refresh.begun;
+            // A peer cannot repeat this walk at a low cost: the routes that remain were announced since BoRR.
             self.store_mut(family)
                 .remove_where(&|held| held.refresh != begun, &mut |nlri| {
                     change(RouteChange::Withdrawn(nlri));
