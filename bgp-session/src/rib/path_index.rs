@@ -117,6 +117,7 @@ impl<D: LogKey> PathIndex<D> {
         self.search_slot(entries, destination, hash)
     }
 
+    /// Searches the paths of a destination for its number.
     // Out of line because it is rare.
     #[inline(never)]
     fn search_slot(
