@@ -294,9 +294,9 @@ impl AdjRibIn {
         };
         let next_hop = update
             .next_hops
-            .iter()
-            .find(|(family, _)| *family == first.family)
-            .map_or(NextHop::Absent, |(_, next_hop)| *next_hop);
+            .get(&first.family)
+            .copied()
+            .unwrap_or(NextHop::Absent);
         let route = self.fresh(&attributes, next_hop);
         others.for_each(|nlri| self.announce(nlri, &route, change));
     }
@@ -309,6 +309,7 @@ impl AdjRibIn {
         // RFC 7313 section 4: EoRR without BoRR has no effect.
         if std::mem::take(&mut refresh.is_pending) {
             let begun = refresh.begun;
+            // A peer cannot repeat this walk at a low cost: the routes that remain were announced since BoRR.
             self.store_mut(family)
                 .remove_where(&|held| held.refresh != begun, &mut |nlri| {
                     change(RouteChange::Withdrawn(nlri));

@@ -408,7 +408,8 @@ impl Peering {
         } else if let SessionEvent::Down { .. } = event {
             self.down();
         } else if let SessionEvent::Refresh(family) = event
-            // Equal requests that arrive before the answer begins get one answer.
+            // Equal requests that arrive before the answer begins get one answer, so that the list has at most one entry for
+            // each negotiated family.
             && !self.refreshes.contains(family)
         {
             self.refreshes.push(*family);

@@ -15,6 +15,7 @@ mod intern;
 mod log;
 mod membership;
 mod next_hop;
+mod path_index;
 mod slot_set;
 mod slots;
 mod table;

@@ -12,6 +12,7 @@ mod event;
 mod events;
 mod flush;
 mod handle;
+mod hops;
 mod interface;
 mod keys;
 mod link;

@@ -205,10 +205,11 @@ pub fn encode_end_of_rib(family: Family, out: &mut BytesMut) {
 pub struct UpdateBuf {
     /// The attributes of the announced routes.
     pub attributes: AttributeSet,
-    /// The next hop of each announced family. Of several for one family the first counts.
+    /// The next hop of each announced family.
     ///
     /// Only flow specifications and families that are not parsed may lack one.
-    pub next_hops: Vec<(Family, NextHop)>,
+    // A sorted map instead of a list, in which setting the next hops of many families would take quadratic time.
+    pub next_hops: BTreeMap<Family, NextHop>,
     /// Routes to announce.
     pub announced: Vec<AnyNlriBuf>,
     /// Routes to withdraw.
@@ -221,7 +222,7 @@ impl UpdateBuf {
     pub const fn new(attributes: AttributeSet) -> Self {
         Self {
             attributes,
-            next_hops: Vec::new(),
+            next_hops: BTreeMap::new(),
             announced: Vec::new(),
             withdrawn: Vec::new(),
         }
@@ -237,10 +238,9 @@ impl UpdateBuf {
         self.withdrawn.push(route.into());
     }
 
-    /// Sets the next hop for the announced routes of a family.
+    /// Sets the next hop for the announced routes of a family, in place of an earlier one.
     pub fn set_next_hop(&mut self, family: Family, next_hop: impl Into<NextHop>) {
-        self.next_hops.retain(|(known, _)| *known != family);
-        self.next_hops.push((family, next_hop.into()));
+        self.next_hops.insert(family, next_hop.into());
     }
 
     /// Appends as few messages as the limit permits to `out`. Returns the number of messages.
@@ -261,12 +261,10 @@ impl UpdateBuf {
     fn encode_to(&self, context: &Context, out: &mut BytesMut) -> Result<usize, EncodeError> {
         // Withdrawals first: a route in both lists is then announced at the end.
         let mut messages = encode_withdrawals(context, by_family(&self.withdrawn), out)?;
-        // Reversed, so that of several next hops for one family the first is kept.
-        let next_hops: BTreeMap<_, _> = self.next_hops.iter().rev().copied().collect();
         let announced = by_family(&self.announced);
         for routes in announced.chunk_by(|one, other| one.family == other.family) {
             let family = routes.first().map(|route| route.family);
-            let next_hop = family.and_then(|family| next_hops.get(&family).copied());
+            let next_hop = family.and_then(|family| self.next_hops.get(&family).copied());
             let next_hop = next_hop.unwrap_or(NextHop::Absent);
             let routes = routes.iter().copied();
             messages += encode_announcements(context, &self.attributes, next_hop, routes, out)?;

@@ -381,11 +381,8 @@ fn compare(checked: &Checked<'_>, update: &UpdateBuf, context: &Context) {
     assert_eq!(AttributeSet::from(checked), expected);
     let again = UpdateBuf::from(checked);
     let next_hop = |update: &UpdateBuf| {
-        let known = update
-            .next_hops
-            .iter()
-            .find(|(family, _)| *family == route.family);
-        known.map_or(NextHop::Absent, |(_, next_hop)| *next_hop)
+        let known = update.next_hops.get(&route.family).copied();
+        known.unwrap_or(NextHop::Absent)
     };
     assert_eq!(next_hop(&again), next_hop(update));
 }

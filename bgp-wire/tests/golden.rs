@@ -124,7 +124,7 @@ impl Golden {
             assert_eq!(set.to_string(), *attributes, "{}", self.title);
         }
         let read = UpdateBuf::from(&checked);
-        if let Some((_, next_hop)) = read.next_hops.first() {
+        if let Some((_, next_hop)) = read.next_hops.first_key_value() {
             assert_eq!(*next_hop, self.next_hop(), "{}", self.title);
         }
     }

@@ -48,7 +48,7 @@ fn sent(family: &str, extended: bool, next_hop: &str) -> Result<Option<NextHop>,
     assert_eq!(checked.fault(), None, "{family} {next_hop}");
     let read = UpdateBuf::from(&checked);
     assert_eq!(read.announced, [route]);
-    Ok(read.next_hops.first().map(|(_, next_hop)| *next_hop))
+    Ok(read.next_hops.into_values().next())
 }
 
 fn is_sent(family: &str, extended: bool, next_hop: &str) -> bool {

@@ -203,7 +203,7 @@ fn next_hop_of_two_addresses_is_the_usable_one() {
             };
             assert_eq!(checked.fault(), None, "{text}");
             assert_eq!(set.announced.len(), 1, "{text}");
-            let (_, next_hop) = set.next_hops[0];
+            let (_, next_hop) = set.next_hops.first_key_value().unwrap();
             assert_eq!(next_hop.to_string(), expected, "{text}");
             // What is read can be passed on.
             let mut out = bytes::BytesMut::new();

@@ -82,6 +82,7 @@ impl PeerConfig {
     /// ```
     #[must_use]
     pub fn with_maximum_prefixes(mut self, family: Family, limit: u32) -> Self {
+        // The search is long only among limits without effect, those of families outside of `Family::PARSED`.
         self.maximum_prefixes.retain(|(known, _)| *known != family);
         self.maximum_prefixes.push((family, limit));
         self

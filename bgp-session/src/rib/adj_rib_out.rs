@@ -178,7 +178,6 @@ impl AdjRibOut {
             out,
             budget,
             withheld: &mut self.withheld,
-            is_first: false,
         };
         // The loop does not stop at a full output: End-of-RIB and refresh marks of later families are due without room.
         let (later, first) = self.cursors.split_at_mut(self.next);

@@ -63,11 +63,17 @@ impl<D> Entry<D> {
         Self { key, slot, state }
     }
 
+    /// Returns the attributes of the path, or `None` if it is not announced.
+    #[inline]
+    pub(super) fn path(&self) -> Option<PathKey> {
+        PathKey::from_number(self.state)
+    }
+
     /// Returns the change that the entry is. It must not be dead.
     #[inline]
     pub(super) fn change(&self) -> Change {
         debug_assert_ne!(self.state, DEAD, "no consumer reads dead entries");
-        PathKey::from_number(self.state).map_or(Change::Withdrawn, Change::Announced)
+        self.path().map_or(Change::Withdrawn, Change::Announced)
     }
 
     /// Makes the change a withdrawal.
@@ -85,6 +91,12 @@ impl<D> Entry<D> {
             _ => true,
         }
     }
+}
+
+/// Returns the entry at this position, or `None` if it is out of range.
+#[inline]
+pub(super) fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
+    entries.get(usize::try_from(position).ok()?)
 }
 
 impl LogKey for Ipv4Net {

@@ -1,16 +1,16 @@
 //! The compacted log of one family.
 //!
-//! An entry is a path: a destination with its path identifier (RFC 7911). All paths of a destination have the same hash, so
-//! that the index finds the one with the lowest identifier for consumers without path identifiers.
+//! An entry is a path: a destination with its path identifier (RFC 7911). Consumers without path identifiers read only the
+//! path with the lowest identifier of each destination.
 
 use bgp_wire::PathId;
-use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::checkpoints::Checkpoints;
-use super::entry::{Change, DEAD, Entry, Key, LogKey, TOMBSTONE};
+use super::entry::{Change, DEAD, Entry, Key, LogKey, TOMBSTONE, entry_at};
 use super::intern::PathKey;
 use super::membership::{Membership, MembershipRef};
-use super::slots::{DestinationSlot, DestinationSlots};
+use super::path_index::{Found, PathIndex};
+use super::slots::DestinationSlots;
 use crate::route::DEFAULT_PATH;
 
 /// The changes of a family in order, each path at its newest change.
@@ -19,10 +19,7 @@ use crate::route::DEFAULT_PATH;
 #[derive(Debug)]
 pub(crate) struct Log<D> {
     entries: Vec<Entry<D>>,
-    /// The position of each path, by the hash of its destination.
-    // Positions instead of keys keep the index small: a key of IPv6 takes 24 octets.
-    index: HashTable<u32>,
-    hasher: DefaultHashBuilder,
+    index: PathIndex<D>,
     /// The numbers of the destinations of all entries.
     slots: DestinationSlots,
     consumers: Vec<Slot>,
@@ -76,8 +73,7 @@ impl<D> Default for Log<D> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
-            index: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
+            index: PathIndex::default(),
             slots: DestinationSlots::default(),
             consumers: Vec::new(),
             free: Vec::new(),
@@ -94,15 +90,16 @@ impl<D> Default for Log<D> {
 impl<D: LogKey> Log<D> {
     /// Announces a path with these attributes, which replace its previous ones.
     pub(crate) fn set(&mut self, key: Key<D>, path: PathKey) -> Set {
-        let hash = self.hash(&key.destination);
-        let known = self.find_hashed(&key, hash);
+        self.compact_if_due();
+        let hash = self.index.hash(&key.destination);
+        let found = self.index.find(&self.entries, &key, hash);
+        let entry = found.position.and_then(|known| self.entry(known));
+        let previous = entry.and_then(Entry::path);
         // Routes that differ only in labels have equal keys, but peers must be sent the new labels (RFC 8277 section 2.5).
-        let same = known.is_some_and(|(entry, previous)| {
-            previous == path && entry.key.destination.is_same_value(&key.destination)
-        });
-        let previous = known.map(|(_, previous)| previous);
+        let same = previous == Some(path)
+            && entry.is_some_and(|entry| entry.key.destination.is_same_value(&key.destination));
         if !same {
-            self.push(key, hash, path.number());
+            self.push(key, hash, found, path.number());
             self.announced += usize::from(previous.is_none());
         }
         Set {
@@ -113,68 +110,34 @@ impl<D: LogKey> Log<D> {
 
     /// Withdraws a path. Returns its attributes, or `None` if it was not announced.
     pub(crate) fn remove(&mut self, key: Key<D>) -> Option<PathKey> {
-        let hash = self.hash(&key.destination);
-        let (_, previous) = self.find_hashed(&key, hash)?;
+        self.compact_if_due();
+        let hash = self.index.hash(&key.destination);
+        let found = self.index.find(&self.entries, &key, hash);
+        let previous = self.entry(found.position?)?.path()?;
         // The tombstone stays until every consumer has passed it: a slow one must still withdraw the route.
-        self.push(key, hash, TOMBSTONE);
+        self.push(key, hash, found, TOMBSTONE);
         self.unused += 1;
         self.announced -= 1;
         Some(previous)
     }
 
-    fn hash(&self, destination: &D) -> u64 {
-        destination.hash_with(&self.hasher)
-    }
-
-    /// Returns the entry and the attributes of a path, or `None` if it is not announced.
-    fn find_hashed(&self, key: &Key<D>, hash: u64) -> Option<(&Entry<D>, PathKey)> {
-        let position = *self.index.find(hash, |position| {
-            self.entry(*position).is_some_and(|entry| entry.key == *key)
-        })?;
-        let entry = self.entry(position)?;
-        Some((entry, PathKey::from_number(entry.state)?))
-    }
-
-    /// Returns the position, the entry and the attributes of every announced path of a destination, in no particular order.
-    fn paths(&self, destination: &D) -> impl Iterator<Item = (u32, &Entry<D>, PathKey)> {
-        // Different destinations may have equal hashes, so that the key is compared as well.
-        self.index
-            .iter_hash(self.hash(destination))
-            .filter_map(move |position| {
-                let entry = self
-                    .entry(*position)
-                    .filter(|entry| entry.key.destination == *destination)?;
-                Some((*position, entry, PathKey::from_number(entry.state)?))
-            })
-    }
-
     /// Returns the identifiers of the announced paths of a destination, in ascending order.
     pub(crate) fn path_ids(&self, destination: &D) -> Vec<PathId> {
-        let mut ids: Vec<_> = self
-            .paths(destination)
-            .map(|(_, entry, _)| entry.key.path_id)
-            .collect();
-        // The order of the index depends on the hash; callers act in the order of the result.
-        ids.sort_unstable();
-        ids
+        self.index.path_ids(&self.entries, destination)
     }
 
     /// Returns the key and the attributes of the best path of a destination, which is the one with the lowest identifier.
     pub(crate) fn best(&self, destination: &D) -> Option<(&Key<D>, PathKey)> {
-        let (_, entry, path) = self.best_with_position(destination)?;
-        Some((&entry.key, path))
-    }
-
-    fn best_with_position(&self, destination: &D) -> Option<(u32, &Entry<D>, PathKey)> {
-        self.paths(destination)
-            .min_by_key(|(_, entry, _)| entry.key.path_id)
+        let best = self.index.best(&self.entries, destination, 0);
+        let entry = self.entry(best.position?)?;
+        Some((&entry.key, entry.path()?))
     }
 
     /// Returns every announced path, the oldest change first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key<D>, PathKey)> {
         self.entries
             .iter()
-            .filter_map(|entry| Some((&entry.key, PathKey::from_number(entry.state)?)))
+            .filter_map(|entry| Some((&entry.key, entry.path()?)))
     }
 
     /// Returns the number of announced paths.
@@ -285,95 +248,59 @@ impl<D: LogKey> Log<D> {
     }
 
     /// Returns the change of an entry for a consumer that reads only best paths and no withdrawals before `joined`.
-    ///
-    /// A destination may have several positions. Only the last position that affects the best path returns a change: that
-    /// of the path itself, or the withdrawal of a better one.
     // This case is rare, and inlining it makes the usual loop of `read` slower.
     #[inline(never)]
     fn best_change(&self, entry: &Entry<D>, position: usize, joined: usize) -> Option<Entry<D>> {
-        let (slot, destination) = (entry.slot, &entry.key.destination);
-        let best = self.best_with_position(destination);
-        // A change for each position would send the destination several times, although the consumer knows one path of it.
-        let last = self
-            .index
-            .iter_hash(self.hash(destination))
-            .filter_map(|position| {
-                let entry = self.entry(*position)?;
-                let at = usize::try_from(*position).ok()?;
-                let is_relevant = match best {
-                    Some((best, known, _)) => {
-                        let is_withdrawn = entry.state == TOMBSTONE && at >= joined;
-                        best == *position || (is_withdrawn && entry.key.path_id < known.key.path_id)
-                    }
-                    // No path is left, so that every position of the destination is a tombstone.
-                    None => at >= joined,
-                };
-                (is_relevant && entry.key.destination == *destination).then_some(at)
-            })
-            .max();
-        if last != Some(position) {
+        let destination = &entry.key.destination;
+        // Every position has 32 bits, so that the largest number is behind all of them.
+        let joined = u32::try_from(joined).unwrap_or(u32::MAX);
+        let best = self.index.best(&self.entries, destination, joined);
+        if usize::try_from(best.read_at?) != Ok(position) {
             return None;
         }
-        Some(match best {
-            Some((_, entry, _)) => entry.clone(),
-            None => {
-                let key = Key {
-                    destination: destination.clone(),
-                    path_id: DEFAULT_PATH,
-                };
-                Entry::new(key, slot, Change::Withdrawn)
-            }
-        })
+        if let Some(best) = best.position {
+            return self.entry(best).cloned();
+        }
+        let key = Key {
+            destination: destination.clone(),
+            path_id: DEFAULT_PATH,
+        };
+        Some(Entry::new(key, entry.slot, Change::Withdrawn))
     }
 
-    /// Appends an entry and marks the path's older position as dead.
-    fn push(&mut self, key: Key<D>, hash: u64, state: u32) {
-        // At least half of the entries are freed, so that the cost per change is constant.
-        if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
-            self.compact();
-        }
+    /// Appends an entry and marks the path's older position, which was found, as dead.
+    fn push(&mut self, key: Key<D>, hash: u64, found: Found, state: u32) {
         // Positions have 32 bits, which keeps the index small. Only entries of more than 64 GiB would exceed them.
         let Ok(position) = u32::try_from(self.entries.len()) else {
             debug_assert!(false, "position out of range");
             return;
         };
-        let entries = &mut self.entries;
-        let known = self
-            .index
-            .find_mut(hash, |known| {
-                entry_at(entries, *known).is_some_and(|entry| entry.key == key)
-            })
-            .map(|known| std::mem::replace(known, position));
-        let older = known
+        let older = found
+            .position
             .and_then(|known| usize::try_from(known).ok())
-            .and_then(|known| entries.get_mut(known));
+            .and_then(|known| self.entries.get_mut(known));
         let slot = if let Some(entry) = older {
             // A tombstone was counted when it was pushed.
             self.unused += usize::from(entry.state != TOMBSTONE);
             entry.state = DEAD;
             entry.slot
         } else {
-            let slot = self.slot_of(&key, hash);
             self.identified += usize::from(key.path_id != DEFAULT_PATH);
-            self.insert(hash, position);
-            slot
+            self.index
+                .slot(&self.entries, &key.destination, hash, found)
+                .unwrap_or_else(|| self.slots.allocate())
         };
         self.entries.push(Entry { key, slot, state });
+        self.index.set(&self.entries, hash, position, found);
     }
 
-    /// Returns the slot for the destination of a path that is not indexed.
-    fn slot_of(&mut self, key: &Key<D>, hash: u64) -> DestinationSlot {
-        // Without path identifiers no destination has a second path, so that most tables need no search.
-        let other = if self.identified > 0 || key.path_id != DEFAULT_PATH {
-            self.index.find(hash, |position| {
-                self.entry(*position)
-                    .is_some_and(|entry| entry.key.destination == key.destination)
-            })
-        } else {
-            None
-        };
-        let known = other.and_then(|position| Some(self.entry(*position)?.slot));
-        known.unwrap_or_else(|| self.slots.allocate())
+    /// Compacts the log if at least half of its entries are unused, so that the cost per change is constant.
+    // Before the search for the path that changes, because compaction moves positions.
+    #[inline]
+    fn compact_if_due(&mut self) {
+        if self.unused >= self.compact_at && self.unused * 2 >= self.entries.len() {
+            self.compact();
+        }
     }
 
     /// Frees dead positions, and the tombstones that every consumer has passed.
@@ -428,27 +355,7 @@ impl<D: LogKey> Log<D> {
         }
         // Tombstones for a slow consumer may remain. Waiting until their number doubles avoids compacting at every change.
         self.compact_at = (self.unused * 2).max(MIN_UNUSED);
-        self.reindex();
-    }
-
-    /// Indexes all entries, none of which is dead.
-    fn reindex(&mut self) {
-        // Clearing keeps the memory of the index, which needs about as many positions as before.
-        self.index.clear();
-        let end = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        for position in 0..end {
-            if let Some(entry) = self.entry(position) {
-                self.insert(self.hash(&entry.key.destination), position);
-            }
-        }
-    }
-
-    /// Adds a position to the index. The index must not contain the path.
-    fn insert(&mut self, hash: u64, position: u32) {
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hash, position, |known| {
-            entry_at(entries, *known).map_or(0, |entry| entry.key.destination.hash_with(hasher))
-        });
+        self.index.rebuild(&self.entries);
     }
 
     fn entry(&self, position: u32) -> Option<&Entry<D>> {
@@ -475,10 +382,6 @@ fn slowest(consumers: impl Iterator<Item = Consumer>) -> usize {
     offsets.min().unwrap_or(usize::MAX)
 }
 
-fn entry_at<D>(entries: &[Entry<D>], position: u32) -> Option<&Entry<D>> {
-    entries.get(usize::try_from(position).ok()?)
-}
-
 /// Do not compact below this many unused entries.
 const MIN_UNUSED: usize = 64;
 
@@ -497,10 +400,81 @@ impl<D> Log<D> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::hash::BuildHasher;
+
+    use hashbrown::DefaultHashBuilder;
     use ipnet::Ipv4Net;
 
     use super::super::membership::TableId;
     use super::*;
+
+    /// A destination that counts its comparisons.
+    #[derive(Clone, Debug)]
+    struct Counted(u32);
+
+    thread_local! {
+        static COMPARISONS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    impl PartialEq for Counted {
+        fn eq(&self, other: &Self) -> bool {
+            COMPARISONS.set(COMPARISONS.get() + 1);
+            self.0 == other.0
+        }
+    }
+
+    impl Eq for Counted {}
+
+    impl LogKey for Counted {
+        fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
+            hasher.hash_one(self.0)
+        }
+    }
+
+    /// Announces, reads, changes and withdraws this many paths of one destination. Returns the number of comparisons.
+    fn comparisons(paths: u32) -> usize {
+        COMPARISONS.set(0);
+        let (mut log, table) = (Log::default(), TableId::default());
+        let memberships = [false, true].map(|every_path| {
+            let membership = Membership::new(&table);
+            (log.join(every_path, &membership), membership)
+        });
+        let read = |log: &mut Log<Counted>| {
+            memberships.each_ref().map(|(consumer, _)| {
+                let mut window = Vec::new();
+                log.read(*consumer, usize::MAX, &mut window);
+                window.len()
+            })
+        };
+        let path = |number| PathKey::from_number(number).unwrap();
+        // Descending, so that each path is the best one when it is announced.
+        for round in 0..2 {
+            for number in (0..paths).rev() {
+                log.set(key(Counted(1), PathId(number)), path(round));
+            }
+            assert_eq!(read(&mut log), [1, usize::try_from(paths).unwrap()]);
+        }
+        for path_id in log.path_ids(&Counted(1)) {
+            assert_eq!(log.remove(key(Counted(1), path_id)), Some(path(1)));
+            log.best(&Counted(1));
+        }
+        assert_eq!(read(&mut log), [1, usize::try_from(paths).unwrap()]);
+        COMPARISONS.get()
+    }
+
+    fn key<D>(destination: D, path_id: PathId) -> Key<D> {
+        Key {
+            destination,
+            path_id,
+        }
+    }
+
+    #[test]
+    fn comparisons_of_one_destination_do_not_grow_with_the_square_of_its_paths() {
+        let (few, many) = (comparisons(200), comparisons(2000));
+        assert!(many < few * 15, "{few} for 200 paths, {many} for 2000");
+    }
 
     #[test]
     fn slots_of_dropped_memberships_are_used_again() {

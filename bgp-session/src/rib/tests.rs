@@ -392,8 +392,8 @@ fn allowed(policy: u8, number: u8) -> bool {
 }
 
 fn next_hop(update: &UpdateBuf) -> NextHop {
-    let next_hop = update.next_hops.first();
-    next_hop.map_or(NextHop::Absent, |(_, next_hop)| *next_hop)
+    let mut next_hops = update.next_hops.values();
+    next_hops.next().copied().unwrap_or(NextHop::Absent)
 }
 
 /// Returns the text of the route, the next hop and the attributes that one peer is sent for one route.

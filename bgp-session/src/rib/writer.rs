@@ -22,8 +22,6 @@ pub(super) struct Writer<'a> {
     /// The number of octets from which the output is full.
     pub(super) budget: usize,
     pub(super) withheld: &'a mut WithheldRoutes,
-    /// `true` if the peer has been sent none of the routes of the window.
-    pub(super) is_first: bool,
 }
 
 /// The routes of a window that the peer may have been sent before.
@@ -50,7 +48,6 @@ impl Writer<'_> {
         window: &mut Window<D>,
         sent: Sent<'_>,
     ) {
-        self.is_first = sent.is_first;
         let identified = self.export.context.add_path().contains(family);
         let scope = Scope { family, identified };
         // Before the policy, which turns other routes into withdrawals.
@@ -62,25 +59,22 @@ impl Writer<'_> {
         }
         // Matching prefixes is the slowest part of a pull, and the usual policy of an internal peer permits all of them.
         if !self.export.policy().allows_all() {
-            self.apply_policy(scope, window, sent.before);
+            self.apply_policy(scope, window, sent);
         }
         window.group();
         for (path, group) in window.groups() {
             match path {
                 None => self.withdraw(scope, group),
-                Some(path) if self.export.has_filter() => self.write_filtered(scope, path, group),
-                Some(path) => self.announce(scope, path, group),
+                Some(path) if self.export.has_filter() => {
+                    self.write_filtered(scope, sent, path, group);
+                }
+                Some(path) => self.announce(scope, sent, path, group),
             }
         }
     }
 
     /// Removes the routes that the policy does not permit, or turns them into withdrawals if an earlier policy permitted them.
-    fn apply_policy<D: FamilyKey>(
-        &mut self,
-        scope: Scope,
-        window: &mut Window<D>,
-        before: [Option<&ExportPolicy>; 2],
-    ) {
+    fn apply_policy<D: FamilyKey>(&mut self, scope: Scope, window: &mut Window<D>, sent: Sent<'_>) {
         let (export, family) = (self.export, scope.family);
         let (policy, denied) = (export.policy(), export.denied());
         window.retain_mut(|route| {
@@ -99,13 +93,19 @@ impl Writer<'_> {
                 route.withdraw();
             }
             // A withdrawal of a route that the peer was never sent would only cost octets.
-            let mut before = before.iter().flatten();
-            !self.is_first && before.any(|before| before.admits(family, prefix))
+            let mut before = sent.before.iter().flatten();
+            !sent.is_first && before.any(|before| before.admits(family, prefix))
         });
     }
 
     /// Filters each route of a group by itself, and announces consecutive routes with the same result together.
-    fn write_filtered<D: FamilyKey>(&mut self, scope: Scope, path: &Path, group: &[Entry<D>]) {
+    fn write_filtered<D: FamilyKey>(
+        &mut self,
+        scope: Scope,
+        sent: Sent<'_>,
+        path: &Path,
+        group: &[Entry<D>],
+    ) {
         let export = self.export;
         let filter = |route: &Entry<D>| {
             export.filter(Route {
@@ -117,17 +117,23 @@ impl Writer<'_> {
         let filtered: Vec<Option<Path>> = group.iter().map(filter).collect();
         for (path, routes) in runs(&filtered, group) {
             match path {
-                Some(path) => self.announce(scope, path, routes),
-                None => self.withhold(scope, routes, WithheldReason::Denied, None),
+                Some(path) => self.announce(scope, sent, path, routes),
+                None => self.withhold(scope, sent, routes, WithheldReason::Denied, None),
             }
         }
     }
 
     /// Announces routes with one path, or records the reason why they are withheld.
-    fn announce<D: FamilyKey>(&mut self, scope: Scope, path: &Path, group: &[Entry<D>]) {
+    fn announce<D: FamilyKey>(
+        &mut self,
+        scope: Scope,
+        sent: Sent<'_>,
+        path: &Path,
+        group: &[Entry<D>],
+    ) {
         let (attributes, next_hop) = match self.export.route(scope.family, path) {
             Ok(route) => route,
-            Err(reason) => return self.withhold(scope, group, reason, None),
+            Err(reason) => return self.withhold(scope, sent, group, reason, None),
         };
         let routes = items(scope, group);
         let context = &self.export.context;
@@ -145,13 +151,13 @@ impl Writer<'_> {
                 let fitting = self.fitting(scope, &attributes, next_hop, group);
                 for (fits, routes) in runs(&fitting, group) {
                     if *fits {
-                        self.announce(scope, path, routes);
+                        self.announce(scope, sent, path, routes);
                     } else {
-                        self.fail(scope, routes, error);
+                        self.fail(scope, sent, routes, error);
                     }
                 }
             }
-            Err(error) => self.fail(scope, group, error),
+            Err(error) => self.fail(scope, sent, group, error),
         }
     }
 
@@ -174,14 +180,27 @@ impl Writer<'_> {
     }
 
     /// Withholds routes that cannot be encoded.
-    fn fail<D: FamilyKey>(&mut self, scope: Scope, group: &[Entry<D>], error: EncodeError) {
-        self.withhold(scope, group, WithheldReason::from_error(error), Some(error));
+    fn fail<D: FamilyKey>(
+        &mut self,
+        scope: Scope,
+        sent: Sent<'_>,
+        group: &[Entry<D>],
+        error: EncodeError,
+    ) {
+        self.withhold(
+            scope,
+            sent,
+            group,
+            WithheldReason::from_error(error),
+            Some(error),
+        );
     }
 
     /// Records the reason why routes are not sent, and withdraws those that the peer may have an older state of.
     fn withhold<D: FamilyKey>(
         &mut self,
         scope: Scope,
+        sent: Sent<'_>,
         group: &[Entry<D>],
         reason: WithheldReason,
         error: Option<EncodeError>,
@@ -190,15 +209,15 @@ impl Writer<'_> {
             self.withheld
                 .report(reason, error, || route.key.destination.destination());
         }
-        let mut sent = Vec::new();
+        let mut announced = Vec::new();
         for route in group {
             // Each further pass meets the route again, and the peer does not have it.
-            if self.withheld.insert(scope, route, reason) && !self.is_first {
-                sent.push(route);
+            if self.withheld.insert(scope, route, reason) && !sent.is_first {
+                announced.push(route);
             }
         }
-        if !sent.is_empty() {
-            self.withdraw(scope, sent);
+        if !announced.is_empty() {
+            self.withdraw(scope, announced);
         }
     }
 

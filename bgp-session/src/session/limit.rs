@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bgp_wire::{AnyNlriBuf, Checked, Family, Nlri};
 
+use crate::destination::is_served;
 use crate::identity::NlriKey;
 use crate::routes::{family_of, other_announced, other_withdrawn};
 
@@ -32,13 +33,16 @@ struct LimitedFamily {
 }
 
 impl PrefixLimit {
-    /// Creates the count of a new session, or returns `None` if no family has a limit.
+    /// Creates the count of a new session, or returns `None` if no family that a peer may announce has a limit.
     pub(super) fn new(limits: &[(Family, u32)]) -> Option<Box<Self>> {
-        if limits.is_empty() {
-            return None;
-        }
-        let families = limits.iter().map(LimitedFamily::new).collect();
-        Some(Box::new(Self(families)))
+        // Each route searches the families: those that are never negotiated are left out, because the caller may give any
+        // number of them.
+        let families: Vec<_> = limits
+            .iter()
+            .filter(|(family, _)| is_served(*family))
+            .map(LimitedFamily::new)
+            .collect();
+        (!families.is_empty()).then(|| Box::new(Self(families)))
     }
 
     /// Counts the routes that a message withdraws and announces. Returns a family whose limit is exceeded, with the limit.
@@ -90,6 +94,10 @@ impl PrefixLimit {
             let current = limited.refreshes;
             limited.unicast.retain(|_, refresh| *refresh == current);
             limited.others.retain(|_, refresh| *refresh == current);
+            // `retain` looks at all allocated memory. A peer that announced many routes once could otherwise make each of its
+            // refreshes, which are two short messages, cost as much as those routes.
+            limited.unicast.shrink_to_fit();
+            limited.others.shrink_to_fit();
         }
     }
 
@@ -115,5 +123,33 @@ impl LimitedFamily {
     fn is_exceeded(&self) -> bool {
         let count = self.unicast.len() + self.others.len();
         usize::try_from(self.limit).is_ok_and(|limit| count > limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refresh_of_withdrawn_routes_looks_at_no_unused_memory() {
+        let mut limits = PrefixLimit::new(&[(Family::IPV4_UNICAST, 100_000)]).unwrap();
+        let limited = limits.of(Family::IPV4_UNICAST).unwrap();
+        for number in 0..10_000 {
+            let prefix = ipnet::Ipv4Net::new_assert(number.into(), 32).into();
+            limited.unicast.insert(Nlri::new(prefix), 0);
+        }
+        limits.refresh_begins(Family::IPV4_UNICAST);
+        limits.refresh_ends(Family::IPV4_UNICAST);
+        let limited = limits.of(Family::IPV4_UNICAST).unwrap();
+        assert_eq!((limited.unicast.len(), limited.unicast.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn limits_of_families_that_no_peer_announces_are_not_searched() {
+        let unknown = |number| Family::new(bgp_wire::Afi(number), bgp_wire::Safi(200));
+        let mut limits: Vec<_> = (1000..2000).map(|number| (unknown(number), 1)).collect();
+        assert!(PrefixLimit::new(&limits).is_none());
+        limits.push((Family::IPV6_UNICAST, 1));
+        assert_eq!(PrefixLimit::new(&limits).unwrap().0.len(), 1);
     }
 }

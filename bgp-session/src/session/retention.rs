@@ -137,6 +137,7 @@ impl Retention {
 
 /// Returns the long-lived stale time of a family; zero if the peer's OPEN contains none.
 fn long_lived_time(restart: &PeerRestart, family: Family) -> Duration {
+    // One capability has the entries, at most 36 in its 255 octets.
     restart
         .long_lived
         .iter()

@@ -65,8 +65,9 @@ impl FlushReport {
     #[must_use]
     pub fn peer(&self, address: IpAddr) -> Option<PeerFlush> {
         let address = address.to_canonical();
-        let found = self.peers.iter().find(|(peer, _)| *peer == address);
-        found.map(|(_, flushed)| *flushed)
+        let found = self.peers.binary_search_by_key(&address, |(peer, _)| *peer);
+        let (_, flushed) = self.peers.get(found.ok()?)?;
+        Some(*flushed)
     }
 
     /// Returns `true` if every peer has acknowledged every change that was made before the flush, and no route is withheld.

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use super::error::KeyError;
+use super::hops::HopCounts;
 use super::keys::Keys;
 use super::sockopt::{self, KeyedSocket};
 use super::transport::{bind_device, describe, min_ttl, socket};
@@ -63,7 +64,7 @@ impl Listeners {
     }
 
     /// Sets the minimum TTL that all peers that may connect have in common. `hops` contains the maximum distance of each.
-    pub(super) fn limit_ttl(&self, hops: &[(IpNet, Option<u8>)]) {
+    pub(super) fn limit_ttl(&self, hops: &HopCounts) {
         for listener in &self.0 {
             limit_ttl(&SockRef::from(&*listener.socket), listener.address, hops);
         }
@@ -76,7 +77,7 @@ impl Listener {
         address: SocketAddr,
         device: Option<&str>,
         mut keys: BTreeMap<IpNet, Keys>,
-        hops: &[(IpNet, Option<u8>)],
+        hops: &HopCounts,
         closed: CancellationToken,
     ) -> io::Result<Self> {
         // Keys and TTL come before `listen`: from then on, the kernel completes handshakes by itself.
@@ -161,12 +162,8 @@ fn reaches(address: SocketAddr, peers: IpNet) -> bool {
 }
 
 /// Sets the minimum TTL that all peers that may connect have in common. More distant hosts get no connection (RFC 5082).
-fn limit_ttl(socket: &Socket, address: SocketAddr, hops: &[(IpNet, Option<u8>)]) {
-    let reaching = || {
-        hops.iter()
-            .filter(|(peers, _)| reaches(address, *peers))
-            .map(|(_, hops)| *hops)
-    };
+fn limit_ttl(socket: &Socket, address: SocketAddr, hops: &HopCounts) {
+    let reaching = || hops.reaching(address.is_ipv6());
     let minimum = reaching().map(|hops| hops.map_or(0, min_ttl)).min();
     // Errors are harmless because each accepted connection gets its own limit. An IPv6 socket also receives IPv4 packets.
     if address.is_ipv6() {

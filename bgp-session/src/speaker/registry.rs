@@ -4,6 +4,7 @@
 
 mod admission;
 mod dynamic;
+mod prefixes;
 mod supervise;
 
 use std::collections::BTreeMap;
@@ -17,10 +18,10 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::command::Command;
-use super::dynamic_peers::DynamicPeers;
 use super::error::{AddPeerError, SpeakerShutDown};
 use super::event::{Refusal, RemovalReason};
 use super::handle::Peer;
+use super::hops::HopCounts;
 use super::listen::accept_all;
 use super::listeners::{Listener, Listeners};
 use super::peer::PeerTask;
@@ -28,6 +29,7 @@ use super::shared::{Shared, lock};
 use super::transport::{Transport, prepare_accepted};
 use crate::config::{ConfigError, LocalConfig, PeerChange, PeerConfig};
 use crate::session::Shutdown;
+use prefixes::DynamicPrefixes;
 
 pub(super) struct Registry {
     shared: Arc<Shared>,
@@ -37,8 +39,9 @@ pub(super) struct Registry {
 struct State {
     local: LocalConfig,
     peers: BTreeMap<IpAddr, PeerEntry>,
-    /// Ordered from the longest prefix to the shortest, because the longest applies.
-    dynamic: Vec<DynamicPeers>,
+    dynamic: DynamicPrefixes,
+    /// The maximum distances of `peers` without the dynamic ones, and of the templates in `dynamic`.
+    hops: HopCounts,
     listeners: Listeners,
     /// Removed peers whose tasks have not ended; the latest of each address.
     ending: BTreeMap<IpAddr, PeerEntry>,
@@ -59,7 +62,8 @@ impl Registry {
         let state = State {
             local,
             peers: BTreeMap::new(),
-            dynamic: Vec::new(),
+            dynamic: DynamicPrefixes::default(),
+            hops: HopCounts::default(),
             listeners: Listeners::default(),
             ending: BTreeMap::new(),
             tasks_started: 0,
@@ -95,6 +99,7 @@ impl Registry {
         }
         // Before the task starts: the peer may connect at once, but not without its key.
         state.set_keys(address.into(), &config)?;
+        state.hops.add(&config);
         let peer = self.start(&mut state, config, None);
         state.limit_ttl();
         Ok(peer)
@@ -143,6 +148,11 @@ impl Registry {
         let change = peer.read_config(|current| current.change(&config));
         // First, because only this can fail.
         state.set_peer_keys(prefix, &config)?;
+        // The template of a dynamic peer is counted in its place.
+        if prefix.is_none() {
+            peer.read_config(|old| state.hops.remove(old));
+            state.hops.add(&config);
+        }
         // Under the lock, updates reach the task in the order in which they are stored.
         peer.update(config);
         state.limit_ttl();
@@ -176,11 +186,11 @@ impl Registry {
         let mut state = lock(&self.state);
         self.check_open().map_err(io::Error::other)?;
         // Under the lock, a peer that is added meanwhile cannot miss this listener.
-        let (keys, hops) = (state.all_keys(), state.hops());
+        let keys = state.all_keys();
         let closed = self.shared.stop.child_token();
         // The socket registers with the runtime of the tasks, in which the caller need not be.
         let entered = self.shared.runtime.enter();
-        let listener = Listener::bind(address, device, keys, &hops, closed.clone())?;
+        let listener = Listener::bind(address, device, keys, &state.hops, closed.clone())?;
         drop(entered);
         let (address, socket) = (listener.address(), listener.socket());
         state.listeners.add(listener);
@@ -211,6 +221,7 @@ impl Registry {
         // one, which ends the graceful restart.
         state.listeners.close_all();
         state.dynamic.clear();
+        state.hops = HopCounts::default();
         for entry in std::mem::take(&mut state.peers).into_values() {
             entry.peer.remove(why.clone(), RemovalReason::ShutDown);
         }
@@ -292,16 +303,14 @@ impl State {
     /// Removes a peer and its keys, and decrements the count of its prefix.
     fn remove(&mut self, address: IpAddr) -> Option<Peer> {
         let entry = self.peers.remove(&address)?;
-        let known = self
-            .dynamic
-            .iter_mut()
-            .find(|known| Some(known.prefix) == entry.prefix);
+        let known = entry.prefix.and_then(|prefix| self.dynamic.get_mut(prefix));
         if let Some(known) = known {
             known.present -= 1;
         }
         self.restore_keys(address.into());
         // The template of a dynamic peer stays, and with it the TTL limit.
         if entry.prefix.is_none() {
+            entry.peer.read_config(|config| self.hops.remove(config));
             self.limit_ttl();
         }
         Some(self.keep_until_ended(address, entry))
@@ -314,3 +323,6 @@ impl State {
         peer
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,10 +89,13 @@ impl FromStr for AttributeSet {
             // The error names the keyword, because its message shows an example for each.
             let error = || ParseAttributesError(String::from(name));
             // `attribute` may have another code each time. The encoder refuses a repeated code.
-            if name != "attribute" && seen.contains(&name) {
-                return Err(error());
+            if name != "attribute" {
+                // At most one entry for each other keyword, however long the text is.
+                if seen.contains(&name) {
+                    return Err(error());
+                }
+                seen.push(name);
             }
-            seen.push(name);
             set.parse(name, &mut words).ok_or_else(error)?;
         }
         // The encoder requires ascending codes, and an operator may write any order.

@@ -5,6 +5,8 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Announce(u8, u32, u32),
+    /// Announces this many paths to a destination.
+    AnnounceMany(u8, u32, u32),
     Withdraw(u8),
     WithdrawPath(u8, u32),
     Replace(Vec<(u8, u32, u32)>),
@@ -26,8 +28,9 @@ fn step() -> impl Strategy<Value = Step> {
     let budget = || prop_oneof![Just(1), Just(60), Just(4096)];
     prop_oneof![
         8 => route().prop_map(|(number, path, preference)| Step::Announce(number, path, preference)),
+        1 => (number(), 17..40u32, 0..3u32).prop_map(|(number, paths, preference)| Step::AnnounceMany(number, paths, preference)),
         3 => number().prop_map(Step::Withdraw),
-        3 => (number(), path()).prop_map(|(number, path)| Step::WithdrawPath(number, path)),
+        3 => (number(), prop_oneof![path(), 0..40u32]).prop_map(|(number, path)| Step::WithdrawPath(number, path)),
         1 => prop::collection::vec(route(), 0..20).prop_map(Step::Replace),
         1 => (0..4usize).prop_map(Step::Up),
         1 => (0..4usize).prop_map(Step::Down),
@@ -60,8 +63,15 @@ proptest! {
                     let changed = model.insert((number, path_id), preference) != Some(preference);
                     prop_assert_eq!(rib.announce(&path(number, path_id, preference)), changed);
                 }
+                Step::AnnounceMany(number, paths, preference) => {
+                    for path_id in 0..paths {
+                        peers.iter_mut().for_each(|peer| peer.change(number, path_id));
+                        let changed = model.insert((number, path_id), preference) != Some(preference);
+                        prop_assert_eq!(rib.announce(&path(number, path_id, preference)), changed);
+                    }
+                }
                 Step::Withdraw(number) => {
-                    (0..4).for_each(|id| peers.iter_mut().for_each(|peer| peer.change(number, id)));
+                    (0..40).for_each(|id| peers.iter_mut().for_each(|peer| peer.change(number, id)));
                     let before = model.len();
                     model.retain(|(known, _), _| *known != number);
                     prop_assert_eq!(rib.withdraw(destination(number, 0)), model.len() < before);

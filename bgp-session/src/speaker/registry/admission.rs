@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::super::dynamic_peers::DynamicPeers;
 use super::super::error::{AddPeerError, KeyError};
 use super::super::keys::Keys;
 use super::super::log;
 use super::super::transport;
+use super::prefixes::DynamicPrefixes;
 use super::{PeerEntry, State};
 use crate::config::PeerConfig;
 
@@ -77,7 +77,7 @@ impl State {
 
     /// Returns the keys of the dynamic peers with exactly this prefix.
     fn keys_of_prefix(&self, net: IpNet) -> Keys {
-        let known = self.dynamic.iter().find(|known| known.prefix == net);
+        let known = self.dynamic.get(net);
         known.map_or_else(Keys::default, |known| Keys::new(&known.template.transport))
     }
 
@@ -105,26 +105,13 @@ impl State {
 
     /// Sets the minimum TTL of the listeners to that of the current configuration.
     pub(super) fn limit_ttl(&self) {
-        self.listeners.limit_ttl(&self.hops());
-    }
-
-    /// Returns the addresses that may connect, each with its maximum distance in hops, or `None` without a limit.
-    pub(super) fn hops(&self) -> Vec<(IpNet, Option<u8>)> {
-        // Listeners only look at the family of an address, so that a template represents its whole prefix.
-        let hops = |config: &PeerConfig| (config.address().into(), config.transport.hops);
-        let configured = self
-            .peers
-            .values()
-            .filter(|entry| entry.prefix.is_none())
-            .map(|entry| entry.peer.read_config(hops));
-        let templates = self.dynamic.iter().map(|known| hops(&known.template));
-        configured.chain(templates).collect()
+        self.listeners.limit_ttl(&self.hops);
     }
 }
 
 impl PeerEntry {
     /// Returns the keys of the peer, or `None` if they are those of its prefix.
-    fn own_keys(&self, dynamic: &[DynamicPeers]) -> Option<Keys> {
+    fn own_keys(&self, dynamic: &DynamicPrefixes) -> Option<Keys> {
         self.peer.read_config(|config| {
             has_own_keys(config, self.prefix, dynamic).then(|| Keys::new(&config.transport))
         })
@@ -132,10 +119,9 @@ impl PeerEntry {
 }
 
 /// Returns `false` for a dynamic peer with the keys of its prefix, which the kernel already has.
-fn has_own_keys(config: &PeerConfig, prefix: Option<IpNet>, dynamic: &[DynamicPeers]) -> bool {
-    dynamic
-        .iter()
-        .find(|known| Some(known.prefix) == prefix)
+fn has_own_keys(config: &PeerConfig, prefix: Option<IpNet>, dynamic: &DynamicPrefixes) -> bool {
+    prefix
+        .and_then(|prefix| dynamic.get(prefix))
         .is_none_or(|known| {
             let (shared, own) = (&known.template.transport, &config.transport);
             shared.md5_key != own.md5_key || shared.ao_key != own.ao_key

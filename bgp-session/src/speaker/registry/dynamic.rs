@@ -1,6 +1,7 @@
 //! Dynamic peers: the prefixes that are accepted, and their present peers.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -27,29 +28,26 @@ impl Registry {
         let mut state = lock(&self.state);
         self.check_open()?;
         State::check_template(&template)?;
-        if state.dynamic.iter().any(|known| known.prefix == prefix) {
+        if state.dynamic.get(prefix).is_some() {
             return Err(AddPeerError::PrefixExists(prefix));
         }
         // The kernel has one entry for a peer and a prefix of the same single address: the peer keeps its keys.
         if state.keys_of_peer(prefix).is_none() {
             state.set_keys(prefix, &template)?;
         }
-        state.dynamic.push(DynamicPeers {
+        state.hops.add(&template);
+        state.dynamic.insert(DynamicPeers {
             prefix,
             template,
             limit,
             present: 0,
         });
-        // The first prefix that contains an address is then the longest.
-        state
-            .dynamic
-            .sort_by_key(|known| std::cmp::Reverse(known.prefix.prefix_len()));
         state.limit_ttl();
         Ok(())
     }
 
     pub(in super::super) fn dynamic_peers(&self) -> Vec<DynamicPeers> {
-        lock(&self.state).dynamic.clone()
+        lock(&self.state).dynamic.iter().cloned().collect()
     }
 
     /// Replaces the template and the limit of a prefix, and the configuration of its present peers.
@@ -63,21 +61,28 @@ impl Registry {
         let template = template.with_address(prefix.addr());
         State::check_template(&template)?;
         let mut state = lock(&self.state);
-        let index = state
-            .position(prefix)
-            .ok_or(AddPeerError::UnknownPrefix(prefix))?;
+        if state.dynamic.get(prefix).is_none() {
+            return Err(AddPeerError::UnknownPrefix(prefix));
+        }
         if state.keys_of_peer(prefix).is_none() {
             state.set_keys(prefix, &template)?;
         }
-        let Some(known) = state.dynamic.get_mut(index) else {
+        let State {
+            dynamic,
+            peers,
+            hops,
+            ..
+        } = &mut *state;
+        let Some(known) = dynamic.get_mut(prefix) else {
             return Err(AddPeerError::UnknownPrefix(prefix));
         };
         let change = known.template.change(&template);
+        hops.remove(&known.template);
+        hops.add(&template);
         known.template = template.clone();
         known.limit = limit;
-        let present = state
-            .peers
-            .iter()
+        let present = peers
+            .range(addresses_of(prefix))
             .filter(|(_, entry)| entry.prefix == Some(prefix));
         let mut addresses = Vec::new();
         for (address, entry) in present {
@@ -98,11 +103,13 @@ impl Registry {
     pub(in super::super) fn remove_dynamic_peers(&self, prefix: IpNet) -> Option<Vec<Peer>> {
         let prefix = canonical(prefix);
         let mut state = lock(&self.state);
-        let index = state.position(prefix)?;
-        state.dynamic.remove(index);
+        let known = state.dynamic.remove(prefix)?;
+        state.hops.remove(&known.template);
         let present: Vec<_> = state
             .peers
-            .extract_if(.., |_, entry| entry.prefix == Some(prefix))
+            .extract_if(addresses_of(prefix), |_, entry| {
+                entry.prefix == Some(prefix)
+            })
             .collect();
         // After the removal, so that the keys derive from the remaining configuration.
         state.restore_keys(prefix);
@@ -127,11 +134,10 @@ impl Registry {
         state: &mut State,
         address: IpAddr,
     ) -> Result<(), Refusal> {
-        let known = state
-            .dynamic
-            .iter_mut()
-            // A driver of the application may report any address; 0.0.0.0/0 contains them all.
-            .find(|known| is_host(address) && known.prefix.contains(&address))
+        // A driver of the application may report any address; 0.0.0.0/0 contains them all.
+        let known = Some(address)
+            .filter(|address| is_host(*address))
+            .and_then(|address| state.dynamic.longest_mut(address))
             .ok_or(Refusal::UnknownPeer)?;
         if known.present >= known.limit {
             return Err(Refusal::LimitReached(known.prefix));
@@ -164,8 +170,9 @@ fn canonical(prefix: IpNet) -> IpNet {
         .unwrap_or(prefix)
 }
 
-impl State {
-    fn position(&self, prefix: IpNet) -> Option<usize> {
-        self.dynamic.iter().position(|known| known.prefix == prefix)
-    }
+/// Returns the addresses that a prefix contains.
+// The peers of a prefix are searched among these addresses: a walk through all peers for each of many prefixes would take
+// quadratic time.
+fn addresses_of(prefix: IpNet) -> RangeInclusive<IpAddr> {
+    prefix.network()..=prefix.broadcast()
 }
