@@ -505,6 +505,68 @@ mod tests {
     }
 
     #[test]
+    fn excerpt_is_cut_to_one_line_and_to_the_message() {
+        let dissection = |start, end| Dissection {
+            fields: Vec::new(),
+            fault: Some((
+                Treatment::Reset,
+                DecodeError {
+                    reason: crate::Reason::MALFORMED_ATTRIBUTE_LIST,
+                    span: Span { start, end },
+                },
+            )),
+            unusable: None,
+        };
+        let message: Vec<u8> = (0..60).collect();
+        for (start, end, first, octets, carets) in [
+            (0, 2, 0, 8, 2),
+            (3, 5, 0, 11, 2),
+            (6, 7, 0, 13, 1),
+            (10, 12, 4, 14, 2),
+            (10, 34, 4, 36, 24),
+            (10, 35, 4, 36, 24),
+            (55, 60, 49, 11, 5),
+            (58, 70, 52, 8, 2),
+        ] {
+            let excerpt = dissection(start, end).excerpt(&message).unwrap();
+            let (digits, marks) = excerpt.split_once('\n').unwrap();
+            let shown = octets_of(first, octets);
+            assert_eq!(digits, shown, "{start} {end}");
+            assert_eq!(marks.matches("^^").count(), carets, "{start} {end}");
+            // The first caret is below the first octet at fault.
+            let column = usize::from(start - first) * 3 + 1;
+            assert_eq!(marks.find('^'), Some(column), "{start} {end}");
+        }
+        let whole = Dissection {
+            fault: None,
+            ..dissection(0, 1)
+        };
+        assert_eq!(whole.excerpt(&message), None);
+    }
+
+    /// Returns consecutive numbers as octets in hex.
+    fn octets_of(first: u16, count: u16) -> String {
+        (first..first + count)
+            .map(|octet| std::format!(" {octet:02x}"))
+            .collect()
+    }
+
+    #[test]
+    fn reason_for_ignored_routes_is_written_last() {
+        let update = "ff*16 0036 02 0000 001b 40010100 40020602010000fc00 400304c0a8006f 40050400000064 087f 080a";
+        let text = dissected(update);
+        assert!(text.ends_with("ignored: bogus prefix\n"), "{text}");
+    }
+
+    #[test]
+    fn route_refresh_is_dissected_into_its_fields() {
+        let expected =
+            "   19..21    AFI  ipv6\n   21..22    subtype  request\n   22..23    SAFI  unicast\n";
+        let text = dissected("ff*16 0017 05 0002 00 01");
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
     fn attribute_and_message_have_the_same_treatment() {
         // RFC 4760 section 3: NEXT_HOP beside MP_REACH_NLRI is ignored, so its wrong length costs no route.
         let reach = "800e1c 000201 10 20010db8000000000000000000000001 00 3020010db80001";

@@ -260,3 +260,63 @@ fn golden_attributes_decode_and_encode() {
         );
     }
 }
+
+/// Asserts that the parts of a dissected message follow each other without a gap, down to its end.
+fn assert_parts_fill(golden: &Golden) {
+    let dissection = bgp_wire::dissect(&golden.octets, &golden.context());
+    assert_eq!(dissection.fault, None, "{}", golden.title);
+    let (mut end, mut before) = (0, None);
+    for field in &dissection.fields {
+        let (title, span) = (&golden.title, field.octets);
+        if span.start == end {
+            end = span.end;
+        } else {
+            // A part of the part before, or the message as a whole.
+            assert!(
+                span.start < span.end && span.end <= end,
+                "{title}: {}",
+                field.name
+            );
+        }
+        let name = Some((field.depth, field.name.as_str()));
+        if let Some((last, last_name)) = before
+            && last_name == name
+            && ["announced", "withdrawn"].contains(&field.name.as_str())
+        {
+            assert_eq!(span.start, last, "{title}: {}", field.name);
+        }
+        before = Some((span.end, name));
+    }
+    assert_eq!(usize::from(end), golden.octets.len(), "{}", golden.title);
+    // The last route is the last part of its attribute, or of the message.
+    let route = dissection
+        .fields
+        .iter()
+        .rev()
+        .find(|field| field.name == "announced");
+    if let Some(route) = route {
+        let ends = dissection
+            .fields
+            .iter()
+            .filter(|field| field.name != "announced");
+        assert!(
+            ends.map(|field| field.octets.end)
+                .any(|end| end == route.octets.end)
+        );
+    }
+    for line in dissection.to_string().lines() {
+        assert_eq!(line.trim_end(), line);
+    }
+}
+
+#[test]
+fn parts_of_dissected_messages_follow_each_other() {
+    let files = [
+        include_str!("golden/routes.txt"),
+        include_str!("golden/attributes.txt"),
+        include_str!("golden/messages.txt"),
+    ];
+    for golden in files.into_iter().flat_map(parse) {
+        assert_parts_fill(&golden);
+    }
+}

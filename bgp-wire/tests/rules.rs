@@ -390,6 +390,12 @@ fn path_ids_without_negotiation_are_read_as_default_routes() {
             assert_eq!(found, expected, "{family} {nlri}");
         }
     }
+    // Only prefixes are taken for path identifiers. The default route makes the message suspect.
+    let evpn = format!("800e0d 001946 04 0a630102 00 00000000 {ORIGIN}{AS_PATH}{NEXT_HOP}");
+    assert_eq!(suspected(&external(), &evpn, "00"), (None, 3));
+    let raw_unicast = format!("800e09 000301 00 00 00000000 {ORIGIN}{AS_PATH}{NEXT_HOP}");
+    let raw = external().with_raw_families(true);
+    assert_eq!(suspected(&raw, &raw_unicast, "00"), (None, 2));
     // A withdrawn rule of another grammar may begin with the same octets.
     let raw = external().with_raw_families(true);
     let other = format!("800f07 404747 00000000 {ORIGIN}{AS_PATH}");

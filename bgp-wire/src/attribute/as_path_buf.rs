@@ -242,8 +242,23 @@ mod tests {
             // A confederation segment stays if it leads or is adjacent to one that stays.
             ("23456 (5) 23456", "70000 70001", "70000 70001"),
             ("1 (5) 23456", "70000", "1 (5) 70000"),
+            ("1 {2} (5) 23456", "70000", "1 {2} (5) 70000"),
+            ("1 {2} 23456 (5)", "70000", "1 {2} 70000"),
+            // Numbers and sets that stay are counted one by one.
+            ("1 {2,3} 4 5", "70000 70001", "1 {2,3} 70000 70001"),
+            ("1 {2,3} 4 5", "70000", "1 {2,3} 4 70000"),
+            ("{1} 2 3 4", "70000", "{1} 2 3 70000"),
+            ("{1} {2} 3", "70000 70001", "{1} 70000 70001"),
+            ("1 2 3 {4} 5 6", "70000 70001", "1 2 3 {4} 70000 70001"),
+            // Confederation segments of AS4_PATH are discarded, and do not count.
+            ("1 23456", "(7) 70000 [8,9]", "1 70000"),
         ] {
-            assert_eq!(path(narrow).merge(path(wide)).to_string(), merged);
+            // No segment is left empty, so that the path is equal to the one that its text means.
+            assert_eq!(
+                path(narrow).merge(path(wide)),
+                path(merged),
+                "{narrow}, {wide}"
+            );
         }
     }
 

@@ -205,3 +205,163 @@ fn graceful_restart(restart: GracefulRestart<'_>) -> String {
 fn list(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::v1::*;
+
+    use super::*;
+    use crate::PeerKind;
+    use crate::iana::{AttributeCode, CapabilityCode};
+
+    fn octets(text: &str) -> Vec<u8> {
+        let text = text.replace(' ', "");
+        let mut octets = std::vec![0; text.len() / 2];
+        crate::text::hex(&text, &mut octets).unwrap();
+        octets
+    }
+
+    /// Codes and values of attributes, and their text.
+    const ATTRIBUTES: [(u8, &str, &str); 29] = [
+        (1, "01", "EGP"),
+        (2, "", "empty"),
+        (2, "0202 0000fde9 0000fdea", "65001 65002"),
+        (3, "c0000201", "192.0.2.1"),
+        (4, "00000005", "5"),
+        (5, "00000064", "100"),
+        (6, "", ""),
+        (7, "0000fde9 c0000201", "65001:192.0.2.1"),
+        (8, "fc000001 ffffff01", "64512:1 no-export"),
+        (9, "c0000202", "192.0.2.2"),
+        (10, "c0000203 c0000204", "192.0.2.3 192.0.2.4"),
+        (
+            14,
+            "000101 04 c0000201 00 080a",
+            "ipv4 unicast, next hop 192.0.2.1",
+        ),
+        (
+            14,
+            "000201 20 20010db8000000000000000000000001 fe800000000000000000000000000001 00",
+            "ipv6 unicast, next hop 2001:db8::1 fe80::1",
+        ),
+        (14, "000185 00 00", "ipv4 flowspec, next hop none"),
+        (
+            14,
+            "000185 03 010203 00",
+            "ipv4 flowspec, next hop 0x010203",
+        ),
+        (15, "000201", "ipv6 unicast"),
+        (16, "0002fc0000000001", "target:64512:1"),
+        (17, "0201 00011170", "70000"),
+        (18, "00011170 c0000201", "70000:192.0.2.1"),
+        (
+            22,
+            "00 06 000640 c0000201",
+            "flags 0, tunnel type ingress-replication, label 1600, identifier 0xc0000201",
+        ),
+        (
+            23,
+            "0008 0006 01 01 07 80 0000",
+            "tunnel type 8: 1:0x07 128:0x",
+        ),
+        (
+            25,
+            "0002 20010db8000000000000000000000001 0007",
+            "target:2001:db8::1:7",
+        ),
+        (26, "01000b 0000000000000100", "256"),
+        (32, "000000010000000200000003", "1:2:3"),
+        (35, "00000007", "7"),
+        (40, "010007 000000 00000064", "label index 100"),
+        (40, "040001 07 050001 08", "4:0x07 5:0x08"),
+        (
+            128,
+            "0000fde9 40010100 400200",
+            "of AS 65001: ORIGIN AS_PATH",
+        ),
+        (99, "0102", "0x0102"),
+    ];
+
+    #[test]
+    fn every_attribute_value_is_written_for_people() {
+        let context = Context::new(PeerKind::Internal);
+        for (code, value, expected) in ATTRIBUTES {
+            let value = octets(value);
+            let raw = RawAttribute {
+                flags: AttributeFlags(0xc0),
+                code: AttributeCode(code),
+                value: &value,
+                start: 0,
+            };
+            assert_eq!(attribute_value(raw, &context), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn every_capability_value_is_written_for_people() {
+        for (code, value, expected) in [
+            (1, "00020001", "ipv6 unicast"),
+            (2, "", ""),
+            (3, "0001 00 01 02 4003 4101", "ipv4 unicast types 64:3 65:1"),
+            (
+                5,
+                "000100010002 000100800002",
+                "ipv4 unicast over ipv6, ipv4 vpn over ipv6",
+            ),
+            (6, "", ""),
+            (8, "0001 04 05", "ipv4 labeled-unicast up to 5"),
+            (9, "03", "customer"),
+            (64, "0078", "120 s"),
+            (64, "8078", "restarted, 120 s"),
+            (64, "4000", "notification, 0 s"),
+            (
+                64,
+                "c001 00010180 00020100",
+                "restarted, notification, 1 s; ipv4 unicast (forwarding); ipv6 unicast",
+            ),
+            (65, "fa56ea01", "4200000001"),
+            (
+                69,
+                "00010101 00020102 00010203 00020204",
+                "ipv4 unicast receive, ipv6 unicast send, ipv4 multicast both, ipv6 multicast invalid direction",
+            ),
+            (70, "", ""),
+            (
+                71,
+                "00010180000e10 00020100000001",
+                "ipv4 unicast 3600 s (forwarding), ipv6 unicast 1 s",
+            ),
+            (73, "03667272 00", "\"frr\" \"\""),
+            (75, "054652522f38", "\"FRR/8\""),
+            (77, "", ""),
+            (239, "", ""),
+            (239, "aabb", "0xaabb"),
+        ] {
+            let value = octets(value);
+            let length = u8::try_from(value.len()).unwrap();
+            let tlv = [&[code, length][..], &value].concat();
+            let (rest, capability) = Capability::split(&tlv).unwrap();
+            assert_eq!((rest.len(), capability.code()), (0, CapabilityCode(code)));
+            assert_eq!(capability_value(&capability), expected);
+        }
+    }
+
+    #[test]
+    fn flags_are_named_and_long_values_are_cut() {
+        for (flags, names) in [
+            (0x40, "well-known, transitive"),
+            (0x50, "well-known, transitive"),
+            (0x80, "optional, not transitive"),
+            (0xc0, "optional, transitive"),
+            (0xe0, "optional, transitive, partial"),
+            (0x00, "well-known, not transitive"),
+        ] {
+            assert_eq!(flag_names(AttributeFlags(flags)), names, "{flags:x}");
+        }
+        assert_eq!(hex(&[1, 0xab]), "0x01ab");
+        assert_eq!(hex(&[7; 100]), format!("0x{}", "07".repeat(100)));
+        let cut = format!("0x{} and 2 more octets", "07".repeat(100));
+        assert_eq!(hex(&[7; 102]), cut);
+        assert_eq!(text("a\n"), "\"a\\n\"");
+    }
+}

@@ -303,6 +303,55 @@ mod tests {
     }
 
     #[test]
+    fn suspects_and_faults_are_found_at_every_place_of_a_field() {
+        // A field of usual lengths, one of frequent ones, and one whose lengths end the regular loop.
+        let ipv4: [&[u8]; 4] = [&[], &[24, 10, 0, 1], &[32, 10, 0, 1, 1], &[9, 10, 0]];
+        let tails: [(&[u8], Option<bool>); 9] = [
+            (&[], Some(false)),
+            (&[24, 127, 0, 1], Some(true)),
+            (&[4, 0xe0], Some(true)),
+            (&[32, 255, 255, 255, 255], Some(true)),
+            (&[24, 10, 0, 2], Some(false)),
+            (&[0], Some(false)),
+            (&[33, 10, 0, 1, 1, 1], None),
+            (&[24, 10, 0], None),
+            (&[9, 10], None),
+        ];
+        let path_id = |add_path: bool| if add_path { &[1, 0, 0, 9][..] } else { &[] };
+        for add_path in [false, true] {
+            for (before, count) in ipv4
+                .into_iter()
+                .flat_map(|before| [(before, 1), (before, 40)])
+            {
+                let before = if before.is_empty() {
+                    Vec::new()
+                } else {
+                    [path_id(add_path), before].concat().repeat(count)
+                };
+                for (tail, expected) in tails {
+                    let leading = path_id(add_path && !tail.is_empty());
+                    let field = [&before, leading, tail].concat();
+                    let begins_with_default = field.first() == Some(&0);
+                    let found = Prefixes::<Ipv4Net>::check(&field, add_path, 100);
+                    let expected = expected
+                        .map(|suspect| suspect || begins_with_default)
+                        .ok_or_else(|| Span::new(100 + before.len(), 100 + field.len()));
+                    assert_eq!(found, expected, "{add_path} {field:?}");
+                    // A bogus prefix in front of an ordinary one.
+                    if expected == Ok(true) && !begins_with_default {
+                        let field = [leading, tail, &before].concat();
+                        let found = Prefixes::<Ipv4Net>::check(&field, add_path, 100);
+                        assert_eq!(found, Ok(true), "{add_path} {field:?}");
+                    }
+                }
+            }
+        }
+        // A default route and a bogus prefix are two reasons for one answer.
+        assert_eq!(Prefixes::<Ipv4Net>::check(&[0, 8, 127], false, 0), Ok(true));
+        assert_eq!(Prefixes::<Ipv4Net>::check(&[8, 10, 0], false, 0), Ok(false));
+    }
+
+    #[test]
     fn prefixes_with_path_ids_decode_and_encode_to_the_same_octets() {
         let field = [0, 0, 0, 7, 8, 10, 0xff, 0, 0, 0, 0];
         assert!(Prefixes::<Ipv4Net>::check(&field, true, 0).is_ok());
