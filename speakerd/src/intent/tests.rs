@@ -441,7 +441,8 @@ proptest! {
                         }
                         (Err(refusal), None) => prop_assert!(!refusal.to_string().is_empty()),
                         (applied, expected) => {
-                            prop_assert!(false, "{:?}: {:?}, expected {:?}", change, applied, expected);
+                            let difference = format!("{change:?}: {applied:?}, expected {expected:?}");
+                            return Err(TestCaseError::fail(difference));
                         }
                     }
                 }
