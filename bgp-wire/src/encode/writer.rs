@@ -118,17 +118,16 @@ impl<'a> UpdateWriter<'a> {
         let start = out.len();
         let max_room = limit - before - after;
         let mut room = self.first_room(&first, routes).min(max_room);
-        let mut used = 0;
-        loop {
+        out.resize(start + before + room + after, 0);
+        let message = out.get_mut(start..).unwrap_or_default();
+        let field = message.get_mut(before..before + room).unwrap_or_default();
+        let mut used = self.write_routes(next, routes, field)?;
+        // For short values this is constant, and there is no loop.
+        while !has_short_values::<R>() && room < max_room && self.needs_room(next, room - used) {
+            room = (room * 2).min(max_room);
             out.resize(start + before + room + after, 0);
             let field = out.get_mut(start + before + used..start + before + room);
-            let (written, is_full) = self.write_routes(next, routes, field.unwrap_or_default())?;
-            used += written;
-            // For short values this is constant, so that their loop is compiled once.
-            if !is_full || has_short_values::<R>() || room == max_room {
-                break;
-            }
-            room = (room * 2).min(max_room);
+            used += self.write_routes(next, routes, field.unwrap_or_default())?;
         }
         if used == 0 {
             return Err(EncodeError::Illegal("empty NLRI"));
@@ -165,6 +164,14 @@ impl<'a> UpdateWriter<'a> {
         let count = routes.size_hint().1.and_then(|more| more.checked_add(1));
         let expected = count.and_then(|count| count.checked_mul(max_length));
         expected.unwrap_or(usize::MAX)
+    }
+
+    /// Returns `true` if the next route of the run belongs to the same message, and is longer than the room left.
+    fn needs_room<R: EncodeNlri>(&self, next: &Option<R>, left: usize) -> bool {
+        next.as_ref().is_some_and(|route| {
+            let follows = route.is_of(self.format.family) && !route.value().fills_field();
+            follows && encoded_length(route, &self.format) > left
+        })
     }
 
     /// Writes the octets before the routes, without the attributes. `length` is that of the whole message.
@@ -217,15 +224,14 @@ impl<'a> UpdateWriter<'a> {
         out.put(&[family.safi.0]);
     }
 
-    /// Writes routes of the family until none remains or the next does not fit. Returns the number of octets written, and
-    /// `true` if the next route does not fit.
+    /// Writes routes of the family until none remains or the next does not fit. Returns the number of octets written.
     #[inline(always)]
     fn write_routes<R: EncodeNlri>(
         &self,
         next: &mut Option<R>,
         routes: &mut impl Iterator<Item = R>,
         field: &mut [u8],
-    ) -> Result<(usize, bool), EncodeError> {
+    ) -> Result<usize, EncodeError> {
         let room = field.len();
         let mut rest = field;
         while let Some(route) = *next
@@ -242,7 +248,7 @@ impl<'a> UpdateWriter<'a> {
             }
             let left = rest.len();
             let Some(behind) = write(&route, &self.format, rest) else {
-                return Ok((room - left, true));
+                return Ok(room - left);
             };
             rest = behind;
             // Only after the route is written: a route that does not fit opens the next message.
@@ -252,7 +258,7 @@ impl<'a> UpdateWriter<'a> {
                 break;
             }
         }
-        Ok((room - rest.len(), false))
+        Ok(room - rest.len())
     }
 }
 
