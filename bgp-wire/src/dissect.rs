@@ -516,6 +516,7 @@ mod tests {
                 },
             )),
             unusable: None,
+            unexpected_path_ids: None,
         };
         let message: Vec<u8> = (0..60).collect();
         for (start, end, first, octets, carets) in [

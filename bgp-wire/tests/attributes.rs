@@ -321,11 +321,8 @@ fn next_hop_of_a_flow_specification_is_kept_if_it_can_be_sent() {
             assert_eq!(checked.fault(), None, "{octets}");
             UpdateBuf::from(checked)
         });
-        let found = read
-            .next_hops
-            .iter()
-            .find(|(family, _)| *family == Family::IPV4_FLOWSPEC)
-            .map(|(_, next_hop)| next_hop.to_string());
+        let found = read.next_hops.get(&Family::IPV4_FLOWSPEC);
+        let found = found.map(NextHop::to_string);
         assert_eq!(found.as_deref(), expected, "{octets}");
         assert_eq!(read.announced.len(), 2);
         assert_eq!(
@@ -344,8 +341,8 @@ fn next_hop_of_a_family_is_replaced_and_others_stay() {
     update.set_next_hop(Family::IPV4_UNICAST, one);
     update.set_next_hop(Family::IPV6_UNICAST, ipv6);
     update.set_next_hop(Family::IPV4_UNICAST, other);
-    let expected = [(Family::IPV6_UNICAST, ipv6), (Family::IPV4_UNICAST, other)];
-    assert_eq!(update.next_hops, expected);
+    let expected = [(Family::IPV4_UNICAST, other), (Family::IPV6_UNICAST, ipv6)];
+    assert_eq!(update.next_hops, expected.into());
 }
 
 #[test]

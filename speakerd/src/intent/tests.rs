@@ -318,8 +318,9 @@ impl Model {
                 return None;
             }
             let held = self.active().find(|(other, _)| *other == name);
+            let held = held.map(|(_, address)| address);
             let address = match held {
-                Some((_, held)) => Some(held).filter(|held| self.serves(request, *held)),
+                Some(held) => Some(held).filter(|held| self.serves(request, *held)),
                 None => self
                     .hosts()
                     .into_iter()

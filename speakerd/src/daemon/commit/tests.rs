@@ -154,9 +154,11 @@ async fn full_disk_permits_withdrawals_only() {
     let restored = restored(directory.path());
     let prefixes: Vec<_> = restored
         .iter()
-        .map(|record| match record {
-            Record::Announce { prefix, .. } => prefix.to_string(),
-            other => panic!("{other:?}"),
+        .map(|record| {
+            let Record::Announce { prefix, .. } = record else {
+                panic!("{record:?}");
+            };
+            prefix.to_string()
         })
         .collect();
     assert_eq!(prefixes, ["10.0.0.2/32", "10.0.0.4/32"]);
