@@ -152,10 +152,10 @@ async fn granted(reply: JoinHandle<Result<Granted, ClientError>>) {
 /// Returns a request of each kind that changes routes, with its opposite after it.
 fn changes() -> [Value; 4] {
     [
-        json!({"cmd": "announce", "prefix": "192.168.10.9/32"}),
-        json!({"cmd": "withdraw", "prefix": "192.168.10.9/32"}),
-        json!({"cmd": "allocate", "name": "web"}),
-        json!({"cmd": "release", "name": "web"}),
+        json!({"cmd": "announce", "routes": [{"prefix": "192.168.10.9/32"}]}),
+        json!({"cmd": "withdraw", "prefixes": ["192.168.10.9/32"]}),
+        json!({"cmd": "allocate", "leases": [{"name": "web"}]}),
+        json!({"cmd": "release", "names": ["web"]}),
     ]
 }
 
